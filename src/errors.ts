@@ -1,0 +1,76 @@
+/** Whether a code speaks of one message or of the gateway's state. */
+export type ErrorScope = "message" | "gateway";
+
+/**
+ * Every error code this package raises, with what it means. The codes are part of the contract: flows switch on
+ * `msg.error.code` behind a Catch node. The README's table is asserted to hold the same rows.
+ */
+export const errorTable = {
+    GW_INVALID_ID: { scope: "message", meaning: "An id, event name or other topic level breaks the rules" },
+    GW_INVALID_PAYLOAD: { scope: "message", meaning: "The payload cannot be encoded in the chosen format" },
+    GW_PAYLOAD_TOO_LARGE: { scope: "message", meaning: "The payload exceeds the platform's limit of 131072 bytes" },
+    GW_INVALID_QOS: { scope: "message", meaning: "The QoS is not 0, 1 or 2" },
+    GW_NOT_CONNECTED: { scope: "message", meaning: "There is no connection and the message may not be queued" },
+    GW_OUTBOX_FULL: { scope: "message", meaning: "The outbox has reached one of its limits" },
+    GW_EXPIRED: { scope: "message", meaning: "The event grew older than its time to live before it could be delivered" },
+    GW_REFUSED: { scope: "message", meaning: "The platform refused the event and told so by a notification" },
+    GW_DEVICE_HELD: { scope: "message", meaning: "The device is held after a failed registration and the message may not be queued" },
+    GW_BAD_COMMAND: { scope: "message", meaning: "A command arrived whose payload does not fit its format" },
+    GW_SUBSCRIBE_REFUSED: { scope: "message", meaning: "The platform refused the node's subscription" },
+    GW_DM_TIMEOUT: { scope: "message", meaning: "The platform, or the flow, did not answer a device management request in time" },
+    GW_DM_INVALID: { scope: "message", meaning: "A device management message breaks the rules" },
+    GW_DM_REJECTED: { scope: "message", meaning: "The platform rejected an automatic manage request" },
+    GW_CONFIG: { scope: "gateway", meaning: "The gateway's configuration is not valid" },
+    GW_AUTH: { scope: "gateway", meaning: "The platform did not authorise the connection" },
+    GW_TLS: { scope: "gateway", meaning: "The TLS connection could not be established or verified" },
+    GW_NETWORK: { scope: "gateway", meaning: "The host could not be reached or the connection was lost" },
+    GW_TAKEN_OVER: { scope: "gateway", meaning: "Another client seems to use the same client id" },
+    GW_STALLED: { scope: "gateway", meaning: "The connection was open but nothing moved on it" },
+    GW_STORE: { scope: "gateway", meaning: "The outbox file cannot be used" },
+} as const satisfies Record<string, { scope: ErrorScope; meaning: string }>;
+
+/** One of the stable codes of the table. */
+export type ErrorCode = keyof typeof errorTable;
+
+/** What an error may carry beside its message; all of it may be shown, so never a secret. */
+export interface ErrorDetails {
+    /** The error that led to this one. */
+    cause?: unknown;
+    /** The platform's return code, where it gave one. */
+    rc?: number;
+    /** Whether the message is kept and will be tried again. */
+    willRetry?: boolean;
+}
+
+/**
+ * The only error this package raises. The message says in plain words what happened, the value, the rule and what to do.
+ * `code` is stable; the message is not.
+ */
+export class GatewayError extends Error {
+    override readonly name = "GatewayError";
+    readonly code: ErrorCode;
+    declare readonly rc?: number;
+    declare readonly willRetry?: boolean;
+
+    constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+        super(message, details.cause === undefined ? undefined : { cause: details.cause });
+        this.code = code;
+        if (details.rc !== undefined) this.rc = details.rc;
+        if (details.willRetry !== undefined) this.willRetry = details.willRetry;
+    }
+}
+
+/** Wraps anything that was thrown: a `GatewayError` stays itself, the rest becomes one with the given code. */
+export function toGatewayError(thrown: unknown, code: ErrorCode): GatewayError {
+    if (thrown instanceof GatewayError) return thrown;
+    return new GatewayError(code, describeThrown(thrown), { cause: thrown });
+}
+
+/** The words of anything that was thrown; never throws itself, whatever getters the value has. */
+export function describeThrown(thrown: unknown): string {
+    try {
+        return thrown instanceof Error ? thrown.message : String(thrown);
+    } catch {
+        return "an error that cannot be described";
+    }
+}

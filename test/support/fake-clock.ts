@@ -1,0 +1,69 @@
+import type { Clock, Timer } from "../../src/clock";
+
+interface Pending {
+    dueMs: number;
+    order: number;
+    action: () => void;
+}
+
+/** A clock that stands still until a test advances it; timers fire in the order in which they are due. */
+export class FakeClock implements Clock {
+    readonly #pending = new Set<Pending>();
+    #nowMs: number;
+    #monotonicMs = 0;
+    #order = 0;
+
+    constructor(nowMs = Date.UTC(2026, 0, 1)) {
+        this.#nowMs = nowMs;
+    }
+
+    now(): number {
+        return this.#nowMs;
+    }
+
+    monotonicMs(): number {
+        return this.#monotonicMs;
+    }
+
+    setTimer(delayMs: number, action: () => void): Timer {
+        const pending = { dueMs: this.#monotonicMs + Math.max(delayMs, 0), order: this.#order++, action };
+        this.#pending.add(pending);
+        return { cancel: () => this.#pending.delete(pending) };
+    }
+
+    /** How many timers are waiting: a test that ends with some left has found a leak. */
+    get timerCount(): number {
+        return this.#pending.size;
+    }
+
+    /** Moves time on, firing what is due on the way, each timer at its own time. */
+    advance(durationMs: number): void {
+        const endMs = this.#monotonicMs + durationMs;
+        for (let next = this.#nextDue(endMs); next; next = this.#nextDue(endMs)) {
+            this.#moveTo(next.dueMs);
+            this.#pending.delete(next);
+            next.action();
+        }
+        this.#moveTo(endMs);
+    }
+
+    /** Sets the wall clock, as a user or a time server would; timers do not notice. */
+    jump(nowMs: number): void {
+        this.#nowMs = nowMs;
+    }
+
+    #moveTo(monotonicMs: number): void {
+        const stepMs = Math.max(monotonicMs - this.#monotonicMs, 0);
+        this.#monotonicMs += stepMs;
+        this.#nowMs += stepMs;
+    }
+
+    #nextDue(endMs: number): Pending | undefined {
+        let next: Pending | undefined;
+        for (const pending of this.#pending) {
+            if (pending.dueMs > endMs) continue;
+            if (!next || pending.dueMs < next.dueMs || (pending.dueMs === next.dueMs && pending.order < next.order)) next = pending;
+        }
+        return next;
+    }
+}

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { describeThrown, GatewayError, toGatewayError } from "../../src/errors";
+
+describe("GatewayError", () => {
+    it("carries its code, its words and its cause", () => {
+        const cause = new Error("boom");
+        const error = new GatewayError("GW_REFUSED", "refused", { cause, rc: 180, willRetry: true });
+        assert.deepEqual(
+            { name: error.name, code: error.code, message: error.message, cause: error.cause, rc: error.rc, willRetry: error.willRetry },
+            { name: "GatewayError", code: "GW_REFUSED", message: "refused", cause, rc: 180, willRetry: true },
+        );
+    });
+
+    it("leaves out the details that are not given", () => {
+        assert.deepEqual(Object.keys(new GatewayError("GW_CONFIG", "x")).sort(), ["code", "name"]);
+    });
+
+    it("wraps whatever was thrown and keeps a GatewayError as it is", () => {
+        const original = new GatewayError("GW_INVALID_ID", "bad id");
+        assert.equal(toGatewayError(original, "GW_CONFIG"), original);
+        assert.equal(toGatewayError("text", "GW_CONFIG").message, "text");
+        assert.equal(toGatewayError(null, "GW_CONFIG").code, "GW_CONFIG");
+    });
+
+    it("describes a thrown object whose conversion throws", () => {
+        const hostile = {
+            toString() {
+                throw new Error("no");
+            },
+        };
+        assert.equal(describeThrown(hostile), "an error that cannot be described");
+    });
+});
