@@ -10,10 +10,8 @@ const tsc = path.join(path.dirname(createRequire(import.meta.url).resolve("types
 
 rmSync(dist, { recursive: true, force: true });
 execFileSync(process.execPath, [tsc, "-p", path.join(root, "tsconfig.build.json")], { stdio: "inherit" });
-cpSync(path.join(root, "nodes"), path.join(dist, "nodes"), {
-    recursive: true,
-    filter: (source) => !source.endsWith(".ts"),
-});
+const nodes = path.join(root, "nodes");
+if (existsSync(nodes)) cpSync(nodes, path.join(dist, "nodes"), { recursive: true, filter: (source) => !source.endsWith(".ts") });
 // Node-RED looks for icons only in icons/ beside the compiled node file.
 if (existsSync(path.join(root, "icons"))) {
     cpSync(path.join(root, "icons"), path.join(dist, "nodes", "icons"), { recursive: true });

@@ -1,0 +1,56 @@
+import { describeThrown, GatewayError } from "../errors";
+
+/** How the payload of a command is handed to the flow; `auto` decides by the command's format. */
+export type CommandDatatype = "auto" | "json" | "utf8" | "buffer";
+
+/** Every datatype, as the node's `datatype` property offers them. */
+export const commandDatatypes: readonly CommandDatatype[] = ["auto", "json", "utf8", "buffer"];
+
+const textFormats = new Set(["text", "txt", "csv", "xml"]);
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * The payload of a command as a flow wants it. `auto`: json is parsed; text, txt, csv and xml become strings; bin stays a
+ * Buffer; any other format is a string when it is valid UTF-8, else a Buffer.
+ * @throws GW_BAD_COMMAND when the bytes are not what the datatype promises
+ */
+export function decodeCommandPayload(bytes: Buffer, format: string, datatype: CommandDatatype): unknown {
+    switch (datatype === "auto" ? datatypeOf(format) : datatype) {
+        case "json":
+            return parseJson(bytes);
+        case "utf8":
+            return parseUtf8(bytes, format);
+        case "buffer":
+            return bytes;
+        default:
+            return isUtf8(bytes) ? bytes.toString() : bytes;
+    }
+}
+
+function datatypeOf(format: string): CommandDatatype {
+    if (format === "json") return "json";
+    if (textFormats.has(format)) return "utf8";
+    return format === "bin" ? "buffer" : "auto";
+}
+
+function parseJson(bytes: Buffer): unknown {
+    try {
+        return JSON.parse(strictUtf8.decode(bytes));
+    } catch (thrown) {
+        throw new GatewayError("GW_BAD_COMMAND", `The command's payload is not valid JSON: ${describeThrown(thrown)}.`, { cause: thrown });
+    }
+}
+
+function parseUtf8(bytes: Buffer, format: string): string {
+    if (isUtf8(bytes)) return bytes.toString();
+    throw new GatewayError("GW_BAD_COMMAND", `The command's payload is not valid UTF-8 text, which format "${format}" needs.`);
+}
+
+function isUtf8(bytes: Buffer): boolean {
+    try {
+        strictUtf8.decode(bytes);
+        return true;
+    } catch {
+        return false;
+    }
+}

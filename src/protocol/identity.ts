@@ -1,0 +1,108 @@
+import { GatewayError } from "../errors";
+
+/** A device, or the gateway itself, as topics name it. */
+export interface DeviceAddress {
+    readonly typeId: string;
+    readonly deviceId: string;
+}
+
+/** The gateway: an address within an organisation (in Maximo the workspace). */
+export interface GatewayIdentity extends DeviceAddress {
+    readonly orgId: string;
+}
+
+/** The user name of every gateway; it tells the platform that the password is an authentication token. */
+export const mqttUserName = "use-token-auth";
+
+const idPattern = /^[A-Za-z0-9_.-]{1,36}$/;
+const idRule = "1 to 36 of the characters A-Z a-z 0-9 _ . -";
+
+/**
+ * One topic level: not empty, none of the topic's own characters, no control character (C0), no Unicode non-character
+ * and no half of a surrogate pair. The platform accepts U+007F and any other text.
+ */
+const levelPattern = /^(?:(?![\u0000-\u001f/+#\p{Noncharacter_Code_Point}\p{Surrogate}]).)+$/su;
+const levelRule = "text without / + # and without control characters";
+
+/** A topic is at most 65535 bytes long in MQTT; one level may not take more than this, in UTF-8 bytes. */
+const maxLevelBytes = 16_384;
+
+/**
+ * A type id as a string. Accepts a string of 1 to 36 of `A-Z a-z 0-9 _ . -` or a non-negative safe integer.
+ * @throws GW_INVALID_ID
+ */
+export function parseTypeId(value: unknown, name = "typeId"): string {
+    return parse(value, name, idPattern, idRule);
+}
+
+/**
+ * A device id as a string, by the same rule as a type id.
+ * @throws GW_INVALID_ID
+ */
+export function parseDeviceId(value: unknown, name = "deviceId"): string {
+    return parse(value, name, idPattern, idRule);
+}
+
+/**
+ * An organisation or workspace id as a string, by the same rule as a type id (public cloud: six characters).
+ * @throws GW_INVALID_ID
+ */
+export function parseOrgId(value: unknown, name = "orgId"): string {
+    return parse(value, name, idPattern, idRule);
+}
+
+/**
+ * An event id, command id or format as a string: any one topic level, or a non-negative safe integer.
+ * @throws GW_INVALID_ID
+ */
+export function parseLevel(value: unknown, name: string): string {
+    const level = parse(value, name, levelPattern, levelRule);
+    if (level.length * 3 > maxLevelBytes && Buffer.byteLength(level) > maxLevelBytes) {
+        throw new GatewayError(
+            "GW_INVALID_ID",
+            `${name} is ${Buffer.byteLength(level)} bytes long; a topic level may have ${maxLevelBytes}.`,
+        );
+    }
+    return level;
+}
+
+/** Whether two addresses are the same device. */
+export function sameDevice(one: DeviceAddress, other: DeviceAddress): boolean {
+    return one.deviceId === other.deviceId && one.typeId === other.typeId;
+}
+
+/** The key of a device in every table: `typeId/deviceId`, unambiguous because neither may contain a slash. */
+export function deviceKey(address: DeviceAddress): string {
+    return `${address.typeId}/${address.deviceId}`;
+}
+
+/** The address that a device key stands for. */
+export function parseDeviceKey(key: string): DeviceAddress {
+    const slash = key.indexOf("/");
+    return { typeId: key.slice(0, slash), deviceId: key.slice(slash + 1) };
+}
+
+/** The MQTT client id of a gateway: `g:{orgId}:{typeId}:{deviceId}`. */
+export function mqttClientId(identity: GatewayIdentity): string {
+    return `g:${identity.orgId}:${identity.typeId}:${identity.deviceId}`;
+}
+
+function parse(value: unknown, name: string, pattern: RegExp, rule: string): string {
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return String(value);
+    if (typeof value === "string" && pattern.test(value)) return value;
+    throw new GatewayError("GW_INVALID_ID", `${name} is ${describe(value)}; it must be ${rule}. Correct it where it is set.`);
+}
+
+const shownCharacters = 60;
+
+/** A value in an error message: short, on one line, and of the kinds that can be shown safely. */
+function describe(value: unknown): string {
+    if (value === undefined || value === null) return "missing";
+    if (value === "") return "empty";
+    if (typeof value === "string") {
+        const shown = value.length > shownCharacters ? `${value.slice(0, shownCharacters)}…` : value;
+        return `${JSON.stringify(shown)} (${value.length} characters)`;
+    }
+    if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
+    return Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+}

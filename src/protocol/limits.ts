@@ -1,0 +1,23 @@
+import { GatewayError } from "../errors";
+
+/** The platform's limit for one message, in bytes: what exceeds it closes the connection without a word. */
+export const maxPayloadBytes = 131_072;
+
+/** Topic bytes beyond this number count towards the limit as well. */
+const freeTopicBytes = 200;
+
+/**
+ * Checks a message against the platform's limit: payload bytes plus the topic bytes over 200 must not exceed 131072.
+ * It is enforced here because the platform would cut the connection, losing everything in flight.
+ * @throws GW_PAYLOAD_TOO_LARGE
+ */
+export function assertFits(topic: string, payloadBytes: number): void {
+    // A UTF-8 byte count is at most three times the length, so the usual short topic needs no counting.
+    const extraBytes = topic.length * 3 <= freeTopicBytes ? 0 : Math.max(Buffer.byteLength(topic) - freeTopicBytes, 0);
+    if (payloadBytes + extraBytes <= maxPayloadBytes) return;
+    const topicPart = extraBytes > 0 ? ` and its topic is ${extraBytes} bytes over ${freeTopicBytes}, which count too` : "";
+    throw new GatewayError(
+        "GW_PAYLOAD_TOO_LARGE",
+        `The payload has ${payloadBytes} bytes${topicPart}; the platform takes at most ${maxPayloadBytes}. Send less, or split it.`,
+    );
+}

@@ -1,0 +1,108 @@
+import { describeThrown, GatewayError } from "../errors";
+
+/** What goes on the wire: text is kept as a string, which is encoded as UTF-8 only once, when it is sent. */
+export type EncodedPayload = string | Buffer;
+
+/** How a payload is encoded, beside its format. */
+export interface EncodeOptions {
+    /** Wrap a JSON payload as `{"d": …}`, unless it already is an object with a `d`. */
+    readonly wrap?: boolean;
+    /** The JSON field that gets `time`, unless it is there already (inside `d` when the payload is wrapped); empty = none. */
+    readonly timestampField?: string;
+    /** ISO 8601 time at which the message entered the gateway. */
+    readonly time?: string;
+}
+
+/**
+ * A flow's payload in the bytes or text of a format.
+ *
+ * `json`: objects, arrays, numbers, booleans and null are encoded; a string that already is a JSON object or array goes
+ * unchanged; any other string becomes a JSON string; a Buffer goes as it is. `text`: string, number or boolean.
+ * `bin`: Buffer, or a string as UTF-8. Any other format: string, Buffer or number.
+ * @throws GW_INVALID_PAYLOAD for anything else, also for what JSON cannot express (a circular object, BigInt, a getter that throws)
+ */
+export function encodePayload(payload: unknown, format: string, options: EncodeOptions = {}): EncodedPayload {
+    switch (format) {
+        case "json":
+            return encodeJson(payload, options);
+        case "text":
+            if (typeof payload === "string") return payload;
+            if (typeof payload === "number" || typeof payload === "boolean") return String(payload);
+            throw unsuitable(payload, format, "a string, number or boolean");
+        case "bin":
+            if (typeof payload === "string" || Buffer.isBuffer(payload)) return payload;
+            throw unsuitable(payload, format, "a Buffer or a string");
+        default:
+            if (typeof payload === "string" || Buffer.isBuffer(payload)) return payload;
+            if (typeof payload === "number") return String(payload);
+            throw unsuitable(payload, format, "a string, a Buffer or a number");
+    }
+}
+
+/** How many bytes an encoded payload takes on the wire. */
+export function payloadBytes(payload: EncodedPayload): number {
+    return typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+}
+
+function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
+    if (Buffer.isBuffer(payload)) return payload;
+    const parsed = typeof payload === "string" ? parseObjectOrArray(payload) : undefined;
+    if (parsed !== undefined && typeof payload === "string") return decorateText(payload, parsed, options);
+    let text: string | undefined;
+    try {
+        text = JSON.stringify(decorate(payload, options));
+    } catch (thrown) {
+        throw new GatewayError("GW_INVALID_PAYLOAD", `The payload cannot be written as JSON: ${describeThrown(thrown)}.`, {
+            cause: thrown,
+        });
+    }
+    if (text === undefined) throw unsuitable(payload, "json", "an object, array, string, number, boolean, null or Buffer");
+    return text;
+}
+
+/** Adds to JSON text without rewriting it, because numbers beyond a double's precision would not survive that. */
+function decorateText(text: string, parsed: object, { wrap, timestampField, time }: EncodeOptions): string {
+    if (Object.hasOwn(parsed, "d") && isRecord(parsed) && isRecord(parsed.d)) {
+        const stamped = withTimestamp(parsed.d, timestampField, time);
+        return stamped === parsed.d ? text : JSON.stringify({ ...parsed, d: stamped });
+    }
+    let result = text;
+    if (timestampField && time !== undefined && isRecord(parsed) && !Object.hasOwn(parsed, timestampField)) {
+        const member = `${JSON.stringify(timestampField)}:${JSON.stringify(time)}`;
+        result = text.replace("{", () => (Object.keys(parsed).length > 0 ? `{${member},` : `{${member}`));
+    }
+    return wrap && !Object.hasOwn(parsed, "d") ? `{"d":${result}}` : result;
+}
+
+function decorate(value: unknown, { wrap, timestampField, time }: EncodeOptions): unknown {
+    // A value JSON leaves out (undefined, a function, a symbol) must stay one, or wrapping would turn it into an empty {}.
+    if (value === undefined || typeof value === "function" || typeof value === "symbol") return value;
+    const wrapped = isRecord(value) && Object.hasOwn(value, "d") && isRecord(value.d);
+    if (wrapped) return { ...value, d: withTimestamp(value.d, timestampField, time) };
+    const stamped = withTimestamp(value, timestampField, time);
+    return wrap && !(isRecord(value) && Object.hasOwn(value, "d")) ? { d: stamped } : stamped;
+}
+
+function withTimestamp(value: unknown, field: string | undefined, time: string | undefined): unknown {
+    if (!field || time === undefined || !isRecord(value) || Object.hasOwn(value, field)) return value;
+    return { ...value, [field]: time };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+    return typeof value === "object" && value !== null && !Array.isArray(value) && !Buffer.isBuffer(value);
+}
+
+function parseObjectOrArray(text: string): object | undefined {
+    if (!/^[ \t\r\n]*[{[]/.test(text)) return undefined;
+    try {
+        return JSON.parse(text);
+    } catch {
+        return undefined;
+    }
+}
+
+function unsuitable(payload: unknown, format: string, expected: string): GatewayError {
+    const found =
+        payload === undefined ? "missing" : payload === null ? "null" : Array.isArray(payload) ? "an array" : `of type ${typeof payload}`;
+    return new GatewayError("GW_INVALID_PAYLOAD", `The payload is ${found}; format "${format}" takes ${expected}.`);
+}

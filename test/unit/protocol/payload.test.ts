@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { assertFits, maxPayloadBytes } from "../../../src/protocol/limits";
+import { encodePayload, payloadBytes } from "../../../src/protocol/payload";
+import { parseQos } from "../../../src/protocol/qos";
+import { throwsCode } from "../../support/assertions";
+
+const circular: Record<string, unknown> = {};
+circular.self = circular;
+const hostile = {
+    get value() {
+        throw new Error("a getter that throws");
+    },
+};
+
+describe("payload", () => {
+    it("encodes what JSON can express", () => {
+        assert.equal(encodePayload({ a: 1 }, "json"), '{"a":1}');
+        assert.equal(encodePayload([1, "x", null], "json"), '[1,"x",null]');
+        assert.equal(encodePayload(21.5, "json"), "21.5");
+        assert.equal(encodePayload(false, "json"), "false");
+        assert.equal(encodePayload(null, "json"), "null");
+    });
+
+    it("leaves a string that already is a JSON object or array unchanged", () => {
+        for (const text of ['{"a":1}', " [1, 2] ", '{"n":12345678901234567890}']) assert.equal(encodePayload(text, "json"), text);
+    });
+
+    it("makes any other string a JSON string", () => {
+        for (const text of ["hello", "21.5", "true", "{not json", ""]) assert.equal(encodePayload(text, "json"), JSON.stringify(text));
+    });
+
+    it("sends a Buffer as it is in json, bin and other formats", () => {
+        const bytes = Buffer.from([0, 255, 128]);
+        for (const format of ["json", "bin", "protobuf"]) assert.equal(encodePayload(bytes, format), bytes);
+    });
+
+    it("encodes text, bin and other formats", () => {
+        assert.equal(encodePayload("é", "text"), "é");
+        assert.equal(encodePayload(7, "text"), "7");
+        assert.equal(encodePayload(true, "text"), "true");
+        assert.equal(encodePayload("é", "bin"), "é");
+        assert.equal(encodePayload("<a/>", "xml"), "<a/>");
+        assert.equal(encodePayload(3, "csv"), "3");
+    });
+
+    const refused: [string, unknown, string][] = [
+        ["a missing payload", undefined, "json"],
+        ["a function", () => 1, "json"],
+        ["a symbol", Symbol("x"), "json"],
+        ["BigInt", 10n, "json"],
+        ["a circular object", circular, "json"],
+        ["a getter that throws", hostile, "json"],
+        ["an object", {}, "text"],
+        ["a Buffer", Buffer.from("x"), "text"],
+        ["null", null, "text"],
+        ["a number", 1, "bin"],
+        ["an object", {}, "bin"],
+        ["a boolean", true, "csv"],
+        ["an object", {}, "csv"],
+    ];
+    for (const [name, payload, format] of refused) {
+        it(`refuses ${name} in format ${format}`, () => {
+            throwsCode("GW_INVALID_PAYLOAD", () => encodePayload(payload, format));
+            throwsCode("GW_INVALID_PAYLOAD", () => encodePayload(payload, format, { wrap: true, timestampField: "ts", time: "t" }));
+        });
+    }
+
+    it("wraps a JSON payload as {d: …} once", () => {
+        assert.equal(encodePayload({ a: 1 }, "json", { wrap: true }), '{"d":{"a":1}}');
+        assert.equal(encodePayload({ d: { a: 1 } }, "json", { wrap: true }), '{"d":{"a":1}}');
+        assert.equal(encodePayload(5, "json", { wrap: true }), '{"d":5}');
+        assert.equal(encodePayload('{"n":12345678901234567890}', "json", { wrap: true }), '{"d":{"n":12345678901234567890}}');
+        assert.equal(encodePayload("x", "text", { wrap: true }), "x");
+    });
+
+    it("adds the time of entry unless it is there, inside d when wrapped", () => {
+        const options = { timestampField: "ts", time: "2026-01-01T00:00:00.000Z" };
+        const stamped = '"ts":"2026-01-01T00:00:00.000Z"';
+        assert.equal(encodePayload({ a: 1 }, "json", options), `{"a":1,${stamped}}`);
+        assert.equal(encodePayload({ ts: 5 }, "json", options), '{"ts":5}');
+        assert.equal(encodePayload({ a: 1 }, "json", { ...options, wrap: true }), `{"d":{"a":1,${stamped}}}`);
+        assert.equal(encodePayload({ d: { a: 1 } }, "json", options), `{"d":{"a":1,${stamped}}}`);
+        assert.equal(encodePayload('{"d":{"a":1}}', "json", options), `{"d":{"a":1,${stamped}}}`);
+        assert.equal(encodePayload(' {"a":1}', "json", options), ` {${stamped},"a":1}`);
+        assert.equal(encodePayload("{}", "json", options), `{${stamped}}`);
+        assert.equal(encodePayload([1], "json", options), "[1]");
+        assert.equal(encodePayload("x", "text", options), "x");
+    });
+
+    it("does not change the message it encodes", () => {
+        const payload = { a: 1, d: { b: 2 } };
+        encodePayload(payload, "json", { wrap: true, timestampField: "ts", time: "t" });
+        assert.deepEqual(payload, { a: 1, d: { b: 2 } });
+    });
+
+    it("round-trips any JSON value, wrapped or not", () => {
+        fc.assert(
+            fc.property(fc.jsonValue(), (value) => {
+                if (typeof value === "string") return;
+                const expected = JSON.parse(JSON.stringify(value));
+                assert.deepEqual(JSON.parse(String(encodePayload(value, "json"))), expected);
+            }),
+        );
+    });
+});
+
+describe("the platform's size limit", () => {
+    const shortTopic = "iot-2/type/mydevice/id/d1/evt/status/fmt/json";
+
+    it("takes exactly 131072 bytes and not one more", () => {
+        assertFits(shortTopic, maxPayloadBytes);
+        throwsCode("GW_PAYLOAD_TOO_LARGE", () => assertFits(shortTopic, maxPayloadBytes + 1));
+    });
+
+    it("counts multi-byte text in bytes", () => {
+        assert.equal(payloadBytes("é".repeat(65_536)), maxPayloadBytes);
+        assert.equal(payloadBytes(Buffer.alloc(5)), 5);
+    });
+
+    it("counts the topic bytes over 200", () => {
+        const topic = "x".repeat(338);
+        assertFits(topic, 130_934);
+        throwsCode("GW_PAYLOAD_TOO_LARGE", () => assertFits(topic, 130_935));
+        const multiByte = "é".repeat(169);
+        assertFits(multiByte, 130_934);
+        throwsCode("GW_PAYLOAD_TOO_LARGE", () => assertFits(multiByte, 130_935));
+    });
+});
+
+describe("qos", () => {
+    it("accepts 0, 1 and 2 as numbers and as strings", () => {
+        for (const qos of [0, 1, 2]) {
+            assert.equal(parseQos(qos), qos);
+            assert.equal(parseQos(String(qos)), qos);
+        }
+    });
+
+    for (const value of [3, -1, 1.5, "3", "", " 1", "one", null, undefined, true, {}, [1]]) {
+        it(`refuses ${JSON.stringify(value)}`, () => throwsCode("GW_INVALID_QOS", () => parseQos(value)));
+    }
+});
