@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { FormHost, languages, nodeTypes, readForm, readSharedScript, readTemplate, root } from "../support/editor-forms";
+
+const host = new FormHost();
+
+/** The contract's properties; a flow written by one version must be read by the next. */
+const contract = {
+    "gateway-config":
+        "name platform host port transport path tls orgId typeId deviceId cleanSession keepAlive outbox outboxMaxMb outboxMaxAge outboxFull maxRate maxInFlight registrationLimit registrationBackoff will",
+    "device-event-out":
+        "name gateway source typeId typeIdType deviceId deviceIdType eventId eventIdType format qos wrap timestamp complete ttl",
+    "device-command-in": "name gateway target typeId deviceId commandId format qos datatype",
+    "gateway-notify-in": "name gateway request",
+    "dm-responder":
+        "name gateway target typeId deviceId manage lifetime deviceActions firmwareActions bundles deviceInfo metadata respond timeout replayed",
+};
+
+for (const type of nodeTypes) {
+    describe(`form of ${type}`, () => {
+        const definition = host.definition(type);
+        const template = readTemplate(type);
+        const isConfig = definition.category === "config";
+        const prefix = isConfig ? "node-config-input-" : "node-input-";
+
+        it("has exactly the contract's properties", () => {
+            assert.deepEqual(Object.keys(definition.defaults), contract[type].split(" "));
+            assert.deepEqual(Object.keys(definition.credentials), isConfig ? ["token"] : []);
+        });
+
+        it("has one input for each property, and an input for nothing else", () => {
+            const ids = [...template.matchAll(/ id="([^"]+)"/g)].map((match) => match[1] ?? "");
+            const inputs = ids.filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length));
+            const expected = [...Object.keys(definition.defaults), ...Object.keys(definition.credentials)];
+            assert.deepEqual(inputs.sort(), expected.sort());
+            for (const id of ids) assert.ok(id.startsWith(prefix) || id.startsWith(type), `the id ${id} is not prefixed`);
+        });
+
+        it("labels every input that is shown", () => {
+            const shown = [...template.matchAll(/<(?:input|select)(?![^>]*type="hidden")[^>]* id="([^"]+)"/g)].map((match) => match[1]);
+            const labelled = [...template.matchAll(/<label for="([^"]+)"/g)].map((match) => match[1]);
+            assert.deepEqual(labelled.sort(), shown.sort());
+        });
+
+        it("offers each default among the choices of its select", () => {
+            for (const select of template.matchAll(/<select id="([^"]+)"[^>]*>([\s\S]*?)<\/select>/g)) {
+                const property = (select[1] ?? "").slice(prefix.length);
+                const choices = [...(select[2] ?? "").matchAll(/<option value="([^"]*)"/g)].map((option) => option[1]);
+                assert.ok(choices.includes(String(definition.defaults[property]?.value)), `${property}: ${choices}`);
+            }
+        });
+
+        it("has validators with two parameters, since the editor ignores the reason of others", () => {
+            for (const [name, property] of Object.entries(definition.defaults)) {
+                if (property.validate) assert.equal(property.validate.length, 2, name);
+            }
+        });
+
+        it("finds its defaults valid, but for what the user must fill in", () => {
+            const mustFill = isConfig ? ["host", "orgId", "typeId", "deviceId"] : [];
+            for (const [name, property] of Object.entries(definition.defaults)) {
+                if (!property.validate) continue;
+                const outcome = host.validate(type, name, property.value);
+                if (mustFill.includes(name)) assert.equal(typeof outcome, "string", name);
+                else assert.equal(outcome, true, name);
+            }
+        });
+
+        it("accepts an environment variable in every property", () => {
+            for (const [name, property] of Object.entries(definition.defaults)) {
+                if (property.validate) assert.equal(host.validate(type, name, "$" + "{SOME_NAME}"), true, name);
+            }
+        });
+
+        it("names the field in each reason and never repeats the value", () => {
+            for (const language of languages) {
+                const translated = new FormHost(language);
+                for (const [name, property] of Object.entries(translated.definition(type).defaults)) {
+                    if (!property.validate) continue;
+                    const value = "<img src=x>/ \u0007";
+                    const strict = { source: "device", target: "device", transport: "wss", platform: "broker", eventIdType: "str" };
+                    const types = { typeIdType: "str", deviceIdType: "str" };
+                    const reason = translated.validate(type, name, value, { ...strict, ...types });
+                    assert.equal(typeof reason, "string", `${language}: ${name}`);
+                    assert.ok(!String(reason).includes("<img"), `${language}: ${name} repeats the value`);
+                    const label = translated.translate(`/${type}:${type}.label.${name}`);
+                    assert.ok(String(reason).startsWith(label), `${language}: ${name} does not name its field: ${reason}`);
+                }
+            }
+        });
+
+        it("has texts for its palette entry, its label and its ports", () => {
+            for (const name of ["name", ""]) {
+                const node = host.node(type, { name });
+                assert.ok(String(definition.call("label", node)).length > 0);
+                assert.equal(definition.call("labelStyle", node), name === "" ? "" : "node_label_italic");
+            }
+            if (isConfig) return;
+            assert.ok(String(definition.call("paletteLabel", host.node(type))).length <= 20);
+            if (definition.inputs === 1) assert.ok(definition.call("inputLabels", host.node(type), 0));
+            for (let port = 0; port < (definition.outputs ?? 0); port += 1) {
+                assert.ok(definition.call("outputLabels", host.node(type), port));
+            }
+        });
+
+        it("has no words of its own in the template", () => {
+            const words = template.replace(/<[^>]*>/g, "").trim();
+            assert.equal(words, "");
+            for (const attribute of template.matchAll(/ (placeholder|title|aria-label|value)="([^"]*)"/g)) {
+                const [, name, value] = attribute;
+                if (name !== "value") assert.match(value ?? "", /^msg\.\w+$/, `${name}="${value}"`);
+            }
+        });
+
+        it("has no colours but that of the node", () => {
+            const html = readForm(type).replace(`color: "${definition.color}"`, "");
+            assert.doesNotMatch(html, /#[0-9a-fA-F]{3,8}\b|\brgba?\(|\bhsla?\(|(?<![\w-])(background|color)\s*:/);
+        });
+
+        it("gives each TypedInput a width", () => {
+            for (const [name] of Object.entries(definition.defaults)) {
+                if (!readForm(type).includes(`"${name}"`) || !(`${name}Type` in definition.defaults)) continue;
+                assert.match(template, new RegExp(`id="${prefix}${name}"[^>]* style="width: \\d+%"`));
+            }
+        });
+
+        it("has an icon of the package's family", () => {
+            const file = path.join(root, "icons", definition.icon);
+            assert.ok(existsSync(file), definition.icon);
+            const svg = readFileSync(file, "utf8");
+            assert.match(svg, /width="40" height="60" viewBox="0 0 40 60"/);
+            assert.deepEqual(new Set(svg.match(/#[0-9a-f]+/gi)), new Set(["#fff"]));
+        });
+    });
+}
+
+describe("forms together", () => {
+    it("share one colour and one palette category", () => {
+        assert.equal(new Set(nodeTypes.map((type) => host.definition(type).color)).size, 1);
+        const categories = nodeTypes.slice(1).map((type) => host.definition(type).category);
+        assert.deepEqual(new Set(categories), new Set(["iot gateway"]));
+    });
+
+    it("load the shared script relative to the editor, and no other address", () => {
+        for (const type of nodeTypes) {
+            const sources = [...readForm(type).matchAll(/<script src="([^"]+)"/g)].map((match) => match[1]);
+            assert.deepEqual(sources, ["resources/node-red-contrib-wiotp-gateway/gateway-forms.js"]);
+            assert.doesNotMatch(readForm(type), /https?:\/\//);
+        }
+        assert.doesNotMatch(readSharedScript(), /https?:\/\//);
+    });
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { errorTable } from "../../src/errors";
+import { FormHost, languages, type NodeType, nodeTypes, readCatalogue, readHelp } from "../support/editor-forms";
+
+/** The message properties of the contract that each help must describe. */
+const messageProperties: Record<NodeType, string> = {
+    "gateway-config": "",
+    "device-event-out": "payload typeId deviceId format qos ttl",
+    "device-command-in": "payload topic typeId deviceId commandId format qos duplicate",
+    "gateway-notify-in":
+        "payload request time topic typeId deviceId clientId rc message raw event _msgid nodeId eventId sentAt candidates malformed",
+    "dm-responder":
+        "dm action typeId deviceId reqId bundleId actionId fields replayed payload topic rc message reply step reason manage unmanage location addErrorCode clearErrorCodes addLog clearLog notify device/reboot device/factoryReset firmware/download firmware/update device/update observe cancel custom downloading downloaded updating updated failed memory connection verification image uri",
+};
+
+const codeSpans = (help: string): string[] => [...help.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? "");
+const listed = (help: string): string[] => [...help.matchAll(/^: \*?(\w+)\*? \(/gm)].map((match) => match[1] ?? "");
+
+for (const language of languages) {
+    describe(`help in ${language}`, () => {
+        for (const type of nodeTypes) {
+            const help = readHelp(language, type);
+
+            it(`of ${type} describes every message property`, () => {
+                const described = new Set([...listed(help), ...codeSpans(help).map((code) => code.replace(/^msg\.(dm\.)?/, ""))]);
+                for (const property of messageProperties[type].split(" ").filter(Boolean)) assert.ok(described.has(property), property);
+            });
+
+            it(`of ${type} names every field as the form does`, () => {
+                const { defaults, credentials } = new FormHost(language).definition(type);
+                const catalogue = readCatalogue(language, type);
+                for (const property of [...Object.keys(defaults), ...Object.keys(credentials)]) {
+                    if (property === "name" || property.endsWith("Type")) continue;
+                    const label = catalogue.get(`${type}.label.${property}`);
+                    assert.ok(label && help.includes(label), `${property}: ${label}`);
+                }
+            });
+
+            it(`of ${type} follows the style guide`, () => {
+                assert.match(help, /^[^#\n:`-]/, "starts with an introduction");
+                assert.doesNotMatch(help, /\*\*|__|<(?!http)/, "no bold text, no html");
+                assert.doesNotMatch(help, /^#{1,2} |^#{5}/m, "headings of level three and four only");
+                for (const line of help.match(/^: .*$/gm) ?? []) {
+                    assert.match(line, /^: \*?\w+\*? \([^:()]+\) : [^:]+$/, `the editor cannot show: ${line}`);
+                }
+            });
+
+            it(`of ${type} is the English one's equal`, () => {
+                const english = readHelp("en-US", type);
+                assert.deepEqual(listed(help), listed(english));
+                assert.deepEqual(codeSpans(help).sort(), codeSpans(english).sort());
+                const outline = (text: string) => text.match(/^(#+|- |: |\d\. )/gm);
+                assert.deepEqual(outline(help), outline(english));
+            });
+        }
+
+        it("explains every error code", () => {
+            const codes = new Set(nodeTypes.flatMap((type) => codeSpans(readHelp(language, type))));
+            for (const code of Object.keys(errorTable)) assert.ok(codes.has(code), code);
+        });
+    });
+}

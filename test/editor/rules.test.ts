@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
+import { FormHost } from "../support/editor-forms";
+
+const host = new FormHost();
+
+/** Whether the runtime takes a value: its parsers throw when they do not. */
+function accepts(parse: (value: string) => unknown, value: string): boolean {
+    try {
+        parse(value);
+        return true;
+    } catch {
+        return false;
+    }
+}
+
+const awkward = fc.oneof(
+    fc.string({ maxLength: 40 }),
+    fc.string({ unit: "binary", maxLength: 4 }),
+    fc.stringMatching(/^[A-Za-z0-9_.-]{0,38}$/),
+    fc.constantFrom(
+        "+",
+        "#",
+        "a/b",
+        "a b",
+        "capteur-é",
+        "\u007f",
+        "\u0080",
+        "\uffff",
+        "\ufdd0",
+        "\ud800",
+        "😀",
+        "a\nb",
+        "a".repeat(16_385),
+    ),
+);
+
+/** `${NAME}` is judged when its value is known, so the editor accepts what the parser does not. */
+const isVariable = (value: string): boolean => /^\$[{(]\S+[)}]$/.test(value);
+
+function agrees(
+    judge: (value: string) => unknown,
+    parse: (value: string) => unknown,
+    special: (value: string) => boolean = () => false,
+): void {
+    fc.assert(
+        fc.property(awkward, (value) => {
+            fc.pre(!isVariable(value));
+            assert.equal(judge(value) === true, special(value) || accepts(parse, value), JSON.stringify(value));
+        }),
+        { numRuns: 300 },
+    );
+}
+
+describe("editor rules agree with the runtime's", () => {
+    const str = { typeIdType: "str", deviceIdType: "str", eventIdType: "str" };
+    const blankOrAny = (value: string): boolean => value === "" || value === "+";
+    const blank = (value: string): boolean => value === "";
+
+    it("on the gateway's identity", () => {
+        agrees((value) => host.validate("gateway-config", "orgId", value), parseOrgId);
+        agrees((value) => host.validate("gateway-config", "typeId", value), parseTypeId);
+        agrees((value) => host.validate("gateway-config", "deviceId", value), parseDeviceId);
+        agrees(
+            (value) => host.validate("gateway-config", "will", value),
+            (value) => parseLevel(value, "will"),
+            blank,
+        );
+    });
+
+    it("on what an event is about", () => {
+        agrees((value) => host.validate("device-event-out", "typeId", value, str), parseTypeId);
+        agrees((value) => host.validate("device-event-out", "deviceId", value, str), parseDeviceId);
+        agrees(
+            (value) => host.validate("device-event-out", "eventId", value, str),
+            (value) => parseLevel(value, "eventId"),
+        );
+        agrees(
+            (value) => host.validate("device-event-out", "format", value),
+            (value) => parseLevel(value, "format"),
+            blank,
+        );
+    });
+
+    it("on which commands to receive", () => {
+        agrees((value) => host.validate("device-command-in", "typeId", value), parseTypeId, blankOrAny);
+        agrees((value) => host.validate("device-command-in", "deviceId", value), parseDeviceId, blankOrAny);
+        for (const property of ["commandId", "format"]) {
+            agrees(
+                (value) => host.validate("device-command-in", property, value),
+                (value) => parseLevel(value, property),
+                blankOrAny,
+            );
+        }
+    });
+
+    it("on which devices to manage", () => {
+        agrees((value) => host.validate("dm-responder", "typeId", value, { target: "device" }), parseTypeId, blankOrAny);
+        agrees((value) => host.validate("dm-responder", "deviceId", value, { target: "device" }), parseDeviceId, blankOrAny);
+    });
+
+    it("and do not judge what is not used", () => {
+        for (const property of ["typeId", "deviceId"]) {
+            assert.equal(host.validate("device-event-out", property, "a/b", { ...str, source: "gateway" }), true);
+            assert.equal(host.validate("device-command-in", property, "a/b", { target: "gateway" }), true);
+            assert.equal(host.validate("dm-responder", property, "a/b", { target: "gateway" }), true);
+        }
+        assert.equal(host.validate("gateway-config", "host", "", { platform: "simulator" }), true);
+        assert.equal(host.validate("gateway-config", "path", "no path", { transport: "tls" }), true);
+    });
+
+    it("judge only the form of what comes with the message", () => {
+        assert.equal(host.validate("device-event-out", "deviceId", "payload.id", { deviceIdType: "msg" }), true);
+        assert.equal(typeof host.validate("device-event-out", "deviceId", "", { deviceIdType: "msg" }), "string");
+        assert.equal(typeof host.validate("device-event-out", "deviceId", "!", { deviceIdType: "jsonata" }), "string");
+    });
+
+    const cases: [Parameters<FormHost["validate"]>[0], string, string[], string[]][] = [
+        ["gateway-config", "port", ["", "1", "443", "65535"], ["0", "65536", "-1", "1.5", "x", "1e3", "0x10"]],
+        ["gateway-config", "keepAlive", ["1", "3600"], ["", "0", "3601", "sixty"]],
+        ["gateway-config", "maxInFlight", ["1", "1000"], ["", "0", "1001"]],
+        ["gateway-config", "registrationLimit", ["1", "128"], ["", "0", "129"]],
+        ["gateway-config", "maxRate", ["0", "50"], ["", "-1"]],
+        ["gateway-config", "host", ["a.b-c.example", "10.0.0.1", "::1"], ["", "mqtts://a", "a:8883", "a/b", "a b", "user@a"]],
+        ["dm-responder", "lifetime", ["0", "3600"], ["1", "3599", "-1", ""]],
+        ["dm-responder", "timeout", ["1", "30"], ["0", ""]],
+        ["dm-responder", "deviceInfo", ["", "{}", '{"model":"x"}'], ["[]", "null", "1", "{"]],
+        ["dm-responder", "bundles", ["", "a-v1", "a-v1, b.v2"], ["a b", "a,,b", "a/b"]],
+        ["device-event-out", "ttl", ["", "1", "86400"], ["0", "-1", "soon"]],
+    ];
+    for (const [type, property, good, bad] of cases) {
+        it(`${type}.${property}`, () => {
+            for (const value of good) assert.equal(host.validate(type, property, value, { platform: "broker" }), true, value);
+            for (const value of bad) assert.equal(typeof host.validate(type, property, value, { platform: "broker" }), "string", value);
+        });
+    }
+});
