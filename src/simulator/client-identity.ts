@@ -1,0 +1,46 @@
+/** `g` a gateway, `d` a device, `a` an application, `A` one of several instances that share an application. */
+export type ClientClass = "g" | "d" | "a" | "A";
+
+/** Who a client says it is. Applications have an `id` only. */
+export interface ClientIdentity {
+    clientClass: ClientClass;
+    clientId: string;
+    organisation: string;
+    /** Empty for applications. */
+    typeId: string;
+    id: string;
+}
+
+/** The CONNACK code for a client id that cannot be admitted: 2 for characters and length, 5 for everything else. */
+export interface IdentityRefusal {
+    returnCode: 2 | 5;
+}
+
+const idRule = /^[A-Za-z0-9_.-]{1,36}$/;
+
+/** Whether a type or device id has only the legal characters and length. */
+export function isLegalId(id: string): boolean {
+    return idRule.test(id);
+}
+
+/**
+ * Reads a client id. A wrong number of parts, an empty part or an unknown class is "not authorized" (5), as on the real
+ * platform; only illegal characters and lengths are "identifier rejected" (2). A colon in the last part counts as a character.
+ */
+export function parseClientId(clientId: string): ClientIdentity | IdentityRefusal {
+    const [clientClass = "", organisation = "", ...rest] = clientId.split(":");
+    if (clientClass === "g" || clientClass === "d") {
+        const [typeId = "", ...idParts] = rest;
+        const id = idParts.join(":");
+        if (!idRule.test(organisation) || typeId === "" || id === "") return { returnCode: 5 };
+        if (!idRule.test(typeId) || !idRule.test(id)) return { returnCode: 2 };
+        return { clientClass, clientId, organisation, typeId, id };
+    }
+    if (clientClass === "a" || clientClass === "A") {
+        const [id = "", ...instance] = rest;
+        if (!idRule.test(organisation) || id === "") return { returnCode: 5 };
+        const legal = idRule.test(id) && instance.length <= (clientClass === "A" ? 1 : 0) && instance.every(isLegalId);
+        return legal ? { clientClass, clientId, organisation, typeId: "", id } : { returnCode: 2 };
+    }
+    return { returnCode: 5 };
+}

@@ -1,0 +1,59 @@
+import { timingSafeEqual } from "node:crypto";
+import type { IConnectPacket } from "mqtt-packet";
+import { type ClientIdentity, parseClientId } from "./client-identity";
+import type { CloseCode } from "./close-codes";
+import type { Message } from "./message";
+import type { Organisation } from "./organisation";
+import type { Platform } from "./platform";
+import { deviceKey, deviceOf, toPlatform } from "./topic-form";
+import { checkPublish } from "./topic-rules";
+
+/** A client that may come in. */
+export interface Admission {
+    identity: ClientIdentity;
+    organisation: Organisation;
+    will: Message | undefined;
+}
+
+/** What a CONNECT leads to: admission, a CONNACK with a code, or a closed connection without any. */
+export type ConnectVerdict = Admission | { returnCode: number; closeCode: CloseCode } | { closeCode: CloseCode };
+
+const gatewayUser = "use-token-auth";
+
+/** Judges a CONNECT by the platform's rules. Nothing is changed yet, except that the organisation may have come into being. */
+export function judgeConnect(platform: Platform, packet: IConnectPacket): ConnectVerdict {
+    // Version 5 is left out: the gateway side uses 3.1.1 only, and the platform's version 5 behaves differently.
+    if (packet.protocolVersion === 5) return { returnCode: 1, closeCode: 105 };
+    const identity = parseClientId(packet.clientId);
+    if ("returnCode" in identity) return { ...identity, closeCode: identity.returnCode === 2 ? 166 : 180 };
+    const organisation = platform.organisation(identity.organisation);
+    if (!organisation || !isAuthorised(platform, organisation, identity, packet)) return { returnCode: 5, closeCode: 180 };
+    if (!packet.will) return { identity, organisation, will: undefined };
+    const refusal = checkPublish(identity.clientClass, packet.will.topic, packet.will.topic.split("/"));
+    if (refusal) return { closeCode: refusal.rc };
+    return { identity, organisation, will: allowedWill(organisation, identity, packet) };
+}
+
+function isAuthorised(platform: Platform, organisation: Organisation, identity: ClientIdentity, packet: IConnectPacket): boolean {
+    const { clientClass, typeId, id } = identity;
+    const isDevice = clientClass === "g" || clientClass === "d";
+    if (isDevice && organisation.registry.device(typeId, id)?.disabled) return false;
+    const token = (isDevice ? organisation.registry.rights(typeId, id).token : undefined) ?? platform.settings.token;
+    if (isDevice && packet.username !== gatewayUser && (token !== undefined || packet.username !== undefined)) return false;
+    return token === undefined || isSame(packet.password ?? Buffer.alloc(0), Buffer.from(token));
+}
+
+function isSame(given: Buffer, expected: Buffer): boolean {
+    return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+/** A will for a device outside the gateway's resource group is taken away without a word. */
+function allowedWill(organisation: Organisation, identity: ClientIdentity, packet: IConnectPacket): Message | undefined {
+    if (!packet.will) return undefined;
+    const topic = toPlatform(identity, packet.will.topic);
+    const { group } = organisation.registry.rights(identity.typeId, identity.id);
+    const device = deviceOf(topic.split("/"));
+    const isOwn = device?.typeId === identity.typeId && device.deviceId === identity.id;
+    if (identity.clientClass === "g" && group && device && !isOwn && !group.has(deviceKey(device))) return undefined;
+    return { topic, payload: Buffer.from(packet.will.payload), qos: packet.will.qos ?? 0 };
+}

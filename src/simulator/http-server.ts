@@ -1,0 +1,79 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isIP } from "node:net";
+
+/** An answer of the HTTP API: a status and what is sent as JSON. */
+export interface HttpAnswer {
+    status: number;
+    body: unknown;
+}
+
+/** Answers a request; `body` is the parsed JSON, `undefined` when there was none. */
+export type HttpHandler = (method: string, path: string, body: unknown) => HttpAnswer;
+
+const maxBodyBytes = 4 * 1024 * 1024;
+
+/** The answer for a request that cannot be served, in words. */
+export function problem(status: number, message: string): HttpAnswer {
+    return { status, body: { message } };
+}
+
+/**
+ * A server for a JSON API without accounts. So that no web page can reach it through the browser of the person at this machine,
+ * it wants JSON to be declared as such and the host to be named by its address or as localhost.
+ */
+export function createJsonServer(handler: HttpHandler): Server {
+    const server = createServer((request, response) => {
+        if (!isLocalName(request.headers.host ?? "")) {
+            reply(response, problem(403, "Name the host by its address or as localhost."));
+            return;
+        }
+        readBody(request)
+            .then((text) => reply(response, answer(request, text, handler)))
+            .catch((error: unknown) => reply(response, problem(400, error instanceof Error ? error.message : "The request failed.")));
+    });
+    server.headersTimeout = 10_000;
+    server.requestTimeout = 30_000;
+    return server;
+}
+
+function isLocalName(host: string): boolean {
+    const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+    return name === "localhost" || isIP(name) !== 0;
+}
+
+function answer(request: IncomingMessage, text: string, handler: HttpHandler): HttpAnswer {
+    const method = request.method ?? "GET";
+    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+    if (text === "") return handler(method, path, undefined);
+    if (!/^application\/json\b/i.test(request.headers["content-type"] ?? "")) {
+        return problem(415, "The content type must be application/json.");
+    }
+    let body: unknown;
+    try {
+        body = JSON.parse(text);
+    } catch {
+        return problem(400, "The body is not JSON.");
+    }
+    return handler(method, path, body);
+}
+
+function readBody(request: IncomingMessage): Promise<string> {
+    return new Promise((resolve, reject) => {
+        const chunks: Buffer[] = [];
+        let bytes = 0;
+        request.on("data", (chunk: Buffer) => {
+            bytes += chunk.length;
+            if (bytes <= maxBodyBytes) chunks.push(chunk);
+            else reject(new Error(`The body is longer than ${maxBodyBytes} bytes.`));
+        });
+        request.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+        request.on("error", reject);
+    });
+}
+
+function reply(response: ServerResponse, { status, body }: HttpAnswer): void {
+    if (response.headersSent || response.destroyed) return;
+    const text = status === 204 ? "" : JSON.stringify(body);
+    response.writeHead(status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) });
+    response.end(text);
+}

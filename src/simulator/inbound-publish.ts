@@ -1,0 +1,93 @@
+import type { IPublishPacket } from "mqtt-packet";
+import type { Client } from "./client";
+import type { ContactRefusal } from "./first-contacts";
+import { notInGroupMessage, registryMessage, topicRefusal } from "./notification";
+import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "./topic-form";
+import { checkPublish } from "./topic-rules";
+
+/**
+ * Handles a PUBLISH: who may publish what, for which device, and what happens otherwise. A gateway that breaks a rule keeps its
+ * connection and gets its acknowledgement, the message is dropped and a notification tells why; others are disconnected.
+ */
+export function receivePublish(client: Client, packet: IPublishPacket): void {
+    const { identity, platform } = client;
+    client.expectAnswer();
+    if (packet.qos === 2 && client.session.receivedIds.has(packet.messageId ?? 0)) {
+        acknowledge(client, packet);
+        return;
+    }
+    const levels = packet.topic.split("/");
+    const violation = checkPublish(identity.clientClass, packet.topic, levels);
+    if (violation && identity.clientClass !== "g") {
+        client.close(violation.rc);
+    } else if (violation) {
+        acknowledge(client, packet);
+        client.notify(topicRefusal("Publish", packet.topic, violation));
+    } else if (identity.clientClass === "g") {
+        const fault = platform.faults.take("refusePublish", client.clientId, packet.topic);
+        if (fault) {
+            acknowledge(client, packet);
+            client.notify({ request: "Publish", topic: packet.topic, rc: fault.rc, message: fault.message ?? registryMessage(fault.rc) });
+        } else {
+            publishForDevice(client, packet, levels);
+        }
+    } else {
+        accept(client, packet);
+    }
+}
+
+function publishForDevice(client: Client, packet: IPublishPacket, levels: readonly string[]): void {
+    const device = deviceOf(levels);
+    if (!device || isOwn(client, device)) {
+        accept(client, packet);
+        return;
+    }
+    const { role, group } = client.rights;
+    if (group && role === "standard" && !group.has(deviceKey(device))) {
+        acknowledge(client, packet);
+        client.notify({ request: "Publish", topic: packet.topic, rc: 180, message: notInGroupMessage });
+        return;
+    }
+    client.organisation.firstContacts.settle(client, device, (refusal) => {
+        if (refusal === undefined) accept(client, packet);
+        else refuse(client, packet, device, refusal);
+    });
+}
+
+function refuse(client: Client, packet: IPublishPacket, device: DeviceName, refusal: ContactRefusal): void {
+    acknowledge(client, packet);
+    if (client.platform.settings.strayPing) client.sendStrayPing();
+    if (refusal === "in-backoff") return;
+    client.notify({ request: "Publish", topic: withOrganisation(client.identity.organisation, packet.topic), device, ...refusal });
+}
+
+function accept(client: Client, packet: IPublishPacket): void {
+    const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
+    if (packet.qos === 2) client.session.receivedIds.add(packet.messageId ?? 0);
+    client.organisation.publish({ topic: toPlatform(client.identity, packet.topic), payload, qos: packet.qos });
+    acknowledge(client, packet);
+}
+
+function acknowledge(client: Client, packet: IPublishPacket): void {
+    const { faults, timers } = client.platform;
+    if (!faults.isEmpty) {
+        if (faults.take("strayPing", client.clientId, packet.topic)) client.sendStrayPing();
+        if (faults.take("withholdPuback", client.clientId, packet.topic)) return;
+        const fault = faults.take("delayPuback", client.clientId, packet.topic);
+        if (fault) {
+            timers.after(fault.delayMs, () => answer(client, packet));
+            return;
+        }
+    }
+    answer(client, packet);
+}
+
+function answer(client: Client, packet: IPublishPacket): void {
+    if (packet.qos > 0) client.send({ cmd: packet.qos === 1 ? "puback" : "pubrec", messageId: packet.messageId ?? 0 });
+    client.answered();
+}
+
+/** Whether the device is the gateway itself. */
+export function isOwn(client: Client, device: DeviceName): boolean {
+    return device.typeId === client.identity.typeId && device.deviceId === client.identity.id;
+}

@@ -1,0 +1,122 @@
+import type { ISubscribePacket, ISubscription, IUnsubscribePacket } from "mqtt-packet";
+import type { Client } from "./client";
+import { isOwn } from "./inbound-publish";
+import { notInGroupMessage, type Refusal, topicRefusal } from "./notification";
+import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "./topic-form";
+import { checkFilter } from "./topic-rules";
+
+/**
+ * Handles a SUBSCRIBE. One filter that is not allowed fails the whole packet: every code is 0x80 and none becomes active. A
+ * gateway is told by one notification for each bad filter, others are disconnected.
+ */
+export function receiveSubscribe(client: Client, packet: ISubscribePacket): void {
+    const { identity, platform } = client;
+    if (platform.faults.take("refuseSubscribe", client.clientId, packet.subscriptions[0]?.topic)) {
+        fail(client, packet);
+        return;
+    }
+    const refusals = packet.subscriptions.flatMap(({ topic }) => refusalOf(client, topic) ?? []);
+    if (refusals.length > 0 && identity.clientClass !== "g") {
+        client.close(refusals[0]?.rc === 289 ? 289 : 276);
+        return;
+    }
+    if (refusals.length > 0) {
+        fail(client, packet);
+        for (const refusal of refusals) client.notify(refusal);
+        return;
+    }
+    const device = firstContactOf(client, packet);
+    if (!device) {
+        grant(client, packet);
+        return;
+    }
+    client.expectAnswer();
+    client.organisation.firstContacts.settle(client, device, (refusal) => {
+        if (refusal === undefined) {
+            grant(client, packet);
+        } else {
+            fail(client, packet);
+            if (refusal !== "in-backoff") {
+                if (platform.settings.strayPing) client.sendStrayPing();
+                const topic = withOrganisation(identity.organisation, packet.subscriptions[0]?.topic ?? "");
+                client.notify({ request: "Subscribe", topic, device, ...refusal });
+            }
+        }
+        client.answered();
+    });
+}
+
+/** Handles an UNSUBSCRIBE: always acknowledged; a filter that breaks the rules is told to a gateway. */
+export function receiveUnsubscribe(client: Client, packet: IUnsubscribePacket): void {
+    const { clientClass } = client.identity;
+    for (const filter of packet.unsubscriptions) client.organisation.unsubscribe(client.session, filter);
+    client.send({ cmd: "unsuback", messageId: packet.messageId ?? 0, granted: [] });
+    if (clientClass !== "g") return;
+    for (const filter of packet.unsubscriptions) {
+        const violation = checkFilter(clientClass, filter, filter.split("/"));
+        if (violation) client.notify(topicRefusal("Unsubscribe", filter, violation));
+    }
+}
+
+function refusalOf(client: Client, filter: string): Refusal | undefined {
+    const levels = filter.split("/");
+    const violation = checkFilter(client.identity.clientClass, filter, levels);
+    if (violation) return topicRefusal("Subscribe", filter, violation);
+    const device = concreteDevice(client, levels);
+    const { group } = client.rights;
+    if (!group || !device || isOwn(client, device) || group.has(deviceKey(device))) return undefined;
+    return { request: "Subscribe", topic: filter, rc: 180, message: notInGroupMessage };
+}
+
+function concreteDevice(client: Client, levels: readonly string[]): DeviceName | undefined {
+    const device = client.identity.clientClass === "g" ? deviceOf(levels) : undefined;
+    return device && !/[+#]/.test(device.typeId + device.deviceId) ? device : undefined;
+}
+
+/** The device that a lone filter without wildcards brings to the registry; gateways with a resource group bring none. */
+function firstContactOf(client: Client, packet: ISubscribePacket): DeviceName | undefined {
+    const [only, second] = packet.subscriptions;
+    if (!only || second || client.rights.group) return undefined;
+    const device = concreteDevice(client, only.topic.split("/"));
+    return device && !isOwn(client, device) ? device : undefined;
+}
+
+function grant(client: Client, packet: ISubscribePacket): void {
+    const { identity, organisation, session, platform } = client;
+    const isLimited = identity.clientClass === "g" || identity.clientClass === "d";
+    for (const { topic, qos } of packet.subscriptions) {
+        organisation.subscribe(session, topic, platformFilter(client, topic), qos, memberFilter(client));
+    }
+    if (isLimited && session.subscriptions.size > platform.settings.maxSubscriptions) {
+        for (const { topic } of packet.subscriptions) organisation.unsubscribe(session, topic);
+        client.close(154);
+        return;
+    }
+    answer(client, packet, ({ qos }) => qos);
+}
+
+/** `iotdm-1/#` of a gateway stands for every device, as old clients expect. */
+function platformFilter(client: Client, filter: string): string {
+    if (client.identity.clientClass === "g" && filter === "iotdm-1/#") return "iotdm-1/type/+/id/+/#";
+    return toPlatform(client.identity, filter);
+}
+
+/** With a resource group, only messages of its members and of the gateway itself pass. */
+function memberFilter(client: Client): ((levels: readonly string[]) => boolean) | undefined {
+    const { group } = client.rights;
+    if (client.identity.clientClass !== "g" || !group) return undefined;
+    return (levels) => {
+        const device = deviceOf(levels);
+        return device !== undefined && (isOwn(client, device) || group.has(deviceKey(device)));
+    };
+}
+
+function fail(client: Client, packet: ISubscribePacket): void {
+    // MQTT 3.1 knows no failure code: there a refused filter looks granted.
+    answer(client, packet, () => (client.speaksOldMqtt ? 0 : 0x80));
+}
+
+function answer(client: Client, packet: ISubscribePacket, code: (subscription: ISubscription) => number): void {
+    if (client.platform.faults.take("withholdSuback", client.clientId, packet.subscriptions[0]?.topic)) return;
+    client.send({ cmd: "suback", messageId: packet.messageId ?? 0, granted: packet.subscriptions.map(code) });
+}

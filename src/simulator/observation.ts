@@ -1,0 +1,106 @@
+import type { Packet, PacketCmd } from "mqtt-packet";
+
+/** A packet as it came in from a client. */
+export interface ReceivedPacket {
+    /** Milliseconds since the Unix epoch. */
+    at: number;
+    clientId: string;
+    command: PacketCmd;
+    /** Of a PUBLISH: its topic; of a SUBSCRIBE or UNSUBSCRIBE: its first filter. */
+    topic?: string;
+    /** Every filter of a SUBSCRIBE or UNSUBSCRIBE. */
+    filters?: string[];
+    messageId?: number;
+    qos?: number;
+    dup?: boolean;
+    retain?: boolean;
+    /** Of a CONNECT. */
+    clean?: boolean;
+    /** Of a PUBLISH, cut after 4096 bytes. */
+    payload?: Buffer;
+    payloadBytes?: number;
+}
+
+/** How many packets of each kind a client has sent, over all its connections. */
+export type PacketCounts = Partial<Record<PacketCmd, number>>;
+
+const maxPayloadBytes = 4096;
+const maxClients = 50_000;
+
+/** What came in: counts for ever, the latest packets in full. */
+export class Observation {
+    readonly #logSize: number;
+    readonly #counts = new Map<string, PacketCounts>();
+    readonly #listeners = new Set<(packet: ReceivedPacket) => void>();
+    #log: ReceivedPacket[] = [];
+
+    constructor(logSize: number) {
+        this.#logSize = logSize;
+    }
+
+    /** The counts of one client; all zero (absent) when it never sent anything. */
+    counts(clientId: string): PacketCounts {
+        return { ...this.#counts.get(clientId) };
+    }
+
+    /** How many packets of one kind all clients together have sent. */
+    total(command: PacketCmd): number {
+        let sum = 0;
+        for (const counts of this.#counts.values()) sum += counts[command] ?? 0;
+        return sum;
+    }
+
+    /** The latest packets, the oldest first; `logSize` of the options bounds them. */
+    packets(): readonly ReceivedPacket[] {
+        return this.#log.slice(-this.#logSize || this.#log.length);
+    }
+
+    /** Calls the listener for every packet from now on; returns what ends that. */
+    onPacket(listener: (packet: ReceivedPacket) => void): () => void {
+        this.#listeners.add(listener);
+        return () => this.#listeners.delete(listener);
+    }
+
+    /** Forgets the packets and the counts. */
+    clear(): void {
+        this.#log = [];
+        this.#counts.clear();
+    }
+
+    /** Takes note of a packet. */
+    record(clientId: string, packet: Packet): void {
+        let counts = this.#counts.get(clientId);
+        if (!counts) {
+            if (this.#counts.size >= maxClients) this.#counts.clear();
+            counts = {};
+            this.#counts.set(clientId, counts);
+        }
+        counts[packet.cmd] = (counts[packet.cmd] ?? 0) + 1;
+        if (this.#logSize === 0 && this.#listeners.size === 0) return;
+        const received = describe(clientId, packet);
+        if (this.#logSize > 0) this.#log.push(received);
+        if (this.#log.length > this.#logSize * 2) this.#log = this.#log.slice(-this.#logSize);
+        for (const listener of this.#listeners) listener(received);
+    }
+}
+
+function describe(clientId: string, packet: Packet): ReceivedPacket {
+    const received: ReceivedPacket = { at: Date.now(), clientId, command: packet.cmd };
+    if (packet.messageId !== undefined) received.messageId = packet.messageId;
+    if (packet.cmd === "publish") {
+        const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
+        received.topic = packet.topic;
+        received.qos = packet.qos;
+        received.dup = packet.dup;
+        received.retain = packet.retain;
+        received.payload = Buffer.from(payload.subarray(0, maxPayloadBytes));
+        received.payloadBytes = payload.length;
+    } else if (packet.cmd === "connect") {
+        received.clean = packet.clean ?? true;
+    } else if (packet.cmd === "subscribe" || packet.cmd === "unsubscribe") {
+        const filters = packet.cmd === "subscribe" ? packet.subscriptions.map(({ topic }) => topic) : packet.unsubscriptions;
+        received.filters = filters;
+        if (filters[0] !== undefined) received.topic = filters[0];
+    }
+    return received;
+}

@@ -1,0 +1,45 @@
+import type { Client } from "./client";
+import { Faults } from "./faults";
+import { Observation } from "./observation";
+import type { Settings } from "./options";
+import { Organisation } from "./organisation";
+import { Timers } from "./timers";
+
+const maxOrganisations = 1000;
+const organisationRule = /^[A-Za-z0-9_.-]{1,36}$/;
+
+/** What all connections share: settings, organisations, faults and what was observed. */
+export class Platform {
+    readonly settings: Settings;
+    readonly timers = new Timers();
+    readonly faults = new Faults();
+    readonly observed: Observation;
+    /** Every open connection, also those that have not sent their CONNECT. */
+    readonly clients = new Set<Client>();
+    readonly #organisations = new Map<string, Organisation>();
+    readonly #onOrganisation: (organisation: Organisation) => void;
+
+    constructor(settings: Settings, onOrganisation: (organisation: Organisation) => void) {
+        this.settings = settings;
+        this.observed = new Observation(settings.logSize);
+        this.#onOrganisation = onOrganisation;
+    }
+
+    /** The organisation of that name, made when it is first named; `undefined` when the platform does not know it. */
+    organisation(name: string): Organisation | undefined {
+        const existing = this.#organisations.get(name);
+        if (existing) return existing;
+        const { organisation } = this.settings;
+        const allowed = organisation === undefined ? organisationRule.test(name) : organisation === name;
+        if (!allowed || this.#organisations.size >= maxOrganisations) return undefined;
+        const created = new Organisation(name, this.settings, this.faults, this.timers);
+        this.#organisations.set(name, created);
+        this.#onOrganisation(created);
+        return created;
+    }
+
+    /** Every organisation that was named so far. */
+    organisations(): IterableIterator<Organisation> {
+        return this.#organisations.values();
+    }
+}

@@ -1,0 +1,31 @@
+/** Timers that belong to one owner and end with it. None of them keeps the process alive. */
+export class Timers {
+    readonly #running = new Set<NodeJS.Timeout>();
+
+    /** Calls `action` once after `delayMs`, unless the owner ends first. Returns what cancels it. */
+    after(delayMs: number, action: () => void): () => void {
+        const timeout = setTimeout(() => {
+            this.#running.delete(timeout);
+            action();
+        }, delayMs);
+        timeout.unref();
+        this.#running.add(timeout);
+        return () => {
+            clearTimeout(timeout);
+            this.#running.delete(timeout);
+        };
+    }
+
+    /** Calls `action` again and again until the owner ends. */
+    every(periodMs: number, action: () => void): void {
+        const interval = setInterval(action, periodMs);
+        interval.unref();
+        this.#running.add(interval);
+    }
+
+    /** Cancels everything. */
+    dispose(): void {
+        for (const timeout of this.#running) clearTimeout(timeout);
+        this.#running.clear();
+    }
+}

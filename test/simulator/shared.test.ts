@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { createServer, type Server } from "node:net";
+import { acquireSimulator } from "../../src/simulator/shared";
+import { startSimulator } from "../../src/simulator/simulator";
+import { RawClient } from "./support/raw-client";
+
+function occupy(port: number): Promise<{ server: Server; port: number }> {
+    return new Promise((resolve, reject) => {
+        const server = createServer();
+        server.once("error", reject);
+        server.listen(port, "127.0.0.1", () => {
+            const address = server.address();
+            resolve({ server, port: typeof address === "object" && address ? address.port : 0 });
+        });
+    });
+}
+
+/** A port with a free neighbour, as far as can be known. */
+async function freePort(): Promise<number> {
+    for (let attempt = 0; attempt < 50; attempt++) {
+        const { server, port } = await occupy(0);
+        const neighbour = await occupy(port + 1).catch(() => undefined);
+        server.close();
+        neighbour?.server.close();
+        if (neighbour) return port;
+    }
+    throw new Error("no two free ports");
+}
+
+describe("one platform per port", () => {
+    it("is shared by all who ask for the port and ends with the last of them", async () => {
+        const port = await freePort();
+        const [first, second] = await Promise.all([acquireSimulator(port), acquireSimulator(port)]);
+        assert.equal(first.simulator, second.simulator);
+        assert.deepEqual([first.simulator.port, first.simulator.httpPort], [port, port + 1]);
+        await first.release();
+        await first.release();
+        const client = await RawClient.connect(port, "g:any:mygw:gw1", { password: Buffer.alloc(0) });
+        await second.release();
+        await client.whenClosed();
+        await assert.rejects(RawClient.open(port));
+    });
+
+    it("can be had again at once after the last release", async () => {
+        const port = await freePort();
+        const first = await acquireSimulator(port);
+        const released = first.release();
+        const second = await acquireSimulator(port);
+        assert.notEqual(second.simulator, first.simulator);
+        await released;
+        const client = await RawClient.connect(port, "g:any:mygw:gw1");
+        client.destroy();
+        await second.release();
+    });
+
+    it("names a port that is taken and works once it is free", async () => {
+        const port = await freePort();
+        const { server } = await occupy(port);
+        await assert.rejects(acquireSimulator(port), (error: Error) => error.message.includes(`port ${port} of 127.0.0.1 for MQTT`));
+        await new Promise((resolve) => server.close(resolve));
+        const lease = await acquireSimulator(port);
+        await lease.release();
+    });
+
+    it("names the HTTP port that is taken and leaves the MQTT port free", async () => {
+        const port = await freePort();
+        const { server } = await occupy(port + 1);
+        await assert.rejects(acquireSimulator(port), (error: Error) =>
+            error.message.includes(`port ${port + 1} of 127.0.0.1 for its HTTP`),
+        );
+        await new Promise((resolve) => server.close(resolve));
+        const lease = await acquireSimulator(port);
+        await lease.release();
+    });
+
+    it("refuses a port that is none", async () => {
+        await assert.rejects(startSimulator({ port: 70_000 }), /whole number from 0 to 65535/);
+    });
+});
+
+describe("the end of a simulator", () => {
+    it("comes within a second, whatever the clients do, and twice is once", async () => {
+        const simulator = await startSimulator({ port: 0, httpPort: 0 });
+        const connected = await RawClient.connect(simulator.port, "g:org:mygw:gw1");
+        const silent = await RawClient.open(simulator.port);
+        const deaf = await RawClient.connect(simulator.port, "a:org:deaf");
+        await deaf.subscribe("iot-2/type/+/id/+/evt/+/fmt/+");
+        deaf.pause();
+        for (let index = 0; index < 200; index++) {
+            simulator.publish("org", "iot-2/type/mygw/id/gw1/evt/e/fmt/bin", Buffer.alloc(100_000));
+        }
+        const begin = performance.now();
+        await Promise.all([simulator.close(), simulator.close()]);
+        assert.ok(performance.now() - begin < 1000);
+        deaf.resume();
+        await Promise.all([connected.whenClosed(), silent.whenClosed(), deaf.whenClosed()]);
+    });
+});
