@@ -1,0 +1,182 @@
+import type { Clock, Timer } from "../clock";
+import { GatewayError } from "../errors";
+
+/** What the pool needs of a gateway. */
+export interface PooledGateway {
+    /** Opens the outbox and the connection. Called once, when nothing else uses this identity any more. */
+    start(): void;
+    /** The flows are about to stop or change: withhold commands and keep the filters. */
+    flowsStopping(): void;
+    /** The flows run: hand over what was withheld and bring the filters up to date. */
+    flowsStarted(): void;
+    /** Stores what is not safe yet and disconnects. Settles within the deadline. */
+    close(deadlineMs: number): Promise<void>;
+}
+
+/** A share in a gateway. */
+export interface GatewayLease<G> {
+    readonly gateway: G;
+    /** Gives the share back. Settles when the gateway has closed, or at once when it stays open. */
+    release(): Promise<void>;
+}
+
+/** Who wants which gateway. */
+export interface LeaseRequest<G> {
+    /** The identity: one gateway for each. */
+    readonly key: string;
+    /** Everything that makes two gateways of one identity different, secrets included; only ever compared. */
+    readonly fingerprint: string;
+    /** The ids of the nodes the settings come from: the config node and what it refers to. */
+    readonly sources: readonly string[];
+    create(): G;
+}
+
+/** What Node-RED tells about a deploy. */
+export interface Deploy {
+    /** Whether it is a deploy with a list of changes, after which the flows start again; a shutdown is not. */
+    readonly isChange: boolean;
+    /** The ids of the nodes that are changed or removed. */
+    readonly affected: ReadonlySet<string>;
+}
+
+interface Entry<G> {
+    readonly key: string;
+    readonly fingerprint: string;
+    readonly sources: Set<string>;
+    readonly gateway: G;
+    leases: number;
+    isStarted: boolean;
+    closing: Promise<void> | undefined;
+    linger: Timer | undefined;
+}
+
+/** A kept gateway waits no longer than this for the flows to start again. */
+const maxLingerMs = 15_000;
+/** Node-RED gives a node 15 s to close; a gateway takes a third of it at most. */
+const closeDeadlineMs = 4_500;
+
+/**
+ * One gateway for each identity, shared by everyone who leases it, opened with the first lease and closed with the last. A
+ * deploy that leaves a gateway's settings unchanged keeps it connected while the flows stop and start.
+ */
+export class GatewayPool<G extends PooledGateway> {
+    readonly #clock: Clock;
+    readonly #entries = new Map<string, Entry<G>>();
+    readonly #closing = new Map<string, Promise<void>>();
+    #deploy: Deploy | undefined;
+    #flowsRun = false;
+
+    constructor(clock: Clock) {
+        this.#clock = clock;
+    }
+
+    /**
+     * A share in the gateway of an identity; it connects when the flows have started, or at once when they run.
+     * @throws GW_CONFIG when the identity is in use with other settings
+     */
+    lease(request: LeaseRequest<G>): GatewayLease<G> {
+        let entry = this.#entries.get(request.key);
+        if (entry && entry.fingerprint !== request.fingerprint) {
+            if (entry.leases > 0) throw conflict(request.key);
+            // Kept over the deploy, but the settings are new: its successor starts when it has closed.
+            void this.#close(entry);
+            entry = undefined;
+        }
+        entry ??= this.#open(request);
+        entry.linger?.cancel();
+        entry.leases += 1;
+        for (const source of request.sources) entry.sources.add(source);
+        if (this.#flowsRun) this.#start(entry);
+        return { gateway: entry.gateway, release: this.#releaseOnce(entry) };
+    }
+
+    /** The flows are about to stop. */
+    flowsStopping(deploy: Deploy): void {
+        this.#deploy = deploy;
+        this.#flowsRun = false;
+        for (const { gateway } of this.#entries.values()) gateway.flowsStopping();
+    }
+
+    /** The flows have started: what nobody leases any more closes, what was leased connects. */
+    flowsStarted(): void {
+        this.#deploy = undefined;
+        this.#flowsRun = true;
+        for (const entry of [...this.#entries.values()]) {
+            if (entry.leases === 0) {
+                void this.#close(entry);
+            } else {
+                this.#start(entry);
+                entry.gateway.flowsStarted();
+            }
+        }
+    }
+
+    #open({ key, fingerprint, create }: LeaseRequest<G>): Entry<G> {
+        const entry: Entry<G> = {
+            key,
+            fingerprint,
+            sources: new Set(),
+            gateway: create(),
+            leases: 0,
+            isStarted: false,
+            closing: undefined,
+            linger: undefined,
+        };
+        this.#entries.set(key, entry);
+        return entry;
+    }
+
+    #start(entry: Entry<G>): void {
+        if (entry.isStarted) return;
+        entry.isStarted = true;
+        const predecessor = this.#closing.get(entry.key);
+        if (!predecessor) entry.gateway.start();
+        // Two gateways of one identity at a time would end each other's connection and contend for one file.
+        else
+            void predecessor.then(() => {
+                if (!entry.closing) entry.gateway.start();
+            });
+    }
+
+    #releaseOnce(entry: Entry<G>): () => Promise<void> {
+        let released: Promise<void> | undefined;
+        return () => {
+            released ??= this.#release(entry);
+            return released;
+        };
+    }
+
+    #release(entry: Entry<G>): Promise<void> {
+        entry.leases -= 1;
+        if (entry.leases > 0) return Promise.resolve();
+        if (!this.#isKept(entry)) return this.#close(entry);
+        entry.linger = this.#clock.setTimer(maxLingerMs, () => void this.#close(entry));
+        return Promise.resolve();
+    }
+
+    /** Whether the flows will most likely lease it again as it is. When in doubt, not. */
+    #isKept({ sources }: Entry<G>): boolean {
+        const deploy = this.#deploy;
+        return deploy?.isChange === true && ![...sources].some((source) => deploy.affected.has(source));
+    }
+
+    #close(entry: Entry<G>): Promise<void> {
+        entry.linger?.cancel();
+        if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
+        if (entry.closing) return entry.closing;
+        const closing = entry.gateway.close(closeDeadlineMs).catch(() => undefined);
+        entry.closing = closing;
+        const all = Promise.all([this.#closing.get(entry.key), closing]).then(() => {
+            if (this.#closing.get(entry.key) === all) this.#closing.delete(entry.key);
+        });
+        this.#closing.set(entry.key, all);
+        return closing;
+    }
+}
+
+function conflict(key: string): GatewayError {
+    return new GatewayError(
+        "GW_CONFIG",
+        `Another gateway configuration uses the identity ${key} with different settings; they would end each other's connection. Give one of them another identity, or use one configuration for both.`,
+    );
+}

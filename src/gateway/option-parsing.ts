@@ -1,0 +1,77 @@
+import { GatewayError } from "../errors";
+
+type Properties = Readonly<Record<string, unknown>>;
+
+/** The bounds of a number. */
+export interface NumberRule {
+    readonly fallback: number;
+    readonly min: number;
+    readonly max: number;
+    /** The number must be greater than `min`, not just equal. */
+    readonly above?: boolean;
+    /** Only whole numbers. */
+    readonly whole?: boolean;
+}
+
+/**
+ * One of a list of words; missing or blank is the fallback.
+ * @throws GW_CONFIG
+ */
+export function choiceOption<T extends string>(properties: Properties, name: string, choices: readonly T[], fallback: T): T {
+    const value = properties[name];
+    if (isBlank(value)) return fallback;
+    const choice = choices.find((candidate) => candidate === value);
+    if (choice !== undefined) return choice;
+    throw new GatewayError("GW_CONFIG", `${name} is ${show(value)}; it must be one of ${choices.join(", ")}.`);
+}
+
+/**
+ * A number, also as the string an environment variable gives; missing or blank is the fallback.
+ * @throws GW_CONFIG
+ */
+export function numberOption(properties: Properties, name: string, rule: NumberRule): number {
+    const value = properties[name];
+    if (isBlank(value)) return rule.fallback;
+    const number =
+        typeof value === "number" ? value : typeof value === "string" && /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : Number.NaN;
+    const tooSmall = rule.above ? number <= rule.min : number < rule.min;
+    if (Number.isFinite(number) && !tooSmall && number <= rule.max && (!rule.whole || Number.isInteger(number))) return number;
+    const kind = rule.whole ? "a whole number" : "a number";
+    throw new GatewayError(
+        "GW_CONFIG",
+        `${name} is ${show(value)}; it must be ${kind} ${rule.above ? "above" : "from"} ${rule.min} ${rule.above ? "and up " : ""}to ${rule.max}.`,
+    );
+}
+
+/**
+ * A boolean, also as the string an environment variable gives; missing or blank is the fallback.
+ * @throws GW_CONFIG
+ */
+export function booleanOption(properties: Properties, name: string, fallback: boolean): boolean {
+    const value = properties[name];
+    if (isBlank(value)) return fallback;
+    if (value === true || value === "true") return true;
+    if (value === false || value === "false") return false;
+    throw new GatewayError("GW_CONFIG", `${name} is ${show(value)}; it must be true or false.`);
+}
+
+/**
+ * A text; missing is empty.
+ * @throws GW_CONFIG when it is not a string or number
+ */
+export function textOption(properties: Properties, name: string): string {
+    const value = properties[name];
+    if (value === undefined || value === null) return "";
+    if (typeof value === "string") return value;
+    if (typeof value === "number") return String(value);
+    throw new GatewayError("GW_CONFIG", `${name} is ${show(value)}; it must be text.`);
+}
+
+function isBlank(value: unknown): boolean {
+    return value === undefined || value === null || (typeof value === "string" && value.trim() === "");
+}
+
+function show(value: unknown): string {
+    if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
+    return typeof value === "number" || typeof value === "boolean" ? String(value) : `of type ${typeof value}`;
+}

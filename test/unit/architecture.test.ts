@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+
+const root = process.cwd();
+
+/** What each layer may import, beside itself. `npm:` names are packages; Node's own modules are allowed everywhere they fit. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+    "src/errors": [],
+    "src/clock": [],
+    "src/protocol": ["src/errors"],
+    "src/routing": [],
+    "src/outbox": ["src/errors", "src/clock", "src/protocol"],
+    "src/devices": ["src/errors", "src/clock", "src/protocol"],
+    "src/connection": ["src/errors", "src/clock", "src/protocol", "src/routing"],
+    "src/management": ["src/errors", "src/clock", "src/protocol"],
+    "src/gateway": [
+        "src/errors",
+        "src/clock",
+        "src/protocol",
+        "src/routing",
+        "src/outbox",
+        "src/devices",
+        "src/connection",
+        "src/management",
+        // Loaded lazily, only for a gateway on the built-in simulator.
+        "src/simulator",
+    ],
+    "src/simulator": [],
+    "src/node-red": ["src/errors", "src/clock", "src/protocol", "src/gateway", "src/management", "src/devices", "npm:node-red"],
+    nodes: ["src/errors", "src/clock", "src/protocol", "src/gateway", "src/node-red", "src/management"],
+};
+
+/** Packages that may be imported in one place only. */
+const packageOwners: Readonly<Record<string, RegExp>> = {
+    mqtt: /^src\/connection\/mqtt-transport\.ts$/,
+    "https-proxy-agent": /^src\/connection\//,
+    ws: /^src\/(connection|simulator)\//,
+    aedes: /^src\/simulator\//,
+    "mqtt-packet": /^src\/simulator\//,
+    "node-red": /^src\/node-red\//,
+};
+
+interface Import {
+    readonly file: string;
+    readonly target: string;
+    readonly isPackage: boolean;
+}
+
+function sourceFiles(directory: string): string[] {
+    return readdirSync(path.join(root, directory), { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => path.posix.join(directory, name.split(path.sep).join("/")));
+}
+
+function importsOf(file: string): Import[] {
+    const text = readFileSync(path.join(root, file), "utf8");
+    const specifiers = [...text.matchAll(/(?:^(?:import|export|\}) [^"]*?from |^import |\bimport\(|\brequire\()"([^"]+)"/gm)].map(
+        (match) => match[1] ?? "",
+    );
+    return specifiers
+        .filter((specifier) => !specifier.startsWith("node:"))
+        .map((specifier) => {
+            const isPackage = !specifier.startsWith(".");
+            return { file, isPackage, target: isPackage ? specifier : path.posix.join(path.posix.dirname(file), specifier) };
+        });
+}
+
+function layerOf(file: string): string {
+    return file.startsWith("nodes/") ? "nodes" : file.split("/").slice(0, 2).join("/").replace(/\.ts$/, "");
+}
+
+const files = [...sourceFiles("src"), ...sourceFiles("nodes")];
+const imports = files.flatMap(importsOf);
+
+describe("architecture", () => {
+    it("finds the source files it speaks of", () => assert.ok(files.length > 10 && imports.length > 10));
+
+    it("has a rule for every layer", () => {
+        assert.deepEqual(
+            [...new Set(files.map(layerOf))].filter((layer) => !(layer in allowed)),
+            [],
+        );
+    });
+
+    it("imports go one way", () => {
+        const wrong = imports
+            .filter(({ isPackage }) => !isPackage)
+            .filter(({ file, target }) => layerOf(target) !== layerOf(file) && !allowed[layerOf(file)]?.includes(layerOf(target)));
+        assert.deepEqual(wrong, []);
+    });
+
+    it("each package is imported only where it belongs", () => {
+        const wrong = imports.filter(({ isPackage, file, target }) => isPackage && !packageOwners[target]?.test(file));
+        assert.deepEqual(wrong, []);
+    });
+
+    it("casts only where Node-RED's types need them", () => {
+        const casts = files
+            .filter((file) => !file.startsWith("src/node-red/"))
+            .flatMap((file) =>
+                readFileSync(path.join(root, file), "utf8")
+                    .split("\n")
+                    .map((line, index) => ({
+                        line: line.replace(/\/\/.*|^\s*\*.*|^\s*\/\*.*/, "").replace(/"[^"]*"|`[^`]*`/g, '""'),
+                        at: `${file}:${index + 1}`,
+                    }))
+                    .filter(({ line }) => /\bas (?!const\b)[A-Za-z{(]/.test(line) && !/^\s*(import|export) |^\s+\w+ as \w+,?$/.test(line)),
+            )
+            .map(({ at }) => at);
+        assert.deepEqual(casts, []);
+    });
+});

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
+import { throwsCode } from "../../support/assertions";
+
+const minimal = { orgId: "org", typeId: "gw", deviceId: "gw1", host: "example.com" };
+
+describe("gateway options", () => {
+    it("take the documented defaults", () => {
+        assert.deepEqual(parseGatewayOptions(minimal), {
+            identity: { orgId: "org", typeId: "gw", deviceId: "gw1" },
+            platform: "maximo",
+            host: "example.com",
+            port: 443,
+            transport: "tls",
+            path: "/",
+            cleanSession: true,
+            keepAliveS: 60,
+            outbox: "disk",
+            outboxMaxBytes: 104_857_600,
+            outboxMaxAgeMs: 604_800_000,
+            outboxFull: "reject",
+            maxRate: 0,
+            maxInFlight: 100,
+            registrationLimit: 8,
+            registrationBackoffMs: 600_000,
+            willEventId: undefined,
+        });
+    });
+
+    for (const [platform, transport, port] of [
+        ["maximo", "tls", 443],
+        ["maximo", "wss", 443],
+        ["broker", "tls", 8883],
+        ["broker", "tcp", 1883],
+        ["broker", "wss", 443],
+        ["broker", "ws", 80],
+    ] as const) {
+        it(`means port ${port} for ${transport} to ${platform} when none is given`, () => {
+            assert.equal(parseGatewayOptions({ ...minimal, platform, transport }).port, port);
+        });
+    }
+
+    it("put the simulator on this machine, whatever the form held before", () => {
+        const options = parseGatewayOptions({ ...minimal, platform: "simulator", host: "example.com", transport: "wss" });
+        assert.deepEqual([options.host, options.port, options.transport], ["127.0.0.1", 18830, "tcp"]);
+    });
+
+    it("read numbers and booleans from the strings of environment variables", () => {
+        const options = parseGatewayOptions({ ...minimal, port: "8443", cleanSession: "false", keepAlive: " 30 ", outboxMaxMb: "0.5" });
+        assert.deepEqual([options.port, options.cleanSession, options.keepAliveS, options.outboxMaxBytes], [8443, false, 30, 524_288]);
+    });
+
+    const refused: [string, Record<string, unknown>, RegExp][] = [
+        ["no host", { host: "" }, /host is ""/],
+        ["a host that is a URL", { host: "mqtts://example.com" }, /host/],
+        ["a host with a port", { host: "example.com/x" }, /host/],
+        ["no organisation", { orgId: undefined }, /orgId is missing/],
+        ["a type with a space", { typeId: "my type" }, /typeId is "my type"/],
+        ["an unset environment variable as device id", { deviceId: "" }, /deviceId is empty/],
+        ["an unknown platform", { platform: "aws" }, /platform is "aws"; it must be one of maximo, broker, simulator/],
+        ["an unencrypted transport to Maximo", { transport: "tcp" }, /Maximo takes only tls and wss/],
+        ["port 0", { port: "0" }, /port is "0"; it must be a whole number from 1 to 65535/],
+        ["port 65536", { port: 65_536 }, /port/],
+        ["a port in words", { port: "mqtt" }, /port/],
+        ["keep alive 0", { keepAlive: "0" }, /keepAlive/],
+        ["keep alive 3601", { keepAlive: "3601" }, /keepAlive/],
+        ["an outbox of nothing", { outboxMaxMb: "0" }, /outboxMaxMb/],
+        ["a negative age", { outboxMaxAge: "-1" }, /outboxMaxAge/],
+        ["an unknown policy", { outboxFull: "block" }, /outboxFull/],
+        ["maxInFlight 1001", { maxInFlight: "1001" }, /maxInFlight/],
+        ["registrationLimit 129", { registrationLimit: "129" }, /registrationLimit/],
+        ["a number that is none", { maxRate: "1e9" }, /maxRate/],
+        ["a will that is no topic level", { will: "a/b" }, /will is "a\/b"/],
+        ["a path without a slash", { path: "mqtt" }, /path/],
+        ["cleanSession maybe", { cleanSession: "maybe" }, /cleanSession/],
+        ["an object as host", { host: {} }, /host is of type object/],
+    ];
+    for (const [name, properties, words] of refused) {
+        it(`refuse ${name}, naming it`, () => {
+            const error = throwsCode("GW_CONFIG", () => parseGatewayOptions({ ...minimal, ...properties }));
+            assert.match(error.message, words);
+        });
+    }
+});
