@@ -37,18 +37,18 @@
     const isVariable = (value) => typeof value === "string" && /^(\$\{\S+\}|\$\(\S+\))$/.test(value);
     const isBlank = (value) => value === undefined || value === null || value === "";
 
-    /** Whole numbers, as text: smallest and largest value; blank and 0 as an exception where they mean something. */
+    /** Numbers, as text; a blank one stands for the default. `above`: more than `min`, not equal to it. */
     const ranges = {
-        port: { min: 1, max: 65535, blank: true },
-        keepAlive: { min: 1, max: 3600 },
-        outboxMaxMb: { min: 1, max: 1000000 },
-        outboxMaxAge: { min: 1, max: 87600 },
+        port: { min: 1, max: 65535, whole: true },
+        keepAlive: { min: 1, max: 3600, whole: true },
+        outboxMaxMb: { min: 0, max: 1000000, above: true },
+        outboxMaxAge: { min: 0, max: 87600, above: true },
         maxRate: { min: 0, max: 1000000 },
-        maxInFlight: { min: 1, max: 1000 },
-        registrationLimit: { min: 1, max: 128 },
+        maxInFlight: { min: 1, max: 1000, whole: true },
+        registrationLimit: { min: 1, max: 128, whole: true },
         registrationBackoff: { min: 1, max: 86400 },
-        ttl: { min: 1, max: 315360000, blank: true },
-        lifetime: { min: 3600, max: 315360000, zero: true },
+        ttl: { min: 0, max: 315360000, above: true },
+        lifetime: { min: 3600, max: 315360000, whole: true, zero: true },
         timeout: { min: 1, max: 3600 },
     };
 
@@ -74,12 +74,17 @@
         },
         path: (value) => (/^\/[^\s?#]*$/.test(value) ? undefined : { key: "path" }),
         range(value, property) {
-            const { min, max, blank, zero } = ranges[property];
-            if (blank && isBlank(value)) return undefined;
-            const number = /^\d{1,12}$/.test(String(value).trim()) ? Number(value) : Number.NaN;
+            const { min, max, whole, above, zero } = ranges[property];
+            const typed = String(value ?? "").trim();
+            if (typed === "") return undefined;
+            const number = /^\d+(\.\d+)?$/.test(typed) && !(whole && typed.includes(".")) ? Number(typed) : Number.NaN;
             if (zero && number === 0) return undefined;
-            return number >= min && number <= max ? undefined : { key: zero ? "rangeOrZero" : "range", min, max };
+            if (number <= max && (above ? number > min : number >= min)) return undefined;
+            return { key: zero ? "rangeOrZero" : above ? "rangeAbove" : whole ? "wholeRange" : "range", min, max };
         },
+        // Maximo takes encrypted connections only.
+        transport: (value, _property, node) =>
+            current(node, "platform") === "maximo" && value !== "tls" && value !== "wss" ? { key: "transport" } : undefined,
         jsonObject(value) {
             if (isBlank(value)) return undefined;
             try {
@@ -104,7 +109,7 @@
      */
     function check(node, property, rule, value) {
         if (isVariable(value)) return true;
-        const failure = rules[rule](value, property);
+        const failure = rules[rule](value, property, node);
         if (failure === undefined) return true;
         const label = text(node.type, `label.${property}`);
         return text("gateway-config", `rule.${failure.key}`, { label, min: failure.min, max: failure.max });
@@ -176,9 +181,41 @@
         }
     }
 
-    /** Suggests values while typing; `search` takes what was typed and a callback. */
-    function suggest(input, search) {
-        input.autoComplete({ minLength: 0, search });
+    /**
+     * What to offer for a text that was typed. The text itself comes first, because Tab takes the first one: completing
+     * `pump-1` must not turn it into `pump-10`.
+     */
+    function offer(typed, values) {
+        const wanted = String(typed).toLowerCase();
+        const matches = values.filter((value) => value !== typed && value.toLowerCase().includes(wanted));
+        return matches.length === 0 || typed === "" ? matches : [typed, ...matches];
+    }
+
+    /** Suggests some of the given values while the user types; anything else may be typed as well. */
+    function suggestFrom(input, values) {
+        input.autoComplete({ minLength: 0, search: (typed, done) => done(offer(typed, values)) });
+    }
+
+    /** Asks the deployed gateway what it knows of; without an answer there are no suggestions. */
+    function searchInventory(node, kind) {
+        return (typed, done) => {
+            const gateway = selectedGateway(node);
+            if (!gateway) return done([]);
+            const query = { kind, q: typed, ...(kind === "deviceId" ? { typeId: current(node, "typeId") } : {}) };
+            root.$.getJSON(`gateway-config/${encodeURIComponent(gateway.id)}/inventory`, query)
+                .done((values) => done(offer(typed, Array.isArray(values) ? values.map(String) : [])))
+                .fail(() => done([]));
+        };
+    }
+
+    /** Suggests what the gateway has seen lately, in a plain text input. */
+    function suggestKnown(node, property) {
+        field(node, property).autoComplete({ minLength: 0, search: searchInventory(node, property) });
+    }
+
+    /** The string type of a TypedInput, with suggestions of what the gateway has seen lately. */
+    function knownString(node, property) {
+        return { value: "str", label: "string", icon: "red/images/typedInput/az.svg", autoComplete: searchInventory(node, property) };
     }
 
     /** A TypedInput type for an optional JSON object, with the editor's own JSON dialog. */
@@ -192,11 +229,6 @@
                 root.RED.editor.editJSON({ value: this.value(), complete: (value) => this.value(value), focus: true });
             },
         };
-    }
-
-    /** Values among which a text input suggests, beside which anything else may be typed. */
-    function suggestFrom(input, values) {
-        suggest(input, (typed, done) => done(values.filter((value) => value.toLowerCase().includes(String(typed).toLowerCase()))));
     }
 
     /** The gateway-config node that the form selects, if there is one. */
@@ -238,8 +270,9 @@
         topics,
         address,
         defaultPort,
-        suggest,
         suggestFrom,
+        suggestKnown,
+        knownString,
         jsonType,
         selectedGateway,
         start,

@@ -79,7 +79,8 @@ for (const type of nodeTypes) {
                 for (const [name, property] of Object.entries(translated.definition(type).defaults)) {
                     if (!property.validate) continue;
                     const value = "<img src=x>/ \u0007";
-                    const strict = { source: "device", target: "device", transport: "wss", platform: "broker", eventIdType: "str" };
+                    const platform = name === "transport" ? "maximo" : "broker";
+                    const strict = { source: "device", target: "device", transport: "wss", platform, eventIdType: "str" };
                     const types = { typeIdType: "str", deviceIdType: "str" };
                     const reason = translated.validate(type, name, value, { ...strict, ...types });
                     assert.equal(typeof reason, "string", `${language}: ${name}`);

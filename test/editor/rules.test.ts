@@ -118,16 +118,17 @@ describe("editor rules agree with the runtime's", () => {
 
     const cases: [Parameters<FormHost["validate"]>[0], string, string[], string[]][] = [
         ["gateway-config", "port", ["", "1", "443", "65535"], ["0", "65536", "-1", "1.5", "x", "1e3", "0x10"]],
-        ["gateway-config", "keepAlive", ["1", "3600"], ["", "0", "3601", "sixty"]],
-        ["gateway-config", "maxInFlight", ["1", "1000"], ["", "0", "1001"]],
-        ["gateway-config", "registrationLimit", ["1", "128"], ["", "0", "129"]],
-        ["gateway-config", "maxRate", ["0", "50"], ["", "-1"]],
+        ["gateway-config", "keepAlive", ["", "1", "3600"], ["0", "3601", "1.5", "sixty"]],
+        ["gateway-config", "outboxMaxMb", ["", "0.5", "1000000"], ["0", "-1", "1000001"]],
+        ["gateway-config", "maxInFlight", ["", "1", "1000"], ["0", "1001"]],
+        ["gateway-config", "registrationLimit", ["", "1", "128"], ["0", "129"]],
+        ["gateway-config", "maxRate", ["", "0", "0.5", "50"], ["-1", ".5"]],
         ["gateway-config", "host", ["a.b-c.example", "10.0.0.1", "::1"], ["", "mqtts://a", "a:8883", "a/b", "a b", "user@a"]],
-        ["dm-responder", "lifetime", ["0", "3600"], ["1", "3599", "-1", ""]],
-        ["dm-responder", "timeout", ["1", "30"], ["0", ""]],
+        ["dm-responder", "lifetime", ["", "0", "3600"], ["1", "3599", "-1"]],
+        ["dm-responder", "timeout", ["", "1", "30"], ["0"]],
         ["dm-responder", "deviceInfo", ["", "{}", '{"model":"x"}'], ["[]", "null", "1", "{"]],
         ["dm-responder", "bundles", ["", "a-v1", "a-v1, b.v2"], ["a b", "a,,b", "a/b"]],
-        ["device-event-out", "ttl", ["", "1", "86400"], ["0", "-1", "soon"]],
+        ["device-event-out", "ttl", ["", "0.5", "86400"], ["0", "-1", "soon"]],
     ];
     for (const [type, property, good, bad] of cases) {
         it(`${type}.${property}`, () => {

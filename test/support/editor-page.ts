@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
+import type { NodeRedProcess } from "./node-red-process";
+
+const chromiumPath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
+
+/** Starts the browser; it reaches nothing but this machine. */
+export function launchBrowser(): Promise<Browser> {
+    return chromium.launch({
+        executablePath: chromiumPath,
+        args: [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    });
+}
+
+/** How a page of the editor is opened. */
+export interface EditorOptions {
+    readonly language?: string;
+    readonly theme?: "light" | "dark";
+}
+
+/** The Node-RED editor in a browser, driven as a user would. Collects everything the browser complains about. */
+export class EditorPage {
+    /** Page errors, console errors, failed answers and requests to other machines. */
+    readonly complaints: string[] = [];
+    /** Bodies of everything the server sent, to look for secrets. */
+    readonly received: string[] = [];
+
+    private constructor(
+        readonly page: Page,
+        private readonly context: BrowserContext,
+    ) {}
+
+    /** Opens the editor and waits until it is ready. */
+    static async open(browser: Browser, nodeRed: NodeRedProcess, options: EditorOptions = {}): Promise<EditorPage> {
+        const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+        await context.addInitScript(
+            ([language, theme]) => {
+                localStorage.setItem("editor-language", language ?? "en-US");
+                localStorage.setItem("view-dark-theme", theme ?? "light");
+            },
+            [options.language, options.theme],
+        );
+        const page = await context.newPage();
+        page.setDefaultTimeout(30_000);
+        const editor = new EditorPage(page, context);
+        editor.#listen(nodeRed.url);
+        await page.goto(nodeRed.url);
+        await page.locator("#red-ui-loading-progress").waitFor({ state: "hidden" });
+        await page.locator('.red-ui-palette-node[data-palette-type="device-event-out"]').waitFor({ state: "attached" });
+        return editor;
+    }
+
+    #listen(origin: string): void {
+        this.page.on("pageerror", (error) => this.complaints.push(`page error: ${error.message}`));
+        this.page.on("console", (message) => {
+            if (message.type() === "error") this.complaints.push(`console: ${message.text()} (${message.location().url})`);
+        });
+        this.page.on("request", (request) => {
+            if (!request.url().startsWith(origin) && !/^(data|blob):/.test(request.url())) {
+                this.complaints.push(`request to another machine: ${request.url()}`);
+            }
+        });
+        this.page.on("response", (response) => {
+            if (response.status() >= 400) this.complaints.push(`${response.status()}: ${response.url()}`);
+            if (!/json|text\/html/.test(response.headers()["content-type"] ?? "")) return;
+            response.text().then(
+                (body) => this.received.push(body),
+                // A body that the page no longer holds, for example after it was left.
+                () => undefined,
+            );
+        });
+    }
+
+    /** Drags a node from the palette to the workspace; returns its id. */
+    async drag(type: string, position: { x: number; y: number }): Promise<string> {
+        const before = await this.nodeIds(type);
+        const entry = this.page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`);
+        await entry.scrollIntoViewIfNeeded();
+        await entry.dragTo(this.page.locator("#red-ui-workspace-chart"), { targetPosition: position });
+        const added = (await this.nodeIds(type)).filter((id) => !before.includes(id));
+        assert.equal(added.length, 1, `dragging ${type} added ${added.length} nodes`);
+        return added[0] ?? "";
+    }
+
+    /** The ids of the nodes of a type in the workspace, or of the config nodes of that type. */
+    nodeIds(type: string): Promise<string[]> {
+        return this.page.evaluate((wanted) => {
+            const ids: string[] = [];
+            const collect = (node: { id: string; type: string }) => {
+                if (node.type === wanted) ids.push(node.id);
+            };
+            // @ts-expect-error The editor's global is not known to the compiler.
+            RED.nodes.eachNode(collect);
+            // @ts-expect-error The editor's global is not known to the compiler.
+            RED.nodes.eachConfig(collect);
+            return ids;
+        }, type);
+    }
+
+    /** What the editor holds of a node: some property, or what it says of its validity. */
+    property(id: string, name: string): Promise<unknown> {
+        // @ts-expect-error The editor's global is not known to the compiler.
+        return this.page.evaluate(([node, property]) => RED.nodes.node(node)?.[property], [id, name]);
+    }
+
+    /** The shape of a node in the workspace. */
+    node(id: string): Locator {
+        return this.page.locator(`#red-ui-workspace-chart [id="${id}"]`);
+    }
+
+    /** Opens the dialog of a node and waits until its animation has ended. */
+    async openDialog(id: string): Promise<void> {
+        await this.node(id).dblclick();
+        await this.settled();
+    }
+
+    /** Waits until the dialog on top stands still. */
+    async settled(): Promise<void> {
+        const tray = this.page.locator(".red-ui-tray").last();
+        await tray.waitFor();
+        let previous = "";
+        for (;;) {
+            const box = JSON.stringify(await tray.boundingBox());
+            if (box === previous) return;
+            previous = box;
+            await this.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+        }
+    }
+
+    /** Fills a text input of the dialog; a TypedInput is filled through its visible part. */
+    async fill(id: string, value: string): Promise<void> {
+        const input = this.page.locator(`#${id}`);
+        const typed = this.page.locator(`#${id} + .red-ui-typedInput-container input.red-ui-typedInput-input`);
+        await ((await input.isVisible()) ? input : typed).fill(value);
+        await this.page.keyboard.press("Tab");
+    }
+
+    /** Whether an input of the dialog is marked as not valid. */
+    async isMarked(id: string): Promise<boolean> {
+        return /\binput-error\b/.test((await this.page.locator(`#${id}`).getAttribute("class")) ?? "");
+    }
+
+    /** Saves the node dialog on top and waits until it is gone. */
+    async done(button = "#node-dialog-ok"): Promise<void> {
+        const trays = await this.page.locator(".red-ui-tray").count();
+        await this.page.locator(button).click();
+        await this.page.waitForFunction((open) => document.querySelectorAll(".red-ui-tray").length < open, trays);
+    }
+
+    /** Deploys and waits for the server's answer. */
+    async deploy(): Promise<void> {
+        const answer = this.page.waitForResponse((response) => response.url().endsWith("/flows") && response.request().method() === "POST");
+        await this.page.locator("#red-ui-header-button-deploy").click();
+        assert.equal((await answer).status(), 200);
+    }
+
+    /** Waits until the status below a node shows a text that matches. */
+    async statusOf(id: string, wanted: RegExp): Promise<void> {
+        const status = this.node(id).locator(".red-ui-flow-node-status-label");
+        await status.filter({ hasText: wanted }).waitFor();
+    }
+
+    /** Imports an example of this package through the menu, onto a new tab when it holds one. */
+    async importExample(name: string): Promise<void> {
+        // @ts-expect-error The editor's global is not known to the compiler.
+        await this.page.evaluate(() => RED.actions.invoke("core:show-examples-import-dialog"));
+        const dialog = this.page.locator("#red-ui-clipboard-dialog-import-tab-examples");
+        await dialog.waitFor();
+        const entry = (text: string) => dialog.locator(".red-ui-treeList-label").filter({ hasText: text }).first();
+        await entry("node-red-contrib-wiotp-gateway").click();
+        await entry(name).click();
+        await this.page.locator("#red-ui-clipboard-dialog-ok").click();
+        await this.page.locator("#red-ui-clipboard-dialog").waitFor({ state: "hidden" });
+    }
+
+    /** Ends the page; fails when the browser complained about anything. */
+    async close(): Promise<void> {
+        await this.context.close();
+        assert.deepEqual(this.complaints, []);
+    }
+}

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { requireRecord } from "./records";
+
+/** The versions of Node-RED that the package is tested in, by the module that holds each. */
+export const nodeRedModules = { "Node-RED 5": "node-red", "Node-RED 4.1": "node-red-4" } as const;
+
+/** Nothing leaves the machine: no telemetry, no catalogue, no tours; see the comments for what each line prevents. */
+function settings(userDir: string): string {
+    return `module.exports = ${JSON.stringify({
+        uiHost: "127.0.0.1",
+        uiPort: 0,
+        userDir,
+        flowFile: "flows.json",
+        credentialSecret: "test",
+        // Loads the built package without installing it, with its real name, icons, examples and resources.
+        nodesDir: process.cwd(),
+        telemetry: { enabled: false, updateNotification: false },
+        editorTheme: { tours: false, projects: { enabled: false } },
+        // Otherwise the editor fetches the public catalogue.
+        externalModules: { palette: { allowInstall: false, allowUpload: false } },
+        diagnostics: { ui: false },
+        runtimeState: { enabled: false, ui: false },
+        logging: { console: { level: "info", metrics: false, audit: false } },
+    })};\n`;
+}
+
+/** A real Node-RED in a process of its own, with an empty user directory. */
+export class NodeRedProcess {
+    readonly url: string;
+    readonly userDir: string;
+    readonly #child: ChildProcess;
+    readonly #output: string[];
+
+    private constructor(child: ChildProcess, url: string, userDir: string, output: string[]) {
+        this.#child = child;
+        this.url = url;
+        this.userDir = userDir;
+        this.#output = output;
+    }
+
+    /** Starts it and waits until it listens; fails with its output when it does not within a minute. */
+    static async start(module: string): Promise<NodeRedProcess> {
+        const userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-node-red-"));
+        const settingsFile = path.join(userDir, "settings.js");
+        writeFileSync(settingsFile, settings(userDir));
+        const red = path.join(path.dirname(require.resolve(`${module}/package.json`)), "red.js");
+        const child = spawn(process.execPath, [red, "-u", userDir, "-s", settingsFile], { stdio: ["ignore", "pipe", "pipe"] });
+        const output: string[] = [];
+        const url = await new Promise<string>((resolve, reject) => {
+            const fail = (what: string): void => reject(new Error(`Node-RED ${what}:\n${output.join("")}`));
+            const deadline = setTimeout(() => fail("did not start within a minute"), 60_000);
+            child.once("error", (error) => fail(error.message));
+            child.once("exit", (code) => fail(`ended with ${code}`));
+            const listen = (chunk: Buffer): void => {
+                output.push(chunk.toString());
+                const started = /Server now running at (http:\/\/127\.0\.0\.1:\d+\/)/.exec(output.join(""));
+                if (!started?.[1]) return;
+                clearTimeout(deadline);
+                resolve(started[1]);
+            };
+            child.stdout.on("data", listen);
+            child.stderr.on("data", listen);
+        });
+        return new NodeRedProcess(child, url, userDir, output);
+    }
+
+    /** What it wrote so far. */
+    get log(): string {
+        return this.#output.join("");
+    }
+
+    /** Replaces all flows and waits until they are accepted. */
+    async deploy(flows: readonly object[]): Promise<void> {
+        const response = await fetch(`${this.url}flows`, {
+            method: "POST",
+            headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": "full" },
+            body: JSON.stringify({ flows }),
+        });
+        if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
+    }
+
+    /** The deployed flows. */
+    async flows(): Promise<Record<string, unknown>[]> {
+        const response = await fetch(`${this.url}flows`, { headers: { "Node-RED-API-Version": "v2" } });
+        const { flows } = requireRecord(await response.json());
+        return Array.isArray(flows) ? flows.map(requireRecord) : [];
+    }
+
+    /** Ends it and removes its user directory. */
+    async stop(): Promise<void> {
+        if (this.#child.exitCode === null && this.#child.signalCode === null) {
+            const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
+            this.#child.kill("SIGTERM");
+            const force = setTimeout(() => this.#child.kill("SIGKILL"), 20_000);
+            await ended;
+            clearTimeout(force);
+        }
+        rmSync(this.userDir, { recursive: true, force: true });
+    }
+}
