@@ -72,9 +72,11 @@ export function readCatalogue(language: string, type: NodeType): Map<string, str
     return flat;
 }
 
-/** The script that the forms share. */
-export function readSharedScript(): string {
-    return readFileSync(path.join(root, "resources", "gateway-forms.js"), "utf8");
+/** The scripts that the forms share. */
+export function readSharedScripts(): string {
+    const folder = path.join(root, "resources");
+    const names = readdirSync(folder).filter((name) => name.endsWith(".js"));
+    return names.map((name) => readFileSync(path.join(folder, name), "utf8")).join("\n");
 }
 
 /** The editor as far as a form needs it before its dialog opens: texts, types and no page. */
@@ -94,7 +96,7 @@ export class FormHost {
             TextEncoder,
         };
         vm.createContext(context);
-        vm.runInContext(readSharedScript(), context);
+        vm.runInContext(readSharedScripts(), context);
         for (const type of nodeTypes) {
             for (const script of readForm(type).matchAll(/<script type="text\/javascript">([\s\S]*?)<\/script>/g)) {
                 vm.runInContext(script[1] ?? "", context);

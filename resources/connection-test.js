@@ -1,0 +1,74 @@
+// The "Test connection" part of the gateway's form: asks the server, step by step, and says in words what it found.
+((root) => {
+    "use strict";
+
+    if (root.wiotpConnectionTest) return;
+
+    /** What the server needs to know of the form. The token goes along only if it was typed just now. */
+    function request(forms, node, connect) {
+        const names = ["platform", "host", "port", "transport", "path", "tls", "orgId", "typeId", "deviceId", "cleanSession", "keepAlive"];
+        const settings = Object.fromEntries(names.map((name) => [name, forms.current(node, name)]));
+        const typed = forms.field(node, "token").val();
+        // This is what the editor shows in place of a stored password.
+        const token = typed === "__PWRD__" ? {} : { token: typed };
+        return { settings, connect, ...token };
+    }
+
+    /** One line of the report: a sign, and words that never come from the other side as html. */
+    function line(node, { outcome, key, parameters }) {
+        const sign = { ok: "fa-check", failed: "fa-times", note: "fa-info" }[outcome] ?? "fa-info";
+        const words = node._(`gateway-config.test.${key}`, parameters ?? {});
+        return root.$("<li>").append(root.$("<i>").addClass(`fa fa-fw ${sign}`), " ", root.$("<span>").text(words));
+    }
+
+    /** Connects the buttons of the form. */
+    function start(forms, node) {
+        const button = root.$("#gateway-config-test");
+        const connectButton = root.$("#gateway-config-test-connect");
+        const risk = root.$("#gateway-config-test-risk");
+        const report = root.$("#gateway-config-test-report");
+        let latest = 0;
+
+        function run(connect) {
+            latest += 1;
+            const current = latest;
+            button.prop("disabled", true);
+            risk.hide();
+            report.empty().append(line(node, { outcome: "note", key: "running" }));
+            root.$.ajax({
+                url: `gateway-config/${encodeURIComponent(node.id)}/test`,
+                method: "POST",
+                contentType: "application/json",
+                data: JSON.stringify(request(forms, node, connect)),
+            })
+                .done(({ steps, mayConnect }) => {
+                    if (current !== latest) return;
+                    report.empty().append(steps.map((step) => line(node, step)));
+                    risk.toggle(mayConnect === true);
+                })
+                .fail((answer) => {
+                    if (current !== latest) return;
+                    const key = answer.status === 401 || answer.status === 403 ? "forbidden" : "unavailable";
+                    report.empty().append(line(node, { outcome: "failed", key }));
+                })
+                .always(() => {
+                    if (current === latest) button.prop("disabled", false);
+                });
+        }
+
+        /** What was found is about the settings of that moment. */
+        function forget() {
+            latest += 1;
+            button.prop("disabled", false);
+            risk.hide();
+            report.empty();
+        }
+
+        risk.hide();
+        button.on("click", () => run(false));
+        connectButton.on("click", () => run(true));
+        button.closest("form").on("change.wiotp-gateway", "input, select", forget);
+    }
+
+    root.wiotpConnectionTest = { start };
+})(globalThis);
