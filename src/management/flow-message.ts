@@ -1,0 +1,92 @@
+import { describeThrown, GatewayError } from "../errors";
+import { type DeviceAddress, parseDeviceId, parseTypeId } from "../protocol/identity";
+import { isRecord } from "../protocol/json";
+import { isPlatformAction, type PlatformAction } from "../protocol/management";
+import { isOwnAction, type OwnAction } from "../protocol/management-request";
+import { type FirmwareStep, isFirmwareStep } from "./firmware-status";
+
+/** The parts of a flow's message that matter here, of which nothing is known yet. */
+export interface FlowMessage {
+    readonly dm?: unknown;
+    readonly rc?: unknown;
+    readonly message?: unknown;
+    readonly payload?: unknown;
+}
+
+/** The flow answers a request of the platform. */
+export interface FlowAnswer {
+    readonly kind: "answer";
+    readonly device: DeviceAddress;
+    readonly action: PlatformAction;
+    readonly reqId: unknown;
+    /** Absent = the success code of the action. */
+    readonly rc?: number | undefined;
+    readonly message?: string | undefined;
+    readonly payload: unknown;
+}
+
+/** What a flow's message turns out to be. */
+export type ParsedFlowMessage =
+    | FlowAnswer
+    | {
+          readonly kind: "request";
+          readonly device: DeviceAddress;
+          readonly action: OwnAction;
+          readonly payload: unknown;
+          readonly reply: boolean;
+      }
+    | { readonly kind: "firmware"; readonly device: DeviceAddress; readonly step: FirmwareStep; readonly reason: unknown };
+
+/**
+ * Reads a message a flow sent to a dm-responder.
+ * @param fallback the ids that a message need not name
+ * @throws GW_DM_INVALID, GW_INVALID_ID
+ */
+export function parseFlowMessage(message: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
+    try {
+        return parse(message, fallback);
+    } catch (thrown) {
+        if (thrown instanceof GatewayError) throw thrown;
+        throw new GatewayError("GW_DM_INVALID", `The message cannot be read: ${describeThrown(thrown)}.`, { cause: thrown });
+    }
+}
+
+function parse({ dm, rc, message, payload }: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
+    if (!isRecord(dm)) throw invalid("msg.dm is missing: it says what to do, for example {action: 'manage'}.");
+    const { action, reqId, reply, step, reason } = dm;
+    if (isPlatformAction(action)) {
+        const device = parseAddress(dm, {});
+        return { kind: "answer", device, action, reqId, rc: parseCode(rc), message: parseMessage(message), payload };
+    }
+    if (isOwnAction(action)) return { kind: "request", device: parseAddress(dm, fallback), action, payload, reply: reply !== false };
+    if (action !== "firmware") throw invalid("msg.dm.action is not the name of an action. The help of the node lists them.");
+    if (!isFirmwareStep(step)) throw invalid("msg.dm.step must be downloading, downloaded, updating, updated or failed.");
+    return { kind: "firmware", device: parseAddress(dm, fallback), step, reason };
+}
+
+/** A complete fallback is taken as a whole or not at all, so that half an address never becomes that of another device. */
+function parseAddress({ typeId, deviceId }: Record<string, unknown>, fallback: Partial<DeviceAddress>): DeviceAddress {
+    const isPartlyNamed = typeId !== undefined || deviceId !== undefined;
+    const missing = isPartlyNamed && fallback.typeId !== undefined && fallback.deviceId !== undefined ? {} : fallback;
+    return {
+        typeId: parseTypeId(typeId ?? missing.typeId, "msg.dm.typeId"),
+        deviceId: parseDeviceId(deviceId ?? missing.deviceId, "msg.dm.deviceId"),
+    };
+}
+
+function parseCode(rc: unknown): number | undefined {
+    if (rc === undefined || rc === null || rc === "") return undefined;
+    const code = typeof rc === "string" && /^\d{1,6}$/.test(rc) ? Number(rc) : rc;
+    if (typeof code === "number" && Number.isSafeInteger(code)) return code;
+    throw invalid("msg.rc must be a whole number such as 202, 400 or 500; without it the success code of the action is sent.");
+}
+
+function parseMessage(message: unknown): string | undefined {
+    if (message === undefined || message === null || message === "") return undefined;
+    if (typeof message === "string") return message;
+    throw invalid("msg.message must be a string that explains the answer, or absent.");
+}
+
+function invalid(text: string): GatewayError {
+    return new GatewayError("GW_DM_INVALID", text);
+}

@@ -1,0 +1,247 @@
+import type { Clock, Timer } from "../clock";
+import { GatewayError, toGatewayError } from "../errors";
+import { type DeviceAddress, deviceKey } from "../protocol/identity";
+import { parseManagementMessage } from "../protocol/management";
+import { type OwnAction, type RequestData, requestData } from "../protocol/management-request";
+import { parseManagementTopic } from "../protocol/topic";
+import { FirmwareDevices } from "./firmware-devices";
+import { type FlowMessage, parseFlowMessage } from "./flow-message";
+import type { ManagementLink, ManagementStore } from "./link";
+import { ManagedDevices, type ManagePlan } from "./managed-devices";
+import { OwnRequests } from "./own-requests";
+import { type Pace, Pacer } from "./pacer";
+import { PlatformRequests } from "./platform-requests";
+import { RequestDispatcher } from "./request-dispatcher";
+import type { FlowOutcome, ManagedCounts, Responder, ResponderListener, ResponderOptions } from "./responder";
+import { TargetTable } from "./target-table";
+
+/** What device management works with. */
+export interface ManagementParts {
+    readonly gateway: DeviceAddress;
+    readonly link: ManagementLink;
+    readonly store: ManagementStore;
+    readonly clock: Clock;
+    /** A number from 0 to 1, to spread what many devices would do at once. */
+    readonly random: () => number;
+    /** A new id for a request; never the same twice. */
+    readonly createId: () => string;
+    /** How long the platform has to answer our requests; 60 s unless given. */
+    readonly requestTimeoutMs?: number;
+    /** How fast manage requests are sent by themselves; 50 a second with 16 unanswered unless given. */
+    readonly pace?: Pace;
+}
+
+/** A responder's place in the engine. */
+export interface AttachedResponder {
+    /**
+     * Takes a message of the flow: an answer, a request of our own or a firmware step. `settle` is called exactly once: with
+     * the platform's answer to a request, with nothing when an answer was acknowledged or a step is durable, or with the error.
+     */
+    input(message: FlowMessage, settle: (outcome: FlowOutcome) => void): void;
+    /** Ends it; what the flow was working on is answered 500 in time. */
+    detach(): void;
+}
+
+interface Attached extends Responder {
+    /** The counts it was told last. */
+    reported: string;
+}
+
+const defaultPace: Pace = { perSecond: 50, maxUnderWay: 16 };
+const defaultRequestTimeoutMs = 60_000;
+const reportEveryMs = 250;
+
+/** Device management of one gateway and of every device behind it, for all its responders. */
+export class ManagementEngine {
+    readonly #parts: ManagementParts;
+    readonly #targets: TargetTable<Attached>;
+    readonly #responders = new Set<Attached>();
+    readonly #requests: PlatformRequests;
+    readonly #own: OwnRequests;
+    readonly #firmware: FirmwareDevices;
+    readonly #managed: ManagedDevices;
+    readonly #dispatcher: RequestDispatcher;
+    #reportTimer: Timer | undefined;
+
+    constructor(parts: ManagementParts) {
+        const { clock, link, pace = defaultPace, requestTimeoutMs = defaultRequestTimeoutMs } = parts;
+        this.#parts = parts;
+        this.#targets = new TargetTable(parts.gateway);
+        this.#requests = new PlatformRequests(clock, link);
+        this.#own = new OwnRequests(clock, link, parts.createId, requestTimeoutMs);
+        this.#firmware = new FirmwareDevices(clock, parts.store, new Pacer(clock, pace), {
+            send: (request, settle) => this.#own.send(request, settle),
+            reported: (report, { answer, error }) => {
+                const listener = this.#owner(report)?.listener;
+                if (answer) listener?.firmwareAnswered(report, answer);
+                else if (error) listener?.raised(error, report);
+            },
+        });
+        this.#managed = new ManagedDevices(clock, parts.random, new Pacer(clock, pace), {
+            plan: (device) => this.#plan(device),
+            send: (request, settle) => this.#own.send(request, settle),
+            failed: ({ typeId, deviceId }, error) =>
+                this.#owner({ typeId, deviceId })?.listener.raised(error, { typeId, deviceId, action: "manage" }),
+            changed: () => this.#reportLater(),
+        });
+        this.#dispatcher = new RequestDispatcher({
+            requests: this.#requests,
+            firmware: this.#firmware,
+            responderOf: (device) => this.#targets.find(device),
+            restarting: (device) => this.#managed.restarting(device),
+        });
+    }
+
+    /** Adds a responder. Two with the same target are both told that they are in conflict and get nothing. */
+    attach(options: ResponderOptions, listener: ResponderListener): AttachedResponder {
+        const responder: Attached = { options, listener, reported: "" };
+        this.#responders.add(responder);
+        this.#tellConflicts(this.#targets.add(options.target, responder));
+        const device = this.#targets.singleDevice(options.target);
+        if (device) this.#managed.seen(deviceKey(device));
+        this.#managed.plansChanged();
+        return {
+            input: (message, settle) => this.#input(responder, message, settle),
+            detach: () => this.#detach(responder),
+        };
+    }
+
+    /** The connection is there: answers and requests may be sent. */
+    linkUp(): void {
+        this.#own.linkUp();
+        this.#requests.linkUp();
+    }
+
+    /** The subscription for device management is in place on this connection: devices are managed, steps notified. */
+    listening(): void {
+        this.#firmware.linkUp();
+        this.#managed.listening();
+    }
+
+    /** The connection is gone. */
+    linkDown(): void {
+        this.#requests.linkDown();
+        this.#own.linkDown();
+        this.#firmware.linkDown();
+        this.#managed.linkDown();
+    }
+
+    /** Answers what is open, fails what waits and stops every timer. Call it while the connection is still there. */
+    close(): void {
+        this.#requests.close();
+        this.#own.close();
+        this.linkDown();
+        this.#reportTimer?.cancel();
+        this.#reportTimer = undefined;
+    }
+
+    /** A device showed up, by its key; cheap for a known one. */
+    deviceSeen(device: string): void {
+        this.#managed.seen(device);
+    }
+
+    /**
+     * A message arrived on a device management topic. Never throws, whatever it contains.
+     * @param isReplayed whether it was queued by a durable session while the gateway was away
+     */
+    received(topic: string, payload: Buffer, isReplayed: boolean): void {
+        const parts = parseManagementTopic(topic);
+        if (!parts) return;
+        const message = parseManagementMessage(parts, payload);
+        if (message.kind === "response") this.#own.answered(message.reqId, message.answer);
+        else if (message.kind === "unusable") this.#dispatcher.refuse(parts, message, payload);
+        else if (message.kind === "request") this.#dispatcher.received(message.request, { topic, payload, isReplayed });
+    }
+
+    #input(responder: Attached, message: FlowMessage, settle: (outcome: FlowOutcome) => void): void {
+        try {
+            const parsed = parseFlowMessage(message, this.#fallback(responder));
+            if (parsed.kind === "answer") this.#dispatcher.answered(responder, parsed, settle);
+            else if (parsed.kind === "firmware") {
+                if (this.#firmware.advance(parsed.device, parsed.step, parsed.reason)) this.#managed.planChanged(parsed.device);
+                this.#firmware.saved().then(
+                    () => settle({}),
+                    (thrown: unknown) => settle({ error: toGatewayError(thrown, "GW_STORE") }),
+                );
+            } else this.#request(responder, parsed.device, parsed.action, parsed.payload, parsed.reply, settle);
+        } catch (thrown) {
+            settle({ error: toGatewayError(thrown, "GW_DM_INVALID") });
+        }
+    }
+
+    #request(
+        responder: Attached,
+        device: DeviceAddress,
+        action: OwnAction,
+        payload: unknown,
+        reply: boolean,
+        settle: (outcome: FlowOutcome) => void,
+    ): void {
+        const isByConfiguration = action === "manage" && (payload === undefined || payload === null || payload === "");
+        const data = isByConfiguration
+            ? this.#manageData(responder.options, device)
+            : requestData(action, payload, this.#parts.clock.now());
+        this.#own.send({ device, action, data, reply }, (outcome) => {
+            if (outcome.answer?.rc === 200 && (action === "manage" || action === "unmanage")) {
+                const lifetimeS = typeof data?.lifetime === "number" ? data.lifetime : 0;
+                this.#managed.acceptedFromFlow(device, action, lifetimeS);
+            }
+            settle(outcome);
+        });
+    }
+
+    #plan(device: DeviceAddress): ManagePlan | undefined {
+        const options = this.#owner(device)?.options;
+        if (!options?.manage) return undefined;
+        return { lifetimeS: options.lifetimeS, data: this.#manageData(options, device) };
+    }
+
+    /** The manage request by a responder's settings. It replaces what the platform stored, so it names the version that an update brought. */
+    #manageData(options: ResponderOptions, device: DeviceAddress): RequestData {
+        const { lifetimeS, deviceActions, firmwareActions, bundles, metadata } = options;
+        const fwVersion = this.#firmware.installedVersion(device);
+        const hasInfo = Object.keys(options.deviceInfo).length > 0;
+        const deviceInfo = hasInfo && fwVersion !== undefined ? { ...options.deviceInfo, fwVersion } : options.deviceInfo;
+        const supports = { ...Object.fromEntries(bundles.map((bundle) => [bundle, true])), deviceActions, firmwareActions };
+        return requestData("manage", { lifetime: lifetimeS, supports, deviceInfo, metadata }, this.#parts.clock.now()) ?? {};
+    }
+
+    #fallback({ options: { target } }: Attached): Partial<DeviceAddress> {
+        if (target.kind === "gateway") return this.#parts.gateway;
+        return { ...(target.typeId && { typeId: target.typeId }), ...(target.deviceId && { deviceId: target.deviceId }) };
+    }
+
+    #owner(device: DeviceAddress): Attached | undefined {
+        const match = this.#targets.find(device);
+        return match.kind === "one" ? match.owner : undefined;
+    }
+
+    #detach(responder: Attached): void {
+        if (!this.#responders.delete(responder)) return;
+        this.#tellConflicts(this.#targets.remove(responder.options.target, responder));
+        this.#managed.plansChanged();
+    }
+
+    #tellConflicts(owners: ReadonlySet<Attached>): void {
+        const text =
+            "Several dm-responder nodes have the same target, so none of them gets its requests. Change the target of all but one.";
+        for (const { listener } of owners) listener.conflictChanged(owners.size > 1 ? new GatewayError("GW_CONFIG", text) : undefined);
+    }
+
+    #reportLater(): void {
+        this.#reportTimer ??= this.#parts.clock.setTimer(reportEveryMs, () => {
+            this.#reportTimer = undefined;
+            const counts = this.#managed.counts((device) => this.#owner(device));
+            for (const responder of this.#responders) reportCounts(responder, counts.get(responder));
+        });
+    }
+}
+
+const noDevices: ManagedCounts = { managed: 0, pending: 0, rejected: 0 };
+
+function reportCounts(responder: Attached, counts: ManagedCounts = noDevices): void {
+    const text = JSON.stringify(counts);
+    if (text === responder.reported) return;
+    responder.reported = text;
+    responder.listener.countsChanged(counts);
+}

@@ -1,0 +1,125 @@
+import type { Clock, Timer } from "../clock";
+import { describeThrown, GatewayError } from "../errors";
+import { type DeviceAddress, deviceKey } from "../protocol/identity";
+import { assertFits } from "../protocol/limits";
+import type { ManagementAnswer } from "../protocol/management";
+import { type OwnAction, type RequestData, requestSuffixes } from "../protocol/management-request";
+import { managementTopic } from "../protocol/topic";
+import { isLinkLoss, type ManagementLink, notConnected } from "./link";
+import type { FlowOutcome } from "./responder";
+
+/** One of our requests to the platform. */
+export interface OwnRequest {
+    readonly device: DeviceAddress;
+    readonly action: OwnAction;
+    readonly data?: RequestData | undefined;
+    /** False sends no request id, so that the platform does not answer. */
+    readonly reply: boolean;
+}
+
+interface Waiting {
+    readonly settle: (outcome: FlowOutcome) => void;
+    readonly timer: Timer;
+}
+
+/** How many requests may wait for the platform's answer. */
+const maxWaiting = 20_000;
+
+/** Our requests: each is settled exactly once, by the platform's answer, by its absence or by the end of the connection. */
+export class OwnRequests {
+    readonly #clock: Clock;
+    readonly #link: ManagementLink;
+    readonly #createId: () => string;
+    readonly #timeoutMs: number;
+    readonly #waiting = new Map<string, Waiting>();
+    #isLinkUp = false;
+
+    constructor(clock: Clock, link: ManagementLink, createId: () => string, timeoutMs: number) {
+        this.#clock = clock;
+        this.#link = link;
+        this.#createId = createId;
+        this.#timeoutMs = timeoutMs;
+    }
+
+    /** Requests may be sent. */
+    linkUp(): void {
+        this.#isLinkUp = true;
+    }
+
+    /** New requests fail; those that were acknowledged may still be answered over the next connection of a durable session. */
+    linkDown(): void {
+        this.#isLinkUp = false;
+    }
+
+    /** Fails everything that still waits. */
+    close(): void {
+        this.#isLinkUp = false;
+        for (const [reqId, { settle }] of [...this.#waiting]) {
+            this.#forget(reqId);
+            settle({ error: notConnected("The gateway was closed before the platform answered a device management request") });
+        }
+    }
+
+    /** Sends a request. `settle` is called once, never before this returns only if the request could be sent. */
+    send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void {
+        const { device, action } = request;
+        const name = `The request ${action} of ${deviceKey(device)}`;
+        if (!this.#isLinkUp) {
+            settle({ error: notConnected(`${name} was not sent`) });
+            return;
+        }
+        if (this.#waiting.size >= maxWaiting) {
+            const text = `${name} was not sent: ${maxWaiting} requests wait for the platform's answer. Send fewer at once.`;
+            settle({ error: new GatewayError("GW_OUTBOX_FULL", text) });
+            return;
+        }
+        const topic = managementTopic(device, requestSuffixes[action]);
+        const reqId = request.reply ? this.#createId() : undefined;
+        const encoded = encode(name, topic, { ...(request.data && { d: request.data }), reqId });
+        if (encoded instanceof GatewayError) {
+            settle({ error: encoded });
+            return;
+        }
+        if (reqId !== undefined) this.#await(reqId, name, settle);
+        this.#link.publish(device, topic, encoded, 1, (error) => {
+            const failure = error && (isLinkLoss(error) ? notConnected(`${name} was not acknowledged`, error) : toGatewayRefusal(error));
+            if (reqId === undefined) settle(failure ? { error: failure } : {});
+            else if (failure) this.#forget(reqId)?.settle({ error: failure });
+        });
+    }
+
+    /** Takes an answer of the platform; one that nothing waits for is ignored, because it came too late. */
+    answered(reqId: unknown, answer: ManagementAnswer): void {
+        if (typeof reqId === "string") this.#forget(reqId)?.settle({ answer });
+    }
+
+    #await(reqId: string, name: string, settle: (outcome: FlowOutcome) => void): void {
+        const timer = this.#clock.setTimer(this.#timeoutMs, () => {
+            const text = `${name} was not answered by the platform within ${this.#timeoutMs / 1000} s; it may or may not have been carried out.`;
+            this.#forget(reqId)?.settle({ error: new GatewayError("GW_DM_TIMEOUT", text) });
+        });
+        this.#waiting.set(reqId, { settle, timer });
+    }
+
+    #forget(reqId: string): Waiting | undefined {
+        const waiting = this.#waiting.get(reqId);
+        this.#waiting.delete(reqId);
+        waiting?.timer.cancel();
+        return waiting;
+    }
+}
+
+function encode(name: string, topic: string, message: Record<string, unknown>): string | GatewayError {
+    try {
+        const payload = JSON.stringify(message);
+        assertFits(topic, Buffer.byteLength(payload));
+        return payload;
+    } catch (thrown) {
+        if (thrown instanceof GatewayError) return thrown;
+        return new GatewayError("GW_DM_INVALID", `${name} cannot be written as JSON: ${describeThrown(thrown)}.`, { cause: thrown });
+    }
+}
+
+function toGatewayRefusal(error: Error): GatewayError {
+    return error instanceof GatewayError ? error : new GatewayError("GW_NOT_CONNECTED", error.message, { cause: error });
+}

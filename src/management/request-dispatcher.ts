@@ -1,0 +1,133 @@
+import { GatewayError } from "../errors";
+import type { DeviceAddress } from "../protocol/identity";
+import { isRecord } from "../protocol/json";
+import { type ManagementAnswer, type PlatformRequest, type RequestId, usualReturnCodes } from "../protocol/management";
+import type { FirmwareDevices } from "./firmware-devices";
+import { firmwareField } from "./firmware-status";
+import type { FlowAnswer } from "./flow-message";
+import type { PlatformRequests } from "./platform-requests";
+import { immediateRefusal, successAnswer, toFlowRequest } from "./request-rules";
+import type { FlowOutcome, Responder } from "./responder";
+import type { TargetMatch } from "./target-table";
+
+/** A message of the platform as it arrived. */
+export interface Arrival {
+    readonly topic: string;
+    readonly payload: Buffer;
+    /** Whether it was queued by a durable session while the gateway was away. */
+    readonly isReplayed: boolean;
+}
+
+/** What the dispatcher works with. */
+export interface DispatcherParts {
+    readonly requests: PlatformRequests;
+    readonly firmware: FirmwareDevices;
+    responderOf(device: DeviceAddress): TargetMatch<Responder>;
+    /** The device accepted a restart. */
+    restarting(device: DeviceAddress): void;
+}
+
+/** Takes the platform's requests to the responder they are meant for, or answers them itself. */
+export class RequestDispatcher {
+    readonly #parts: DispatcherParts;
+    readonly #warnedOfPayload = new WeakSet<Responder>();
+
+    constructor(parts: DispatcherParts) {
+        this.#parts = parts;
+    }
+
+    /** A well-formed request arrived. */
+    received(request: PlatformRequest, arrival: Arrival): void {
+        const { requests, firmware } = this.#parts;
+        const { reqId } = request;
+        if (reqId && requests.isRepeated(request, reqId)) return;
+        const match = this.#parts.responderOf(request);
+        const refusal =
+            match.kind === "one" ? immediateRefusal(request, match.owner.options, firmware, arrival.isReplayed) : noResponder(match);
+        if (match.kind !== "one" || refusal) {
+            this.#answerAtOnce(request, reqId, refusal ?? noResponder(match), arrival.payload);
+            return;
+        }
+        const { options, listener } = match.owner;
+        const flowRequest = toFlowRequest(request, arrival.topic, firmware, arrival.isReplayed);
+        if (!reqId) this.#accepted(request);
+        else if (options.respond === "auto") {
+            const answer = successAnswer(request, options, firmware, true);
+            requests.answerAtOnce(request, reqId, answer);
+            if (answer.rc >= 300) return;
+            this.#accepted(request);
+        } else if (requests.isFull) {
+            requests.answerAtOnce(request, reqId, { rc: 500, message: "Too many requests are being worked on." });
+            return;
+        } else requests.wait({ ...request, reqId }, options.timeoutMs);
+        listener.requestReceived(flowRequest);
+    }
+
+    /** Something arrived that is no request that could be carried out. */
+    refuse(device: DeviceAddress, reason: { reqId?: RequestId; rc: number; reason: string }, payload: Buffer): void {
+        if (reason.reqId && this.#parts.requests.isRepeated(device, reason.reqId)) return;
+        this.#answerAtOnce(device, reason.reqId, { rc: reason.rc, message: reason.reason }, payload);
+    }
+
+    /**
+     * A flow answers a request.
+     * @throws GW_DM_INVALID, GW_DM_TIMEOUT, GW_PAYLOAD_TOO_LARGE when the answer is not sent
+     */
+    answered(responder: Responder, flow: FlowAnswer, settle: (outcome: FlowOutcome) => void): void {
+        if (flow.reqId === undefined) {
+            settle({});
+            return;
+        }
+        const { requests, firmware } = this.#parts;
+        const request = requests.find(flow.device, flow.reqId);
+        const match = this.#parts.responderOf(request);
+        const { options } = match.kind === "one" ? match.owner : responder;
+        const success = successAnswer(request, options, firmware, false);
+        const rc = flow.rc ?? success.rc;
+        const d = this.#answerData(responder, flow.payload, request) ?? (rc === success.rc ? success.d : undefined);
+        const answer = { rc, ...(flow.message !== undefined && { message: flow.message }), ...(d !== undefined && { d }) };
+        requests.answer(request, request.reqId, answer, (error) => settle(error ? { error } : {}));
+        if (rc >= 200 && rc < 300) this.#accepted(request);
+        if (!usualReturnCodes.has(rc))
+            responder.listener.warned(`The answer was sent with the code ${rc}, which the platform does not expect.`);
+    }
+
+    /** A request that wants no answer is reported instead, so that it does not vanish. */
+    #answerAtOnce(device: DeviceAddress, reqId: RequestId | undefined, answer: ManagementAnswer, payload: Buffer): void {
+        if (reqId) {
+            this.#parts.requests.answerAtOnce(device, reqId, answer);
+            return;
+        }
+        const { typeId, deviceId } = device;
+        const match = this.#parts.responderOf(device);
+        if (match.kind !== "one") return;
+        const text = `A device management request for ${typeId}/${deviceId} was not carried out: ${answer.message}`;
+        match.owner.listener.raised(new GatewayError("GW_DM_INVALID", text), { typeId, deviceId, payload });
+    }
+
+    /** What follows from a request that is carried out. */
+    #accepted(request: PlatformRequest): void {
+        const { action, fields } = request;
+        const { firmware } = this.#parts;
+        if (action === "device/reboot" || action === "device/factoryReset") this.#parts.restarting(request);
+        if (!fields?.has(firmwareField)) return;
+        if (action === "device/update") firmware.describe(request, fields.get(firmwareField));
+        else if (action === "observe" || action === "cancel") firmware.observe(request, action === "observe");
+    }
+
+    /** What the flow wants to send back as data: an object that differs from the request's own. */
+    #answerData(responder: Responder, payload: unknown, request: PlatformRequest): unknown {
+        if (payload === undefined || payload === null) return undefined;
+        if (isRecord(payload)) return request.d && JSON.stringify(payload) === JSON.stringify(request.d) ? undefined : payload;
+        if (!this.#warnedOfPayload.has(responder)) {
+            this.#warnedOfPayload.add(responder);
+            responder.listener.warned("msg.payload of an answer is not an object and was not sent; explain a failure in msg.message.");
+        }
+        return undefined;
+    }
+}
+
+function noResponder({ kind }: TargetMatch<Responder>): ManagementAnswer {
+    if (kind === "tie") return { rc: 500, message: "Several dm-responder nodes have this target." };
+    return { rc: 501, message: "No dm-responder is set up for this device." };
+}

@@ -1,0 +1,87 @@
+import type { GatewayError } from "../errors";
+import type { DeviceAddress } from "../protocol/identity";
+import type { ManagementAnswer, PlatformAction } from "../protocol/management";
+import type { RequestData } from "../protocol/management-request";
+
+/** Whom a responder answers for: the gateway itself, or devices behind it; an absent id stands for any. */
+export type ResponderTarget =
+    | { readonly kind: "gateway" }
+    | { readonly kind: "device"; readonly typeId?: string | undefined; readonly deviceId?: string | undefined };
+
+/** The settings of one responder, already validated. */
+export interface ResponderOptions {
+    readonly target: ResponderTarget;
+    /** Whether manage requests are sent without being asked for. */
+    readonly manage: boolean;
+    /** Seconds after which the platform considers a device dormant; 0 = never, otherwise at least 3600. */
+    readonly lifetimeS: number;
+    readonly deviceActions: boolean;
+    readonly firmwareActions: boolean;
+    /** The bundles of custom actions that are announced. */
+    readonly bundles: readonly string[];
+    readonly deviceInfo: RequestData;
+    readonly metadata: RequestData;
+    /** Who answers: the flow, or the gateway at once. */
+    readonly respond: "flow" | "auto";
+    /** How long the flow has to answer before 500 is sent. */
+    readonly timeoutMs: number;
+    /** What happens to requests that were queued while the gateway was away. */
+    readonly replayed: "pass" | "refuse";
+}
+
+/** A request as flows see it in `msg.dm`, and its data as they see it in `msg.payload`. */
+export interface FlowRequest {
+    readonly dm: DeviceAddress & {
+        readonly action: PlatformAction;
+        readonly reqId?: unknown;
+        readonly bundleId?: string;
+        readonly actionId?: string;
+        /** Names for `observe` and `cancel`, otherwise values by name. */
+        readonly fields?: readonly string[] | Readonly<Record<string, unknown>>;
+        readonly replayed?: true;
+    };
+    readonly topic: string;
+    readonly payload: unknown;
+}
+
+/** What a notification of a firmware step brought: the platform's answer. */
+export interface FirmwareReport extends DeviceAddress {
+    readonly action: "firmware";
+    readonly step: string;
+}
+
+/** How many of a responder's devices are in which condition. */
+export interface ManagedCounts {
+    readonly managed: number;
+    readonly pending: number;
+    readonly rejected: number;
+}
+
+/** What a responder is told. Nothing of this may throw. */
+export interface ResponderListener {
+    /** A request that the flow is to carry out, and to answer unless the gateway has. */
+    requestReceived(request: FlowRequest): void;
+    /** The platform's answer to the notification of a firmware step. */
+    firmwareAnswered(report: FirmwareReport, answer: ManagementAnswer): void;
+    /** Something failed that no message of the flow stands for; `about` may be shown. */
+    raised(error: GatewayError, about: Partial<DeviceAddress> & { readonly action?: string; readonly payload?: Buffer }): void;
+    /** Something was done that the flow's author should look at. */
+    warned(text: string): void;
+    /** The target became ambiguous, or (undefined) unambiguous again. */
+    conflictChanged(error: GatewayError | undefined): void;
+    /** The numbers of managed devices changed; called at most a few times a second. */
+    countsChanged(counts: ManagedCounts): void;
+}
+
+/** A responder: its settings and who is told. */
+export interface Responder {
+    readonly options: ResponderOptions;
+    readonly listener: ResponderListener;
+}
+
+/** The settled outcome of a message a flow sent in. */
+export interface FlowOutcome {
+    /** The platform's answer, for requests that have one. */
+    readonly answer?: ManagementAnswer;
+    readonly error?: GatewayError;
+}

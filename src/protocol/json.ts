@@ -1,0 +1,74 @@
+/** The deepest nesting that is passed on: what is nested deeper cannot be cloned safely by recursive code such as Node-RED's. */
+export const maxJsonDepth = 100;
+
+/** Whether a value is an object with named members: not null, not an array, not bytes. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+    return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+/** A JSON object as it was received: its members, and the text they were read from. */
+export interface JsonObject {
+    readonly members: Record<string, unknown>;
+    readonly text: string;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** The JSON object that the bytes are the UTF-8 text of, or undefined for anything else or one nested too deeply. Never throws. */
+export function parseJsonObject(payload: Uint8Array): JsonObject | undefined {
+    try {
+        const text = utf8.decode(payload);
+        if (!isShallow(text)) return undefined;
+        const members: unknown = JSON.parse(text);
+        return isRecord(members) ? { members, text } : undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+/**
+ * The source text of a member of a JSON object, exactly as it was written: `1e3` stays `1e3` and a number beyond a double's
+ * precision keeps all digits. Of members with the same name the last counts, as for `JSON.parse`. `text` must be valid JSON.
+ */
+export function memberSource(text: string, name: string): string | undefined {
+    let source: string | undefined;
+    let depth = 0;
+    let valueStart = -1;
+    let found = false;
+    for (let index = 0; index < text.length; index++) {
+        const character = text[index];
+        if (character === '"') {
+            const end = endOfString(text, index);
+            if (depth === 1 && valueStart < 0) found = JSON.parse(text.slice(index, end)) === name;
+            index = end - 1;
+        } else if (character === ":" && depth === 1) {
+            valueStart = index + 1;
+        } else if ((character === "," || character === "}") && depth === 1) {
+            if (found && valueStart >= 0) source = text.slice(valueStart, index).trim();
+            valueStart = -1;
+            found = false;
+        }
+        if (character === "{" || character === "[") depth++;
+        else if (character === "}" || character === "]") depth--;
+    }
+    return source;
+}
+
+function isShallow(text: string): boolean {
+    let depth = 0;
+    for (let index = 0; index < text.length; index++) {
+        const character = text[index];
+        if (character === '"') index = endOfString(text, index) - 1;
+        else if (character === "{" || character === "[") depth++;
+        else if (character === "}" || character === "]") depth--;
+        if (depth > maxJsonDepth) return false;
+    }
+    return true;
+}
+
+/** The index after the closing quote of the string that starts at `start`. */
+function endOfString(text: string, start: number): number {
+    let index = start + 1;
+    while (index < text.length && text[index] !== '"') index += text[index] === "\\" ? 2 : 1;
+    return index + 1;
+}

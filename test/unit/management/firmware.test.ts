@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { GatewayError } from "../../../src/errors";
+import { parseRecord } from "../../../src/management/firmware-record";
+import { type FirmwareStep, idle, nextStatus } from "../../../src/management/firmware-status";
+import { FakeStore, ManagementBench, type TestResponder } from "../../support/management-bench";
+
+const image = { version: "2.0", name: "app", uri: "https://example.com/app.bin", verifier: "abc", state: 0, updateStatus: 0 };
+const update = (value: unknown, reqId?: string) => ({ d: { fields: [{ field: "mgmt.firmware", value }] }, reqId });
+const observe = { d: { fields: [{ field: "mgmt.firmware" }] }, reqId: "o" };
+const download = "mgmt/initiate/firmware/download";
+
+function step(responder: TestResponder, name: string, reason?: string) {
+    return responder.input({ dm: { action: "firmware", typeId: "s", deviceId: "1", step: name, reason } });
+}
+
+/** A device that the platform described, observes and asked to download. */
+function asked(bench = new ManagementBench()) {
+    const responder = bench.connect().responder({ respond: "auto" });
+    bench.receive("device/update", update(image, "u"));
+    bench.receive("observe", observe);
+    bench.receive(download, { reqId: "d" });
+    bench.take();
+    return { bench, responder };
+}
+
+describe("the firmware of a device", () => {
+    it("goes from idle over downloading, downloaded and updating back to idle, with one notification of what changed for each step", () => {
+        const { bench, responder } = asked();
+        const values = ["downloading", "downloaded", "updating", "updated"].map((name) => {
+            step(responder, name);
+            const request = bench.takeOne();
+            assert.equal(request.topic, "iotdevice-1/type/s/id/1/notify");
+            assert.equal(typeof request.json.reqId, "string");
+            bench.reply(request, 200);
+            return request.json.d;
+        });
+        const expected = [{ state: 1 }, { state: 2 }, { updateStatus: 1 }, { state: 0, updateStatus: 0 }];
+        assert.deepEqual(
+            values,
+            expected.map((value) => ({ fields: [{ field: "mgmt.firmware", value }] })),
+        );
+        assert.deepEqual(
+            responder.reports.map(({ report, answer }) => [report.step, answer.rc]),
+            [
+                ["downloading", 200],
+                ["downloaded", 200],
+                ["updating", 200],
+                ["updated", 200],
+            ],
+        );
+    });
+
+    it("shows the flow the image with the request to download or update it", () => {
+        const { responder } = asked();
+        assert.deepEqual(responder.last().dm.fields, {
+            "mgmt.firmware": { name: "app", version: "2.0", uri: "https://example.com/app.bin", verifier: "abc" },
+        });
+    });
+
+    it("is told whole to an observer, with the real state", () => {
+        const { bench, responder } = asked();
+        step(responder, "downloading");
+        bench.take();
+        bench.receive("observe", { ...observe, reqId: "o2" });
+        const { name, version, uri, verifier } = image;
+        const value = { name, version, uri, verifier, state: 1, updateStatus: 0, updatedDateTime: "2026-01-01T00:00:00.000Z" };
+        assert.deepEqual(bench.takeOne().json, { rc: 200, d: { fields: [{ field: "mgmt.firmware", value }] }, reqId: "o2" });
+    });
+
+    it("is filled in when a flow accepts an observation without data", () => {
+        const bench = new ManagementBench().connect();
+        const responder = bench.responder();
+        bench.receive("observe", observe);
+        responder.answer();
+        assert.deepEqual(bench.takeOne().json.d, { fields: [{ field: "mgmt.firmware", value: { state: 0, updateStatus: 0 } }] });
+        bench.receive("observe", { ...observe, reqId: "no" });
+        responder.answer({ rc: 404 });
+        assert.deepEqual(bench.takeOne().json, { rc: 404, reqId: "no" });
+    });
+
+    for (const [reason, code] of [
+        ["memory", 2],
+        ["connection", 3],
+        ["verification", 4],
+        ["image", 5],
+        ["uri", 6],
+        [undefined, 3],
+    ] as const) {
+        it(`becomes idle with status ${code} when a download fails because of ${reason}`, () => {
+            const { bench, responder } = asked();
+            step(responder, "downloading");
+            bench.reply(bench.takeOne(), 200);
+            step(responder, "failed", reason);
+            assert.deepEqual(bench.takeOne().json.d, { fields: [{ field: "mgmt.firmware", value: { state: 0, updateStatus: code } }] });
+        });
+    }
+
+    it("becomes idle after a failed update, so that the platform can start again", () => {
+        const { bench, responder } = asked();
+        for (const name of ["downloading", "downloaded", "updating"]) step(responder, name);
+        for (let count = 0; count < 3; count++) bench.reply(bench.takeOne(), 200);
+        step(responder, "failed");
+        assert.deepEqual(bench.takeOne().json.d, { fields: [{ field: "mgmt.firmware", value: { state: 0, updateStatus: 5 } }] });
+        bench.receive(download, { reqId: "again" });
+        assert.equal(bench.takeOne().json.rc, 202);
+    });
+
+    it("refuses a download with 400 when it is not idle, has no uri or none that is valid", () => {
+        const bench = new ManagementBench().connect();
+        const responder = bench.responder({ respond: "auto" });
+        bench.receive(download, { reqId: 1 });
+        assert.equal(bench.takeOne().json.rc, 400);
+        bench.receive("device/update", update({ ...image, uri: "not a uri" }));
+        bench.receive(download, { reqId: 2 });
+        assert.equal(bench.takeOne().json.rc, 400);
+        bench.receive("device/update", update(image));
+        for (const name of ["downloading", "downloaded"]) {
+            step(responder, name);
+            bench.receive(download, { reqId: name });
+            assert.equal(bench.takeOne().json.rc, 400, name);
+        }
+        assert.deepEqual(
+            responder.requests.map(({ dm }) => dm.action),
+            ["device/update", "device/update"],
+        );
+    });
+
+    it("refuses an update with 400 unless it is downloaded", () => {
+        const bench = new ManagementBench().connect();
+        const responder = bench.responder({ respond: "auto" });
+        const expected = [400, 400, 202, 400, 400];
+        const codes = [undefined, "downloading", "downloaded", "updating", "updated"].map((name) => {
+            if (name) step(responder, name);
+            bench.receive("mgmt/initiate/firmware/update", { reqId: `${name}` });
+            return bench.takeOne().json.rc;
+        });
+        assert.deepEqual(codes, expected);
+    });
+
+    it("refuses an image that is no object or too large", () => {
+        const bench = new ManagementBench().connect();
+        bench.responder({ respond: "auto" });
+        for (const value of [5, null, { uri: `https://x/${"x".repeat(5000)}` }]) {
+            bench.receive("device/update", update(value, JSON.stringify(value)?.slice(0, 20)));
+            assert.equal(bench.takeOne().json.rc, 400);
+        }
+    });
+
+    it("notifies nobody before it is observed nor after cancel", () => {
+        const bench = new ManagementBench().connect();
+        const responder = bench.responder({ respond: "auto" });
+        step(responder, "downloading");
+        assert.deepEqual(bench.take(), []);
+        bench.receive("observe", observe);
+        bench.receive("cancel", { ...observe, reqId: "c" });
+        bench.take();
+        step(responder, "downloaded");
+        assert.deepEqual(bench.take(), []);
+    });
+
+    it("refuses steps out of order with words, and takes a repeated step for one", async () => {
+        const { bench, responder } = asked();
+        assert.match(step(responder, "downloaded")[0]?.error?.message ?? "", /the device is idle, it must be downloading/);
+        for (const name of ["failed", "updated", "exploded"]) assert.equal(step(responder, name)[0]?.error?.code, "GW_DM_INVALID");
+        step(responder, "downloading");
+        const outcomes = step(responder, "downloading");
+        await Promise.resolve();
+        assert.deepEqual(outcomes, [{}]);
+        assert.equal(bench.take().length, 1);
+        assert.equal(step(responder, "failed", "moon")[0]?.error?.code, "GW_DM_INVALID");
+    });
+
+    it("survives a restart with its image, its state and the steps not yet notified", () => {
+        const store = new FakeStore();
+        const first = asked(new ManagementBench({}, store));
+        step(first.responder, "downloading");
+        first.bench.engine.linkDown();
+        step(first.responder, "downloaded");
+        first.bench.engine.close();
+
+        const bench = new ManagementBench({}, store);
+        const responder = bench.responder({ respond: "auto" });
+        bench.connect();
+        const sent = bench.takeOne();
+        assert.deepEqual(sent.json.d, { fields: [{ field: "mgmt.firmware", value: { state: 1 } }] });
+        bench.reply(sent, 200);
+        const second = bench.takeOne();
+        assert.deepEqual(second.json.d, { fields: [{ field: "mgmt.firmware", value: { state: 2 } }] });
+        bench.reply(second, 404);
+        assert.equal(responder.reports.at(-1)?.answer.rc, 404);
+        bench.receive("mgmt/initiate/firmware/update", { reqId: "u" });
+        assert.equal(bench.takeOne().json.rc, 202);
+        assert.deepEqual(responder.last().dm.fields, { "mgmt.firmware": { name: "app", version: "2.0", uri: image.uri, verifier: "abc" } });
+    });
+
+    it("is sent again when the connection ended before the platform had it, and reported when nobody answered", () => {
+        const { bench, responder } = asked();
+        bench.isAcknowledging = false;
+        step(responder, "downloading");
+        bench.takeOne().settled(new GatewayError("GW_NOT_CONNECTED", "gone"));
+        bench.engine.linkDown();
+        bench.isAcknowledging = true;
+        bench.connect();
+        assert.equal(bench.take().length, 1);
+        bench.clock.advance(60_000);
+        assert.equal(responder.raised.at(-1)?.code, "GW_DM_TIMEOUT");
+    });
+
+    it("reports a step that could not be stored", async () => {
+        const { bench, responder } = asked();
+        bench.store.flushed = Promise.reject(new GatewayError("GW_STORE", "disk full"));
+        const outcomes = step(responder, "downloading");
+        await new Promise(setImmediate);
+        assert.equal(outcomes[0]?.error?.code, "GW_STORE");
+    });
+
+    it("leaves nothing behind for a device that is idle, not observed and never described", () => {
+        const store = new FakeStore();
+        const responder = new ManagementBench({}, store).connect().responder();
+        step(responder, "downloading");
+        assert.equal(store.values.size, 1);
+        step(responder, "failed", "uri");
+        step(responder, "downloading");
+        step(responder, "downloaded");
+        step(responder, "updating");
+        step(responder, "updated");
+        assert.equal(store.values.size, 0);
+    });
+
+    it("is read from any stored text without an error", () => {
+        fc.assert(
+            fc.property(
+                fc.oneof(
+                    fc.string(),
+                    fc.json(),
+                    fc.record({ status: fc.jsonValue(), unsent: fc.jsonValue() }).map((value) => JSON.stringify(value)),
+                ),
+                (text) => {
+                    const { status } = parseRecord(text);
+                    assert.ok([0, 1, 2].includes(status.state));
+                },
+            ),
+        );
+    });
+
+    it("is always able to reach idle, whatever steps were made", () => {
+        const names = fc.constantFrom<FirmwareStep>("downloading", "downloaded", "updating", "updated", "failed");
+        fc.assert(
+            fc.property(fc.array(names), (steps) => {
+                let status = idle;
+                for (const name of steps) {
+                    try {
+                        status = nextStatus(status, name, undefined);
+                    } catch (thrown) {
+                        assert.ok(thrown instanceof GatewayError);
+                    }
+                }
+                if (status.state !== 0) status = nextStatus(status, "failed", undefined);
+                assert.equal(status.state, 0);
+            }),
+        );
+    });
+});
