@@ -37,7 +37,14 @@ export class FirmwareDevices {
         this.#store = store;
         this.#pacer = pacer;
         this.#links = links;
-        for (const [device, text] of store.entries(storeKind)) this.#records.set(device, parseRecord(text));
+    }
+
+    /** Takes over what the store holds, once it can be read; what changed meanwhile counts more. */
+    restore(): void {
+        for (const [device, text] of this.#store.entries(storeKind)) {
+            if (!this.#records.has(device)) this.#records.set(device, parseRecord(text));
+        }
+        if (this.#isLinkUp) this.linkUp();
     }
 
     /** Notifications that could not be sent are sent now, in order. */

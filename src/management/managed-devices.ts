@@ -207,10 +207,17 @@ export class ManagedDevices {
         if (answer && answer.rc !== 409) {
             const text = `The platform did not accept the manage request of ${name}: ${describe(answer)}. It is sent again later.`;
             this.#report(address, device, answer.rc, text, true);
-        } else if (error && !this.#hasReportedSilence) {
+        } else if (error) this.#reportFailure(address, error);
+    }
+
+    /** A held device is reported where it was refused, and silence once, as it usually means that nobody answers at all. */
+    #reportFailure(address: DeviceAddress, error: GatewayError): void {
+        if (error.code === "GW_DEVICE_HELD") return;
+        if (error.code === "GW_DM_TIMEOUT") {
+            if (this.#hasReportedSilence) return;
             this.#hasReportedSilence = true;
-            this.#links.failed(address, error);
         }
+        this.#links.failed(address, error);
     }
 
     #reportTooMany(key: string): void {

@@ -106,6 +106,11 @@ export class ManagementEngine {
         };
     }
 
+    /** The store can be read: firmware states of an earlier run are taken over. Call it before `linkUp`, or as soon as it opens. */
+    restore(): void {
+        this.#firmware.restore();
+    }
+
     /** The connection is there: answers and requests may be sent. */
     linkUp(): void {
         this.#own.linkUp();

@@ -134,6 +134,7 @@ export class ManagementBench {
             createId: () => `id-${++this.#ids}`,
             ...parts,
         });
+        this.engine.restore();
     }
 
     /** Brings the connection up, with the subscription in place. */

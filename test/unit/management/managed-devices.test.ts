@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { GatewayError } from "../../../src/errors";
 import { ManagementBench, type Sent } from "../../support/management-bench";
 
 const hourS = 3600;
@@ -147,6 +148,23 @@ describe("automatic management", () => {
         bench.clock.advance(70_000);
         assert.equal(bench.take().length, 3);
         assert.deepEqual(responder.counts, { managed: 0, pending: 3, rejected: 0 });
+    });
+
+    it("tries a device again later that is held or refused at its first contact, and reports only the refusal", () => {
+        const bench = new ManagementBench();
+        const responder = bench.responder(devices);
+        bench.isAcknowledging = false;
+        bench.engine.deviceSeen("s/1");
+        bench.connect();
+        bench.takeOne().settled(new GatewayError("GW_DEVICE_HELD", "held"));
+        bench.clock.advance(70_000);
+        bench.takeOne().settled(new GatewayError("GW_REFUSED", "no"));
+        bench.clock.advance(140_000);
+        bench.takeOne().settled();
+        assert.deepEqual(
+            responder.raised.map(({ code }) => code),
+            ["GW_REFUSED"],
+        );
     });
 
     it("does not flood the platform with 5000 devices, nor wait for ever", () => {

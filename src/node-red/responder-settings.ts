@@ -1,0 +1,79 @@
+import { GatewayError } from "../errors";
+import { booleanOption, choiceOption, numberOption, textOption } from "../gateway/option-parsing";
+import type { ResponderOptions, ResponderTarget } from "../management/responder";
+import { parseDeviceId, parseTypeId } from "../protocol/identity";
+import { isRecord } from "../protocol/json";
+import { isLifetime, minLifetimeS } from "../protocol/management-request";
+
+type Properties = Readonly<Record<string, unknown>>;
+
+const maxLifetimeS = 315_360_000;
+const bundlePattern = /^[A-Za-z0-9_.-]{1,255}$/;
+
+/**
+ * Reads the properties of a `dm-responder` node.
+ * @throws GW_CONFIG or GW_INVALID_ID naming the property, its value and the rule
+ */
+export function parseResponderSettings(properties: Properties): ResponderOptions {
+    const lifetimeS = numberOption(properties, "lifetime", { fallback: 0, min: 0, max: maxLifetimeS, whole: true });
+    if (!isLifetime(lifetimeS)) {
+        throw new GatewayError("GW_CONFIG", `lifetime is ${lifetimeS}; it must be 0, for ever, or at least ${minLifetimeS} seconds.`);
+    }
+    const deviceInfo = objectOption(properties, "deviceInfo");
+    if (Object.values(deviceInfo).some((value) => typeof value !== "string")) {
+        throw new GatewayError("GW_CONFIG", "deviceInfo has a member that is not text; the platform takes only strings in it.");
+    }
+    return {
+        target: targetOption(properties),
+        manage: booleanOption(properties, "manage", true),
+        lifetimeS,
+        deviceActions: booleanOption(properties, "deviceActions", true),
+        firmwareActions: booleanOption(properties, "firmwareActions", false),
+        bundles: bundlesOption(properties),
+        deviceInfo,
+        metadata: objectOption(properties, "metadata"),
+        respond: choiceOption(properties, "respond", ["flow", "auto"], "flow"),
+        timeoutMs: numberOption(properties, "timeout", { fallback: 30, min: 1, max: 3600 }) * 1000,
+        replayed: choiceOption(properties, "replayed", ["pass", "refuse"], "pass"),
+    };
+}
+
+function targetOption(properties: Properties): ResponderTarget {
+    const kind = choiceOption(properties, "target", ["gateway", "device"], "gateway");
+    if (kind === "gateway") return { kind };
+    const id = (name: string, parse: (value: unknown, name: string) => string) => {
+        const value = textOption(properties, name);
+        return value === "" || value === "+" ? undefined : parse(value, name);
+    };
+    return { kind, typeId: id("typeId", parseTypeId), deviceId: id("deviceId", parseDeviceId) };
+}
+
+function bundlesOption(properties: Properties): string[] {
+    const text = textOption(properties, "bundles").trim();
+    if (text === "") return [];
+    const bundles = text.split(",").map((bundle) => bundle.trim());
+    const wrong = bundles.find((bundle) => !bundlePattern.test(bundle));
+    if (wrong === undefined) return [...new Set(bundles)];
+    throw new GatewayError(
+        "GW_CONFIG",
+        `bundles holds ${JSON.stringify(wrong.slice(0, 60))}; a bundle id has 1 to 255 of the characters A-Z a-z 0-9 _ . - and commas separate them.`,
+    );
+}
+
+function objectOption(properties: Properties, name: string): Record<string, unknown> {
+    const value = properties[name];
+    if (isRecord(value)) return value;
+    const text = textOption(properties, name);
+    if (text.trim() === "") return {};
+    const parsed = parseJson(text);
+    if (isRecord(parsed)) return parsed;
+    throw new GatewayError("GW_CONFIG", `${name} is not a JSON object such as {"serialNumber": "10087"}. Correct it, or leave it empty.`);
+}
+
+function parseJson(text: string): unknown {
+    try {
+        return JSON.parse(text);
+    } catch {
+        return undefined;
+    }
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { parseResponderSettings } from "../../../src/node-red/responder-settings";
+import { throwsCode } from "../../support/assertions";
+
+describe("the settings of a dm-responder", () => {
+    it("have a default each", () => {
+        assert.deepEqual(parseResponderSettings({}), {
+            target: { kind: "gateway" },
+            manage: true,
+            lifetimeS: 0,
+            deviceActions: true,
+            firmwareActions: false,
+            bundles: [],
+            deviceInfo: {},
+            metadata: {},
+            respond: "flow",
+            timeoutMs: 30_000,
+            replayed: "pass",
+        });
+    });
+
+    it("are read as the form and the environment give them", () => {
+        const settings = parseResponderSettings({
+            target: "device",
+            typeId: "pump",
+            deviceId: "+",
+            manage: "false",
+            lifetime: "3600",
+            bundles: " a-v1, b.v2,a-v1",
+            deviceInfo: '{"model":"m"}',
+            metadata: { site: { room: 1 } },
+            timeout: "1.5",
+        });
+        assert.deepEqual(settings.target, { kind: "device", typeId: "pump", deviceId: undefined });
+        assert.deepEqual([settings.manage, settings.lifetimeS, settings.bundles], [false, 3600, ["a-v1", "b.v2"]]);
+        assert.deepEqual([settings.deviceInfo, settings.metadata, settings.timeoutMs], [{ model: "m" }, { site: { room: 1 } }, 1500]);
+    });
+
+    it("do not look at the ids of devices when the gateway itself is meant", () => {
+        assert.deepEqual(parseResponderSettings({ target: "gateway", typeId: "a b" }).target, { kind: "gateway" });
+    });
+
+    for (const [name, value, code] of [
+        ["lifetime", "3599", "GW_CONFIG"],
+        ["lifetime", "-1", "GW_CONFIG"],
+        ["target", "all", "GW_CONFIG"],
+        ["typeId", "a b", "GW_INVALID_ID"],
+        ["deviceId", "d+", "GW_INVALID_ID"],
+        ["bundles", "a,,b", "GW_CONFIG"],
+        ["bundles", "a/b", "GW_CONFIG"],
+        ["deviceInfo", "[]", "GW_CONFIG"],
+        ["deviceInfo", '{"model":5}', "GW_CONFIG"],
+        ["metadata", "{", "GW_CONFIG"],
+        ["timeout", "0", "GW_CONFIG"],
+        ["respond", "maybe", "GW_CONFIG"],
+        ["replayed", "drop", "GW_CONFIG"],
+    ] as const) {
+        it(`refuse ${name} ${value}`, () => {
+            throwsCode(code, () => parseResponderSettings({ target: "device", [name]: value }));
+        });
+    }
+});
