@@ -1,0 +1,79 @@
+import type { Hold, HoldReason, RegistrationState } from "./registration-types";
+
+/** What is kept of a device. Times are wall clock milliseconds, 0 = never. */
+export class DeviceRecord {
+    firstSeenAt: number;
+    lastEventAt = 0;
+    lastCommandAt = 0;
+    events = 0;
+    commands = 0;
+    refusals = 0;
+    /** Whether the platform knew the device when it was last heard of. */
+    isKnown = false;
+    hold: Hold | undefined;
+    /** Whether counters have changed since they were written. */
+    isDirty = false;
+
+    constructor(firstSeenAt: number) {
+        this.firstSeenAt = firstSeenAt;
+    }
+
+    /** Takes over what is to be remembered of a registration. */
+    setRegistration(state: RegistrationState): void {
+        this.isKnown = state.phase === "known";
+        this.hold = state.hold;
+    }
+
+    /** The record as text, for the state file. */
+    encode(): string {
+        const { firstSeenAt, lastEventAt, lastCommandAt, events, commands, refusals, isKnown, hold } = this;
+        return JSON.stringify({ firstSeenAt, lastEventAt, lastCommandAt, events, commands, refusals, isKnown, hold });
+    }
+
+    /** Reads a record; what is missing or of the wrong kind, as after a hand edit, takes its default. */
+    static decode(text: string): DeviceRecord {
+        const record = new DeviceRecord(0);
+        const value = parseObject(text);
+        for (const name of ["firstSeenAt", "lastEventAt", "lastCommandAt", "events", "commands", "refusals"] as const) {
+            record[name] = numberIn(value, name) ?? 0;
+        }
+        record.isKnown = value.isKnown === true;
+        record.hold = decodeHold(value.hold);
+        return record;
+    }
+}
+
+const holdReasons: readonly HoldReason[] = ["refused", "swallowed", "unanswered", "connection-limit"];
+
+function decodeHold(value: unknown): Hold | undefined {
+    if (!isObject(value)) return undefined;
+    const reason = holdReasons.find((each) => each === value.reason);
+    const until = numberIn(value, "until");
+    if (!reason || until === undefined) return undefined;
+    const rc = numberIn(value, "rc");
+    return {
+        reason,
+        until,
+        failures: Math.max(numberIn(value, "failures") ?? 1, 1),
+        ...(rc !== undefined && { rc }),
+        ...(typeof value.text === "string" && { text: value.text }),
+    };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+    try {
+        const value: unknown = JSON.parse(text);
+        return isObject(value) ? value : {};
+    } catch {
+        return {};
+    }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+    return typeof value === "object" && value !== null;
+}
+
+function numberIn(value: Record<string, unknown>, name: string): number | undefined {
+    const member = value[name];
+    return typeof member === "number" && Number.isFinite(member) && member >= 0 ? member : undefined;
+}

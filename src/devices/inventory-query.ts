@@ -1,0 +1,99 @@
+import { parseDeviceKey } from "../protocol/identity";
+import type { DeviceRecord } from "./device-record";
+import type { RegistrationPhase, RegistrationState } from "./registration-types";
+
+/** Which devices to show. */
+export interface DeviceQuery {
+    /** Part of `typeId/deviceId`, in any case. */
+    readonly search?: string;
+    readonly phase?: RegistrationPhase;
+    /** From 0. */
+    readonly page?: number;
+}
+
+/** A device as it is shown. Times are wall clock milliseconds, absent = never. */
+export interface DeviceView {
+    readonly typeId: string;
+    readonly deviceId: string;
+    readonly registration: RegistrationState;
+    readonly firstSeenAt: number;
+    readonly lastEventAt?: number;
+    readonly lastCommandAt?: number;
+    readonly events: number;
+    readonly commands: number;
+    readonly refusals: number;
+}
+
+/** A page of devices. */
+export interface DevicePage {
+    readonly devices: readonly DeviceView[];
+    /** How many match. */
+    readonly total: number;
+    readonly page: number;
+    readonly pageSize: number;
+}
+
+/** Which names to complete. */
+export interface NameQuery {
+    readonly of: "typeId" | "deviceId" | "eventId" | "commandId";
+    /** How the name begins, in any case. */
+    readonly prefix?: string;
+    /** For `deviceId`: only those of this type. */
+    readonly typeId?: string;
+}
+
+/** Devices in one page. */
+export const pageSize = 200;
+const maxNames = 200;
+
+/** Finds the devices that match and makes views of one page of them. */
+export function queryDevices(
+    records: ReadonlyMap<string, DeviceRecord>,
+    stateOf: (device: string) => RegistrationState,
+    { search = "", phase, page = 0 }: DeviceQuery,
+): DevicePage {
+    const wanted = search.toLowerCase();
+    const matching: string[] = [];
+    for (const device of records.keys()) {
+        if (wanted !== "" && !device.toLowerCase().includes(wanted)) continue;
+        if (phase === undefined || stateOf(device).phase === phase) matching.push(device);
+    }
+    // Records move when they are active; without an order of its own a device would be seen twice or never while paging.
+    matching.sort(compare);
+    const devices: DeviceView[] = [];
+    for (const device of matching.slice(page * pageSize, (page + 1) * pageSize)) {
+        const record = records.get(device);
+        if (record) devices.push(viewOf(device, record, stateOf(device)));
+    }
+    return { devices, total: matching.length, page, pageSize };
+}
+
+/** The distinct names that begin with the prefix; `sources` are device keys for type and device ids, else the names themselves. */
+export function queryNames(sources: Iterable<string>, { of, prefix = "", typeId }: NameQuery): string[] {
+    const wanted = prefix.toLowerCase();
+    const names = new Set<string>();
+    for (const source of sources) {
+        const address = of === "typeId" || of === "deviceId" ? parseDeviceKey(source) : undefined;
+        if (of === "deviceId" && typeId !== undefined && address?.typeId !== typeId) continue;
+        const name = of === "deviceId" ? address?.deviceId : of === "typeId" ? address?.typeId : source;
+        if (name?.toLowerCase().startsWith(wanted)) names.add(name);
+    }
+    return [...names].sort(compare).slice(0, maxNames);
+}
+
+function viewOf(device: string, record: DeviceRecord, registration: RegistrationState): DeviceView {
+    return {
+        ...parseDeviceKey(device),
+        registration,
+        firstSeenAt: record.firstSeenAt,
+        ...(record.lastEventAt > 0 && { lastEventAt: record.lastEventAt }),
+        ...(record.lastCommandAt > 0 && { lastCommandAt: record.lastCommandAt }),
+        events: record.events,
+        commands: record.commands,
+        refusals: record.refusals,
+    };
+}
+
+function compare(one: string, other: string): number {
+    return one < other ? -1 : one > other ? 1 : 0;
+}

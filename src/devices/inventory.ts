@@ -1,0 +1,170 @@
+import type { Clock, Timer } from "../clock";
+import { BoundedNames } from "./bounded-names";
+import { DeviceRecord } from "./device-record";
+import { type DevicePage, type DeviceQuery, type NameQuery, queryDevices, queryNames } from "./inventory-query";
+import type { Registration } from "./registration";
+import type { RegistrationState } from "./registration-types";
+
+/** Where records outlive a restart: small texts by key. */
+export interface DeviceStore {
+    entries(kind: string): Iterable<[key: string, value: string]>;
+    put(kind: string, key: string, value: string): void;
+    remove(kind: string, key: string): void;
+}
+
+/** What an inventory needs. */
+export interface InventoryOptions {
+    readonly clock: Clock;
+    readonly store: DeviceStore;
+    readonly registration: Pick<Registration, "stateOf" | "forget" | "restoreKnown" | "restoreHeld">;
+    /** How many devices are remembered; beyond that those that were quiet longest are forgotten. */
+    readonly maxDevices?: number;
+}
+
+const kind = "device";
+const countersMs = 60_000;
+/** So many records are written in one go, so that a large inventory does not stop everything else. */
+const sliceSize = 500;
+const sliceMs = 50;
+const maxNames = 1_000;
+
+/**
+ * What is known of each device: when it was seen, what was sent and received, whether it is registered. It survives restarts:
+ * the registration is written when it changes, counters at most once a minute and at close. Bounded: beyond `maxDevices` the
+ * ones that were quiet longest are forgotten, and with them that the platform knows them, so that their next event is a first
+ * contact again. All devices are named by their key.
+ */
+export class Inventory {
+    readonly #clock: Clock;
+    readonly #store: DeviceStore;
+    readonly #registration: InventoryOptions["registration"];
+    readonly #maxDevices: number;
+    /** In the order of the last minute in which each was active. */
+    readonly #records = new Map<string, DeviceRecord>();
+    readonly #eventIds = new BoundedNames(maxNames);
+    readonly #commandIds = new BoundedNames(maxNames);
+    #dirty: string[] = [];
+    #timer: Timer | undefined;
+
+    constructor({ clock, store, registration, maxDevices = 100_000 }: InventoryOptions) {
+        this.#clock = clock;
+        this.#store = store;
+        this.#registration = registration;
+        this.#maxDevices = maxDevices;
+    }
+
+    /** Takes over what an earlier run left in the store, for itself and for the registration. Call it when the store is open. */
+    load(): void {
+        for (const [device, text] of this.#store.entries(kind)) {
+            const record = DeviceRecord.decode(text);
+            this.#records.set(device, record);
+            if (record.isKnown) this.#registration.restoreKnown(device);
+            else if (record.hold) this.#registration.restoreHeld(device, record.hold);
+        }
+        this.#forgetSome();
+    }
+
+    /** How many devices are remembered. */
+    get size(): number {
+        return this.#records.size;
+    }
+
+    /** An event of the device was taken on. */
+    eventSeen(device: string, eventId: string): void {
+        const record = this.#touch(device);
+        record.events++;
+        record.lastEventAt = this.#clock.now();
+        this.#eventIds.add(eventId);
+    }
+
+    /** A command for the device was received. */
+    commandSeen(device: string, commandId: string): void {
+        const record = this.#touch(device);
+        record.commands++;
+        record.lastCommandAt = this.#clock.now();
+        this.#commandIds.add(commandId);
+    }
+
+    /** The platform refused something of the device. */
+    refusalSeen(device: string): void {
+        this.#touch(device).refusals++;
+    }
+
+    /** The device has become known, held or new: written at once. */
+    registrationChanged(device: string, state: RegistrationState): void {
+        const record = this.#meet(device);
+        record.setRegistration(state);
+        this.#store.put(kind, device, record.encode());
+    }
+
+    /** One page of the devices that match, in a stable order, with what the registration says of each at this moment. */
+    query(query: DeviceQuery = {}): DevicePage {
+        return queryDevices(this.#records, (device) => this.#registration.stateOf(device), query);
+    }
+
+    /** Names that were seen, for completion while typing; at most 200, in alphabetical order. */
+    names(query: NameQuery): string[] {
+        if (query.of === "eventId") return queryNames(this.#eventIds.values, query);
+        if (query.of === "commandId") return queryNames(this.#commandIds.values, query);
+        return queryNames(this.#records.keys(), query);
+    }
+
+    /** Hands all counters that have changed to the store, and stops the timer. */
+    close(): void {
+        this.#timer?.cancel();
+        while (this.#dirty.length > 0) this.#writeSlice();
+        this.#timer?.cancel();
+        this.#timer = undefined;
+    }
+
+    #meet(device: string): DeviceRecord {
+        const present = this.#records.get(device);
+        if (present) return present;
+        const record = new DeviceRecord(this.#clock.now());
+        this.#records.set(device, record);
+        if (this.#records.size > this.#maxDevices) this.#forgetSome();
+        return record;
+    }
+
+    #touch(device: string): DeviceRecord {
+        const record = this.#meet(device);
+        if (!record.isDirty) {
+            record.isDirty = true;
+            this.#dirty.push(device);
+            this.#timer ??= this.#clock.setTimer(countersMs, () => this.#writeSlice());
+        }
+        return record;
+    }
+
+    #writeSlice(): void {
+        this.#timer = undefined;
+        const slice = this.#dirty.splice(0, sliceSize);
+        for (const device of slice) {
+            const record = this.#records.get(device);
+            if (!record) continue;
+            record.isDirty = false;
+            // The most recently active ones move to the end, so that the quiet ones are found at the beginning.
+            this.#records.delete(device);
+            this.#records.set(device, record);
+            this.#store.put(kind, device, record.encode());
+        }
+        if (this.#dirty.length > 0) this.#timer = this.#clock.setTimer(sliceMs, () => this.#writeSlice());
+    }
+
+    /** Makes room for a hundredth more, so that this is not done for every new device. */
+    #forgetSome(): void {
+        let excess = this.#records.size - this.#maxDevices;
+        if (excess <= 0) return;
+        excess += Math.floor(this.#maxDevices / 100);
+        for (const [device, record] of this.#records) {
+            if (excess <= 0) return;
+            const { phase } = this.#registration.stateOf(device);
+            const isQuiet = !record.isDirty && (phase === "known" || phase === "held" || phase === "new");
+            if (!isQuiet) continue;
+            excess--;
+            this.#records.delete(device);
+            this.#store.remove(kind, device);
+            this.#registration.forget(device);
+        }
+    }
+}

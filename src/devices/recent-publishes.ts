@@ -1,0 +1,110 @@
+import { topicMatches } from "./topic-match";
+
+/** A publish that may be refused later: what is needed to tell its sender. */
+export interface RecentPublish {
+    /** The key of its device. */
+    readonly device: string;
+    readonly topic: string;
+    /** The `_msgid` of its message, and the node that sent it. */
+    readonly messageId: string;
+    readonly nodeId: string;
+    readonly eventId: string;
+    /** Wall clock, milliseconds. */
+    readonly sentAt: number;
+}
+
+/** What a notification most likely speaks of. */
+export interface RefusedPublish {
+    /** The best match: the oldest one that was not matched before. */
+    readonly best: RecentPublish;
+    /** Everything that it may be, the oldest first, the best one included; at most 20 of them. */
+    readonly candidates: readonly RecentPublish[];
+}
+
+interface Slot {
+    device: string;
+    topic: string;
+    messageId: string;
+    nodeId: string;
+    eventId: string;
+    sentAt: number;
+    /** Monotonic milliseconds after which the platform would have refused it long ago. */
+    dueMs: number;
+    sequence: number;
+}
+
+const maxCandidates = 20;
+/** The platform notifies within milliseconds of its acknowledgement, and the acknowledgement itself may take long. */
+const afterAcknowledgementMs = 5_000;
+const unacknowledgedMs = 120_000;
+
+/**
+ * The latest publishes, so that a refusal finds its sender. A notification has no packet id: only the topic and the device
+ * tell, so the oldest publish to that topic is taken, and all others are listed. Bounded: the oldest is overwritten.
+ */
+export class RecentPublishes {
+    readonly #slots: Slot[];
+    #sequence = 0;
+
+    /** @param capacity how many publishes are remembered */
+    constructor(capacity = 4096) {
+        this.#slots = Array.from({ length: capacity }, () => ({
+            device: "",
+            topic: "",
+            messageId: "",
+            nodeId: "",
+            eventId: "",
+            sentAt: 0,
+            dueMs: 0,
+            sequence: -1,
+        }));
+    }
+
+    /** Remembers a publish that is sent now, and returns its number for `acknowledged`. Allocates nothing. */
+    add(device: string, topic: string, messageId: string, nodeId: string, eventId: string, sentAt: number, nowMs: number): number {
+        const sequence = this.#sequence++;
+        const slot = this.#slots[sequence % this.#slots.length];
+        if (slot) {
+            slot.device = device;
+            slot.topic = topic;
+            slot.messageId = messageId;
+            slot.nodeId = nodeId;
+            slot.eventId = eventId;
+            slot.sentAt = sentAt;
+            slot.dueMs = nowMs + unacknowledgedMs;
+            slot.sequence = sequence;
+        }
+        return sequence;
+    }
+
+    /** The publish with this number was acknowledged: a refusal of it would come within seconds. */
+    acknowledged(sequence: number, nowMs: number): void {
+        const slot = this.#slots[sequence % this.#slots.length];
+        if (slot?.sequence === sequence) slot.dueMs = nowMs + afterAcknowledgementMs;
+    }
+
+    /**
+     * Finds what a notification refused, by the topic as the gateway sent it, or by the device where the notification has no
+     * topic. What is returned as the best match is not found again.
+     */
+    refused(topic: string | undefined, device: string | undefined, nowMs: number): RefusedPublish | undefined {
+        const found: Slot[] = [];
+        const first = Math.max(this.#sequence - this.#slots.length, 0);
+        for (let sequence = first; sequence < this.#sequence && found.length < maxCandidates; sequence++) {
+            const slot = this.#slots[sequence % this.#slots.length];
+            if (!slot || slot.sequence !== sequence || slot.dueMs < nowMs) continue;
+            if (matches(slot, topic, device)) found.push(slot);
+        }
+        const [oldest] = found;
+        if (!oldest) return undefined;
+        const candidates = found.map(({ dueMs: _, sequence: __, ...publish }): RecentPublish => publish);
+        oldest.sequence = -1;
+        const [best] = candidates;
+        return best && { best, candidates };
+    }
+}
+
+function matches(slot: Slot, topic: string | undefined, device: string | undefined): boolean {
+    if (device !== undefined && slot.device !== device) return false;
+    return topic === undefined ? device !== undefined : topicMatches(slot.topic, topic);
+}

@@ -1,0 +1,97 @@
+import type { DeviceAddress } from "./identity";
+
+/** What a gateway notification says, each part as its own type; what the platform left out is absent. */
+export interface NotificationFields {
+    /** What was refused, in lower case: `publish`, `subscribe`, `unsubscribe`, or a word this version does not know. */
+    request?: string;
+    /** When, as the platform wrote it (ISO 8601). */
+    time?: string;
+    /** The topic or filter. The platform may have inserted the organisation, replaced control characters by `?`, or cut it at a NUL. */
+    topic?: string;
+    /** The device's type: present only where a registration failed or an id was not legal. */
+    typeId?: string;
+    deviceId?: string;
+    clientId?: string;
+    /** The return code, a number also when it came as text. */
+    rc?: number;
+    message?: string;
+}
+
+/** A notification that was received. Only a JSON object can be read; anything else is malformed and kept as text. */
+export type Notification =
+    | { readonly malformed: false; readonly fields: NotificationFields; readonly raw: Readonly<Record<string, unknown>> }
+    | { readonly malformed: true; readonly fields: NotificationFields; readonly raw: string };
+
+/** Reads a notification, whatever it holds: never throws, keeps unknown keys in `raw` and drops what has no usable type. */
+export function parseNotification(payload: Buffer | string): Notification {
+    const text = typeof payload === "string" ? payload : payload.toString("utf8");
+    const raw = parseObject(text);
+    if (!raw) return { malformed: true, fields: {}, raw: text };
+    const fields: NotificationFields = {};
+    for (const [key, value] of Object.entries(raw)) readField(fields, key.toLowerCase(), value);
+    return { malformed: false, fields, raw };
+}
+
+/**
+ * The refused topic as the gateway sent it: without the organisation that the platform inserts when a registration fails.
+ * Undefined when the notification names none.
+ */
+export function notifiedTopic(fields: NotificationFields): string | undefined {
+    const { topic } = fields;
+    if (topic === undefined) return undefined;
+    const levels = topic.split("/");
+    if (!isAddressAt(levels, 1) && isAddressAt(levels, 2)) levels.splice(1, 1);
+    return levels.join("/");
+}
+
+/** The device a notification speaks of: its own ids, else those in its topic; undefined when neither names one. */
+export function notifiedDevice(fields: NotificationFields): DeviceAddress | undefined {
+    if (fields.typeId && fields.deviceId) return { typeId: fields.typeId, deviceId: fields.deviceId };
+    const levels = notifiedTopic(fields)?.split("/");
+    if (!levels || !isAddressAt(levels, 1)) return undefined;
+    const [, , typeId, , deviceId] = levels;
+    return typeId && deviceId ? { typeId, deviceId } : undefined;
+}
+
+function isAddressAt(levels: readonly string[], index: number): boolean {
+    return levels[index] === "type" && levels[index + 2] === "id";
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+    try {
+        const value: unknown = JSON.parse(text);
+        return isObject(value) ? value : undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function readField(fields: NotificationFields, key: string, value: unknown): void {
+    if (key === "rc") {
+        const rc = parseReturnCode(value);
+        if (rc !== undefined) fields.rc = rc;
+        return;
+    }
+    const name = textFields.get(key);
+    if (name === undefined || value === undefined || value === null || typeof value === "object") return;
+    fields[name] = name === "request" ? String(value).toLowerCase() : String(value);
+}
+
+const textFields = new Map<string, Exclude<keyof NotificationFields, "rc">>([
+    ["request", "request"],
+    ["time", "time"],
+    ["topic", "topic"],
+    ["type", "typeId"],
+    ["id", "deviceId"],
+    ["client", "clientId"],
+    ["message", "message"],
+]);
+
+function parseReturnCode(value: unknown): number | undefined {
+    if (typeof value === "number") return value;
+    return typeof value === "string" && /^\s*\d{1,9}\s*$/.test(value) ? Number(value) : undefined;
+}

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { RecentPublishes } from "../../../src/devices/recent-publishes";
+import { topicMatches } from "../../../src/devices/topic-match";
+
+const topicOfA = "iot-2/type/t/id/a/evt/e/fmt/json";
+
+function remember(recent: RecentPublishes, messageId: string, { device = "t/a", topic = topicOfA, nowMs = 0 } = {}): number {
+    return recent.add(device, topic, messageId, "node", "e", 1_000_000 + nowMs, nowMs);
+}
+
+describe("refusal correlation", () => {
+    it("finds the publish of the notified topic", () => {
+        const recent = new RecentPublishes();
+        remember(recent, "m1");
+        remember(recent, "m2", { device: "t/b", topic: "iot-2/type/t/id/b/evt/e/fmt/json" });
+        assert.deepEqual(recent.refused(topicOfA, "t/a", 5), {
+            best: { device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 },
+            candidates: [{ device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 }],
+        });
+    });
+
+    it("takes the oldest of several, lists all, and takes the next one for the next notification", () => {
+        const recent = new RecentPublishes();
+        for (const messageId of ["m1", "m2", "m3"]) remember(recent, messageId);
+        const found = [1, 2, 3, 4].map((nowMs) => recent.refused(topicOfA, undefined, nowMs));
+        assert.deepEqual(
+            found.map((match) => match?.candidates.map(({ messageId }) => messageId)),
+            [["m1", "m2", "m3"], ["m2", "m3"], ["m3"], undefined],
+        );
+        assert.deepEqual(
+            found.map((match) => match?.best.messageId),
+            ["m1", "m2", "m3", undefined],
+        );
+    });
+
+    it("goes by the device where the notification has no topic, and finds nothing where it has neither", () => {
+        const recent = new RecentPublishes();
+        remember(recent, "m1");
+        assert.equal(recent.refused(undefined, undefined, 1), undefined);
+        assert.equal(recent.refused(undefined, "t/b", 1), undefined);
+        assert.equal(recent.refused(undefined, "t/a", 1)?.best.messageId, "m1");
+    });
+
+    it("leaves out what was acknowledged seconds ago, so that an older success is not blamed", () => {
+        const recent = new RecentPublishes();
+        recent.acknowledged(remember(recent, "old"), 1);
+        remember(recent, "new", { nowMs: 10_000 });
+        assert.equal(recent.refused(topicOfA, undefined, 10_005)?.best.messageId, "new");
+    });
+
+    it("leaves out what was sent minutes ago", () => {
+        const recent = new RecentPublishes();
+        remember(recent, "old");
+        assert.equal(recent.refused(topicOfA, undefined, 120_001), undefined);
+    });
+
+    it("is not confused by an acknowledgement of a publish that was overwritten", () => {
+        const recent = new RecentPublishes(2);
+        const first = remember(recent, "m1");
+        remember(recent, "m2");
+        remember(recent, "m3");
+        recent.acknowledged(first, 1);
+        assert.deepEqual(
+            recent.refused(topicOfA, undefined, 10_000)?.candidates.map(({ messageId }) => messageId),
+            ["m2", "m3"],
+        );
+    });
+
+    it("lists at most 20 candidates", () => {
+        const recent = new RecentPublishes();
+        for (let index = 0; index < 100; index++) remember(recent, `m${index}`);
+        assert.equal(recent.refused(topicOfA, undefined, 1)?.candidates.length, 20);
+    });
+
+    it("finds each remembered publish once and nothing else, whatever the order", () => {
+        fc.assert(
+            fc.property(fc.array(fc.nat(5), { maxLength: 30 }), fc.integer({ min: 1, max: 10 }), (devices, capacity) => {
+                const recent = new RecentPublishes(capacity);
+                devices.forEach((device, index) => {
+                    recent.add(`t/${device}`, `topic/${device}`, String(index), "n", "e", 0, index);
+                });
+                const expected = devices.map((device, index) => ({ device, index })).slice(-capacity);
+                for (const device of new Set(devices)) {
+                    const found: number[] = [];
+                    for (;;) {
+                        const match = recent.refused(`topic/${device}`, `t/${device}`, 100);
+                        if (!match) break;
+                        found.push(Number(match.best.messageId));
+                    }
+                    assert.deepEqual(
+                        found,
+                        expected.filter((each) => each.device === device).map(({ index }) => index),
+                    );
+                }
+            }),
+        );
+    });
+});
+
+describe("the topic in a notification", () => {
+    it("matches itself", () => {
+        fc.assert(fc.property(fc.string(), (topic) => topicMatches(topic, topic)));
+    });
+
+    it("matches with control characters replaced by a question mark", () => {
+        assert.ok(topicMatches("iot-2/type/t/id/d/evt/a\u0007b/fmt/json", "iot-2/type/t/id/d/evt/a?b/fmt/json"));
+        assert.ok(!topicMatches("iot-2/type/t/id/d/evt/acb/fmt/json", "iot-2/type/t/id/d/evt/a?b/fmt/json"));
+    });
+
+    it("matches when it was cut at a NUL, and not when it was cut elsewhere", () => {
+        assert.ok(topicMatches("iot-2/type/t/id/d/evt/a\u0000b/fmt/json", "iot-2/type/t/id/d/evt/a"));
+        assert.ok(!topicMatches("iot-2/type/t/id/d/evt/ab/fmt/json", "iot-2/type/t/id/d/evt/a"));
+        assert.ok(!topicMatches("iot-2/type/t/id/d/evt/a", "iot-2/type/t/id/d/evt/ab"));
+    });
+});

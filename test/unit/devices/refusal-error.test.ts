@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { refusalError } from "../../../src/devices/refusal-error";
+
+describe("the error of a refusal", () => {
+    it("says what was refused, in the platform's words, and that it is kept", () => {
+        const fields = { topic: "iot-2/org/type/t/id/a/evt/e/fmt/json", rc: 177, message: "Failed to create device." };
+        const error = refusalError(fields, "t/a", { willRetry: true, heldUntil: Date.UTC(2026, 0, 1) });
+        assert.equal(error.code, "GW_REFUSED");
+        assert.deepEqual([error.rc, error.willRetry], [177, true]);
+        assert.equal(
+            error.message,
+            "The platform refused iot-2/org/type/t/id/a/evt/e/fmt/json of device t/a (RC 177): Failed to create device. " +
+                "The device is held until 2026-01-01T00:00:00.000Z. It is kept and will be sent again.",
+        );
+    });
+
+    it("says that it is final, and what to check when the gateway is not authorised", () => {
+        const error = refusalError({ rc: 180, message: "The operation is not authorized: Device not in group:  " }, "t/a", {
+            willRetry: false,
+        });
+        assert.equal(
+            error.message,
+            "The platform refused something of device t/a (RC 180): The operation is not authorized: Device not in group:. " +
+                "It will not be sent again. Check that the gateway may act for this device: its role and resource group.",
+        );
+    });
+
+    it("does without what the notification leaves out", () => {
+        assert.equal(
+            refusalError({}, undefined, { willRetry: false }).message,
+            "The platform refused something. It will not be sent again.",
+        );
+    });
+});

@@ -1,0 +1,77 @@
+import { Registration } from "../../../src/devices/registration";
+import type { Refusal, RegistrationEffects } from "../../../src/devices/registration-types";
+import { FakeClock } from "../../support/fake-clock";
+
+/** A registration with a clock that stands still, and everything it asked for as lines of text. */
+export class RegistrationBench {
+    readonly clock = new FakeClock();
+    readonly registration: Registration;
+    #effects: string[] = [];
+    /** Called on each wake, as the outbox would be. */
+    onWake: (device: string) => void = () => {};
+
+    constructor({ registrationLimit = 8, registrationBackoffMs = 600_000 } = {}) {
+        const note = (...words: string[]) => this.#effects.push(words.join(" "));
+        const effects: RegistrationEffects = {
+            wake: (device) => {
+                note("wake", device);
+                this.onWake(device);
+            },
+            contactConfirmed: (device, kind) => note("confirmed", device, kind),
+            contactRequeued: (device, kind) => note("requeued", device, kind),
+            contactDropped: (device, kind, refusal) => note("dropped", device, kind, String(refusal.rc)),
+            reconnectWanted: (reason) => note("reconnect", reason),
+            stateChanged: (device, state) => note("state", device, state.hold ? `${state.phase}:${state.hold.reason}` : state.phase),
+            unexplainedDrop: () => note("unexplained drop"),
+        };
+        this.registration = new Registration({
+            clock: this.clock,
+            effects,
+            gatewayDevice: "gateway/g1",
+            registrationLimit,
+            registrationBackoffMs,
+        });
+        this.registration.connectionStarted();
+    }
+
+    /** What was asked for since the last call, without the wakes unless wanted. */
+    take({ wakes = false } = {}): string[] {
+        const effects = this.#effects.filter((line) => wakes || !line.startsWith("wake"));
+        this.#effects = [];
+        return effects;
+    }
+
+    /** Asks for each device and sends the contact of those that may have one; returns the answers. */
+    send(...devices: string[]): string[] {
+        return devices.map((device) => {
+            const answer = this.registration.ask(device);
+            if (answer === "contact") this.registration.contactSent(device);
+            return answer;
+        });
+    }
+
+    /** The platform's PUBACK for each. */
+    acknowledge(...devices: string[]): void {
+        for (const device of devices) this.registration.contactAcknowledged(device);
+    }
+
+    /** Makes devices known. */
+    learn(...devices: string[]): void {
+        for (const device of devices) {
+            this.send(device);
+            this.acknowledge(device);
+            this.clock.advance(100);
+        }
+        this.take();
+    }
+
+    /** A notification of the kind the platform sends when a registration fails. */
+    refuse(device: string, rc: number, more: Partial<Refusal> = {}) {
+        return this.registration.refused(device, { rc, request: "publish", text: "words", registration: true, ...more });
+    }
+
+    /** The phases of devices. */
+    phases(...devices: string[]): string[] {
+        return devices.map((device) => this.registration.stateOf(device).phase);
+    }
+}

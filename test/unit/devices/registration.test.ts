@@ -1,0 +1,607 @@
+import assert from "node:assert/strict";
+import { RegistrationBench } from "./registration-bench";
+
+const hour = 3_600_000;
+
+function devices(count: number, prefix = "d"): string[] {
+    return Array.from({ length: count }, (_, index) => `t/${prefix}${index}`);
+}
+
+describe("registration: slots", () => {
+    it("knows the gateway's own device from the start and never forgets it", () => {
+        const bench = new RegistrationBench();
+        assert.equal(bench.registration.ask("gateway/g1"), "flow");
+        assert.equal(bench.registration.forget("gateway/g1"), false);
+        bench.refuse("gateway/g1", 180);
+        assert.equal(bench.registration.ask("gateway/g1"), "flow");
+    });
+
+    it("lets as many first contacts out as there are slots, and one per device", () => {
+        const bench = new RegistrationBench({ registrationLimit: 2 });
+        assert.deepEqual(bench.send("t/a", "t/b", "t/c", "t/a"), ["contact", "contact", "wait", "wait"]);
+    });
+
+    it("frees a slot by the acknowledgement, and wakes those that wait in the order in which they asked", () => {
+        const bench = new RegistrationBench({ registrationLimit: 1 });
+        bench.onWake = (device) => bench.send(device);
+        bench.send("t/a", "t/b", "t/c");
+        bench.acknowledge("t/a");
+        bench.acknowledge("t/b");
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/b", "wake t/c"]);
+        assert.deepEqual(bench.phases("t/a", "t/b", "t/c"), ["contacting", "contacting", "contacting"]);
+    });
+
+    it("never frees the slot of a registration by time: the platform keeps counting it", () => {
+        const bench = new RegistrationBench({ registrationLimit: 4 });
+        bench.send("t/hang");
+        bench.clock.advance(24 * hour);
+        assert.deepEqual(bench.send(...devices(4)), ["contact", "contact", "contact", "wait"]);
+        assert.deepEqual(bench.phases("t/hang"), ["unanswered"]);
+    });
+
+    it("frees all slots when the connection ends, and takes up the same devices first on the next one", () => {
+        const bench = new RegistrationBench({ registrationLimit: 2 });
+        bench.onWake = (device) => bench.send(device);
+        bench.send("t/a", "t/b", "t/c");
+        bench.registration.connectionEnded();
+        assert.deepEqual(bench.take(), ["requeued t/b event", "requeued t/a event"]);
+        assert.deepEqual(bench.send("t/a"), ["wait"]);
+        bench.registration.connectionStarted();
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/a", "wake t/b"]);
+        assert.deepEqual(bench.phases("t/c"), ["waiting"]);
+    });
+
+    it("never makes a known device wait, whatever the slots hold", () => {
+        const bench = new RegistrationBench({ registrationLimit: 1 });
+        bench.learn("t/known");
+        bench.send("t/hang", "t/b");
+        assert.equal(bench.registration.ask("t/known"), "flow");
+        bench.registration.connectionEnded();
+        assert.equal(bench.registration.ask("t/known"), "flow");
+    });
+
+    it("takes a slot back that was granted and is not used, and tells whoever waits", () => {
+        const bench = new RegistrationBench({ registrationLimit: 1 });
+        bench.send("t/a", "t/gone", "t/c");
+        bench.acknowledge("t/a");
+        bench.take();
+        bench.clock.advance(999);
+        assert.deepEqual(bench.phases("t/gone", "t/c"), ["contacting", "waiting"]);
+        bench.clock.advance(1);
+        assert.deepEqual(bench.phases("t/gone", "t/c"), ["new", "contacting"]);
+    });
+
+    it("takes a slot back at once when its event was dropped", () => {
+        const bench = new RegistrationBench({ registrationLimit: 1 });
+        assert.equal(bench.registration.ask("t/a"), "contact");
+        assert.equal(bench.registration.ask("t/a"), "contact", "asking again gives the same answer");
+        bench.send("t/b");
+        bench.registration.contactAbandoned("t/a");
+        assert.deepEqual(bench.phases("t/a", "t/b"), ["new", "contacting"]);
+    });
+
+    it("gives a granted slot to one kind only, so that one first contact is under way per device", () => {
+        const bench = new RegistrationBench();
+        assert.equal(bench.registration.tryContact("t/a", "subscribe"), "contact");
+        assert.equal(bench.registration.tryContact("t/a", "event"), "wait");
+        assert.equal(bench.registration.tryContact("t/a", "management"), "wait");
+    });
+
+    it("contacts nothing while there is no connection", () => {
+        const bench = new RegistrationBench();
+        bench.registration.connectionEnded();
+        assert.deepEqual(bench.send("t/a"), ["wait"]);
+    });
+});
+
+describe("registration: confirmation", () => {
+    it("confirms a first contact 100 ms after its acknowledgement, not before", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.clock.advance(99);
+        assert.deepEqual(bench.take(), []);
+        assert.deepEqual(bench.send("t/a"), ["wait"], "what follows waits for the outcome");
+        bench.clock.advance(1);
+        assert.deepEqual(bench.take({ wakes: true }), ["state t/a known", "confirmed t/a event", "wake t/a"]);
+        assert.equal(bench.registration.ask("t/a"), "flow");
+    });
+
+    it("does not confirm one that a notification refuses within the 100 ms", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.clock.advance(5);
+        assert.equal(bench.refuse("t/a", 177).willRetry, true);
+        assert.deepEqual(bench.take(), ["state t/a held:refused", "requeued t/a event"]);
+        bench.clock.advance(1000);
+        assert.deepEqual(bench.take(), []);
+    });
+
+    it("waits for the acknowledgement when the notification came first", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        assert.deepEqual(bench.refuse("t/a", 177), { willRetry: true });
+        assert.deepEqual(bench.take(), []);
+        bench.acknowledge("t/a");
+        assert.deepEqual(bench.take(), ["state t/a held:refused", "requeued t/a event"]);
+    });
+
+    it("sends again, on the next connection, what was acknowledged and not yet confirmed", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.registration.connectionEnded();
+        assert.deepEqual(bench.take(), ["requeued t/a event"]);
+        bench.clock.advance(1000);
+        assert.deepEqual(bench.phases("t/a"), ["waiting"]);
+    });
+
+    for (const kind of ["subscribe", "management", "direct"] as const) {
+        it(`treats a first contact of kind ${kind} like an event`, () => {
+            const bench = new RegistrationBench();
+            assert.equal(bench.registration.tryContact("t/a", kind), "contact");
+            bench.registration.contactSent("t/a");
+            bench.acknowledge("t/a");
+            bench.clock.advance(100);
+            assert.deepEqual(bench.take(), ["state t/a known", `confirmed t/a ${kind}`]);
+        });
+    }
+});
+
+describe("registration: a stray packet without a notification", () => {
+    it("is explained by a notification shortly after it", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a", "t/b");
+        bench.acknowledge("t/a", "t/b");
+        bench.registration.strayPing();
+        bench.clock.advance(5);
+        bench.refuse("t/a", 177);
+        bench.clock.advance(100);
+        assert.deepEqual(bench.take(), ["state t/a held:refused", "requeued t/a event", "state t/b known", "confirmed t/b event"]);
+    });
+
+    it("is explained by a notification shortly before it", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a", "t/b");
+        bench.acknowledge("t/a", "t/b");
+        bench.refuse("t/a", 177);
+        bench.clock.advance(5);
+        bench.registration.strayPing();
+        bench.clock.advance(95);
+        assert.deepEqual(bench.phases("t/a", "t/b"), ["held", "known"]);
+    });
+
+    it("is not explained by a notification that has none of its own, such as of a broken rule", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.registration.strayPing();
+        bench.refuse("t/other", 276, { registration: false });
+        bench.clock.advance(100);
+        assert.deepEqual(bench.take(), ["requeued t/a event"]);
+    });
+
+    it("makes every first contact then in flight unconfirmed, keeps their events, and tries them one at a time", () => {
+        const bench = new RegistrationBench();
+        bench.onWake = (device) => bench.send(device);
+        bench.send("t/a", "t/b", "t/slow", "t/old");
+        bench.acknowledge("t/old");
+        bench.clock.advance(101);
+        bench.take();
+        bench.acknowledge("t/a", "t/b");
+        bench.registration.strayPing();
+        bench.clock.advance(100);
+        assert.deepEqual(bench.take({ wakes: true }), ["requeued t/a event", "requeued t/b event", "wake t/a"]);
+        assert.deepEqual(bench.phases("t/a", "t/b", "t/slow", "t/old"), ["contacting", "unconfirmed", "contacting", "known"]);
+        assert.deepEqual(bench.send("t/new"), ["wait"], "nobody joins while one is tried alone");
+        bench.acknowledge("t/a");
+        bench.clock.advance(100);
+        assert.deepEqual(bench.phases("t/a", "t/b"), ["known", "contacting"]);
+        bench.acknowledge("t/b");
+        bench.clock.advance(100);
+        assert.deepEqual(bench.phases("t/b", "t/new"), ["known", "contacting"]);
+        bench.take();
+        bench.acknowledge("t/slow");
+        assert.deepEqual(bench.take(), ["requeued t/slow event"], "it was in flight when the packet came");
+    });
+
+    it("does not spare a first contact whose confirmation falls into the packet's window", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.clock.advance(99);
+        bench.registration.strayPing();
+        bench.clock.advance(50);
+        assert.deepEqual(bench.phases("t/a"), ["contacting"]);
+        bench.clock.advance(50);
+        assert.deepEqual(bench.take(), ["requeued t/a event"]);
+    });
+
+    it("spares a first contact that was sent after it", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.registration.strayPing();
+        bench.clock.advance(1);
+        bench.send("t/b");
+        bench.acknowledge("t/b");
+        bench.clock.advance(100);
+        assert.deepEqual(bench.phases("t/a", "t/b"), ["contacting", "known"]);
+    });
+
+    it("keeps the slot of an unconfirmed device until its acknowledgement, and not longer", () => {
+        const bench = new RegistrationBench({ registrationLimit: 1 });
+        bench.send("t/slow");
+        bench.registration.strayPing();
+        bench.clock.advance(100);
+        assert.deepEqual(bench.send("t/b"), ["wait"]);
+        bench.acknowledge("t/slow");
+        assert.deepEqual(bench.phases("t/slow", "t/b"), ["contacting", "waiting"]);
+    });
+
+    it("holds the device for certain when it comes while the device is tried alone", () => {
+        const bench = new RegistrationBench();
+        bench.onWake = (device) => bench.send(device);
+        bench.send("t/a", "t/b");
+        bench.acknowledge("t/a", "t/b");
+        bench.registration.strayPing();
+        bench.clock.advance(100);
+        bench.acknowledge("t/a");
+        bench.registration.strayPing();
+        bench.take();
+        bench.clock.advance(50);
+        assert.deepEqual(bench.take(), ["state t/a held:swallowed", "requeued t/a event"]);
+        assert.deepEqual(bench.registration.stateOf("t/a").hold?.until, bench.clock.now() + 660_000);
+        assert.deepEqual(bench.phases("t/b"), ["contacting"]);
+    });
+
+    it("takes the reason from a notification that comes late", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a", "t/b");
+        bench.acknowledge("t/a", "t/b");
+        bench.registration.strayPing();
+        bench.clock.advance(100);
+        bench.take();
+        assert.equal(bench.refuse("t/b", 177).willRetry, true);
+        assert.deepEqual(bench.take(), ["state t/b held:refused"]);
+    });
+
+    it("is told when no first contact is in flight: something of a known device was dropped", () => {
+        const bench = new RegistrationBench();
+        bench.learn("t/a");
+        bench.registration.strayPing();
+        bench.clock.advance(100);
+        assert.deepEqual(bench.take(), ["unexplained drop"]);
+    });
+
+    it("does not let a device that is tried alone and not answered delay the others", () => {
+        const bench = new RegistrationBench();
+        bench.onWake = (device) => bench.send(device);
+        bench.send("t/hang");
+        bench.acknowledge("t/hang");
+        bench.registration.strayPing();
+        bench.clock.advance(100);
+        assert.deepEqual(bench.send("t/b"), ["wait"]);
+        bench.clock.advance(1000);
+        assert.deepEqual(bench.phases("t/hang", "t/b"), ["contacting", "contacting"]);
+        bench.clock.advance(30_000);
+        assert.deepEqual(bench.phases("t/hang"), ["unanswered"]);
+    });
+});
+
+describe("registration: holds", () => {
+    for (const rc of [100, 173, 177, 180]) {
+        it(`holds the device for the back-off plus 10 % after RC ${rc}, and its event is the probe`, () => {
+            const bench = new RegistrationBench({ registrationBackoffMs: 600_000 });
+            bench.send("t/a");
+            bench.acknowledge("t/a");
+            const verdict = bench.refuse("t/a", rc);
+            assert.deepEqual(verdict, { willRetry: true, heldUntil: bench.clock.now() + 660_000 });
+            assert.deepEqual(bench.send("t/a"), ["wait"]);
+            bench.take({ wakes: true });
+            // RC 173 also ends the first contacts of this connection.
+            if (rc === 173) {
+                bench.registration.connectionEnded();
+                bench.registration.connectionStarted();
+            }
+            bench.clock.advance(659_999);
+            assert.deepEqual(bench.take({ wakes: true }), []);
+            bench.clock.advance(1);
+            assert.deepEqual(bench.take({ wakes: true }), ["wake t/a"]);
+            assert.deepEqual(bench.send("t/a", "t/a"), ["contact", "wait"]);
+        });
+    }
+
+    it("doubles the time with each failure, up to an hour, and starts anew after a success", () => {
+        const bench = new RegistrationBench({ registrationBackoffMs: 600_000 });
+        const times: number[] = [];
+        const fail = () => {
+            bench.send("t/a");
+            bench.acknowledge("t/a");
+            const { heldUntil = 0 } = bench.refuse("t/a", 177);
+            times.push(heldUntil - bench.clock.now());
+            bench.clock.advance(heldUntil - bench.clock.now());
+        };
+        for (let count = 0; count < 5; count++) fail();
+        assert.deepEqual(times, [660_000, 1_320_000, 2_640_000, hour, hour]);
+        bench.learn("t/a");
+        bench.refuse("t/a", 180, { registration: false });
+        fail();
+        assert.equal(times.at(-1), 660_000);
+    });
+
+    it("does not delay other devices", () => {
+        const bench = new RegistrationBench({ registrationLimit: 1 });
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.refuse("t/a", 177);
+        assert.deepEqual(bench.send("t/b"), ["contact"]);
+    });
+
+    for (const rc of [276, 289]) {
+        it(`takes RC ${rc} as final for the event and lets the next one be the first contact`, () => {
+            const bench = new RegistrationBench();
+            bench.send("t/a");
+            bench.acknowledge("t/a");
+            assert.deepEqual(bench.refuse("t/a", rc, { registration: false }), { willRetry: false });
+            assert.deepEqual(bench.take({ wakes: true }), [`dropped t/a event ${rc}`, "wake t/a"]);
+            assert.deepEqual(bench.send("t/a"), ["contact"]);
+        });
+    }
+
+    it("drops the event and holds the device when its ids are not legal for the platform, which is in back-off then", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.refuse("t/a", 276);
+        assert.deepEqual(bench.take(), ["state t/a held:refused", "dropped t/a event 276"]);
+    });
+
+    it("takes RC 180 for a known device as final for that event, and forgets the device", () => {
+        const bench = new RegistrationBench();
+        bench.learn("t/a");
+        assert.deepEqual(bench.refuse("t/a", 180, { registration: false }), { willRetry: false });
+        assert.deepEqual(bench.take(), ["state t/a new"]);
+        assert.deepEqual(bench.send("t/a"), ["contact"]);
+    });
+
+    it("holds a known device that the platform failed to register anew, and keeps what it has not acknowledged", () => {
+        const bench = new RegistrationBench();
+        bench.learn("t/a");
+        assert.equal(bench.refuse("t/a", 180).willRetry, false);
+        assert.deepEqual(bench.take(), ["state t/a held:refused", "requeued t/a event"]);
+    });
+
+    for (const rc of [276, 289]) {
+        it(`keeps a device known whose event was refused with RC ${rc}`, () => {
+            const bench = new RegistrationBench();
+            bench.learn("t/a");
+            bench.refuse("t/a", rc, { registration: false });
+            assert.equal(bench.registration.ask("t/a"), "flow");
+        });
+    }
+
+    it("ignores a refusal of a device it has never heard of", () => {
+        const bench = new RegistrationBench();
+        assert.deepEqual(bench.refuse("t/never", 180), { willRetry: false });
+        assert.deepEqual(bench.registration.refused(undefined, { rc: 289, request: "publish", text: "", registration: false }), {
+            willRetry: false,
+        });
+        assert.deepEqual(bench.phases("t/never"), ["new"]);
+    });
+
+    it("does not take the refusal of a subscription for that of an event", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.refuse("t/a", 276, { request: "subscribe", registration: false });
+        bench.clock.advance(100);
+        assert.deepEqual(bench.phases("t/a"), ["known"]);
+    });
+
+    it("holds the device when its SUBSCRIBE fails without a word, as in a back-off", () => {
+        const bench = new RegistrationBench();
+        bench.registration.tryContact("t/a", "subscribe");
+        bench.registration.contactSent("t/a");
+        bench.registration.contactRejected("t/a");
+        bench.clock.advance(100);
+        assert.deepEqual(bench.take(), ["state t/a held:swallowed", "requeued t/a subscribe"]);
+    });
+
+    it("drops a SUBSCRIBE that breaks a rule, and not its device", () => {
+        const bench = new RegistrationBench();
+        bench.registration.tryContact("t/a", "subscribe");
+        bench.registration.contactSent("t/a");
+        bench.registration.contactRejected("t/a");
+        bench.refuse("t/a", 276, { request: "subscribe", registration: false });
+        assert.deepEqual(bench.take(), ["dropped t/a subscribe 276"]);
+        assert.deepEqual(bench.phases("t/a"), ["new"]);
+    });
+
+    it("says of an event that is not queued that it will not be sent again", () => {
+        const bench = new RegistrationBench();
+        assert.equal(bench.registration.tryNow("t/a"), "contact");
+        assert.equal(bench.registration.tryNow("t/a"), "held");
+        bench.registration.contactSent("t/a");
+        bench.acknowledge("t/a");
+        assert.equal(bench.refuse("t/a", 177).willRetry, false);
+        assert.equal(bench.registration.tryNow("t/a"), "held");
+    });
+
+    it("grants an event that is not queued a free slot only, and never queues it", () => {
+        const bench = new RegistrationBench({ registrationLimit: 1 });
+        bench.send("t/a");
+        assert.equal(bench.registration.tryNow("t/b"), "held");
+        assert.deepEqual(bench.phases("t/b"), ["new"]);
+        bench.learn("t/c");
+        bench.acknowledge("t/a");
+        bench.clock.advance(100);
+        assert.equal(bench.registration.tryNow("t/a"), "flow");
+    });
+});
+
+describe("registration: the connection's limit of new devices", () => {
+    it("stops first contacts after RC 173, lets those in flight end, and reconnects", () => {
+        const bench = new RegistrationBench({ registrationLimit: 2 });
+        bench.onWake = (device) => bench.send(device);
+        bench.send("t/a", "t/b");
+        bench.acknowledge("t/a");
+        assert.equal(bench.refuse("t/a", 173).willRetry, true);
+        assert.deepEqual(bench.take(), ["state t/a held:connection-limit", "requeued t/a event"]);
+        assert.deepEqual(bench.send("t/c"), ["wait"]);
+        bench.acknowledge("t/b");
+        assert.deepEqual(bench.take(), [], "t/b is not confirmed yet");
+        bench.clock.advance(100);
+        assert.deepEqual(bench.take(), ["state t/b known", "confirmed t/b event", "reconnect connection-limit"]);
+        bench.registration.connectionEnded();
+        bench.registration.connectionStarted();
+        assert.deepEqual(bench.phases("t/c"), ["contacting"]);
+    });
+
+    it("reconnects only when someone waits for it", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.refuse("t/a", 173);
+        bench.clock.advance(hour / 10);
+        assert.deepEqual(
+            bench.take().filter((line) => line.startsWith("reconnect")),
+            [],
+        );
+        bench.send("t/b");
+        assert.deepEqual(bench.take(), ["reconnect connection-limit"]);
+    });
+
+    it("reconnects at most once a minute", () => {
+        const bench = new RegistrationBench();
+        const refuseOne = (device: string) => {
+            bench.send(device);
+            bench.acknowledge(device);
+            bench.refuse(device, 173);
+            bench.send("t/waits");
+            return bench.take().includes("reconnect connection-limit");
+        };
+        assert.equal(refuseOne("t/a"), true);
+        bench.registration.connectionEnded();
+        bench.onWake = (device) => device !== "t/waits" && bench.send(device);
+        bench.registration.connectionStarted();
+        bench.clock.advance(2_000);
+        assert.equal(refuseOne("t/b"), false);
+        bench.clock.advance(57_999);
+        assert.deepEqual(bench.take(), []);
+        bench.clock.advance(1);
+        assert.deepEqual(bench.take(), ["reconnect connection-limit"]);
+    });
+
+    it("does not wait for registrations that are never answered", () => {
+        const bench = new RegistrationBench({ registrationLimit: 4 });
+        bench.send("t/hang");
+        bench.clock.advance(30_000);
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.refuse("t/a", 173);
+        bench.send("t/b");
+        assert.ok(bench.take().includes("reconnect connection-limit"));
+    });
+
+    it("learns the limit, and reconnects before it on later connections", () => {
+        const bench = new RegistrationBench();
+        const all = devices(150);
+        bench.learn(...all);
+        bench.send("t/x");
+        bench.acknowledge("t/x");
+        bench.refuse("t/x", 173);
+        bench.registration.connectionEnded();
+        bench.registration.connectionStarted();
+        bench.learn(...devices(150, "e"));
+        assert.deepEqual(bench.send("t/y"), ["wait"]);
+        assert.deepEqual(bench.take(), ["reconnect connection-limit"]);
+    });
+
+    it("lowers the number of slots instead, where more than the platform takes were pending", () => {
+        const bench = new RegistrationBench({ registrationLimit: 128 });
+        bench.send(...devices(11));
+        bench.acknowledge("t/d10");
+        bench.refuse("t/d10", 173);
+        assert.deepEqual(bench.send("t/x"), ["wait"], "ten are pending");
+        assert.deepEqual(bench.registration.stateOf("t/d10").hold?.reason, "refused");
+        bench.onWake = (device) => bench.send(device);
+        bench.acknowledge("t/d0");
+        assert.deepEqual(bench.phases("t/x"), ["contacting"]);
+    });
+});
+
+describe("registration: registrations that are never answered", () => {
+    it("wants a reconnect with half of the slots stuck, at most once per back-off", () => {
+        const bench = new RegistrationBench({ registrationLimit: 4, registrationBackoffMs: 600_000 });
+        bench.send("t/h1");
+        bench.clock.advance(30_000);
+        assert.deepEqual(bench.take(), []);
+        bench.send("t/h2");
+        bench.clock.advance(30_000);
+        assert.deepEqual(bench.take(), ["reconnect stuck-registrations"]);
+        bench.registration.connectionEnded();
+        bench.registration.connectionStarted();
+        bench.send("t/h3", "t/h4");
+        bench.clock.advance(599_999);
+        assert.equal(
+            bench.take().some((line) => line.startsWith("reconnect")),
+            false,
+        );
+        bench.clock.advance(1);
+        assert.deepEqual(bench.take(), ["reconnect stuck-registrations"]);
+    });
+
+    it("holds such a device after the connection, so that it does not take a slot again at once", () => {
+        const bench = new RegistrationBench({ registrationLimit: 4 });
+        bench.send("t/hang");
+        bench.clock.advance(30_000);
+        bench.registration.connectionEnded();
+        assert.deepEqual(bench.take(), ["state t/hang held:unanswered", "requeued t/hang event"]);
+        bench.registration.connectionStarted();
+        assert.deepEqual(bench.send("t/hang"), ["wait"]);
+    });
+});
+
+describe("registration: memory", () => {
+    it("takes over what an earlier run knew and held", () => {
+        const bench = new RegistrationBench();
+        bench.registration.restoreKnown("t/known");
+        bench.registration.restoreHeld("t/held", { reason: "refused", until: bench.clock.now() + 5_000, failures: 2, rc: 177, text: "x" });
+        bench.registration.restoreHeld("t/over", { reason: "refused", until: bench.clock.now() - 5_000, failures: 1 });
+        bench.registration.restoreHeld("t/odd", { reason: "refused", until: bench.clock.now() + 1e12, failures: 1 });
+        assert.deepEqual(bench.send("t/known", "t/held"), ["flow", "wait"]);
+        bench.clock.advance(0);
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/over"]);
+        bench.clock.advance(5_000);
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/held"]);
+        bench.clock.advance(hour);
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/odd"], "a clock that was wrong does not hold a device for years");
+    });
+
+    it("forgets a known or held device on request, and wakes what waited for it", () => {
+        const bench = new RegistrationBench();
+        bench.learn("t/a");
+        bench.send("t/b");
+        bench.acknowledge("t/b");
+        bench.refuse("t/b", 177);
+        bench.send("t/flying");
+        bench.take({ wakes: true });
+        assert.deepEqual([bench.registration.forget("t/a"), bench.registration.forget("t/b")], [true, true]);
+        assert.deepEqual([bench.registration.forget("t/flying"), bench.registration.forget("t/none")], [false, false]);
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/a", "wake t/b"]);
+        assert.deepEqual(bench.send("t/a", "t/b"), ["contact", "contact"]);
+    });
+
+    it("uses one timer whatever the number of devices, and none after it is closed", () => {
+        const bench = new RegistrationBench({ registrationLimit: 128 });
+        for (const device of devices(1000)) {
+            bench.registration.restoreHeld(device, { reason: "refused", until: bench.clock.now() + 5_000, failures: 1 });
+        }
+        bench.send("t/a");
+        assert.equal(bench.clock.timerCount, 1);
+        bench.registration.close();
+        assert.equal(bench.clock.timerCount, 0);
+    });
+});

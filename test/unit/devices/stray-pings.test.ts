@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { StrayPings } from "../../../src/devices/stray-pings";
+
+/** Runs events ("s" = stray packet, "n" = notification) at their times and returns what was found unexplained. */
+function run(events: readonly (readonly [atMs: number, what: "s" | "n"])[], endMs = 100_000): string[] {
+    const strayPings = new StrayPings(50);
+    const found: string[] = [];
+    const lookUntil = (nowMs: number) => {
+        for (let { dueMs } = strayPings; dueMs !== undefined && dueMs <= nowMs; dueMs = strayPings.dueMs) {
+            const unexplained = strayPings.takeUnexplained(dueMs);
+            if (unexplained) found.push(`${unexplained.firstMs}-${unexplained.lastMs}`);
+        }
+    };
+    for (const [atMs, what] of events) {
+        lookUntil(atMs);
+        if (what === "s") strayPings.strayPing(atMs);
+        else strayPings.notification(atMs);
+    }
+    lookUntil(endMs);
+    return found;
+}
+
+describe("stray packets and notifications", () => {
+    it("belong together in either order", () => {
+        assert.deepEqual(
+            run([
+                [0, "s"],
+                [5, "n"],
+                [200, "n"],
+                [205, "s"],
+            ]),
+            [],
+        );
+    });
+
+    it("do not belong together when they are further apart", () => {
+        assert.deepEqual(
+            run([
+                [0, "s"],
+                [51, "n"],
+            ]),
+            ["0-0"],
+        );
+    });
+
+    it("are compared by number where they cannot be told apart", () => {
+        assert.deepEqual(
+            run([
+                [0, "s"],
+                [1, "s"],
+                [4, "n"],
+                [30, "s"],
+                [31, "n"],
+            ]),
+            ["0-30"],
+        );
+    });
+
+    it("leave no trace where the platform sends no stray packets at all", () => {
+        assert.deepEqual(
+            run([
+                [0, "n"],
+                [1, "n"],
+                [200, "s"],
+            ]),
+            ["200-200"],
+        );
+    });
+
+    it("are reported by the second where failures never pause", () => {
+        const steady = Array.from({ length: 200 }, (_, index) => [[index * 10, "s"] as const, [index * 10 + 4, "n"] as const]).flat();
+        assert.deepEqual(run(steady), []);
+        assert.equal(run([[0, "s"], [1, "s"], [2, "n"], ...steady.map(([atMs, what]) => [atMs + 10, what] as const)])[0], "0-990");
+    });
+
+    it("never hide one that stands alone, whatever failures follow it", () => {
+        const failure = fc.record({ afterMs: fc.integer({ min: 0, max: 120 }), gapMs: fc.integer({ min: -8, max: 8 }) });
+        fc.assert(
+            fc.property(fc.array(failure, { maxLength: 80 }), fc.nat(3000), (failures, aloneMs) => {
+                let nowMs = 10;
+                const events: [number, "s" | "n"][] = [[aloneMs, "s"]];
+                for (const { afterMs, gapMs } of failures) {
+                    nowMs += afterMs;
+                    events.push([nowMs, "s"], [nowMs + gapMs, "n"]);
+                }
+                events.sort((a, b) => a[0] - b[0]);
+                const found = run(events).map((interval) => interval.split("-").map(Number));
+                const isFound = found.some(([firstMs = 0, lastMs = 0]) => firstMs <= aloneMs && aloneMs <= lastMs);
+                assert.ok(isFound, `${aloneMs} is not within ${JSON.stringify(found)}`);
+            }),
+        );
+    });
+});

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { notifiedDevice, notifiedTopic, parseNotification } from "../../../src/protocol/notification";
+
+const ruleBroken = {
+    Request: "Publish",
+    Time: "2026-11-23T04:15:43.228Z",
+    Topic: "iot-2/evt/status/fmt/json",
+    Client: "g:org:mygw:gw1",
+    RC: 276,
+    Message: "The topic is not valid: iot-2/evt/status/fmt/json The topic does not match an authorized rule",
+};
+const registrationFailed = {
+    Request: "Publish",
+    Time: "2026-11-23T04:21:39.356Z",
+    Topic: "iot-2/org/type/autotype/id/failA/evt/e/fmt/json",
+    Type: "autotype",
+    Id: "failA",
+    Client: "g:org:mygw:gwreg",
+    RC: 177,
+    Message: "Failed to create device.",
+};
+
+function fieldsOf(value: unknown) {
+    return parseNotification(Buffer.from(JSON.stringify(value))).fields;
+}
+
+describe("gateway notification", () => {
+    it("reads what the platform sends when a topic breaks a rule (case 40)", () => {
+        assert.deepEqual(parseNotification(JSON.stringify(ruleBroken)), {
+            malformed: false,
+            fields: {
+                request: "publish",
+                time: "2026-11-23T04:15:43.228Z",
+                topic: "iot-2/evt/status/fmt/json",
+                clientId: "g:org:mygw:gw1",
+                rc: 276,
+                message: ruleBroken.Message,
+            },
+            raw: ruleBroken,
+        });
+    });
+
+    it("reads the return code as a number and the request in lower case, however they are written (case 41)", () => {
+        assert.deepEqual(fieldsOf({ ...ruleBroken, RC: "180", Request: "publish" }), { ...fieldsOf(ruleBroken), rc: 180 });
+        assert.deepEqual(fieldsOf({ RC: "many", Request: "SubScribe" }), { request: "subscribe" });
+        assert.equal(fieldsOf({ request: "Publish", rc: 1 }).rc, 1);
+    });
+
+    it("keeps extra keys, and marks what is not a JSON object (case 42)", () => {
+        assert.deepEqual(parseNotification('{"RC":1,"More":{"a":[1]}}').raw, { RC: 1, More: { a: [1] } });
+        for (const text of ["", "hello", "[1]", "null", "17", '"text"', "{"]) {
+            assert.deepEqual(parseNotification(Buffer.from(text)), { malformed: true, fields: {}, raw: text });
+        }
+    });
+
+    it("reads Unsubscribe, and a request it does not know (case 43)", () => {
+        assert.equal(fieldsOf({ Request: "Unsubscribe" }).request, "unsubscribe");
+        assert.equal(fieldsOf({ Request: "Teleport" }).request, "teleport");
+    });
+
+    it("leaves out what is missing or of no use", () => {
+        assert.deepEqual(fieldsOf({}), {});
+        assert.deepEqual(fieldsOf({ Topic: null, Type: { a: 1 }, Id: 17, Message: ["x"] }), { deviceId: "17" });
+    });
+
+    it("names the device by its own ids first (case 44)", () => {
+        assert.deepEqual(notifiedDevice(fieldsOf(registrationFailed)), { typeId: "autotype", deviceId: "failA" });
+        assert.deepEqual(notifiedDevice({ ...fieldsOf(registrationFailed), typeId: "my type" }), { typeId: "my type", deviceId: "failA" });
+    });
+
+    it("names the device by the topic otherwise, with the organisation inserted or not", () => {
+        const expected = { typeId: "t", deviceId: "d" };
+        assert.deepEqual(notifiedDevice({ topic: "iot-2/type/t/id/d/evt/e/fmt/json" }), expected);
+        assert.deepEqual(notifiedDevice({ topic: "iot-2/org/type/t/id/d/evt/e/fmt/json" }), expected);
+        assert.deepEqual(notifiedDevice({ topic: "iotdevice-1/org/type/t/id/d/mgmt/manage" }), expected);
+        assert.deepEqual(notifiedDevice({ topic: "iot-2/type/t/id/d" }), expected);
+        for (const topic of ["", "iot-2/evt/status/fmt/json", "$SYS/foo", "iot-2/type//id/d/evt/e/fmt/json", "iot-2/type/t"]) {
+            assert.equal(notifiedDevice({ topic }), undefined, topic);
+        }
+        assert.equal(notifiedDevice({}), undefined);
+    });
+
+    it("gives the topic without the organisation, also in an organisation or type that is called type or id", () => {
+        assert.equal(notifiedTopic(fieldsOf(registrationFailed)), "iot-2/type/autotype/id/failA/evt/e/fmt/json");
+        assert.equal(notifiedTopic({ topic: "iot-2/type/type/t/id/d/evt/e/fmt/json" }), "iot-2/type/t/id/d/evt/e/fmt/json");
+        assert.equal(notifiedTopic({ topic: "iot-2/type/type/id/id/evt/e/fmt/json" }), "iot-2/type/type/id/id/evt/e/fmt/json");
+        assert.equal(notifiedTopic({ topic: "foo/bar" }), "foo/bar");
+        assert.equal(notifiedTopic({}), undefined);
+    });
+
+    it("never throws, whatever comes", () => {
+        fc.assert(
+            fc.property(fc.oneof(fc.json(), fc.string(), fc.anything().map(String)), (text) => {
+                const { fields } = parseNotification(Buffer.from(text));
+                notifiedDevice(fields);
+                notifiedTopic(fields);
+            }),
+        );
+    });
+});
