@@ -1,0 +1,139 @@
+import type { Entry } from "./entry";
+import type { MemoryUse } from "./entry-list";
+import type { OutboxEvent } from "./event";
+import type { MemoryLimits } from "./limits";
+import { type SpillContext, SpillQueue } from "./spill-queue";
+
+/** A sum of bytes that several lanes add to. */
+export interface HeldBytes {
+    bytes: number;
+}
+
+/** What a lane needs from its surroundings. */
+export interface DeviceLaneOptions {
+    readonly device: string;
+    readonly context: SpillContext;
+    readonly memory: MemoryLimits;
+    /** What the lanes hold in memory together. */
+    readonly use: MemoryUse;
+    /** What held devices hold together. */
+    readonly held: HeldBytes;
+    /** The number of the event for which the lane is made, and the largest number given so far. */
+    readonly firstSeq: number;
+    readonly lastSeq: number;
+    /** Makes an entry of an event that was on disk only. */
+    reloaded(event: OutboxEvent): Entry;
+    loaded(lane: DeviceLane, error: boolean): void;
+}
+
+/**
+ * `parked`: waits to be woken. `awake`: its turn to ask the gate will come. `contact`: its first event is on the wire.
+ * `confirming`: that event was acknowledged and the outcome is awaited.
+ */
+export type LaneState = "parked" | "awake" | "contact" | "confirming";
+
+/**
+ * The queue of one device that may not simply flow. The main queue stays the only way in: it moves each of the device's events here when
+ * it comes to them, so that events of the lane always precede those of the device still in the main queue.
+ */
+export class DeviceLane {
+    readonly device: string;
+    readonly queue: SpillQueue;
+    state: LaneState = "parked";
+    /** The first contact under way. */
+    contact: Entry | undefined = undefined;
+    /** The largest number given when the lane was made: larger ones were counted as the lane's at admission. */
+    #createdSeq: number;
+    readonly #held: HeldBytes;
+    #isHeld = false;
+    #bytes = 0;
+
+    constructor(options: DeviceLaneOptions) {
+        const { memory, use } = options;
+        this.device = options.device;
+        this.#createdSeq = options.lastSeq;
+        this.#held = options.held;
+        this.queue = new SpillQueue(options.context, {
+            device: options.device,
+            passedSeq: options.firstSeq - 1,
+            maxEvents: memory.laneEvents,
+            batchEvents: Math.ceil(memory.batchEvents / 4),
+            batchBytes: Math.ceil(memory.batchBytes / 4),
+            use,
+            hasRoom: (head) => head.length < memory.laneEvents && use.events < memory.lanesEvents && use.bytes < memory.lanesBytes,
+            reloaded: (event) => {
+                const entry = options.reloaded(event);
+                entry.lane = this;
+                return entry;
+            },
+            loaded: (error) => options.loaded(this, error),
+        });
+    }
+
+    /** Bytes of the device's events: those in the lane, and those in the main queue that were admitted since the lane exists. */
+    get bytes(): number {
+        return this.#bytes;
+    }
+
+    get isHeld(): boolean {
+        return this.#isHeld;
+    }
+
+    /** Whether the device's bytes count towards what held devices may use together. */
+    set isHeld(isHeld: boolean) {
+        if (isHeld === this.#isHeld) return;
+        this.#isHeld = isHeld;
+        this.#held.bytes += isHeld ? this.#bytes : -this.#bytes;
+    }
+
+    /** A new event of the device was admitted to the main queue. */
+    admitted(entry: Entry): void {
+        entry.lane = this;
+        this.#add(entry.bytes);
+    }
+
+    /** Whether an event that is still in the main queue was counted when it was admitted. */
+    counts(seq: number): boolean {
+        return seq > this.#createdSeq;
+    }
+
+    /** Counts an event of the main queue as the lane's, without queueing it. */
+    adopt(entry: Entry): void {
+        if (entry.lane === this) return;
+        if (!this.counts(entry.seq)) this.#add(entry.bytes);
+        entry.lane = this;
+    }
+
+    /** Takes an event over from the main queue. */
+    take(entry: Entry): void {
+        this.adopt(entry);
+        this.queue.push(entry);
+    }
+
+    /** An event that was counted is finished. */
+    finished(entry: Entry): void {
+        this.#add(-entry.bytes);
+    }
+
+    /** The numbers in memory have grown, and what was on disk is not in this lane any more: what is in memory is to be counted anew. */
+    rebase(shift: number): void {
+        this.#createdSeq += shift;
+        this.queue.rebase(shift, 0);
+        this.#add(-this.#bytes);
+    }
+
+    /** Counts an event that was counted before `rebase`. */
+    recount(entry: Entry): void {
+        this.#add(entry.bytes);
+    }
+
+    /** The device flows again: nothing is counted here any more. */
+    dispose(): void {
+        this.isHeld = false;
+    }
+
+    #add(bytes: number): void {
+        this.#bytes += bytes;
+        if (this.#isHeld) this.#held.bytes += bytes;
+    }
+}

@@ -1,0 +1,54 @@
+import type { Clock } from "../clock";
+
+/** How a backlog goes down. */
+export interface DrainProgress {
+    /** Events not acknowledged yet. */
+    readonly left: number;
+    /** Events acknowledged each second, smoothed; 0 until it has been measured. */
+    readonly ratePerSecond: number;
+    /** Seconds until nothing is left if it goes on like this, new events included; undefined when it does not go down. */
+    readonly secondsLeft: number | undefined;
+}
+
+const sampleMs = 1000;
+/** A look this long after the last one says nothing about the rate now. */
+const forgetMs = 30_000;
+
+/** Measures from counters that are looked at now and then; costs nothing while nobody looks. */
+export class DrainMeter {
+    readonly #clock: Clock;
+    #sampledMs: number;
+    #acknowledged = 0;
+    #left = 0;
+    #rate: number | undefined;
+    #decline: number | undefined;
+
+    constructor(clock: Clock) {
+        this.#clock = clock;
+        this.#sampledMs = clock.monotonicMs();
+    }
+
+    /** Takes a sample if the last one is old enough, and says how it goes. */
+    look(left: number, acknowledged: number): DrainProgress {
+        const nowMs = this.#clock.monotonicMs();
+        const elapsedMs = nowMs - this.#sampledMs;
+        if (elapsedMs >= sampleMs) {
+            const isStale = elapsedMs > forgetMs;
+            this.#rate = isStale ? undefined : smooth(this.#rate, ((acknowledged - this.#acknowledged) * 1000) / elapsedMs);
+            this.#decline = isStale ? undefined : smooth(this.#decline, ((this.#left - left) * 1000) / elapsedMs);
+            this.#sampledMs = nowMs;
+            this.#acknowledged = acknowledged;
+            this.#left = left;
+        }
+        const decline = this.#decline ?? 0;
+        return {
+            left,
+            ratePerSecond: this.#rate ?? 0,
+            secondsLeft: left > 0 && decline > 0 ? Math.ceil(left / decline) : undefined,
+        };
+    }
+}
+
+function smooth(average: number | undefined, sample: number): number {
+    return average === undefined ? sample : average + (sample - average) / 4;
+}

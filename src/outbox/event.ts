@@ -1,0 +1,50 @@
+import type { GatewayError } from "../errors";
+
+/** The message an event came from, as it is told with errors that appear after the message was completed. */
+export interface SourceMessage {
+    readonly messageId: string;
+    readonly nodeId: string;
+    readonly eventId: string;
+}
+
+/** When the sender learns that its event is safe: acknowledged or on disk, whichever is first; or only acknowledged. */
+export type CompletionMode = "safe" | "acknowledged";
+
+/** An event as a node hands it over. Topic and payload are ready for the wire and within the platform's limits. */
+export interface NewEvent {
+    /** The key of the device in every map: `typeId/deviceId`. */
+    readonly device: string;
+    readonly topic: string;
+    readonly payload: string | Buffer;
+    /** Size of the payload in bytes. */
+    readonly bytes: number;
+    readonly qos: 1 | 2;
+    /** How long the event stays deliverable; never longer than the outbox's `maxAgeMs`, which is the default. */
+    readonly ttlMs?: number | undefined;
+    readonly complete: CompletionMode;
+    readonly message: SourceMessage;
+}
+
+/** An event in the outbox. */
+export interface OutboxEvent {
+    /** Grows with every event; the events of a device are sent in this order. */
+    readonly seq: number;
+    readonly device: string;
+    readonly topic: string;
+    readonly payload: string | Buffer;
+    readonly bytes: number;
+    readonly qos: 1 | 2;
+    /** Wall-clock milliseconds at which the event entered the outbox. */
+    readonly createdAt: number;
+    /** Wall-clock milliseconds from which the event is no longer sent. */
+    readonly expiresAt: number;
+    readonly message: SourceMessage;
+}
+
+/** Told the fate of one event: at most one call, exactly one unless the process ends first. Must not throw. */
+export interface Completion {
+    /** The event is safe, as far as its completion mode asks. */
+    done(): void;
+    /** The event will not be delivered. */
+    failed(error: GatewayError): void;
+}

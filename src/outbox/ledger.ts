@@ -1,0 +1,186 @@
+import { GatewayError } from "../errors";
+import { Entry } from "./entry";
+import type { Completion, CompletionMode, OutboxEvent } from "./event";
+import type { GroupWriter } from "./group-writer";
+
+/** What the ledger tells that no completion can be told any more. */
+export interface LedgerListener {
+    /** An event whose message was completed, or came from an earlier run, will not be delivered after all. */
+    lateError(error: GatewayError, event: OutboxEvent): void;
+    /** Events were dropped to make room for newer ones; `sinceLast` counts those that had been reported done. At most every ten seconds. */
+    dropped(error: GatewayError, event: OutboxEvent, sinceLast: number): void;
+}
+
+interface WaitingCompletion {
+    readonly completion: Completion;
+    readonly mode: CompletionMode;
+}
+
+/** Counts what the outbox holds and tells each sender the fate of its event. */
+export class Ledger {
+    events = 0;
+    bytes = 0;
+    acknowledged = 0;
+    expired = 0;
+    dropped = 0;
+    refused = 0;
+    readonly #writer: () => GroupWriter;
+    readonly #listener: LedgerListener;
+    readonly #isDurable: boolean;
+    /** Completions of events that are on disk only, by sequence number. */
+    readonly #waiting = new Map<number, WaitingCompletion>();
+    #completions = 0;
+    #untoldDrops = 0;
+    #lastUntold: { error: GatewayError; event: OutboxEvent } | undefined;
+    #lastDropToldMs = Number.NEGATIVE_INFINITY;
+
+    constructor(options: { listener: LedgerListener; isDurable: boolean; writer: () => GroupWriter }) {
+        this.#listener = options.listener;
+        this.#isDurable = options.isDurable;
+        this.#writer = options.writer;
+    }
+
+    /** Senders that wait until their event is acknowledged, because storing it does not complete it. */
+    get waitingCompletions(): number {
+        return this.#completions;
+    }
+
+    /** A new event, with whom to tell. */
+    admit(entry: Entry, completion: Completion | undefined): void {
+        this.events += 1;
+        this.bytes += entry.bytes;
+        entry.completion = completion;
+        if (completion && this.#waitsForAcknowledgement(entry.complete)) this.#completions += 1;
+    }
+
+    /** The event is on disk now. */
+    stored(entry: Entry): void {
+        if (this.#isDurable && entry.complete === "safe") this.#takeCompletion(entry)?.done();
+    }
+
+    /** The event leaves memory and stays on disk. */
+    unloaded(entry: Entry): void {
+        if (entry.completion) this.#waiting.set(entry.seq, { completion: entry.completion, mode: entry.complete });
+    }
+
+    /** The event comes back into memory. */
+    reloaded(event: OutboxEvent): Entry {
+        const entry = new Entry(event.seq, event, event.createdAt, event.expiresAt);
+        entry.saved = "yes";
+        const waiting = this.#waiting.size > 0 ? this.#waiting.get(event.seq) : undefined;
+        if (waiting) {
+            this.#waiting.delete(event.seq);
+            entry.completion = waiting.completion;
+            entry.complete = waiting.mode;
+        }
+        return entry;
+    }
+
+    /** The event was delivered. */
+    delivered(entry: Entry): void {
+        this.acknowledged += 1;
+        this.#finish(entry);
+        this.#takeCompletion(entry)?.done();
+    }
+
+    /** The event outlived its time. */
+    expire(entry: Entry, ageMs: number): void {
+        this.expired += 1;
+        this.#finish(entry);
+        const seconds = Math.max(Math.round(ageMs / 1000), 0);
+        this.#fail(
+            entry,
+            new GatewayError(
+                "GW_EXPIRED",
+                `The event ${entry.message.eventId} of ${entry.device} was not sent: it waited ${seconds} s, longer than its time to live. Raise the time to live if older events are still of use.`,
+            ),
+        );
+    }
+
+    /** The platform refuses the event for good. */
+    refuse(entry: Entry, error: GatewayError): void {
+        this.refused += 1;
+        this.#finish(entry);
+        this.#fail(entry, error);
+    }
+
+    /** The event gives way to a newer one. */
+    drop(entry: Entry, nowMs: number): void {
+        this.dropped += 1;
+        this.#finish(entry);
+        const completion = this.#takeCompletion(entry);
+        const text = `The event ${entry.message.eventId} of ${entry.device} was dropped: the outbox is full and set to drop the oldest events.`;
+        const error = new GatewayError("GW_OUTBOX_FULL", text);
+        if (completion) {
+            completion.failed(error);
+            return;
+        }
+        this.#untoldDrops += 1;
+        this.#lastUntold = { error, event: entry };
+        this.tellDrops(nowMs);
+    }
+
+    /** Tells drops that were not told yet, if the last telling was long enough ago. */
+    tellDrops(nowMs: number): void {
+        if (!this.#lastUntold || nowMs - this.#lastDropToldMs < 10_000) return;
+        const { error, event } = this.#lastUntold;
+        const count = this.#untoldDrops;
+        this.#lastUntold = undefined;
+        this.#untoldDrops = 0;
+        this.#lastDropToldMs = nowMs;
+        this.#listener.dropped(error, event, count);
+    }
+
+    /** The outbox stops before the event could be sent, and nothing keeps it. */
+    abandon(entry: Entry): void {
+        this.#finish(entry);
+        const text = `The event ${entry.message.eventId} of ${entry.device} was not sent: the gateway stopped before the event was acknowledged, and the outbox is not on disk.`;
+        this.#takeCompletion(entry)?.failed(new GatewayError("GW_NOT_CONNECTED", text));
+    }
+
+    /** The store holds other contents than before: only `entries` are in memory, `stored` are in the store. */
+    rebase(entries: Iterable<Entry>, stored: { events: number; bytes: number }): void {
+        this.events = stored.events;
+        this.bytes = stored.bytes;
+        for (const entry of entries) {
+            this.events += 1;
+            this.bytes += entry.bytes;
+        }
+        if (stored.events > 0) return;
+        for (const { completion, mode } of this.#waiting.values()) {
+            if (this.#waitsForAcknowledgement(mode)) this.#completions -= 1;
+            const text = "The event was in an outbox file that could not be read any more and was set aside; it was not sent.";
+            completion.failed(new GatewayError("GW_STORE", text));
+        }
+        this.#waiting.clear();
+    }
+
+    #waitsForAcknowledgement(mode: CompletionMode): boolean {
+        return mode === "acknowledged" || !this.#isDurable;
+    }
+
+    #finish(entry: Entry): void {
+        entry.isFinished = true;
+        entry.transmission = 0;
+        entry.tailOf = undefined;
+        this.events -= 1;
+        this.bytes -= entry.bytes;
+        entry.list?.remove(entry);
+        entry.lane?.finished(entry);
+        this.#writer().forget(entry);
+    }
+
+    #fail(entry: Entry, error: GatewayError): void {
+        const completion = this.#takeCompletion(entry);
+        if (completion) completion.failed(error);
+        else this.#listener.lateError(error, entry);
+    }
+
+    #takeCompletion(entry: Entry): Completion | undefined {
+        const completion = entry.completion;
+        if (!completion) return undefined;
+        entry.completion = undefined;
+        if (this.#waitsForAcknowledgement(entry.complete)) this.#completions -= 1;
+        return completion;
+    }
+}

@@ -1,0 +1,209 @@
+import type { Entry } from "./entry";
+import { EntryList, type MemoryUse } from "./entry-list";
+import type { OutboxEvent } from "./event";
+import type { EventStore } from "./store";
+
+/** Whether the store's events can be reached: not known yet, yes, or not now. */
+export type StoreAccess = "opening" | "open" | "closed";
+
+/** What all queues of an outbox share. */
+export interface SpillContext {
+    readonly store: EventStore;
+    access: StoreAccess;
+    /** Events have passed others that were left behind in a file that could not be read: order says nothing about numbers any more. */
+    isOutOfOrder: boolean;
+    /** What the unsaved tails of all queues hold together. */
+    readonly unsaved: MemoryUse;
+    /** Asks for an event to be stored with the next group. */
+    save(entry: Entry): void;
+    /** Whether the store may still return an event that is done with. */
+    isForgotten(seq: number): boolean;
+    /** The event is on disk only from now on. */
+    unloaded(entry: Entry): void;
+}
+
+/** How much of one queue is kept in memory, and how it is read back. */
+export interface SpillQueueOptions {
+    /** Only events of this device are in the queue. */
+    readonly device?: string;
+    /** Numbers up to this one have passed the queue already, or never come to it. */
+    readonly passedSeq: number;
+    readonly maxEvents: number;
+    readonly batchEvents: number;
+    readonly batchBytes: number;
+    /** Counts the head of this queue together with others. */
+    readonly use?: MemoryUse;
+    hasRoom(head: EntryList): boolean;
+    /** Makes an entry of an event that was on disk only. */
+    reloaded(event: OutboxEvent): Entry;
+    /** Events have arrived from the store, or reading them failed. */
+    loaded(error: boolean): void;
+}
+
+interface DiskRange {
+    /** Events up to and including this number have been read. */
+    after: number;
+    upTo: number;
+}
+
+/**
+ * A first-in-first-out queue of any length in bounded memory: a head in memory, a middle that is on disk only, and a tail in memory of
+ * events that wait to be stored. Events enter the head while everything fits; otherwise they go through the tail to disk and come back in
+ * batches. Sequence numbers grow along the queue, so that the middle is known by ranges of numbers alone.
+ */
+export class SpillQueue {
+    readonly head: EntryList;
+    readonly #tail: EntryList;
+    readonly #ranges: DiskRange[] = [];
+    readonly #context: SpillContext;
+    readonly #options: SpillQueueOptions;
+    #passedSeq: number;
+    /** Counts the reads whose answers are still wanted; an answer to an older one is ignored. */
+    #readNumber = 0;
+    #isReading = false;
+
+    constructor(context: SpillContext, options: SpillQueueOptions) {
+        this.#context = context;
+        this.#options = options;
+        this.head = new EntryList(options.use);
+        this.#tail = new EntryList(context.unsaved);
+        this.#passedSeq = options.passedSeq;
+    }
+
+    get isEmpty(): boolean {
+        return this.head.length === 0 && this.#tail.length === 0 && this.#ranges.length === 0;
+    }
+
+    /** The largest number that has entered the head; what is on disk only has larger ones, as long as the store stays open. */
+    get passedSeq(): number {
+        return this.#passedSeq;
+    }
+
+    /** Adds an event behind all others. Its number must be larger than theirs. */
+    push(entry: Entry): void {
+        const isBehind = this.#tail.length > 0 || this.#hasRange() || this.#context.access === "opening";
+        if (!isBehind && this.#options.hasRoom(this.head)) {
+            this.#toHead(entry);
+            return;
+        }
+        entry.tailOf = this;
+        this.#tail.push(entry);
+        if (entry.saved === "yes") this.stored();
+        else this.#context.save(entry);
+    }
+
+    /** Puts an event that was taken out back before all others. */
+    unshift(entry: Entry): void {
+        this.head.unshift(entry);
+    }
+
+    /** The first event, without taking it; undefined when there is none in memory, even if some are on disk (they are being read then). */
+    peek(): Entry | undefined {
+        if (this.head.length === 0) this.#refill();
+        return this.head.first;
+    }
+
+    /** Takes the first event; like `peek`. */
+    shift(): Entry | undefined {
+        if (this.head.length < this.#lowWater) this.#refill();
+        return this.head.shift();
+    }
+
+    /** Moves events from the tail to the head while it has room, if nothing on disk comes between. */
+    fill(): void {
+        if (this.#isReading || this.#hasRange() || this.#context.access === "opening") return;
+        for (
+            let entry = this.#tail.first;
+            entry && (this.head.length === 0 || this.#options.hasRoom(this.head));
+            entry = this.#tail.first
+        ) {
+            this.#tail.remove(entry);
+            this.#toHead(entry);
+        }
+    }
+
+    /** An event of the tail is in the store now: what is stored up to the first that is not leaves memory. */
+    stored(): void {
+        for (let entry = this.#tail.first; entry?.saved === "yes"; entry = this.#tail.first) {
+            this.#tail.remove(entry);
+            entry.tailOf = undefined;
+            this.#addToRanges(entry.seq);
+            this.#context.unloaded(entry);
+        }
+    }
+
+    /** Whether an event is on disk only, in this queue, and not being read. */
+    isOnlyStored(seq: number): boolean {
+        return !this.#isReading && this.#ranges.some((range) => seq > range.after && seq <= range.upTo);
+    }
+
+    /** Every event of the queue that is in memory. */
+    *inMemory(): Generator<Entry> {
+        yield* this.head;
+        yield* this.#tail;
+    }
+
+    /** The numbers in memory have grown by `shift`, and what was on disk is not ours any more; the store holds others up to `lastSeq`. */
+    rebase(shift: number, lastSeq: number): void {
+        this.#readNumber += 1;
+        this.#isReading = false;
+        this.#ranges.length = 0;
+        this.#passedSeq += shift;
+        if (lastSeq > 0) this.#ranges.push({ after: 0, upTo: lastSeq });
+    }
+
+    get #lowWater(): number {
+        return Math.min(this.#options.batchEvents * 2, Math.ceil(this.#options.maxEvents / 2));
+    }
+
+    /** Whether events on disk come before the tail. While the file cannot be read they are left behind: the rest must go on. */
+    #hasRange(): boolean {
+        return this.#ranges.length > 0 && this.#context.access === "open";
+    }
+
+    /** The last range grows, unless events with numbers in between have passed: those are in memory, or in another queue. */
+    #addToRanges(seq: number): void {
+        const last = this.#ranges.at(-1);
+        if (last && this.#isNext(last.upTo, seq)) last.upTo = seq;
+        else this.#ranges.push({ after: seq - 1, upTo: seq });
+    }
+
+    #isNext(previous: number, seq: number): boolean {
+        if (this.#options.device !== undefined && this.#context.isOutOfOrder) return seq === previous + 1;
+        return seq > previous && (this.#passedSeq <= previous || this.#passedSeq >= seq);
+    }
+
+    #toHead(entry: Entry): void {
+        if (this.#ranges.length > 0 && this.#context.access === "closed") this.#context.isOutOfOrder = true;
+        entry.tailOf = undefined;
+        if (entry.seq > this.#passedSeq) this.#passedSeq = entry.seq;
+        this.head.push(entry);
+    }
+
+    #refill(): void {
+        if (this.#isReading || this.#context.access === "opening") return;
+        if (this.#hasRange()) this.#read();
+        else this.fill();
+    }
+
+    #read(): void {
+        const range = this.#ranges[0];
+        if (!range) return;
+        const readNumber = ++this.#readNumber;
+        const upTo = range.upTo;
+        this.#isReading = true;
+        const { device, batchEvents: maxEvents, batchBytes: maxBytes } = this.#options;
+        this.#context.store.read({ after: range.after, upTo, device, maxEvents, maxBytes }, (error, batch) => {
+            if (readNumber !== this.#readNumber) return;
+            this.#isReading = false;
+            if (!error) {
+                for (const event of batch.events) {
+                    if (!this.#context.isForgotten(event.seq)) this.#toHead(this.#options.reloaded(event));
+                }
+                range.after = batch.isComplete ? upTo : (batch.events.at(-1)?.seq ?? upTo);
+                if (range.after >= range.upTo) this.#ranges.shift();
+            }
+            this.#options.loaded(error !== undefined);
+        });
+    }
+}

@@ -1,0 +1,75 @@
+import type { GatewayError } from "../errors";
+import type { OutboxEvent } from "./event";
+
+/** What a store holds when it has been opened. */
+export interface StoreContents {
+    /** The largest sequence number in the store; 0 when it is empty. */
+    readonly lastSeq: number;
+    readonly events: number;
+    readonly bytes: number;
+    /**
+     * The file is the one that this store object had open before and nobody else has used it since: what was written then is still
+     * there under the same numbers. False at the first opening, and when the file had to be set aside or was used by another process.
+     */
+    readonly isContinued: boolean;
+}
+
+/** Told when the events of a store become reachable or stop being so. */
+export interface EventStoreListener {
+    opened(contents: StoreContents): void;
+    /** Nothing can be read or written until `opened` is called again. */
+    closed(): void;
+}
+
+/** The events with `after < seq <= upTo`, of one device or of all, in the order of their numbers. */
+export interface ReadRange {
+    readonly after: number;
+    readonly upTo: number;
+    readonly device?: string | undefined;
+    readonly maxEvents: number;
+    readonly maxBytes: number;
+}
+
+/** Some events of a range from its beginning. */
+export interface ReadBatch {
+    readonly events: readonly OutboxEvent[];
+    /** Whether the range holds no more than these. */
+    readonly isComplete: boolean;
+}
+
+/** Events whose time was up, soonest first, and when the time of the next one will be. */
+export interface ExpiredBatch {
+    readonly events: readonly OutboxEvent[];
+    readonly nextExpiresAt: number | undefined;
+}
+
+/**
+ * Keeps events by sequence number. Requests are carried out in the order in which they are made, so a read sees every write asked for
+ * before it. A request that fails has changed nothing and can be made again. Each request is answered once, possibly before it returns;
+ * with an error the result is empty.
+ */
+export interface EventStore {
+    /** Whether what is committed survives the end of the process. */
+    readonly isDurable: boolean;
+    /** Starts reporting; the first `opened` or `closed` comes when opening has ended, possibly before this returns. */
+    attach(listener: EventStoreListener): void;
+    /** Stores and removes in one transaction; storing a number again replaces it, removing an unknown one is no error. */
+    commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void;
+    read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void;
+    /** Finds the events whose time was up at `atMs` of the wall clock, at most `maxEvents` of them. Removes nothing. */
+    readExpired(atMs: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void): void;
+    /** Moves the times of all events after a number, because the wall clock they were taken from was set. */
+    shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void;
+}
+
+/** Small facts that outlive a restart: known and held devices, filters of a durable session, firmware states. */
+export interface StateStore {
+    /** What the file held under this kind when it was opened, with the changes made since. Empty until the store is ready. */
+    entries(kind: string): Iterable<[key: string, value: string]>;
+    /** Notes a value; it is written with the next group. */
+    put(kind: string, key: string, value: string): void;
+    /** Forgets a value; the removal is written with the next group. */
+    remove(kind: string, key: string): void;
+    /** Resolves when everything noted before is durable; rejects with `GW_STORE` when it could not be written. */
+    flush(): Promise<void>;
+}

@@ -1,0 +1,231 @@
+import { GatewayError } from "../../src/errors";
+import type { DeviceGate, EventLink, GateAnswer } from "../../src/outbox/dispatcher";
+import type { Completion, NewEvent, OutboxEvent } from "../../src/outbox/event";
+import type { LedgerListener } from "../../src/outbox/ledger";
+import type { OutboxLimits } from "../../src/outbox/limits";
+import { MemoryStore } from "../../src/outbox/memory-store";
+import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../src/outbox/store";
+
+/** The limits a test does not care about. */
+export const roomyLimits: OutboxLimits = {
+    maxBytes: 100_000_000,
+    maxAgeMs: 168 * 3_600_000,
+    whenFull: "reject",
+    maxRate: 0,
+    maxInFlight: 100,
+    acceptsOffline: true,
+};
+
+/** An event with `text` as its payload. */
+export function newEvent(device: string, text: string, options: Partial<NewEvent> = {}): NewEvent {
+    return {
+        device,
+        topic: `iot-2/type/${device.replace("/", "/id/")}/evt/status/fmt/text`,
+        payload: text,
+        bytes: Buffer.byteLength(text),
+        qos: 1,
+        complete: "safe",
+        message: { messageId: `message-${text}`, nodeId: "node", eventId: "status" },
+        ...options,
+    };
+}
+
+/** Remembers what it was told, and fails on a second word. */
+export class RecordedCompletion implements Completion {
+    outcome: "open" | "done" | "failed" = "open";
+    error: GatewayError | undefined;
+
+    done(): void {
+        this.#settle("done");
+    }
+
+    failed(error: GatewayError): void {
+        this.error = error;
+        this.#settle("failed");
+    }
+
+    #settle(outcome: "done" | "failed"): void {
+        if (this.outcome !== "open") throw new Error(`told ${outcome} after ${this.outcome}`);
+        this.outcome = outcome;
+    }
+}
+
+/** A connection whose acknowledgements are given by the test. */
+export class ManualLink implements EventLink {
+    /** Sent and not settled, in the order of sending. */
+    pending: { event: OutboxEvent; settled: (error?: Error) => void }[] = [];
+    /** The payloads of everything that was sent. */
+    readonly sent: string[] = [];
+    writable = true;
+    onSend: ((event: OutboxEvent) => void) | undefined;
+
+    send(event: OutboxEvent, settled: (error?: Error) => void): void {
+        this.sent.push(String(event.payload));
+        this.onSend?.(event);
+        this.pending.push({ event, settled });
+    }
+
+    isWritable(): boolean {
+        return this.writable;
+    }
+
+    /** Acknowledges the first, or another, of the pending ones. */
+    acknowledge(index = 0): OutboxEvent | undefined {
+        const [first] = this.pending.splice(index, 1);
+        first?.settled();
+        return first?.event;
+    }
+
+    acknowledgeAll(): void {
+        while (this.pending.length > 0) this.acknowledge();
+    }
+
+    /** What a connection does when it ends; the caller tells the outbox. */
+    cut(): void {
+        const lost = this.pending;
+        this.pending = [];
+        for (const { settled } of lost) settled(new Error("connection lost"));
+    }
+}
+
+/** A gate whose answers are set by the test; devices flow unless it says otherwise. */
+export class ManualGate implements DeviceGate {
+    readonly answers = new Map<string, GateAnswer>();
+    readonly contacts: string[] = [];
+    readonly acknowledged: string[] = [];
+    onAsk: ((device: string) => GateAnswer) | undefined;
+    onAcknowledged: ((device: string) => void) | undefined;
+
+    ask(device: string): GateAnswer {
+        return this.onAsk?.(device) ?? this.answers.get(device) ?? "flow";
+    }
+
+    contactSent(device: string): void {
+        this.contacts.push(device);
+    }
+
+    contactAcknowledged(device: string): void {
+        this.acknowledged.push(device);
+        this.onAcknowledged?.(device);
+    }
+}
+
+/** Remembers what the outbox could tell no completion. */
+export class RecordingListener implements LedgerListener {
+    readonly late: { error: GatewayError; event: OutboxEvent }[] = [];
+    readonly drops: { error: GatewayError; event: OutboxEvent; sinceLast: number }[] = [];
+
+    lateError(error: GatewayError, event: OutboxEvent): void {
+        this.late.push({ error, event });
+    }
+
+    dropped(error: GatewayError, event: OutboxEvent, sinceLast: number): void {
+        this.drops.push({ error, event, sinceLast });
+    }
+}
+
+/** What survives the end of a process. */
+export class Disk {
+    data = new MemoryStore();
+}
+
+/**
+ * A durable store that carries out one request each time the test says so. Several of them, one after the other, may use one disk: dropping
+ * the last one with requests outstanding is a crash.
+ */
+export class SteppedStore implements EventStore {
+    readonly isDurable = true;
+    readonly #disk: Disk;
+    readonly #requests: { run: () => void; fail: () => void }[] = [];
+    #listener: EventStoreListener | undefined;
+    #isOpen = false;
+    #wasOpen = false;
+    commits = 0;
+
+    constructor(disk: Disk) {
+        this.#disk = disk;
+    }
+
+    get outstanding(): number {
+        return this.#requests.length;
+    }
+
+    attach(listener: EventStoreListener): void {
+        this.#listener = listener;
+    }
+
+    /** Carries out the oldest request; false when there was none. */
+    step(): boolean {
+        const request = this.#requests.shift();
+        request?.run();
+        return request !== undefined;
+    }
+
+    /** Fails the oldest request. */
+    fail(): void {
+        this.#requests.shift()?.fail();
+    }
+
+    settle(): void {
+        while (this.step());
+    }
+
+    open(options: { isContinued?: boolean } = {}): void {
+        if (this.#isOpen) return;
+        this.#isOpen = true;
+        let contents: StoreContents | undefined;
+        this.#disk.data.attach({
+            opened: (found) => {
+                contents = found;
+            },
+            closed: () => {},
+        });
+        if (contents) this.#listener?.opened({ ...contents, isContinued: this.#wasOpen && (options.isContinued ?? true) });
+        this.#wasOpen = true;
+    }
+
+    /** Opening failed, or the file cannot be reached any more. */
+    close(): void {
+        this.#isOpen = false;
+        while (this.#requests.length > 0) this.fail();
+        this.#listener?.closed();
+    }
+
+    commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
+        const copies = writes.map((event) => ({ ...event }));
+        this.#request(
+            () => {
+                this.commits += 1;
+                this.#disk.data.commit(copies, removals, finished);
+            },
+            (error) => finished(error),
+        );
+    }
+
+    read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
+        this.#request(
+            () => this.#disk.data.read(range, finished),
+            (error) => finished(error, { events: [], isComplete: false }),
+        );
+    }
+
+    readExpired(atMs: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void): void {
+        this.#request(
+            () => this.#disk.data.readExpired(atMs, maxEvents, finished),
+            (error) => finished(error, { events: [], nextExpiresAt: undefined }),
+        );
+    }
+
+    shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void {
+        this.#request(
+            () => this.#disk.data.shiftTimes(afterSeq, byMs, finished),
+            (error) => finished(error),
+        );
+    }
+
+    #request(run: () => void, failed: (error: GatewayError) => void): void {
+        const fail = () => failed(new GatewayError("GW_STORE", "The disk failed, says the test."));
+        if (this.#isOpen) this.#requests.push({ run, fail });
+        else fail();
+    }
+}
