@@ -1,36 +1,43 @@
-import { timingSafeEqual } from "node:crypto";
 import type { IConnectPacket } from "mqtt-packet";
 import { type ClientIdentity, parseClientId } from "./client-identity";
 import type { CloseCode } from "./close-codes";
 import type { Message } from "./message";
+import type { KnownClient } from "./monitoring";
 import type { Organisation } from "./organisation";
 import type { Platform } from "./platform";
+import { isSameSecret } from "./secret";
 import { deviceKey, deviceOf, toPlatform } from "./topic-form";
 import { checkPublish } from "./topic-rules";
 
 /** A client that may come in. */
-export interface Admission {
-    identity: ClientIdentity;
-    organisation: Organisation;
+export interface Admission extends KnownClient {
     will: Message | undefined;
 }
 
-/** What a CONNECT leads to: admission, a CONNACK with a code, or a closed connection without any. */
-export type ConnectVerdict = Admission | { returnCode: number; closeCode: CloseCode } | { closeCode: CloseCode };
+/** A client that may not. */
+export interface ConnectRefusal {
+    /** The code of the CONNACK; absent = the connection is closed without one. */
+    returnCode?: number;
+    /** The code for the log. */
+    closeCode: CloseCode;
+    /** Who was refused, where the client id and the organisation are good. */
+    known?: KnownClient;
+}
 
 const gatewayUser = "use-token-auth";
 
 /** Judges a CONNECT by the platform's rules. Nothing is changed yet, except that the organisation may have come into being. */
-export function judgeConnect(platform: Platform, packet: IConnectPacket): ConnectVerdict {
+export function judgeConnect(platform: Platform, packet: IConnectPacket): Admission | ConnectRefusal {
     // Version 5 is left out: the gateway side uses 3.1.1 only, and the platform's version 5 behaves differently.
     if (packet.protocolVersion === 5) return { returnCode: 1, closeCode: 105 };
     const identity = parseClientId(packet.clientId);
     if ("returnCode" in identity) return { ...identity, closeCode: identity.returnCode === 2 ? 166 : 180 };
     const organisation = platform.organisation(identity.organisation);
-    if (!organisation || !isAuthorised(platform, organisation, identity, packet)) return { returnCode: 5, closeCode: 180 };
-    if (!packet.will) return { identity, organisation, will: undefined };
-    const refusal = checkPublish(identity.clientClass, packet.will.topic, packet.will.topic.split("/"));
-    if (refusal) return { closeCode: refusal.rc };
+    if (!organisation) return { returnCode: 5, closeCode: 180 };
+    const known = { identity, organisation };
+    if (!isAuthorised(platform, organisation, identity, packet)) return { returnCode: 5, closeCode: 180, known };
+    const refusal = packet.will && checkPublish(identity.clientClass, packet.will.topic, packet.will.topic.split("/"));
+    if (refusal) return { closeCode: refusal.rc, known };
     return { identity, organisation, will: allowedWill(organisation, identity, packet) };
 }
 
@@ -40,11 +47,7 @@ function isAuthorised(platform: Platform, organisation: Organisation, identity: 
     if (isDevice && organisation.registry.device(typeId, id)?.disabled) return false;
     const token = (isDevice ? organisation.registry.rights(typeId, id).token : undefined) ?? platform.settings.token;
     if (isDevice && packet.username !== gatewayUser && (token !== undefined || packet.username !== undefined)) return false;
-    return token === undefined || isSame(packet.password ?? Buffer.alloc(0), Buffer.from(token));
-}
-
-function isSame(given: Buffer, expected: Buffer): boolean {
-    return given.length === expected.length && timingSafeEqual(given, expected);
+    return token === undefined || isSameSecret(packet.password ?? Buffer.alloc(0), token);
 }
 
 /** A will for a device outside the gateway's resource group is taken away without a word. */

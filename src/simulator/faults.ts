@@ -26,6 +26,10 @@ export type Fault = FaultScope &
         | { fault: "blackHole" }
         /** Two stray bytes `DE 00` before the acknowledgement of each matching publish. */
         | { fault: "strayPing" }
+        /** What the device-management server does with a request of a matching device; `topic` is what follows the device. */
+        | { fault: "management"; device?: string; rc?: number; delayMs?: number; never?: boolean }
+        /** A request to a matching device is sent twice, as after a lost acknowledgement; `topic` is what follows the device. */
+        | { fault: "repeatRequest"; device?: string }
         /** The registry's answer to the first contact with matching devices. */
         | ({ fault: "registration" } & RegistrationRule)
     );
@@ -49,7 +53,7 @@ export class Faults {
         const active: Active = {
             fault,
             left: fault.times ?? Number.POSITIVE_INFINITY,
-            concernsClient: compilePattern(fault.clientId ?? "*"),
+            concernsClient: compilePattern(("device" in fault ? fault.device : fault.clientId) ?? "*"),
             concernsTopic: compilePattern((fault.fault === "registration" ? fault.devices : fault.topic) ?? "*"),
         };
         this.#active.add(active);
@@ -61,12 +65,17 @@ export class Faults {
         return this.#active.size === 0;
     }
 
+    /** The faults that are switched on, with the times that are left. */
+    list(): Fault[] {
+        return [...this.#active].map(({ fault, left }) => (Number.isFinite(left) ? { ...fault, times: left } : fault));
+    }
+
     /** Switches every fault off. */
     clear(): void {
         this.#active.clear();
     }
 
-    /** The first fault of that name that concerns the client and the topic (or device); uses up one of its times. */
+    /** The first fault of that name that concerns the client (or device) and the topic; uses up one of its times. */
     take<Name extends FaultName>(name: Name, clientId: string, topic = ""): Extract<Fault, { fault: Name }> | undefined {
         const active = this.#find(name, clientId, topic);
         if (!active) return undefined;

@@ -1,17 +1,89 @@
-import { type HttpHandler, problem } from "./http-server";
+import { isFault } from "./fault-json";
+import { type HttpAnswer, type HttpHandler, type HttpRequest, problem } from "./http-server";
 import { isObject } from "./json";
+import { readOrder } from "./management/requests";
+import type { Organisation } from "./organisation";
+import type { Platform } from "./platform";
 import type { Simulator } from "./simulator";
 
-/** The simulator's own routes, under `/sim/`. */
-export function simulatorRoutes(simulator: Simulator): HttpHandler {
-    return (method, path, body) => {
-        if (path === "/sim/link" && method === "GET") return { status: 200, body: { down: simulator.linkDown } };
-        if (path === "/sim/link" && method === "POST") {
-            if (!isObject(body) || typeof body.down !== "boolean")
-                return problem(400, 'The body must be {"down": true} or {"down": false}.');
-            simulator.setLink(body.down);
-            return { status: 200, body: { down: simulator.linkDown } };
-        }
-        return problem(404, `There is nothing at ${method} ${path}.`);
+const apiPrefix = "/api/v0002/mgmt/requests";
+
+/** Everything that can be asked over HTTP: management requests as on the real platform, and the simulator's own routes. */
+export function httpRoutes(simulator: Simulator, platform: Platform): HttpHandler {
+    return (request) => {
+        const { path } = request;
+        if (path === apiPrefix || path.startsWith(`${apiPrefix}/`)) return managementRoutes(request, platform);
+        if (path === "/sim/link") return linkRoute(request, simulator);
+        if (path === "/sim/faults") return faultsRoute(request, simulator);
+        if (path === "/sim/observed" && request.method === "GET") return { status: 200, body: { clients: simulator.observed.allCounts() } };
+        if (path === "/sim/devices" && request.method === "GET") return devicesRoute(request, platform);
+        return nothing(request);
     };
+}
+
+function nothing({ method, path }: HttpRequest): HttpAnswer {
+    return problem(404, `There is nothing at ${method} ${path}.`);
+}
+
+function linkRoute({ method, body }: HttpRequest, simulator: Simulator): HttpAnswer {
+    if (method === "POST") {
+        if (!isObject(body) || typeof body.down !== "boolean") return problem(400, 'The body must be {"down": true} or {"down": false}.');
+        simulator.setLink(body.down);
+    }
+    return { status: 200, body: { down: simulator.linkDown } };
+}
+
+function faultsRoute(request: HttpRequest, simulator: Simulator): HttpAnswer {
+    if (request.method === "DELETE") {
+        simulator.faults.clear();
+        return { status: 204, body: undefined };
+    }
+    if (request.method === "GET") return { status: 200, body: { faults: simulator.faults.list() } };
+    if (request.method !== "POST") return nothing(request);
+    if (!isFault(request.body))
+        return problem(400, 'The body must be a fault, such as {"fault": "withholdPuback", "topic": "iot-2/*", "times": 1}.');
+    simulator.faults.add(request.body);
+    return { status: 201, body: request.body };
+}
+
+function devicesRoute({ query }: HttpRequest, platform: Platform): HttpAnswer {
+    const organisation = organisationOf(query, platform);
+    if (!organisation) return noOrganisation();
+    const devices = [...organisation.registry.devices()].map((device) => ({
+        ...device,
+        management: organisation.management.device(device.typeId, device.deviceId),
+    }));
+    return { status: 200, body: { results: devices } };
+}
+
+function managementRoutes(request: HttpRequest, platform: Platform): HttpAnswer {
+    const { method, path, query, body } = request;
+    const organisation = organisationOf(query, platform);
+    if (!organisation) return noOrganisation();
+    const { requests } = organisation.management;
+    const [id = "", rest = "", ...more] = path.slice(apiPrefix.length + 1).split("/");
+    if (id === "" && method === "GET") return { status: 200, body: { results: requests.list() } };
+    if (id === "" && method === "POST") {
+        const order = readOrder(body, query.get("timeout"), query.get("override"));
+        return typeof order === "string" ? problem(400, order) : { status: 202, body: { reqId: requests.start(order) } };
+    }
+    const known = requests.get(id);
+    if (!known || more.length > 0) return nothing(request);
+    if (rest === "" && method === "GET") return { status: 200, body: known };
+    if (rest === "deviceStatus" && method === "GET") return { status: 200, body: { results: known.devices } };
+    if (rest === "cancel" && method === "POST") return { status: requests.cancel(id) ? 200 : 404, body: known };
+    if (rest === "" && method === "DELETE") return { status: requests.remove(id) ? 204 : 404, body: undefined };
+    return nothing(request);
+}
+
+/** The real API tells the organisation from the host; here it is the query's `org`, or the only one there is. */
+function organisationOf(query: URLSearchParams, platform: Platform): Organisation | undefined {
+    const all = [...platform.organisations()];
+    const name = query.get("org") ?? platform.settings.organisation;
+    if (name !== undefined) return platform.organisation(name);
+    return all.length === 1 ? all[0] : undefined;
+}
+
+function noOrganisation(): HttpAnswer {
+    return problem(400, "Name the organisation in the query: ?org=…");
 }

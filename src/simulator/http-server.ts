@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { isIP } from "node:net";
+import { isSameSecret } from "./secret";
 
 /** An answer of the HTTP API: a status and what is sent as JSON. */
 export interface HttpAnswer {
@@ -7,8 +8,16 @@ export interface HttpAnswer {
     body: unknown;
 }
 
-/** Answers a request; `body` is the parsed JSON, `undefined` when there was none. */
-export type HttpHandler = (method: string, path: string, body: unknown) => HttpAnswer;
+/** A request of the HTTP API; `body` is the parsed JSON, `undefined` when there was none. */
+export interface HttpRequest {
+    method: string;
+    path: string;
+    query: URLSearchParams;
+    body: unknown;
+}
+
+/** Answers a request. */
+export type HttpHandler = (request: HttpRequest) => HttpAnswer;
 
 const maxBodyBytes = 4 * 1024 * 1024;
 
@@ -18,13 +27,17 @@ export function problem(status: number, message: string): HttpAnswer {
 }
 
 /**
- * A server for a JSON API without accounts. So that no web page can reach it through the browser of the person at this machine,
+ * A server for a JSON API. With a token every request must carry it, as password or as bearer token. So that no web page can reach it through the browser of the person at this machine,
  * it wants JSON to be declared as such and the host to be named by its address or as localhost.
  */
-export function createJsonServer(handler: HttpHandler): Server {
+export function createJsonServer(token: string | undefined, handler: HttpHandler): Server {
     const server = createServer((request, response) => {
         if (!isLocalName(request.headers.host ?? "")) {
             reply(response, problem(403, "Name the host by its address or as localhost."));
+            return;
+        }
+        if (token !== undefined && !carries(request.headers.authorization ?? "", token)) {
+            reply(response, problem(401, "The request must carry the token, as password or as bearer token."));
             return;
         }
         readBody(request)
@@ -41,10 +54,19 @@ function isLocalName(host: string): boolean {
     return name === "localhost" || isIP(name) !== 0;
 }
 
+function carries(authorization: string, token: string): boolean {
+    const [scheme = "", credentials = ""] = authorization.split(" ");
+    if (scheme.toLowerCase() === "bearer") return isSameSecret(Buffer.from(credentials), token);
+    if (scheme.toLowerCase() !== "basic") return false;
+    const pair = Buffer.from(credentials, "base64").toString("utf8");
+    return isSameSecret(Buffer.from(pair.slice(pair.indexOf(":") + 1)), token);
+}
+
 function answer(request: IncomingMessage, text: string, handler: HttpHandler): HttpAnswer {
     const method = request.method ?? "GET";
-    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-    if (text === "") return handler(method, path, undefined);
+    const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
+    const query = new URLSearchParams(search);
+    if (text === "") return handler({ method, path, query, body: undefined });
     if (!/^application\/json\b/i.test(request.headers["content-type"] ?? "")) {
         return problem(415, "The content type must be application/json.");
     }
@@ -54,7 +76,7 @@ function answer(request: IncomingMessage, text: string, handler: HttpHandler): H
     } catch {
         return problem(400, "The body is not JSON.");
     }
-    return handler(method, path, body);
+    return handler({ method, path, query, body });
 }
 
 function readBody(request: IncomingMessage): Promise<string> {

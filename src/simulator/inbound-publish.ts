@@ -11,7 +11,7 @@ import { checkPublish } from "./topic-rules";
  */
 export function receivePublish(client: Client, packet: IPublishPacket): void {
     const { identity, platform } = client;
-    client.expectAnswer();
+    client.expectAnswer(packet.payload.length);
     if (packet.qos === 2 && client.session.receivedIds.has(packet.messageId ?? 0)) {
         acknowledge(client, packet);
         return;

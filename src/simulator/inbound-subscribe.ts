@@ -30,7 +30,7 @@ export function receiveSubscribe(client: Client, packet: ISubscribePacket): void
         grant(client, packet);
         return;
     }
-    client.expectAnswer();
+    client.expectAnswer(0);
     client.organisation.firstContacts.settle(client, device, (refusal) => {
         if (refusal === undefined) {
             grant(client, packet);

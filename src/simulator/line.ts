@@ -22,13 +22,17 @@ export class Line {
     /** When the last bytes came in, in milliseconds of the monotonic clock. */
     lastReceivedMs = performance.now();
     #ended = false;
+    #muted = false;
+    #paused = false;
+    /** Packets that had come in with others when the line was paused. */
+    #held: Packet[] = [];
 
     constructor(socket: Socket, maxPacketBytes: number, listener: LineListener) {
         this.#socket = socket;
         this.#guard = new FramingGuard(maxPacketBytes);
         this.#listener = listener;
         socket.setNoDelay(true);
-        this.#parser.on("packet", (packet) => this.#whileOpen(() => listener.onPacket(packet)));
+        this.#parser.on("packet", (packet) => this.#take(packet));
         this.#parser.on("error", (error: unknown) => this.#malformed(error instanceof Error ? error.message : "malformed packet"));
         socket.on("data", (chunk) => this.#read(typeof chunk === "string" ? Buffer.from(chunk) : chunk));
         socket.on("drain", () => listener.onDrain());
@@ -47,31 +51,37 @@ export class Line {
 
     /** Whether the connection takes more without buffering it. */
     get writable(): boolean {
-        return !this.#ended && !this.#socket.writableNeedDrain;
-    }
-
-    /** Whether the client is being read. */
-    get reading(): boolean {
-        return !this.#socket.isPaused();
+        return !this.#ended && !this.#muted && !this.#socket.writableNeedDrain;
     }
 
     /** Sends a packet; does nothing on a closed line. */
     send(packet: Packet): void {
-        if (!this.#ended) writeToStream(packet, this.#socket);
+        if (!this.#ended && !this.#muted) writeToStream(packet, this.#socket);
     }
 
     /** Sends bytes that no MQTT library would. */
     sendRaw(bytes: Buffer): void {
-        if (!this.#ended) this.#socket.write(bytes);
+        if (!this.#ended && !this.#muted) this.#socket.write(bytes);
     }
 
-    /** Stops reading the client: back-pressure on its side. */
+    /** From now on everything that comes in is read and forgotten, and nothing goes out. */
+    mute(): void {
+        this.#muted = true;
+    }
+
+    /** Stops reading the client at once, in the middle of what has come in: back-pressure on its side. */
     pause(): void {
+        this.#paused = true;
         this.#socket.pause();
     }
 
+    /** Goes on where `pause` stopped. */
     resume(): void {
-        this.#socket.resume();
+        this.#paused = false;
+        const held = this.#held;
+        this.#held = [];
+        for (const packet of held) this.#take(packet);
+        if (!this.#paused) this.#socket.resume();
     }
 
     /** Sends what is on its way, then closes. */
@@ -90,6 +100,7 @@ export class Line {
     #read(chunk: Buffer): void {
         if (this.#ended) return;
         this.lastReceivedMs = performance.now();
+        if (this.#muted) return;
         if (!this.#guard.accepts(chunk)) {
             this.#malformed("The length of the message is not correct");
             return;
@@ -101,8 +112,9 @@ export class Line {
         }
     }
 
-    #whileOpen(action: () => void): void {
-        if (!this.#ended) action();
+    #take(packet: Packet): void {
+        if (this.#paused) this.#held.push(packet);
+        else if (!this.#ended && !this.#muted) this.#listener.onPacket(packet);
     }
 
     #malformed(reason: string): void {

@@ -1,22 +1,33 @@
-import type { Client } from "./client";
+import type { ClientIdentity } from "./client-identity";
 import { type CloseCode, closeReasons } from "./close-codes";
+import type { Organisation } from "./organisation";
 
-/** Tells the applications that watch the `mon` topics that a client came or went. */
-export function publishMonitoring(client: Client, action: "Connect" | "Disconnect", closeCode?: CloseCode): void {
-    const { clientClass, typeId, id } = client.identity;
-    const isDevice = clientClass === "g" || clientClass === "d";
-    const ending = closeCode === undefined ? {} : { CloseCode: closeCode, Reason: closeReasons[closeCode] };
+/** A client whose organisation is known, admitted or not. */
+export interface KnownClient {
+    identity: ClientIdentity;
+    organisation: Organisation;
+}
+
+/** Tells the applications that watch the `mon` topics that a client came, went or was not let in. */
+export function publishMonitoring(
+    { identity, organisation }: KnownClient,
+    action: "Connect" | "Disconnect" | "FailedConnect",
+    address: string,
+    connectedAt: Date,
+    closeCode?: CloseCode,
+): void {
+    const { clientClass, clientId, typeId, id } = identity;
     const payload = {
         Action: action,
         Time: new Date().toISOString(),
-        ClientAddr: client.remoteAddress,
-        ClientID: client.clientId,
-        Port: client.platform.settings.port,
+        ClientAddr: address,
+        ClientID: clientId,
         Secure: false,
         Protocol: "mqtt4",
-        ConnectTime: client.connectedAt.toISOString(),
-        ...ending,
+        ConnectTime: connectedAt.toISOString(),
+        ...(closeCode === undefined ? {} : { CloseCode: closeCode, Reason: closeReasons[closeCode] }),
     };
+    const isDevice = clientClass === "g" || clientClass === "d";
     const topic = isDevice ? `iot-2/type/${typeId}/id/${id}/mon` : `iot-2/app/${id}/mon`;
-    client.organisation.publish({ topic, payload: Buffer.from(JSON.stringify(payload)), qos: 0 });
+    organisation.publish({ topic, payload: Buffer.from(JSON.stringify(payload)), qos: 0 });
 }

@@ -43,6 +43,11 @@ export class Observation {
         return { ...this.#counts.get(clientId) };
     }
 
+    /** The counts of every client. */
+    allCounts(): Record<string, PacketCounts> {
+        return Object.fromEntries(this.#counts);
+    }
+
     /** How many packets of one kind all clients together have sent. */
     total(command: PacketCmd): number {
         let sum = 0;
@@ -52,7 +57,7 @@ export class Observation {
 
     /** The latest packets, the oldest first; `logSize` of the options bounds them. */
     packets(): readonly ReceivedPacket[] {
-        return this.#log.slice(-this.#logSize || this.#log.length);
+        return this.#logSize === 0 ? [] : this.#log.slice(-this.#logSize);
     }
 
     /** Calls the listener for every packet from now on; returns what ends that. */

@@ -80,6 +80,12 @@ export interface SimulatorOptions {
     connectTimeoutMs?: number;
     registration?: RegistrationOptions;
     quota?: QuotaOptions;
+    /** Bundles of custom actions that are installed; absent = every well-formed name. */
+    bundles?: readonly string[];
+    /** Leave a manage request with an empty `deviceInfo` unanswered, as the real server was seen to do. */
+    ignoreEmptyDeviceInfo?: boolean;
+    /** Where lifetimes of managed devices get the time from, in milliseconds since the Unix epoch. */
+    now?: () => number;
     /** Received packets that are remembered for tests; 0 = only counted. */
     logSize?: number;
     /** Called for every event; must not throw. */
@@ -104,6 +110,9 @@ export interface Settings {
     connectTimeoutMs: number;
     registration: Required<RegistrationOptions>;
     quota: Required<QuotaOptions>;
+    bundles: readonly string[] | undefined;
+    ignoreEmptyDeviceInfo: boolean;
+    now: () => number;
     logSize: number;
     onEvent: (event: SimulatorEvent) => void;
 }
@@ -140,6 +149,9 @@ export function resolveOptions(options: SimulatorOptions): Settings {
             ...options.registration,
         },
         quota: { messagesPerSecond: 0, bytesPerSecond: 0, ...options.quota },
+        bundles: options.bundles,
+        ignoreEmptyDeviceInfo: options.ignoreEmptyDeviceInfo ?? true,
+        now: options.now ?? Date.now,
         logSize: options.logSize ?? 1000,
         onEvent: options.onEvent ?? (() => undefined),
     };

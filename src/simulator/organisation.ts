@@ -2,6 +2,7 @@ import type { QoS } from "mqtt-packet";
 import type { Client } from "./client";
 import type { Faults } from "./faults";
 import { FirstContacts } from "./first-contacts";
+import { ManagementServer } from "./management/management-server";
 import type { Message } from "./message";
 import type { Settings } from "./options";
 import { Registry } from "./registry";
@@ -11,33 +12,33 @@ import { SubscriptionTree } from "./subscription-tree";
 import type { Timers } from "./timers";
 import { deviceKey } from "./topic-form";
 
-/** Hears what devices and gateways send to the device-management server. */
-export type ManagementListener = (topic: string, payload: Buffer) => void;
+const maxSessions = 20_000;
 
 /** One organisation: its registry, the sessions of its clients and the messages between them. */
 export class Organisation {
     readonly name: string;
     readonly registry: Registry;
     readonly firstContacts: FirstContacts;
+    readonly management: ManagementServer;
     /** By client id, also those without a connection. */
     readonly sessions = new Map<string, Session>();
     /** The connections, by client id. */
     readonly clients = new Map<string, Client>();
     readonly #tree = new SubscriptionTree<Subscription>();
     readonly #copyPerFilter: boolean;
-    readonly #managementListeners = new Set<ManagementListener>();
 
     constructor(name: string, settings: Settings, faults: Faults, timers: Timers) {
         this.name = name;
         this.#copyPerFilter = settings.copyPerFilter;
-        this.registry = new Registry(settings.registration, faults, timers);
+        this.registry = new Registry(settings.registration, faults, timers, settings.onEvent);
         this.firstContacts = new FirstContacts(this.registry, settings.registration);
+        this.management = new ManagementServer(this, settings, faults, timers);
     }
 
     /** Hands a message to every subscription that matches it. The topic is the platform's form of it. Returns the copies made. */
     publish(message: Message): number {
         if (message.topic.startsWith("iotdevice-1/")) {
-            for (const listener of this.#managementListeners) listener(message.topic, message.payload);
+            this.management.receive(message.topic, message.payload);
             return 0;
         }
         const levels = message.topic.split("/");
@@ -74,6 +75,17 @@ export class Organisation {
         this.#tree.remove(subscription.filter, subscription);
     }
 
+    /** Remembers a session. Beyond a large number, the one that was begun first and has no connection goes. */
+    addSession(session: Session): void {
+        this.sessions.set(session.clientId, session);
+        if (this.sessions.size <= maxSessions) return;
+        for (const other of this.sessions.values()) {
+            if (other.online || other === session) continue;
+            this.removeSession(other);
+            return;
+        }
+    }
+
     /** Ends a session: nothing of it is left. */
     removeSession(session: Session): void {
         for (const wireFilter of [...session.subscriptions.keys()]) this.unsubscribe(session, wireFilter);
@@ -88,11 +100,6 @@ export class Organisation {
         for (const client of this.clients.values()) {
             if (deviceKey({ typeId: client.identity.typeId, deviceId: client.identity.id }) === `${typeId}/${deviceId}`) client.close(180);
         }
-    }
-
-    /** Hears every message to the device-management server. */
-    onManagement(listener: ManagementListener): void {
-        this.#managementListeners.add(listener);
     }
 }
 

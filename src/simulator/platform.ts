@@ -1,4 +1,4 @@
-import type { Client } from "./client";
+import type { Connection } from "./connection";
 import { Faults } from "./faults";
 import { Observation } from "./observation";
 import type { Settings } from "./options";
@@ -15,14 +15,12 @@ export class Platform {
     readonly faults = new Faults();
     readonly observed: Observation;
     /** Every open connection, also those that have not sent their CONNECT. */
-    readonly clients = new Set<Client>();
+    readonly connections = new Set<Connection>();
     readonly #organisations = new Map<string, Organisation>();
-    readonly #onOrganisation: (organisation: Organisation) => void;
 
-    constructor(settings: Settings, onOrganisation: (organisation: Organisation) => void) {
+    constructor(settings: Settings) {
         this.settings = settings;
         this.observed = new Observation(settings.logSize);
-        this.#onOrganisation = onOrganisation;
     }
 
     /** The organisation of that name, made when it is first named; `undefined` when the platform does not know it. */
@@ -34,7 +32,6 @@ export class Platform {
         if (!allowed || this.#organisations.size >= maxOrganisations) return undefined;
         const created = new Organisation(name, this.settings, this.faults, this.timers);
         this.#organisations.set(name, created);
-        this.#onOrganisation(created);
         return created;
     }
 

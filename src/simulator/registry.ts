@@ -1,5 +1,5 @@
 import type { Faults } from "./faults";
-import type { RegistrationOptions, RegistrationRule } from "./options";
+import type { RegistrationOptions, RegistrationRule, SimulatorEvent } from "./options";
 import { compilePattern } from "./pattern";
 import type { Timers } from "./timers";
 import { type DeviceName, deviceKey } from "./topic-form";
@@ -41,12 +41,14 @@ export class Registry {
     readonly #rules: CompiledRule[];
     readonly #faults: Faults;
     readonly #timers: Timers;
+    readonly #onEvent: (event: SimulatorEvent) => void;
 
-    constructor(options: Required<RegistrationOptions>, faults: Faults, timers: Timers) {
+    constructor(options: Required<RegistrationOptions>, faults: Faults, timers: Timers, onEvent: (event: SimulatorEvent) => void) {
         this.#options = options;
         this.#rules = options.rules.map((rule) => ({ ...rule, matches: compilePattern(rule.devices) }));
         this.#faults = faults;
         this.#timers = timers;
+        this.#onEvent = onEvent;
     }
 
     /** The device types there are. */
@@ -57,6 +59,11 @@ export class Registry {
     /** How many devices and gateways there are. */
     get size(): number {
         return this.#devices.size;
+    }
+
+    /** Whether the organisation holds as many devices as it may. */
+    get isFull(): boolean {
+        return this.#devices.size >= this.#options.maxDevices;
     }
 
     /** The device, if it is registered. */
@@ -110,8 +117,9 @@ export class Registry {
         if (existing) return existing.disabled ? 180 : undefined;
         if (rights.role === "standard") return 180;
         if ((this.#createdCounts.get(clientId) ?? 0) >= this.#options.maxDevicesPerGateway) return 173;
-        if (this.#devices.size >= this.#options.maxDevices) return 177;
+        if (this.isFull) return 177;
         this.register(device.typeId, device.deviceId, clientId);
+        this.#onEvent({ event: "registered", clientId, device: key });
         if (this.#options.joinsGroup) rights.group?.add(key);
         return undefined;
     }

@@ -1,9 +1,9 @@
 import type { Server as HttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import type { QoS } from "mqtt-packet";
-import { Client } from "./client";
+import { Connection } from "./connection";
 import type { Faults } from "./faults";
-import { simulatorRoutes } from "./http-routes";
+import { httpRoutes } from "./http-routes";
 import { createJsonServer } from "./http-server";
 import { listen } from "./listener";
 import type { Observation } from "./observation";
@@ -44,7 +44,7 @@ export interface Simulator {
 /** Starts a platform. Rejects with a `PortError` when a port is not free. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
     const settings = resolveOptions(options);
-    const platform = new Platform(settings, () => undefined);
+    const platform = new Platform(settings);
     let linkDown = false;
     let closing: Promise<void> | undefined;
 
@@ -56,7 +56,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
             socket.on("error", () => undefined);
             socket.resetAndDestroy();
         } else {
-            platform.clients.add(new Client(platform, socket));
+            platform.connections.add(new Connection(platform, socket));
         }
     });
     const port = await listen(mqttServer, settings.port, settings.host, "MQTT");
@@ -80,12 +80,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         },
         setLink(down) {
             linkDown = down;
-            if (down) for (const client of [...platform.clients]) client.close(91);
+            if (down) for (const connection of [...platform.connections]) connection.close(91);
         },
         cut(clientId) {
-            const client = [...platform.clients].find((each) => each.clientId === clientId);
-            client?.close(91);
-            return client !== undefined;
+            const connection = [...platform.connections].find((each) => each.clientId === clientId);
+            connection?.close(91);
+            return connection !== undefined;
         },
         publish(organisation, topic, payload, qos = 1) {
             return simulator.organisation(organisation).publish({ topic, payload: Buffer.from(payload), qos });
@@ -96,7 +96,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         },
     };
 
-    const httpServer = createJsonServer(simulatorRoutes(simulator));
+    const httpServer = createJsonServer(settings.token, httpRoutes(simulator, platform));
     try {
         settings.httpPort = await listen(httpServer, settings.httpPort, settings.host, "its HTTP API");
     } catch (error) {
@@ -105,7 +105,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     }
     platform.timers.every(sweepMs, () => {
         const now = performance.now();
-        for (const client of platform.clients) client.checkSilence(now);
+        for (const connection of platform.connections) connection.checkSilence(now);
     });
     return simulator;
 }
@@ -115,7 +115,7 @@ async function stop(platform: Platform, sockets: Iterable<Socket>, mqttServer: S
         (server) => new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve())),
     );
     httpServer?.closeAllConnections();
-    for (const client of [...platform.clients]) client.close(92);
+    for (const connection of [...platform.connections]) connection.close(92);
     for (const socket of sockets) socket.destroy();
     platform.timers.dispose();
     await Promise.all(stopped);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { request } from "node:http";
+import { call, json } from "./support/http";
 import { TestPlatform } from "./support/platform";
 import { RawClient } from "./support/raw-client";
 
@@ -10,34 +10,16 @@ describe("the line and the HTTP API", () => {
     });
     afterEach(() => platform.close());
 
-    const json = { "Content-Type": "application/json" };
-
-    function call(
-        method: string,
-        path: string,
-        body?: string,
-        headers: Record<string, string> = json,
-    ): Promise<{ status: number; body: string }> {
-        return new Promise((resolve, reject) => {
-            const outgoing = request({ host: "127.0.0.1", port: platform.simulator.httpPort, method, path, headers }, (response) => {
-                let text = "";
-                response.on("data", (chunk: Buffer) => {
-                    text += chunk.toString();
-                });
-                response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text }));
-            });
-            outgoing.on("error", reject);
-            outgoing.end(body);
-        });
-    }
+    const ask = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
+        call(platform.simulator.httpPort, method, path, body, headers);
 
     it("POST /sim/link cuts the line of every client, keeps new ones out and lets them in again", async () => {
         const client = await platform.connect("g:org:mygw:gw1");
-        assert.deepEqual(await call("POST", "/sim/link", '{"down":true}'), { status: 200, body: '{"down":true}' });
+        assert.deepEqual(await ask("POST", "/sim/link", { down: true }), { status: 200, body: { down: true } });
         await client.whenClosed();
         await assert.rejects(RawClient.connect(platform.port, "g:org:mygw:gw1"));
-        assert.equal((await call("GET", "/sim/link")).body, '{"down":true}');
-        await call("POST", "/sim/link", '{"down":false}');
+        assert.deepEqual((await ask("GET", "/sim/link")).body, { down: true });
+        await ask("POST", "/sim/link", { down: false });
         await platform.connect("g:org:mygw:gw1");
     });
 
@@ -49,10 +31,61 @@ describe("the line and the HTTP API", () => {
         ["a host that is a foreign name", "GET", "/sim/link", undefined, { Host: "evil.example:80" }, 403],
     ] as const) {
         it(`answers ${what} with ${status}`, async () => {
-            assert.equal((await call(method, path, body, headers)).status, status);
+            assert.equal((await ask(method, path, body, headers)).status, status);
             assert.equal(platform.simulator.linkDown, false);
         });
     }
+
+    it("wants the token when there is one", async () => {
+        await platform.close();
+        platform = await TestPlatform.start({ token: "s3cret" });
+        const basic = (text: string) => ({ Authorization: `Basic ${Buffer.from(text).toString("base64")}` });
+        assert.equal((await ask("GET", "/sim/link", undefined, {})).status, 401);
+        assert.equal((await ask("GET", "/sim/link", undefined, basic("key:wrong!"))).status, 401);
+        assert.equal((await ask("GET", "/sim/link", undefined, basic("key:s3cret"))).status, 200);
+        assert.equal((await ask("GET", "/sim/link", undefined, { Authorization: "Bearer s3cret" })).status, 200);
+    });
+
+    it("switches faults on and off", async () => {
+        const fault = { fault: "refuseConnect", returnCode: 3, times: 1 };
+        assert.deepEqual(await ask("POST", "/sim/faults", fault), { status: 201, body: fault });
+        assert.deepEqual((await ask("GET", "/sim/faults")).body, { faults: [fault] });
+        await assert.rejects(RawClient.connect(platform.port, "g:org:mygw:gw1"), /CONNACK 3/);
+        await platform.connect("g:org:mygw:gw1");
+        await ask("POST", "/sim/faults", { fault: "blackHole" });
+        assert.equal((await ask("DELETE", "/sim/faults")).status, 204);
+        await platform.connect("g:org:mygw:gw2");
+    });
+
+    for (const fault of [
+        {},
+        { fault: "nothing" },
+        { fault: "delayPuback" },
+        { fault: "delayPuback", delayMs: "1" },
+        { fault: "blackHole", colour: "red" },
+        "blackHole",
+    ]) {
+        it(`refuses the fault ${JSON.stringify(fault)}`, async () => {
+            assert.equal((await ask("POST", "/sim/faults", JSON.stringify(fault))).status, 400);
+            assert.equal(platform.simulator.faults.isEmpty, true);
+        });
+    }
+
+    it("shows what came in and which devices there are", async () => {
+        const gateway = await platform.gateway();
+        await gateway.publish("iot-2/type/sensor/id/s1/evt/e/fmt/json");
+        assert.deepEqual((await ask("GET", "/sim/observed")).body, {
+            clients: { "g:org:mygw:gw1": { connect: 1, subscribe: 1, publish: 1 } },
+        });
+        assert.deepEqual((await ask("GET", "/sim/devices?org=org")).body, {
+            results: [
+                { typeId: "mygw", deviceId: "gw1", disabled: false },
+                { typeId: "sensor", deviceId: "s1", disabled: false, createdBy: "g:org:mygw:gw1" },
+            ],
+        });
+        await platform.connect("a:other:app");
+        assert.equal((await ask("GET", "/sim/devices")).status, 400, "with two organisations one must be named");
+    });
 
     it("cuts one client", async () => {
         const [one, other] = [await platform.connect("g:org:mygw:gw1"), await platform.connect("g:org:mygw:gw2")];

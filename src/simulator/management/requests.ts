@@ -1,0 +1,222 @@
+import { randomUUID } from "node:crypto";
+import { isObject } from "../json";
+import { type Action, findAction, type Parameter } from "./actions";
+import { type Dialogue, DialogueEnded } from "./dialogue";
+import type { ManagedDevice } from "./managed-device";
+
+/** How far a request has come on one device. */
+export interface DeviceStatus {
+    typeId: string;
+    deviceId: string;
+    complete: boolean;
+    status: "pending" | "succeeded" | "failed" | "timeout" | "cancelled";
+    rc?: number;
+    message?: string;
+}
+
+/** A request to devices, as it is shown. */
+export interface ManagementRequest {
+    id: string;
+    action: string;
+    parameters: Parameter[];
+    timeoutSeconds: number;
+    initiated: string;
+    complete: boolean;
+    devices: DeviceStatus[];
+}
+
+/** A request that was understood, before it is started. */
+export interface RequestOrder {
+    name: string;
+    action: Action;
+    parameters: Parameter[];
+    devices: { typeId: string; deviceId: string }[];
+    timeoutSeconds: number;
+    /** Ends a firmware request that is under way on the device; otherwise the new one fails there. */
+    override: boolean;
+}
+
+/** What the requests need of the server that carries them out. */
+export interface RequestHost {
+    /** The device, if it is managed now. */
+    activeDevice(typeId: string, deviceId: string): ManagedDevice | undefined;
+    open(device: ManagedDevice): Dialogue;
+    close(dialogue: Dialogue): void;
+    after(delayMs: number, action: () => void): () => void;
+}
+
+const firmwareNames = ["version", "name", "uri", "verifier"];
+const maxDevices = 5000;
+const maxRequests = 1000;
+const maxTimeoutSeconds = 7 * 24 * 3600;
+
+/** Reads the body of a request; a string says what is wrong with it. */
+export function readOrder(body: unknown, timeout: string | null, override: string | null): RequestOrder | string {
+    if (!isObject(body) || typeof body.action !== "string") return "action must be a string.";
+    const action = findAction(body.action);
+    if (!action) return `There is no action ${body.action}.`;
+    const { parameters = [], devices } = body;
+    if (!Array.isArray(parameters) || !parameters.every(isParameter)) return "parameters must be an array of name and value.";
+    if (action.isFirmware && !parameters.every(isFirmwareParameter))
+        return `The parameters of firmware are ${firmwareNames.join(", ")}, all strings.`;
+    if (!Array.isArray(devices) || devices.length === 0 || !devices.every(isDeviceName))
+        return "devices must be an array of typeId and deviceId.";
+    if (devices.length > maxDevices) return `A request takes at most ${maxDevices} devices; these are ${devices.length}.`;
+    const timeoutSeconds = Number(timeout ?? body.timeout ?? 60);
+    if (!(timeoutSeconds > 0 && timeoutSeconds <= maxTimeoutSeconds)) return `timeout must be from 1 to ${maxTimeoutSeconds} seconds.`;
+    return {
+        name: body.action,
+        action,
+        parameters,
+        devices,
+        timeoutSeconds,
+        override: (override ?? body.override) === "true" || body.override === true,
+    };
+}
+
+function isParameter(value: unknown): value is Parameter {
+    return isObject(value) && typeof value.name === "string" && "value" in value;
+}
+
+function isFirmwareParameter({ name, value }: Parameter): boolean {
+    return firmwareNames.includes(name) && typeof value === "string";
+}
+
+function isDeviceName(value: unknown): value is { typeId: string; deviceId: string } {
+    return isObject(value) && typeof value.typeId === "string" && typeof value.deviceId === "string";
+}
+
+interface Running {
+    dialogue: Dialogue;
+    /** How it ends when the dialogue is ended from here. */
+    ending: DeviceStatus["status"];
+    finished: Promise<void>;
+}
+
+/** The requests from the platform to devices: started, watched, cancelled. */
+export class Requests {
+    readonly #host: RequestHost;
+    readonly #requests = new Map<string, ManagementRequest>();
+    readonly #running = new Map<string, Set<Running>>();
+    readonly #firmwareRuns = new Map<ManagedDevice, Running>();
+
+    constructor(host: RequestHost) {
+        this.#host = host;
+    }
+
+    /** Starts a request on all its devices at once and returns its id. */
+    start(order: RequestOrder): string {
+        const { name, parameters, timeoutSeconds, devices } = order;
+        const id = randomUUID();
+        const request: ManagementRequest = {
+            id,
+            action: name,
+            parameters,
+            timeoutSeconds,
+            initiated: new Date().toISOString(),
+            complete: false,
+            devices: devices.map(({ typeId, deviceId }) => ({ typeId, deviceId, complete: false, status: "pending" })),
+        };
+        this.#makeRoom();
+        this.#requests.set(id, request);
+        const running = new Set<Running>();
+        this.#running.set(id, running);
+        for (const status of request.devices) this.#begin(request, status, order, running);
+        this.#settle(request);
+        return id;
+    }
+
+    /** A request, as far as it is remembered. */
+    get(id: string): ManagementRequest | undefined {
+        return this.#requests.get(id);
+    }
+
+    /** Every request that is remembered, the oldest first. */
+    list(): ManagementRequest[] {
+        return [...this.#requests.values()];
+    }
+
+    /** Resolves when every device of the request is done with, one way or another. */
+    async whenComplete(id: string): Promise<ManagementRequest | undefined> {
+        await Promise.all([...(this.#running.get(id) ?? [])].map(({ finished }) => finished));
+        return this.#requests.get(id);
+    }
+
+    /** Ends a request where it still runs; `false` when there is none of that id. */
+    cancel(id: string): boolean {
+        for (const running of this.#running.get(id) ?? []) this.#stop(running, "cancelled", "The request was cancelled.");
+        return this.#requests.has(id);
+    }
+
+    /** Ends a request and forgets it. */
+    remove(id: string): boolean {
+        this.cancel(id);
+        return this.#requests.delete(id);
+    }
+
+    #begin(request: ManagementRequest, status: DeviceStatus, order: RequestOrder, running: Set<Running>): void {
+        const device = this.#host.activeDevice(status.typeId, status.deviceId);
+        const blocking = order.action.isFirmware && device ? this.#firmwareRuns.get(device) : undefined;
+        if (!device) {
+            fail(status, "failed", "The device is not managed.", 404);
+        } else if (!order.action.isSupported(device)) {
+            fail(status, "failed", `The device does not support ${order.name}.`, 501);
+        } else if (blocking && !order.override) {
+            fail(status, "failed", "Another firmware request is under way on the device.", 409);
+        } else {
+            if (blocking) this.#stop(blocking, "cancelled", "Another request took its place.");
+            running.add(this.#run(request, status, device, order, running));
+        }
+    }
+
+    #run(request: ManagementRequest, status: DeviceStatus, device: ManagedDevice, order: RequestOrder, all: Set<Running>): Running {
+        const dialogue = this.#host.open(device);
+        const cancelTimeout = this.#host.after(order.timeoutSeconds * 1000, () =>
+            this.#stop(running, "timeout", "The device did not finish in time."),
+        );
+        const running: Running = { dialogue, ending: "failed", finished: Promise.resolve() };
+        if (order.action.isFirmware) this.#firmwareRuns.set(device, running);
+        running.finished = order.action
+            .run(dialogue, order.parameters)
+            .then(() => {
+                status.status = "succeeded";
+            })
+            .catch((error: unknown) => {
+                const rc = error instanceof DialogueEnded ? error.rc : undefined;
+                fail(status, running.ending, error instanceof Error ? error.message : "The request failed.", rc);
+            })
+            .then(() => {
+                cancelTimeout();
+                this.#host.close(dialogue);
+                status.complete = true;
+                all.delete(running);
+                if (this.#firmwareRuns.get(device) === running) this.#firmwareRuns.delete(device);
+                this.#settle(request);
+            });
+        return running;
+    }
+
+    #stop(running: Running, ending: DeviceStatus["status"], message: string): void {
+        running.ending = ending;
+        running.dialogue.end(message);
+    }
+
+    #settle(request: ManagementRequest): void {
+        request.complete = request.devices.every(({ complete }) => complete);
+        if (request.complete) this.#running.delete(request.id);
+    }
+
+    #makeRoom(): void {
+        for (const [id, { complete }] of this.#requests) {
+            if (this.#requests.size < maxRequests) return;
+            if (complete) this.#requests.delete(id);
+        }
+    }
+}
+
+function fail(status: DeviceStatus, ending: DeviceStatus["status"], message: string, rc?: number): void {
+    status.complete = true;
+    status.status = ending;
+    status.message = message;
+    if (rc !== undefined) status.rc = rc;
+}
