@@ -41,7 +41,7 @@ function faultsRoute(request: HttpRequest, simulator: Simulator): HttpAnswer {
     if (request.method === "GET") return { status: 200, body: { faults: simulator.faults.list() } };
     if (request.method !== "POST") return nothing(request);
     if (!isFault(request.body))
-        return problem(400, 'The body must be a fault, such as {"fault": "withholdPuback", "topic": "iot-2/*", "times": 1}.');
+        return problem(400, 'The body must be a fault, like {"fault": "withholdPuback", "topic": "iot-2/*", "times": 1}.');
     simulator.faults.add(request.body);
     return { status: 201, body: request.body };
 }

@@ -5,6 +5,8 @@ import { notInGroupMessage, type Refusal, topicRefusal } from "./notification";
 import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "./topic-form";
 import { checkFilter } from "./topic-rules";
 
+const maxApplicationSubscriptions = 10_000;
+
 /**
  * Handles a SUBSCRIBE. One filter that is not allowed fails the whole packet: every code is 0x80 and none becomes active. A
  * gateway is told by one notification for each bad filter, others are disconnected.
@@ -83,11 +85,12 @@ function firstContactOf(client: Client, packet: ISubscribePacket): DeviceName | 
 
 function grant(client: Client, packet: ISubscribePacket): void {
     const { identity, organisation, session, platform } = client;
-    const isLimited = identity.clientClass === "g" || identity.clientClass === "d";
+    const isDevice = identity.clientClass === "g" || identity.clientClass === "d";
+    const limit = isDevice ? platform.settings.maxSubscriptions : maxApplicationSubscriptions;
     for (const { topic, qos } of packet.subscriptions) {
         organisation.subscribe(session, topic, platformFilter(client, topic), qos, memberFilter(client));
     }
-    if (isLimited && session.subscriptions.size > platform.settings.maxSubscriptions) {
+    if (session.subscriptions.size > limit) {
         for (const { topic } of packet.subscriptions) organisation.unsubscribe(session, topic);
         client.close(154);
         return;

@@ -33,8 +33,6 @@ export class Session {
     readonly subscriptions = new Map<string, Subscription>();
     /** QoS 2 messages received and not yet released. */
     readonly receivedIds = new Set<number>();
-    /** When the connection ended, for the expiry of queued messages. */
-    detachedAt: number | undefined;
     readonly #limits: SessionLimits;
     readonly #inFlight = new Map<number, InFlight>();
     readonly #backlog = new Set<Subscription>();
@@ -60,7 +58,6 @@ export class Session {
     /** Sends again what was not acknowledged, then what was queued. */
     attach(outlet: Outlet): void {
         this.#outlet = outlet;
-        this.detachedAt = undefined;
         for (const [messageId, { message, released }] of this.#inFlight) {
             if (released) outlet.sendPubrel(messageId);
             else outlet.sendPublish(message, messageId, true);
@@ -71,7 +68,6 @@ export class Session {
     /** The connection is gone; what may wait, waits. */
     detach(): void {
         this.#outlet = undefined;
-        this.detachedAt = Date.now();
         for (const subscription of this.#backlog) {
             if (subscription.qos === 0) this.forget(subscription);
         }

@@ -1,9 +1,11 @@
 /** Timers that belong to one owner and end with it. None of them keeps the process alive. */
 export class Timers {
     readonly #running = new Set<NodeJS.Timeout>();
+    #ended = false;
 
     /** Calls `action` once after `delayMs`, unless the owner ends first. Returns what cancels it. */
     after(delayMs: number, action: () => void): () => void {
+        if (this.#ended) return () => undefined;
         const timeout = setTimeout(() => {
             this.#running.delete(timeout);
             action();
@@ -23,8 +25,9 @@ export class Timers {
         this.#running.add(interval);
     }
 
-    /** Cancels everything. */
+    /** Cancels everything, for good. */
     dispose(): void {
+        this.#ended = true;
         for (const timeout of this.#running) clearTimeout(timeout);
         this.#running.clear();
     }

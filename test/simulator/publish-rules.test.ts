@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generate } from "mqtt-packet";
 import { nextNotification, nextNotificationText, TestPlatform } from "./support/platform";
 
 const d1 = "iot-2/type/mydevice/id/d1";
@@ -175,8 +176,15 @@ describe("what a message may be", () => {
     for (const qos of [0, 1] as const) {
         it(`delivers a publish of QoS ${qos} that is followed by DISCONNECT in the same segment`, async () => {
             const [gateway, application] = [await platform.gateway(), await platform.application()];
-            gateway.publishOnly("iot-2/type/mygw/id/gw1/evt/last/fmt/json", "1", qos);
-            gateway.disconnect();
+            const publish = {
+                topic: "iot-2/type/mygw/id/gw1/evt/last/fmt/json",
+                payload: "1",
+                qos,
+                messageId: 1,
+                dup: false,
+                retain: false,
+            };
+            gateway.sendBytes(Buffer.concat([generate({ cmd: "publish", ...publish }), generate({ cmd: "disconnect" })]));
             assert.equal((await application.message()).topic, "iot-2/type/mygw/id/gw1/evt/last/fmt/json");
         });
     }

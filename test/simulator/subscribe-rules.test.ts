@@ -236,5 +236,9 @@ describe("what filters deliver", () => {
         gateway.destroy();
         const ended: Record<string, unknown> = JSON.parse((await application.message()).payload.toString());
         assert.deepEqual([ended.Action, ended.CloseCode], ["Disconnect", 91]);
+        platform.simulator.organisation("org").registry.setRights("mygw", "gw1", { token: "other" });
+        await assert.rejects(platform.connect("g:org:mygw:gw1"));
+        const failed: Record<string, unknown> = JSON.parse((await application.message()).payload.toString());
+        assert.deepEqual([failed.Action, failed.CloseCode], ["FailedConnect", 180]);
     });
 });
