@@ -1,0 +1,137 @@
+import type { Writable } from "node:stream";
+
+const batchBytes = 16_384;
+/** From here on the writer asks for a pause; enough to keep any link busy, small enough to notice that it is not. */
+const highWaterBytes = 65_536;
+
+interface Batch {
+    readonly bytes: Buffer;
+    /** The buffer to use again once the socket has taken the bytes. */
+    readonly reusable?: Buffer;
+}
+
+/**
+ * Collects the many small writes of one turn of the event loop (MQTT.js makes six for each publish) into few buffers and
+ * hands them to the socket once per turn, one at a time, so that progress on a slow link can be seen.
+ */
+export class BatchingWriter {
+    readonly #target: Writable;
+    readonly #drained: () => void;
+    readonly #queue: Batch[] = [];
+    #filling: Buffer = Buffer.allocUnsafe(batchBytes);
+    #filled = 0;
+    #spare: Buffer | undefined;
+    #turn: NodeJS.Immediate | undefined;
+    #writing = false;
+    #waitingBytes = 0;
+    #writtenBytes = 0;
+    #askedToPause = false;
+    #whenEmpty: (() => void) | undefined;
+
+    /** @param drained called when writing may go on after `write` returned false */
+    constructor(target: Writable, drained: () => void) {
+        this.#target = target;
+        this.#drained = drained;
+    }
+
+    /** Bytes accepted and not yet taken by the socket. */
+    get waitingBytes(): number {
+        return this.#waitingBytes;
+    }
+
+    /** Bytes the socket has taken since the start. */
+    get writtenBytes(): number {
+        return this.#writtenBytes;
+    }
+
+    /** Takes a chunk; false asks the caller to wait for `drained`. The bytes of small chunks are copied at once. */
+    write(chunk: string | Uint8Array, encoding: BufferEncoding = "utf8"): boolean {
+        if (typeof chunk === "string") this.#append(chunk, encoding);
+        else this.#appendBytes(chunk);
+        if (!this.#turn && !this.#writing) this.#turn = setImmediate(() => this.flush());
+        if (this.#waitingBytes >= highWaterBytes) this.#askedToPause = true;
+        return !this.#askedToPause;
+    }
+
+    /** Writes what is waiting without waiting for the end of the turn. */
+    flush(): void {
+        clearImmediate(this.#turn);
+        this.#turn = undefined;
+        if (this.#writing) return;
+        if (this.#queue.length === 0) this.#seal();
+        const batch = this.#queue.shift();
+        if (!batch) {
+            this.#settle();
+            return;
+        }
+        this.#writing = true;
+        this.#target.write(batch.bytes, (error) => this.#written(batch, error));
+    }
+
+    /** Calls back once everything accepted so far is with the socket; at once when that is the case. */
+    whenEmpty(action: () => void): void {
+        this.#whenEmpty = action;
+        this.flush();
+    }
+
+    /** Forgets what is waiting. */
+    dispose(): void {
+        clearImmediate(this.#turn);
+        this.#queue.length = 0;
+        this.#filled = 0;
+        this.#whenEmpty = undefined;
+    }
+
+    #append(text: string, encoding: BufferEncoding): void {
+        // Three bytes are the most that one UTF-16 unit takes in UTF-8: cheaper than measuring each of the short strings.
+        if (text.length * 3 > batchBytes - this.#filled) {
+            this.#appendBytes(Buffer.from(text, encoding));
+            return;
+        }
+        const written = this.#filling.write(text, this.#filled, encoding);
+        this.#filled += written;
+        this.#waitingBytes += written;
+    }
+
+    #appendBytes(bytes: Uint8Array): void {
+        this.#waitingBytes += bytes.length;
+        if (bytes.length > batchBytes - this.#filled) this.#seal();
+        if (bytes.length > batchBytes) {
+            const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+            for (let at = 0; at < whole.length; at += batchBytes) {
+                this.#queue.push({ bytes: whole.subarray(at, at + batchBytes) });
+            }
+            return;
+        }
+        this.#filling.set(bytes, this.#filled);
+        this.#filled += bytes.length;
+    }
+
+    #seal(): void {
+        if (this.#filled === 0) return;
+        this.#queue.push({ bytes: this.#filling.subarray(0, this.#filled), reusable: this.#filling });
+        this.#filling = this.#spare ?? Buffer.allocUnsafe(batchBytes);
+        this.#spare = undefined;
+        this.#filled = 0;
+    }
+
+    #written(batch: Batch, error: Error | null | undefined): void {
+        this.#writing = false;
+        // The socket reports the error itself, with its own event; nothing more can be written.
+        if (error) return;
+        this.#waitingBytes -= batch.bytes.length;
+        this.#writtenBytes += batch.bytes.length;
+        if (batch.reusable) this.#spare = batch.reusable;
+        this.flush();
+    }
+
+    #settle(): void {
+        if (this.#askedToPause) {
+            this.#askedToPause = false;
+            this.#drained();
+        }
+        const whenEmpty = this.#whenEmpty;
+        this.#whenEmpty = undefined;
+        whenEmpty?.();
+    }
+}

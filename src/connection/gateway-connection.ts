@@ -1,0 +1,232 @@
+import type { Clock, Timer } from "../clock";
+import { GatewayError } from "../errors";
+import type { Qos } from "../protocol/qos";
+import { BackOff } from "./back-off";
+import { authorisationPauseMs, type ConnectionReason, describeTakeOver, takeOverPauseMs } from "./connect-error";
+import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
+import { mqttTransportFactory } from "./mqtt-transport";
+import type { Settled } from "./pending-publishes";
+import { TakeOverDetector } from "./take-over";
+import type { ReceivedMessage, TransportFactory, TransportOptions } from "./transport";
+
+/** Where the connection stands. `waiting` says why there is none and when the next attempt comes. */
+export type ConnectionState =
+    | { readonly phase: "closed" }
+    | { readonly phase: "connecting"; readonly reason?: ConnectionReason }
+    | { readonly phase: "online"; readonly sessionPresent: boolean }
+    | { readonly phase: "waiting"; readonly reason: ConnectionReason; readonly retryInMs: number };
+
+/** What a connection tells the one who owns it. */
+export interface ConnectionListener {
+    stateChanged(state: ConnectionState): void;
+    /**
+     * A message came. Its acknowledgement, and everything the server sent after it, wait until `accepted` is called; when
+     * that takes longer than 30 s the connection is opened anew.
+     */
+    messageReceived(message: ReceivedMessage, accepted: () => void): void;
+    /** The server sent a malformed ping response: it has dropped a first contact. */
+    strayPing(): void;
+    /** Writing may go on after `isWritable` was false. */
+    drained(): void;
+}
+
+/** The token or certificate user of a connection; absent fields are not sent. */
+export interface Credentials {
+    readonly userName?: string | undefined;
+    readonly password?: string | undefined;
+}
+
+/** Settings and surroundings of a connection. */
+export interface ConnectionOptions extends TransportOptions {
+    readonly clock: Clock;
+    /** A number from 0 to below 1, for the jitter. */
+    readonly random?: () => number;
+    readonly transportFactory?: TransportFactory;
+    /** From the first packet to the CONNACK; 30 s when absent. */
+    readonly connectTimeoutMs?: number;
+}
+
+const defaultConnectTimeoutMs = 30_000;
+const partingMs = 2_000;
+
+/**
+ * The MQTT connection of one gateway: it always comes back, says in words why it is down, and holds no message back. It
+ * queues nothing; who publishes while it is not online is told so.
+ */
+export class GatewayConnection {
+    readonly #listener: ConnectionListener;
+    readonly #clock: Clock;
+    readonly #open: TransportFactory;
+    readonly #backOff: BackOff;
+    readonly #takeOver = new TakeOverDetector();
+    readonly #connectTimeoutMs: number;
+    #transportOptions: TransportOptions;
+    #state: ConnectionState = { phase: "closed" };
+    #attempt: ConnectionAttempt | undefined;
+    #retry: Timer | undefined;
+    /** Set while the connection is being opened anew on purpose: the next attempt then follows at once. */
+    #renewal: ConnectionReason | undefined;
+    #stopped: Promise<void> | undefined;
+    #resolveStopped: () => void = () => {};
+
+    constructor(options: ConnectionOptions, listener: ConnectionListener) {
+        const { clock, random = Math.random, transportFactory, connectTimeoutMs = defaultConnectTimeoutMs, ...transportOptions } = options;
+        this.#clock = clock;
+        this.#listener = listener;
+        this.#open = transportFactory ?? mqttTransportFactory(random);
+        this.#backOff = new BackOff(random);
+        this.#connectTimeoutMs = connectTimeoutMs;
+        this.#transportOptions = transportOptions;
+    }
+
+    get state(): ConnectionState {
+        return this.#state;
+    }
+
+    get isOnline(): boolean {
+        return this.#state.phase === "online";
+    }
+
+    /** Whether the link takes more at the moment; while it is false, what is published waits in memory. */
+    get isWritable(): boolean {
+        return this.#online?.isWritable === true;
+    }
+
+    /** Bytes accepted and not yet taken by the operating system. */
+    get waitingBytes(): number {
+        return this.#attempt?.waitingBytes ?? 0;
+    }
+
+    /** Publishes that wait for their acknowledgement. */
+    get pendingCount(): number {
+        return this.#attempt?.pendingCount ?? 0;
+    }
+
+    /** Opens the connection and keeps it open, until `stop`. */
+    start(): void {
+        if (this.#state.phase === "closed" && !this.#stopped) this.#connect();
+    }
+
+    /** Sends DISCONNECT and closes; at the deadline it closes without ceremony. Resolves when the connection is gone. */
+    stop(deadlineMs: number): Promise<void> {
+        if (this.#stopped) return this.#stopped;
+        this.#retry?.cancel();
+        if (!this.#attempt) {
+            this.#change({ phase: "closed" });
+            return Promise.resolve();
+        }
+        this.#stopped = new Promise((resolve) => {
+            this.#resolveStopped = resolve;
+        });
+        const stopped = this.#stopped;
+        this.#attempt.part({ code: "GW_NETWORK", text: "The gateway was stopped." }, deadlineMs);
+        return stopped;
+    }
+
+    /** Closes the connection in good order and opens it at once again; while waiting, it cuts the wait short. */
+    reconnect(reason: ConnectionReason): void {
+        if (this.#stopped || this.#state.phase === "closed") return;
+        if (!this.#attempt) {
+            this.#connect(reason);
+            return;
+        }
+        this.#renewal = reason;
+        this.#change({ phase: "connecting", reason });
+        this.#attempt?.part(reason, partingMs);
+    }
+
+    /** Uses other credentials from now on, and at once: a connection that stands is opened anew. */
+    updateCredentials({ userName, password }: Credentials): void {
+        this.#transportOptions = { ...this.#transportOptions, userName, password };
+        this.#backOff.reset();
+        this.reconnect({ code: "GW_AUTH", text: "The credentials were changed; the connection is opened anew." });
+    }
+
+    /**
+     * Publishes. `settled` is called once: without an error on the acknowledgement (QoS 0: handed to the socket), with
+     * `GW_NOT_CONNECTED` when there is no connection or it ends first. It may be called before this returns.
+     * @param mayBeWithheld a first contact: the platform may hold its acknowledgement back, which says nothing of the link
+     */
+    publish(topic: string, payload: string | Buffer, qos: Qos, settled: Settled, mayBeWithheld = false): void {
+        const attempt = this.#online;
+        if (attempt) attempt.publish(topic, payload, qos, settled, mayBeWithheld);
+        else settled(this.#notConnected());
+    }
+
+    /**
+     * Sends one SUBSCRIBE with one filter; resolves with the quality of service granted.
+     * @throws GW_SUBSCRIBE_REFUSED when the server refuses it, GW_NOT_CONNECTED when there is no answer
+     */
+    subscribe(filter: string, qos: Qos): Promise<Qos> {
+        return this.#online?.subscribe(filter, qos) ?? Promise.reject(this.#notConnected());
+    }
+
+    /**
+     * Sends one UNSUBSCRIBE with one filter.
+     * @throws GW_NOT_CONNECTED when there is no answer
+     */
+    unsubscribe(filter: string): Promise<void> {
+        return this.#online?.unsubscribe(filter) ?? Promise.reject(this.#notConnected());
+    }
+
+    get #online(): ConnectionAttempt | undefined {
+        return this.isOnline && !this.#stopped ? this.#attempt : undefined;
+    }
+
+    #connect(reason?: ConnectionReason): void {
+        this.#retry?.cancel();
+        const attempt = new ConnectionAttempt(
+            { clock: this.#clock, open: this.#open, transport: this.#transportOptions, connectTimeoutMs: this.#connectTimeoutMs },
+            {
+                online: (sessionPresent) => this.#change({ phase: "online", sessionPresent }),
+                messageReceived: (message, accepted) => this.#listener.messageReceived(message, accepted),
+                strayPing: () => this.#listener.strayPing(),
+                drained: () => this.#listener.drained(),
+                ended: (end) => this.#ended(end),
+            },
+        );
+        this.#attempt = attempt;
+        this.#change(reason ? { phase: "connecting", reason } : { phase: "connecting" });
+        attempt.start();
+    }
+
+    #ended(end: AttemptEnd): void {
+        this.#attempt = undefined;
+        const renewal = this.#renewal;
+        this.#renewal = undefined;
+        if (this.#stopped) this.#finishStop();
+        else if (renewal) this.#connect(renewal);
+        else this.#waitAfter(end);
+    }
+
+    #finishStop(): void {
+        this.#stopped = undefined;
+        this.#change({ phase: "closed" });
+        this.#resolveStopped();
+    }
+
+    #waitAfter({ reason: ownWords, onlineMs, fromOutside }: AttemptEnd): void {
+        const takenOver = fromOutside && onlineMs > 0 && this.#takeOver.connectionEnded(this.#clock.monotonicMs(), onlineMs);
+        const reason = takenOver ? describeTakeOver(this.#transportOptions) : ownWords;
+        const retryInMs = Math.round(this.#backOff.nextDelayMs(onlineMs, pauseAfter(reason)));
+        this.#retry = this.#clock.setTimer(retryInMs, () => this.#connect(reason));
+        this.#change({ phase: "waiting", reason, retryInMs });
+    }
+
+    #change(state: ConnectionState): void {
+        this.#state = state;
+        this.#listener.stateChanged(state);
+    }
+
+    #notConnected(): GatewayError {
+        const { host, port } = this.#transportOptions;
+        const why = "reason" in this.#state && this.#state.reason ? ` ${this.#state.reason.text}` : "";
+        return new GatewayError("GW_NOT_CONNECTED", `There is no connection to ${host}:${port}.${why}`);
+    }
+}
+
+/** Some causes go away only by somebody's hand; until then a server should not be pressed. */
+function pauseAfter(reason: ConnectionReason): number {
+    if (reason.code === "GW_AUTH") return authorisationPauseMs;
+    return reason.code === "GW_TAKEN_OVER" ? takeOverPauseMs : 0;
+}

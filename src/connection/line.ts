@@ -1,0 +1,118 @@
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type ConnectionOptions, connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
+import { createWebSocketStream, WebSocket } from "ws";
+import { proxyAgent, proxyFor } from "./web-proxy";
+
+/** How the bytes of MQTT travel. */
+export type TransportName = "tcp" | "tls" | "ws" | "wss";
+
+/** What a TLS connection presents and trusts; absent fields mean Node's defaults, so certificates are verified. */
+export type TlsSettings = Pick<
+    ConnectionOptions,
+    "ca" | "cert" | "key" | "pfx" | "passphrase" | "rejectUnauthorized" | "servername" | "ALPNProtocols" | "minVersion"
+>;
+
+/** Where to connect, and how. */
+export interface LineOptions {
+    readonly transport: TransportName;
+    readonly host: string;
+    readonly port: number;
+    /** Path of the websocket; ignored by the other two. */
+    readonly path?: string | undefined;
+    readonly tls?: TlsSettings | undefined;
+    /** The environment that names a web proxy (`HTTPS_PROXY`, `NO_PROXY`); only websockets look at it. */
+    readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** How far a line got: until TCP is there, until TLS and the websocket are agreed, or usable. */
+export type LineStage = "dialling" | "securing" | "open";
+
+/** A line to a server, being opened or open: its stream takes writes at once. */
+export interface Line {
+    readonly stream: Duplex;
+    readonly stage: LineStage;
+    /** What the server presented, as far as it is known. */
+    readonly certificate: PeerCertificate | undefined;
+}
+
+/**
+ * Starts to open a line. Failures arrive as the stream's `error`.
+ * @throws whatever Node throws for certificates or keys it cannot read
+ */
+export function openLine(options: LineOptions): Line {
+    const progress = new Progress();
+    return progress.lineOver(openStream(options, progress));
+}
+
+function openStream(options: LineOptions, progress: Progress): Duplex {
+    if (options.transport === "tcp") return progress.follow(dial(options), "open");
+    if (options.transport === "tls") return progress.followTls(dialTls(options), "open");
+    return openWebSocket(options, progress);
+}
+
+/** Watches the sockets under a line for how far they got. */
+class Progress {
+    #stage: LineStage = "dialling";
+    #certificate: PeerCertificate | undefined;
+
+    lineOver(stream: Duplex): Line {
+        const stage = () => this.#stage;
+        const certificate = () => this.#certificate;
+        return {
+            stream,
+            get stage() {
+                return stage();
+            },
+            get certificate() {
+                return certificate();
+            },
+        };
+    }
+
+    follow(socket: Socket, stageWhenConnected: LineStage): Socket {
+        return socket.once("connect", () => this.reach(stageWhenConnected));
+    }
+
+    followTls(socket: TLSSocket, stageWhenSecured: LineStage): TLSSocket {
+        this.follow(socket, "securing");
+        // Before Node's own check: once that has failed, the certificate can no longer be asked for.
+        socket.prependOnceListener("secure", () => {
+            this.#certificate = socket.getPeerCertificate();
+        });
+        return socket.once("secureConnect", () => this.reach(stageWhenSecured));
+    }
+
+    reach(stage: LineStage): void {
+        this.#stage = stage;
+    }
+}
+
+function dial({ host, port }: LineOptions): Socket {
+    return connectTcp({ host, port, noDelay: true, keepAlive: true });
+}
+
+function dialTls({ host, port, tls }: LineOptions): TLSSocket {
+    return connectTls({ ...tlsOptions(host, tls), host, port }).setNoDelay(true);
+}
+
+/** The settings with the server name that the certificate must carry; an address cannot be sent as one. */
+function tlsOptions(host: string, tls: TlsSettings = {}): ConnectionOptions {
+    const servername = tls.servername || (isIP(host) === 0 ? host : "");
+    return { minVersion: "TLSv1.2", ...tls, ...(servername === "" ? {} : { servername }) };
+}
+
+function openWebSocket(options: LineOptions, progress: Progress): Duplex {
+    const { transport, host, port, path = "/", tls, environment = process.env } = options;
+    const secure = transport === "wss";
+    const url = `${transport}://${isIP(host) === 6 ? `[${host}]` : host}:${port}${path.startsWith("/") ? path : `/${path}`}`;
+    const proxy = secure ? proxyFor(host, port, environment) : undefined;
+    const dialled = () => (secure ? progress.followTls(dialTls(options), "securing") : progress.follow(dial(options), "securing"));
+    const socket = new WebSocket(url, ["mqtt"], {
+        ...(secure ? tlsOptions(host, tls) : {}),
+        ...(proxy === undefined ? { createConnection: dialled } : { agent: proxyAgent(proxy) }),
+        perMessageDeflate: false,
+    });
+    socket.once("open", () => progress.reach("open"));
+    return createWebSocketStream(socket);
+}

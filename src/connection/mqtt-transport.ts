@@ -1,0 +1,246 @@
+import { type IClientOptions, type IPublishPacket, MqttClient, type Packet, Store } from "mqtt";
+import { writeToStream } from "mqtt-packet";
+import type { Qos } from "../protocol/qos";
+import { type Line, type LineStage, openLine } from "./line";
+import { LinkStream } from "./link-stream";
+import { MqttSession } from "./mqtt-session";
+import type { SubscribeAnswer, Transport, TransportEnd, TransportFactory, TransportListener, TransportOptions } from "./transport";
+
+const disconnectPacket = Buffer.from([0xe0, 0x00]);
+const neverMs = 2 ** 31 - 1;
+
+/**
+ * Makes connections with MQTT.js, which here does no more than encode, decode and acknowledge: each attempt gets a new
+ * client that never reconnects, resends, resubscribes or queues. One factory serves one client id: it carries what a
+ * durable session remembers from one connection to the next.
+ */
+export function mqttTransportFactory(random: () => number = Math.random): TransportFactory {
+    const session = new MqttSession<Packet>(random);
+    return (options, listener) => new MqttTransport(options, listener, session);
+}
+
+class MqttTransport implements Transport {
+    readonly traffic: LinkStream;
+    readonly #listener: TransportListener;
+    readonly #session: MqttSession<Packet>;
+    readonly #line: Line;
+    readonly #client: MqttClient;
+    /** Ids of QoS 2 publishes the server has not completed. */
+    readonly #incomplete = new Set<number>();
+    #writable = true;
+    #refusal = 0;
+    #failure: unknown;
+    #phase: "connecting" | "connected" | "ended" = "connecting";
+    /** A message that came before MQTT.js reported the connection: a durable session may send at once. */
+    #early: (() => void) | undefined;
+
+    constructor(options: TransportOptions, listener: TransportListener, session: MqttSession<Packet>) {
+        this.#listener = listener;
+        this.#session = session;
+        this.#line = openLine(options);
+        const failed = (error: Error) => this.#failed(error);
+        this.traffic = new LinkStream(this.#line.stream, () => listener.strayPing(), failed);
+        this.traffic.on("drain", () => this.#drained());
+        this.#client = new MqttClient(() => this.traffic, clientOptions(options, session));
+        this.#client.handleMessage = (packet, done) => this.#received(packet, done);
+        this.#client.on("packetreceive", (packet) => this.#inspect(packet));
+        this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
+        // Not fatal by itself: what ends a connection closes the stream.
+        this.#client.on("error", (error) => this.#failed(error));
+        this.#client.on("close", () => this.#end());
+    }
+
+    get stage(): LineStage {
+        return this.#line.stage;
+    }
+
+    get isWritable(): boolean {
+        return this.#writable && this.#phase === "connected";
+    }
+
+    publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void {
+        const messageId = qos === 0 ? 0 : this.#session.ids.allocate();
+        if (messageId === null) {
+            // All 65 535 ids wait for an acknowledgement: this connection is of no more use, the next one is.
+            this.destroy();
+            return;
+        }
+        if (qos > 0) this.#expectAcknowledgement(messageId, qos, settled);
+        // Past `client.publish`, which clones each message for a store that would send it again.
+        this.#note(writeToStream({ cmd: "publish", topic, payload, qos, messageId, dup: false, retain: false }, this.traffic));
+        if (qos === 0) settled();
+    }
+
+    subscribe(filter: string, qos: Qos, answered: (answer: SubscribeAnswer) => void): void {
+        this.#client.subscribe(filter, { qos }, (_error, _subscriptions, packet) => {
+            const granted = packet?.granted[0];
+            answered(typeof granted === "number" ? granted : undefined);
+        });
+    }
+
+    unsubscribe(filter: string, answered: (acknowledged: boolean) => void): void {
+        this.#client.unsubscribe(filter, (error) => answered(!error));
+    }
+
+    ping(): void {
+        if (this.#phase === "connected") this.#client.sendPing();
+    }
+
+    disconnect(): void {
+        if (this.#phase !== "connected") {
+            this.destroy();
+            return;
+        }
+        // Not `client.end`, which waits for every acknowledgement first: the platform may withhold one for ever.
+        this.traffic.write(disconnectPacket);
+        this.traffic.end();
+    }
+
+    destroy(): void {
+        this.traffic.destroy();
+    }
+
+    #expectAcknowledgement(messageId: number, qos: Qos, settled: () => void): void {
+        if (qos === 2) this.#incomplete.add(messageId);
+        const acknowledged = (error: Error | null | undefined) => {
+            if (error) return;
+            if (qos === 2) this.#incomplete.delete(messageId);
+            settled();
+        };
+        this.#client.outgoing[messageId] = { volatile: false, cmd: "publish", cb: acknowledged };
+    }
+
+    #note(writable: boolean): void {
+        this.#writable = writable;
+    }
+
+    #drained(): void {
+        this.#writable = true;
+        if (this.#phase === "connected") this.#listener.drained();
+    }
+
+    #failed(error: unknown): void {
+        if (this.#phase === "ended") return;
+        this.#failure ??= error;
+        // What is not MQTT before the first answer will not become it.
+        if (this.#phase === "connecting") this.traffic.destroy();
+    }
+
+    #inspect(packet: Packet): void {
+        if (packet.cmd !== "connack") return;
+        this.#refusal = packet.returnCode ?? 0;
+        if (this.#refusal === 0 && !packet.sessionPresent) this.#session.reset();
+    }
+
+    #connected(sessionPresent: boolean): void {
+        if (this.#phase !== "connecting") return;
+        this.#phase = "connected";
+        this.#failure = undefined;
+        for (const messageId of this.#session.unreleased) this.#release(messageId);
+        this.#listener.connected(sessionPresent);
+        const early = this.#early;
+        this.#early = undefined;
+        early?.();
+    }
+
+    /** Completes a QoS 2 publish of an earlier connection; its message is published again under another id. */
+    #release(messageId: number): void {
+        const released = () => this.#session.released(messageId);
+        this.#client.outgoing[messageId] = { volatile: false, cmd: "pubrel", cb: (error) => error || released() };
+        writeToStream({ cmd: "pubrel", messageId }, this.traffic);
+    }
+
+    #received(packet: IPublishPacket, done: () => void): void {
+        const { topic, payload, qos, dup: duplicate, retain } = packet;
+        const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
+        const accepted = () => {
+            if (this.#phase !== "ended") done();
+        };
+        const deliver = () => this.#listener.messageReceived({ topic, payload: bytes, qos, duplicate, retain }, accepted);
+        if (this.#phase === "connected") deliver();
+        else this.#early = deliver;
+    }
+
+    #end(): void {
+        if (this.#phase === "ended") return;
+        this.#phase = "ended";
+        this.#early = undefined;
+        this.#session.connectionEnded(this.#incomplete);
+        this.#listener.ended(this.#reasonOfEnd());
+    }
+
+    #reasonOfEnd(): TransportEnd {
+        const { stage, certificate } = this.#line;
+        if (this.#refusal !== 0) return { kind: "refused", returnCode: this.#refusal };
+        if (this.#failure === undefined) return { kind: "closed", stage };
+        return { kind: "failed", stage, error: this.#failure, certificate };
+    }
+}
+
+/** MQTT.js stores what it publishes so that it can send it again; here the outbox does. */
+class ForgetfulStore extends Store {
+    override put(_packet: Packet, stored: () => void): this {
+        stored();
+        return this;
+    }
+
+    override del(_packet: Pick<Packet, "messageId">, removed: () => void): this {
+        removed();
+        return this;
+    }
+}
+
+/** Where MQTT.js keeps what was received with QoS 2 until the server releases it. */
+class SessionStore extends Store {
+    readonly #session: MqttSession<Packet>;
+
+    constructor(session: MqttSession<Packet>) {
+        super();
+        this.#session = session;
+    }
+
+    override put(packet: Packet, stored: () => void): this {
+        this.#session.hold(packet);
+        stored();
+        return this;
+    }
+
+    override get(packet: Pick<Packet, "messageId">, found: (error?: Error, packet?: Packet) => void): this {
+        return this.#answer(this.#session.held(packet.messageId), found);
+    }
+
+    override del(packet: Pick<Packet, "messageId">, removed: (error?: Error, packet?: Packet) => void): this {
+        return this.#answer(this.#session.drop(packet.messageId), removed);
+    }
+
+    #answer(packet: Packet | undefined, answer: (error?: Error, packet?: Packet) => void): this {
+        if (packet) answer(undefined, packet);
+        else answer(new Error("No message is held under this id"));
+        return this;
+    }
+}
+
+function clientOptions(options: TransportOptions, session: MqttSession<Packet>): IClientOptions {
+    const { clientId, userName, password, keepAliveS, cleanSession, will } = options;
+    return {
+        clientId,
+        ...(userName === undefined ? {} : { username: userName }),
+        ...(password === undefined ? {} : { password }),
+        ...(will === undefined ? {} : { will: { ...will, payload: Buffer.from(will.payload), retain: false } }),
+        clean: cleanSession,
+        keepalive: keepAliveS,
+        protocolVersion: 4,
+        reconnectPeriod: 0,
+        connectTimeout: neverMs,
+        resubscribe: false,
+        queueQoSZero: false,
+        outgoingStore: new ForgetfulStore(),
+        incomingStore: new SessionStore(session),
+        messageIdProvider: session.ids,
+        // Each call of the default logger formats its arguments; silent it still costs 2 µs a publish.
+        log: () => {},
+        // The connection has its own keep-alive, which knows back-pressure from silence.
+        timerVariant: { set: () => 0, clear: () => {} },
+        reschedulePings: false,
+    };
+}

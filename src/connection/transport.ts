@@ -1,0 +1,72 @@
+import type { PeerCertificate } from "node:tls";
+import type { Qos } from "../protocol/qos";
+import type { LineOptions, LineStage } from "./line";
+import type { LinkTraffic } from "./link-stream";
+
+/** A message as it came from the server. */
+export interface ReceivedMessage {
+    readonly topic: string;
+    readonly payload: Buffer;
+    readonly qos: Qos;
+    /** The DUP flag: the server may have sent it before. */
+    readonly duplicate: boolean;
+    readonly retain: boolean;
+}
+
+/** The message the server publishes when the connection ends without a DISCONNECT. */
+export interface LastWill {
+    readonly topic: string;
+    readonly payload: string;
+    readonly qos: Qos;
+}
+
+/** Everything one MQTT connection needs. */
+export interface TransportOptions extends LineOptions {
+    readonly clientId: string;
+    readonly userName?: string | undefined;
+    readonly password?: string | undefined;
+    readonly keepAliveS: number;
+    readonly cleanSession: boolean;
+    readonly will?: LastWill | undefined;
+}
+
+/** Why and how far into it a connection ended. */
+export type TransportEnd =
+    | { readonly kind: "closed"; readonly stage: LineStage }
+    | { readonly kind: "failed"; readonly stage: LineStage; readonly error: unknown; readonly certificate?: PeerCertificate | undefined }
+    | { readonly kind: "refused"; readonly returnCode: number };
+
+/** What happens on one MQTT connection. */
+export interface TransportListener {
+    connected(sessionPresent: boolean): void;
+    /** The acknowledgement, and the next packet from the server, wait for `accepted`. */
+    messageReceived(message: ReceivedMessage, accepted: () => void): void;
+    strayPing(): void;
+    /** Writing may go on after `isWritable` was false. */
+    drained(): void;
+    /** Called exactly once, last. */
+    ended(end: TransportEnd): void;
+}
+
+/** Granted quality of service, 128 when refused, or undefined when the connection ended first. */
+export type SubscribeAnswer = number | undefined;
+
+/** One MQTT connection, from opening the line to its end; never used again. */
+export interface Transport {
+    readonly traffic: LinkTraffic;
+    /** How far the line got. */
+    readonly stage: LineStage;
+    readonly isWritable: boolean;
+    /** `settled` is called on the acknowledgement (for QoS 0: once handed to the socket), and not at all when the connection ends first. */
+    publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void;
+    subscribe(filter: string, qos: Qos, answered: (answer: SubscribeAnswer) => void): void;
+    unsubscribe(filter: string, answered: (acknowledged: boolean) => void): void;
+    ping(): void;
+    /** Sends DISCONNECT and closes once all bytes are out. */
+    disconnect(): void;
+    /** Closes at once, without DISCONNECT. */
+    destroy(): void;
+}
+
+/** Opens a connection. May throw what Node throws for certificates it cannot read. */
+export type TransportFactory = (options: TransportOptions, listener: TransportListener) => Transport;

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { generate, type Packet } from "mqtt-packet";
+import { FramingFilter } from "../../../src/connection/framing-filter";
+
+const strayPing = Buffer.from([0xde, 0x00]);
+
+const payloads = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    // Bodies full of the very bytes the filter looks for.
+    fc.array(fc.constantFrom(0xde, 0x00, 0xd0), { maxLength: 300 }).map((bytes) => Uint8Array.from(bytes)),
+    fc.integer({ min: 16_000, max: 17_000 }).map((length) => new Uint8Array(length).fill(0xde)),
+);
+const messageId = fc.integer({ min: 1, max: 65_535 });
+const packets: fc.Arbitrary<Packet> = fc.oneof(
+    messageId.map((id): Packet => ({ cmd: "puback", messageId: id })),
+    messageId.map((id): Packet => ({ cmd: "suback", messageId: id, granted: [128] })),
+    fc.constant<Packet>({ cmd: "pingresp" }),
+    fc.tuple(messageId, payloads, fc.constantFrom<0 | 1 | 2>(0, 1, 2)).map(
+        ([id, payload, qos]): Packet => ({
+            cmd: "publish",
+            topic: "iot-2/type/t/id/d/cmd/c/fmt/bin",
+            payload: Buffer.from(payload),
+            qos,
+            messageId: id,
+            dup: false,
+            retain: false,
+        }),
+    ),
+);
+const streams = fc.array(fc.oneof({ weight: 3, arbitrary: packets }, { weight: 1, arbitrary: fc.constant("stray" as const) }), {
+    maxLength: 30,
+});
+const chunkLengths = fc.infiniteStream(fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5_000 })));
+
+function inChunks(bytes: Buffer, lengths: Iterator<number>): Buffer[] {
+    const chunks: Buffer[] = [];
+    for (let at = 0; at < bytes.length; ) {
+        const length = Number(lengths.next().value);
+        chunks.push(bytes.subarray(at, at + length));
+        at += length;
+    }
+    return chunks;
+}
+
+describe("framing filter", () => {
+    it("takes out each stray ping and passes everything else byte for byte, whatever the chunks", () => {
+        fc.assert(
+            fc.property(streams, chunkLengths, (stream, lengths) => {
+                const sent = stream.map((item) => (item === "stray" ? strayPing : generate(item)));
+                const expected = stream.flatMap((item) => (item === "stray" ? [] : [generate(item)]));
+                let strays = 0;
+                const filter = new FramingFilter(() => strays++);
+                const passed = inChunks(Buffer.concat(sent), lengths).map((chunk) => filter.push(chunk));
+                assert.deepEqual(Buffer.concat(passed), Buffer.concat(expected));
+                assert.equal(strays, stream.filter((item) => item === "stray").length);
+            }),
+        );
+    });
+
+    it("hands on the same buffer when there is nothing to take out", () => {
+        const chunk = Buffer.concat([generate({ cmd: "pingresp" }), generate({ cmd: "puback", messageId: 7 })]);
+        assert.equal(new FramingFilter(assert.fail).push(chunk), chunk);
+    });
+
+    it("recognises every set of reserved flags, also when the two bytes arrive apart", () => {
+        for (let first = 0xd1; first <= 0xdf; first++) {
+            let strays = 0;
+            const filter = new FramingFilter(() => strays++);
+            assert.equal(filter.push(Buffer.of(first)).length, 0);
+            assert.equal(filter.push(Buffer.of(0)).length, 0);
+            assert.equal(strays, 1);
+        }
+    });
+
+    it("passes a ping response that has a body: that is for MQTT.js to judge", () => {
+        const filter = new FramingFilter(assert.fail);
+        const passed = [Buffer.of(0xde), Buffer.of(0x01), Buffer.of(0xde, 0x40)].map((chunk) => filter.push(chunk));
+        assert.deepEqual(Buffer.concat(passed), Buffer.of(0xde, 0x01, 0xde, 0x40));
+    });
+
+    it("touches nothing more once the framing is lost", () => {
+        const filter = new FramingFilter(assert.fail);
+        const nonsense = Buffer.of(0x30, 0xff, 0xff, 0xff, 0xff, 0xde, 0x00, 0xde, 0x00);
+        assert.deepEqual(filter.push(nonsense), nonsense);
+    });
+});
