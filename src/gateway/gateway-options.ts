@@ -55,6 +55,7 @@ export function defaultPort(platform: Platform, transport: TransportKind): numbe
  */
 export function parseGatewayOptions(properties: GatewayProperties): GatewayOptions {
     try {
+        assertEnvironment(properties);
         return parse(properties);
     } catch (thrown) {
         if (thrown instanceof GatewayError && thrown.code === "GW_CONFIG") throw thrown;
@@ -107,6 +108,19 @@ function parse(properties: GatewayProperties): GatewayOptions {
         registrationBackoffMs: numberOption(properties, "registrationBackoff", { fallback: 600, min: 1, max: 86_400 }) * 1000,
         willEventId: willEventId === "" ? undefined : parseLevel(willEventId, "will"),
     };
+}
+
+/** Node-RED leaves the name of a variable that is not set in place of its value. */
+function assertEnvironment(properties: GatewayProperties): void {
+    for (const [name, value] of Object.entries(properties)) {
+        const variable = typeof value === "string" ? /^\$\{(.+)\}$/.exec(value)?.[1] : undefined;
+        if (variable !== undefined) {
+            throw new GatewayError(
+                "GW_CONFIG",
+                `${name} is to come from the environment variable ${variable}, which is not set. Set it and restart Node-RED.`,
+            );
+        }
+    }
 }
 
 function pathOption(properties: GatewayProperties): string {

@@ -8,7 +8,7 @@ import { requireRecord } from "./records";
 export const nodeRedModules = { "Node-RED 5": "node-red", "Node-RED 4.1": "node-red-4" } as const;
 
 /** Nothing leaves the machine: no telemetry, no catalogue, no tours; see the comments for what each line prevents. */
-function settings(userDir: string): string {
+function settings(userDir: string, nodesDir: string | undefined): string {
     return `module.exports = ${JSON.stringify({
         uiHost: "127.0.0.1",
         uiPort: 0,
@@ -16,7 +16,7 @@ function settings(userDir: string): string {
         flowFile: "flows.json",
         credentialSecret: "test",
         // Loads the built package without installing it, with its real name, icons, examples and resources.
-        nodesDir: process.cwd(),
+        nodesDir,
         telemetry: { enabled: false, updateNotification: false },
         editorTheme: { tours: false, projects: { enabled: false } },
         // Otherwise the editor fetches the public catalogue.
@@ -33,19 +33,24 @@ export class NodeRedProcess {
     readonly userDir: string;
     readonly #child: ChildProcess;
     readonly #output: string[];
+    readonly #isOwnUserDir: boolean;
 
-    private constructor(child: ChildProcess, url: string, userDir: string, output: string[]) {
+    private constructor(child: ChildProcess, url: string, userDir: string, output: string[], isOwnUserDir: boolean) {
         this.#child = child;
         this.url = url;
         this.userDir = userDir;
         this.#output = output;
+        this.#isOwnUserDir = isOwnUserDir;
     }
 
-    /** Starts it and waits until it listens; fails with its output when it does not within a minute. */
-    static async start(module: string): Promise<NodeRedProcess> {
-        const userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-node-red-"));
+    /**
+     * Starts it and waits until it listens; fails with its output when it does not within a minute. It loads the built package
+     * from here, unless the package is installed in the user directory `installedIn`.
+     */
+    static async start(module: string, installedIn?: string): Promise<NodeRedProcess> {
+        const userDir = installedIn ?? mkdtempSync(path.join(tmpdir(), "wiotp-gateway-node-red-"));
         const settingsFile = path.join(userDir, "settings.js");
-        writeFileSync(settingsFile, settings(userDir));
+        writeFileSync(settingsFile, settings(userDir, installedIn === undefined ? process.cwd() : undefined));
         const red = path.join(path.dirname(require.resolve(`${module}/package.json`)), "red.js");
         const child = spawn(process.execPath, [red, "-u", userDir, "-s", settingsFile], { stdio: ["ignore", "pipe", "pipe"] });
         const output: string[] = [];
@@ -64,7 +69,7 @@ export class NodeRedProcess {
             child.stdout.on("data", listen);
             child.stderr.on("data", listen);
         });
-        return new NodeRedProcess(child, url, userDir, output);
+        return new NodeRedProcess(child, url, userDir, output, installedIn === undefined);
     }
 
     /** What it wrote so far. */
@@ -89,7 +94,7 @@ export class NodeRedProcess {
         return Array.isArray(flows) ? flows.map(requireRecord) : [];
     }
 
-    /** Ends it and removes its user directory. */
+    /** Ends it and removes the user directory that it was given for the test. */
     async stop(): Promise<void> {
         if (this.#child.exitCode === null && this.#child.signalCode === null) {
             const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
@@ -98,6 +103,6 @@ export class NodeRedProcess {
             await ended;
             clearTimeout(force);
         }
-        rmSync(this.userDir, { recursive: true, force: true });
+        if (this.#isOwnUserDir) rmSync(this.userDir, { recursive: true, force: true });
     }
 }

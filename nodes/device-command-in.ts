@@ -1,0 +1,21 @@
+import { defineType, type Node, type NodeAPI } from "../src/node-red/api";
+import { commandMessage, parseCommandSettings } from "../src/node-red/command-message";
+import { useGateway } from "../src/node-red/gateway-user";
+
+/** `device-command-in`: sends on the commands for the gateway, or for devices behind it, that match its filter. */
+export default function register(RED: NodeAPI): void {
+    defineType<Node>(RED, "device-command-in", (node, definition) => {
+        const user = useGateway(RED, node, definition);
+        const settings = user.parse(() => parseCommandSettings(definition));
+        user.subscribe((gateway) =>
+            gateway.onCommand(settings().selection, settings().qos, {
+                received(command) {
+                    const { message, error } = commandMessage(command, settings().datatype);
+                    if (error) user.raise(error, message);
+                    else node.send(message);
+                },
+                refusalChanged: (error) => user.subscriptionChanged(error),
+            }),
+        );
+    });
+}

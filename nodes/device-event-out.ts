@@ -1,0 +1,27 @@
+import { defineType, type Node, type NodeAPI, type NodeMessage } from "../src/node-red/api";
+import type { Completion } from "../src/node-red/completion";
+import { type EventIds, eventRequest, parseEventSettings } from "../src/node-red/event-message";
+import { useGateway } from "../src/node-red/gateway-user";
+import { onInput } from "../src/node-red/handlers";
+import { OrderedTasks } from "../src/node-red/ordered-tasks";
+
+/** `device-event-out`: publishes each message as an event of a device behind the gateway, or of the gateway itself. */
+export default function register(RED: NodeAPI): void {
+    defineType<Node>(RED, "device-event-out", (node, definition) => {
+        const user = useGateway(RED, node, definition);
+        const settings = user.parse(() => parseEventSettings(RED, node, definition));
+        const inOrder = new OrderedTasks();
+
+        onInput(RED, node, { status: user.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
+            const enteredAtMs = Date.now();
+            const { ids } = settings();
+            if (ids.immediate) return publish(ids.read(message), message, enteredAtMs, completion);
+            return inOrder.run(async () => publish(await ids.read(message), message, enteredAtMs, completion));
+        });
+
+        function publish(ids: EventIds, message: NodeMessage, enteredAtMs: number, completion: Completion): void {
+            const gateway = user.gateway();
+            gateway.publishEvent(eventRequest(settings(), gateway.identity, ids, message, enteredAtMs), completion);
+        }
+    });
+}

@@ -1,0 +1,39 @@
+import { systemClock } from "../src/clock";
+import type { Gateway } from "../src/gateway/gateway";
+import { GatewayPool } from "../src/gateway/gateway-pool";
+import { defineType, type NodeAPI } from "../src/node-red/api";
+import { watchDeploys } from "../src/node-red/deploys";
+import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
+import { GatewayHost } from "../src/node-red/gateway-host";
+import { onClose } from "../src/node-red/handlers";
+
+/** `gateway-config`: the identity and the connection of one gateway, shared by all nodes that choose it. */
+export default function register(RED: NodeAPI): void {
+    const pool = new GatewayPool<Gateway>(systemClock);
+    const hosts = new Set<GatewayHost>();
+    watchDeploys(RED, {
+        flowsStopping: (deploy) => pool.flowsStopping(deploy),
+        flowsStarted: () => {
+            pool.flowsStarted();
+            for (const host of hosts) host.flowsStarted();
+        },
+    });
+
+    defineType<GatewayConfigNode>(
+        RED,
+        "gateway-config",
+        (node, definition) => {
+            const host = new GatewayHost(RED, node, definition, pool);
+            hosts.add(host);
+            node.users = host.users;
+            node.gateway = () => host.gateway();
+            node.join = (member) => host.join(member);
+            node.leave = (member) => host.leave(member);
+            onClose(node, (removed) => {
+                hosts.delete(host);
+                return host.close(removed);
+            });
+        },
+        { credentials: { token: { type: "password" } } },
+    );
+}

@@ -1,0 +1,109 @@
+import type { GatewayConnection } from "../connection/gateway-connection";
+import type { Registration } from "../devices/registration";
+import { GatewayError } from "../errors";
+import type { Outbox } from "../outbox/outbox";
+import type { Settlement } from "./event-request";
+import type { ContactUser } from "./first-contacts";
+
+/** An event of QoS 0, ready for the wire. */
+export interface DirectEvent {
+    readonly device: string;
+    readonly topic: string;
+    readonly payload: string | Buffer;
+}
+
+/**
+ * Events of QoS 0: sent at once or refused, never queued, so they may overtake queued ones. For a device that is not known the
+ * event goes out as QoS 1, because only an acknowledgement tells what became of a first contact.
+ */
+export class DirectEvents implements ContactUser {
+    readonly #contacts = new Map<string, Settlement>();
+
+    constructor(
+        private readonly connection: GatewayConnection,
+        private readonly outbox: Outbox,
+        private readonly registration: Registration,
+    ) {}
+
+    /** Sends an event; `isReady` is whether the connection can take events yet. */
+    send(event: DirectEvent, isReady: boolean, settlement: Settlement): void {
+        const refusal = this.#refusal(isReady);
+        if (refusal) {
+            settlement.failed(refusal);
+            return;
+        }
+        switch (this.registration.tryNow(event.device)) {
+            case "flow":
+                this.connection.publish(event.topic, event.payload, 0, (error) => settle(settlement, error));
+                return;
+            case "contact":
+                this.#contact(event, settlement);
+                return;
+            case "held":
+                settlement.failed(held(event.device));
+        }
+    }
+
+    woken(): void {}
+
+    confirmed(device: string): void {
+        this.#take(device)?.done();
+    }
+
+    requeued(device: string): void {
+        this.#take(device)?.failed(held(device));
+    }
+
+    dropped(device: string, error: GatewayError): void {
+        this.#take(device)?.failed(error);
+    }
+
+    #contact({ device, topic, payload }: DirectEvent, settlement: Settlement): void {
+        this.#contacts.set(device, settlement);
+        this.registration.contactSent(device);
+        // Without an acknowledgement the registration itself gives the contact up when the connection ends.
+        const settled = (error?: Error) => {
+            if (!error) this.registration.contactAcknowledged(device);
+        };
+        this.connection.publish(topic, payload, 1, settled, true);
+    }
+
+    #refusal(isReady: boolean): GatewayError | undefined {
+        if (!isReady)
+            return new GatewayError(
+                "GW_NOT_CONNECTED",
+                "There is no connection, and an event of QoS 0 is never queued. Use QoS 1 to have it kept.",
+            );
+        if (!this.connection.isWritable) {
+            return new GatewayError(
+                "GW_OUTBOX_FULL",
+                "The connection takes no more at the moment, and an event of QoS 0 is never queued. Use QoS 1 to have it kept, or send less.",
+            );
+        }
+        if (!this.outbox.takeRate()) {
+            return new GatewayError(
+                "GW_OUTBOX_FULL",
+                "The gateway's rate of events is used up, and an event of QoS 0 is never queued. Use QoS 1 to have it kept, or send less.",
+            );
+        }
+        return undefined;
+    }
+
+    #take(device: string): Settlement | undefined {
+        const settlement = this.#contacts.get(device);
+        this.#contacts.delete(device);
+        return settlement;
+    }
+}
+
+function settle(settlement: Settlement, error: Error | undefined): void {
+    if (!error) settlement.done();
+    else settlement.failed(error instanceof GatewayError ? error : new GatewayError("GW_NOT_CONNECTED", error.message, { cause: error }));
+}
+
+function held(device: string): GatewayError {
+    return new GatewayError(
+        "GW_DEVICE_HELD",
+        `The event of ${device} was not sent: the platform does not know the device yet, its registration cannot be tried now or has failed, and an event of QoS 0 is never queued. Use QoS 1 to have it kept.`,
+    );
+}

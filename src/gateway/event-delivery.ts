@@ -1,0 +1,195 @@
+import type { Clock } from "../clock";
+import type { ConnectionReason } from "../connection/connect-error";
+import type { GatewayConnection } from "../connection/gateway-connection";
+import { Registration } from "../devices/registration";
+import type { ReconnectReason } from "../devices/registration-types";
+import type { GateAnswer } from "../outbox/dispatcher";
+import type { OutboxEvent } from "../outbox/event";
+import { Outbox } from "../outbox/outbox";
+import { deviceKey, parseDeviceKey } from "../protocol/identity";
+import { DirectEvents } from "./direct-events";
+import type { EventRequest, Settlement } from "./event-request";
+import { type ContactUser, FirstContacts } from "./first-contacts";
+import type { GatewayOptions } from "./gateway-options";
+import type { GatewayReports, LateMessage } from "./gateway-reports";
+import type { GatewayState } from "./gateway-state";
+import type { Storage } from "./gateway-storage";
+
+/** What event delivery works with. */
+export interface EventDeliveryParts {
+    readonly options: GatewayOptions;
+    readonly clock: Clock;
+    readonly connection: GatewayConnection;
+    readonly storage: Storage;
+    readonly reports: GatewayReports;
+    /** The subscriptions, whose concrete filters may be first contacts as well. */
+    readonly filters: () => ContactUser;
+}
+
+/** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
+export class EventDelivery {
+    readonly outbox: Outbox;
+    readonly registration: Registration;
+    readonly #parts: EventDeliveryParts;
+    readonly #direct: DirectEvents;
+    readonly #held = new Set<string>();
+    /** Whether refusals can be received, so that events may be sent. */
+    #isReady = false;
+
+    constructor(parts: EventDeliveryParts) {
+        const { options, clock, connection, storage, reports } = parts;
+        this.#parts = parts;
+        this.registration = new Registration({
+            clock,
+            effects: this.#firstContacts(),
+            gatewayDevice: deviceKey(options.identity),
+            registrationLimit: options.registrationLimit,
+            registrationBackoffMs: options.registrationBackoffMs,
+        });
+        this.outbox = new Outbox({
+            store: storage.events,
+            clock,
+            limits: {
+                maxBytes: options.outboxMaxBytes,
+                maxAgeMs: options.outboxMaxAgeMs,
+                whenFull: options.outboxFull,
+                maxRate: options.maxRate,
+                maxInFlight: options.maxInFlight,
+                acceptsOffline: options.outbox !== "off",
+            },
+            gate: {
+                ask: (device) => this.#ask(device),
+                contactSent: (device) => this.registration.contactSent(device),
+                contactAcknowledged: (device) => this.registration.contactAcknowledged(device),
+            },
+            link: {
+                send: (event, settled) => this.#send(event, settled),
+                isWritable: () => connection.isWritable,
+            },
+            listener: {
+                lateError: (error, event) => reports.failedLater(event.message.nodeId, error, lateMessage(event)),
+                dropped: (error, event, sinceLast) => {
+                    reports.failedLater(event.message.nodeId, error, lateMessage(event));
+                    if (sinceLast > 1) reports.warn(`${sinceLast} events that were stored were dropped to make room for newer ones.`);
+                },
+            },
+        });
+        this.#direct = new DirectEvents(connection, this.outbox, this.registration);
+    }
+
+    /** The numbers of the gateway's state. */
+    get state(): Pick<GatewayState, "queued" | "drain" | "heldDevices"> {
+        const { queued } = this.outbox.counters;
+        const { ratePerSecond, secondsLeft } = this.outbox.progress();
+        const isDraining = this.#isReady && queued > this.#parts.options.maxInFlight && secondsLeft !== undefined;
+        return {
+            queued,
+            drain: isDraining ? { eventsPerS: ratePerSecond, remainingMs: secondsLeft * 1000 } : undefined,
+            heldDevices: this.#held.size,
+        };
+    }
+
+    /** Takes an event that fits; what becomes of it is told once through the settlement. */
+    publish(request: EventRequest, topic: string, bytes: number, settlement: Settlement): void {
+        const device = deviceKey(request.device);
+        if (request.qos === 0) {
+            this.#direct.send({ device, topic, payload: request.payload }, this.#isReady, settlement);
+            return;
+        }
+        const { payload, qos, ttlMs, completion, messageId, nodeId, eventId } = request;
+        this.outbox.admit(
+            { device, topic, payload, bytes, qos, ttlMs, complete: completion, message: { messageId, nodeId, eventId } },
+            settlement,
+        );
+        this.#parts.reports.countsChanged();
+    }
+
+    /** The platform told that it refused something. */
+    notificationReceived(_topic: string, _payload: Buffer): void {}
+
+    /** Refusals can be received: events may go out. */
+    linkUp(): void {
+        this.#isReady = true;
+        this.registration.connectionStarted();
+        this.outbox.linkUp();
+    }
+
+    /** The connection ended. */
+    linkDown(): void {
+        if (!this.#isReady) return;
+        this.#isReady = false;
+        this.outbox.linkDown();
+        this.registration.connectionEnded();
+    }
+
+    /** Makes every event as safe as it can be made within the deadline. */
+    async close(deadlineMs: number): Promise<void> {
+        const unsafe = await this.outbox.close(deadlineMs);
+        this.registration.close();
+        if (unsafe > 0) this.#parts.reports.warn(`${unsafe} events could neither be delivered nor stored before the gateway closed.`);
+    }
+
+    #ask(device: string): GateAnswer {
+        const answer = this.registration.ask(device);
+        return answer === "wait" && this.registration.stateOf(device).phase === "held" ? "hold" : answer;
+    }
+
+    #send(event: OutboxEvent, settled: (error?: Error) => void): void {
+        this.#parts.connection.publish(event.topic, event.payload, event.qos, settled, false);
+    }
+
+    #firstContacts(): FirstContacts {
+        const { connection, reports, filters } = this.#parts;
+        const nobody: ContactUser = { woken() {}, confirmed() {}, requeued() {}, dropped() {} };
+        return new FirstContacts(
+            {
+                event: {
+                    woken: (device) => this.outbox.wake(device),
+                    confirmed: (device) => this.outbox.confirm(device),
+                    requeued: (device) => this.outbox.requeue(device),
+                    dropped: (device, error) => this.outbox.drop(device, error),
+                },
+                direct: {
+                    woken: () => undefined,
+                    confirmed: (device) => this.#direct.confirmed(device),
+                    requeued: (device) => this.#direct.requeued(device),
+                    dropped: (device, error) => this.#direct.dropped(device, error),
+                },
+                subscribe: {
+                    woken: (device) => filters().woken(device),
+                    confirmed: (device) => filters().confirmed(device),
+                    requeued: (device) => filters().requeued(device),
+                    dropped: (device, error) => filters().dropped(device, error),
+                },
+                management: nobody,
+            },
+            {
+                reconnectWanted: (reason) => connection.reconnect(reconnectReasons[reason]),
+                deviceChanged: (device, { phase }) => {
+                    if (phase === "held") this.#held.add(device);
+                    else this.#held.delete(device);
+                    reports.countsChanged();
+                },
+                unexplainedDrop: () =>
+                    reports.warn(
+                        "The platform dropped a message of a known device without saying which; its registration may have been removed.",
+                    ),
+            },
+        );
+    }
+}
+
+const reconnectReasons: Readonly<Record<ReconnectReason, ConnectionReason>> = {
+    "connection-limit": {
+        code: "GW_NETWORK",
+        text: "The platform registers only so many new devices on one connection; the connection is opened anew to register the next ones.",
+    },
+    "stuck-registrations": {
+        code: "GW_NETWORK",
+        text: "The platform does not answer the registration of several devices; the connection is opened anew so that others can be registered.",
+    },
+};
+
+function lateMessage(event: OutboxEvent): LateMessage {
+    return { _msgid: event.message.messageId, ...parseDeviceKey(event.device), eventId: event.message.eventId };
+}

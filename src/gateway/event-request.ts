@@ -1,0 +1,34 @@
+import type { GatewayError } from "../errors";
+import type { DeviceAddress } from "../protocol/identity";
+import type { EncodedPayload } from "../protocol/payload";
+import type { Qos } from "../protocol/qos";
+
+/**
+ * When an event is done: `safe` = acknowledged by the platform or on disk, whichever is first; `acknowledged` = by the
+ * platform only.
+ */
+export const completionModes = ["safe", "acknowledged"] as const;
+export type CompletionMode = (typeof completionModes)[number];
+
+/** One event to publish, everything checked. */
+export interface EventRequest {
+    readonly device: DeviceAddress;
+    readonly eventId: string;
+    readonly format: string;
+    readonly payload: EncodedPayload;
+    readonly qos: Qos;
+    readonly completion: CompletionMode;
+    /** How long the event stays deliverable, in milliseconds; undefined = the gateway's `outboxMaxAge`. */
+    readonly ttlMs: number | undefined;
+    /** The message and the node it came from, for errors that are known only later. */
+    readonly messageId: string;
+    readonly nodeId: string;
+}
+
+/** Told once what became of an event. */
+export interface Settlement {
+    /** The event is as safe as its completion mode promises. */
+    done(): void;
+    /** The event will not be delivered, and why. */
+    failed(error: GatewayError): void;
+}

@@ -1,0 +1,120 @@
+import type { Clock, Timer } from "../clock";
+import type { GatewayError } from "../errors";
+import type { GatewayState } from "./gateway-state";
+
+/** What happens on a gateway, for those who share it. Nothing of this may throw. */
+export interface GatewayListener {
+    /** The state changed; numbers alone change it at most once a second. */
+    stateChanged(state: GatewayState): void;
+    /** The gateway has a problem, told once for each change; `state` is its name in one word. */
+    problem(error: GatewayError, state: string): void;
+    /** Something worth a line in the log. */
+    log(text: string): void;
+    /** Something worth a warning in the log. */
+    warn(text: string): void;
+    /** An event failed after its message was completed. Returns whether the node that sent it was found. */
+    failedLater(nodeId: string, error: GatewayError, message: LateMessage): boolean;
+    /** The same, for an event whose node is gone. */
+    failedOrphan(error: GatewayError, message: LateMessage): void;
+}
+
+/** What is still known of the message of an event that failed later. */
+export interface LateMessage {
+    readonly _msgid: string;
+    readonly typeId: string;
+    readonly deviceId: string;
+    readonly eventId: string;
+}
+
+const countsEveryMs = 1000;
+/** Lines of one burst that are logged; the rest is counted, so that no peer can fill the disk with our words. */
+const linesPerMinute = 60;
+
+/** Spreads what happens on a gateway over its listeners, no more often than anybody can read. */
+export class GatewayReports {
+    readonly #listeners = new Set<GatewayListener>();
+    #countsTimer: Timer | undefined;
+    #problem = "";
+    #minuteStartMs = Number.NEGATIVE_INFINITY;
+    #lines = 0;
+    #suppressed = 0;
+
+    constructor(
+        private readonly clock: Clock,
+        private readonly readState: () => GatewayState,
+    ) {}
+
+    /** Adds a listener; returns what takes it out again. */
+    add(listener: GatewayListener): () => void {
+        this.#listeners.add(listener);
+        return () => this.#listeners.delete(listener);
+    }
+
+    /** The state changed: told now. */
+    stateChanged(): void {
+        this.#countsTimer?.cancel();
+        this.#countsTimer = undefined;
+        const state = this.readState();
+        for (const listener of this.#listeners) listener.stateChanged(state);
+    }
+
+    /** Only numbers changed: told within a second. */
+    countsChanged(): void {
+        this.#countsTimer ??= this.clock.setTimer(countsEveryMs, () => this.stateChanged());
+    }
+
+    /** A problem began; the same one again is not told until `solved`. */
+    problem(error: GatewayError, state: string): void {
+        const problem = `${error.code} ${error.message}`;
+        if (problem === this.#problem) return;
+        this.#problem = problem;
+        // One report for each gateway, not for each of the configuration nodes that share it.
+        const [first] = this.#listeners;
+        first?.problem(error, state);
+    }
+
+    /** The problem is over; the next one is told even if it is the same. */
+    solved(): void {
+        this.#problem = "";
+    }
+
+    /** A line in the log. */
+    log(text: string): void {
+        const [first] = this.#listeners;
+        if (this.#mayWrite()) first?.log(text);
+    }
+
+    /** A warning in the log. */
+    warn(text: string): void {
+        const [first] = this.#listeners;
+        if (this.#mayWrite()) first?.warn(text);
+    }
+
+    /** An event failed after its message was completed: on the node that sent it, or on the gateway if that is gone. */
+    failedLater(nodeId: string, error: GatewayError, message: LateMessage): void {
+        for (const listener of this.#listeners) if (listener.failedLater(nodeId, error, message)) return;
+        const [first] = this.#listeners;
+        first?.failedOrphan(error, message);
+    }
+
+    /** Ends the timer. */
+    close(): void {
+        this.#countsTimer?.cancel();
+        this.#countsTimer = undefined;
+    }
+
+    #mayWrite(): boolean {
+        const nowMs = this.clock.monotonicMs();
+        if (nowMs - this.#minuteStartMs >= 60_000) {
+            const [first] = this.#listeners;
+            if (this.#suppressed > 0) first?.warn(`${this.#suppressed} further lines were left out of the log.`);
+            this.#minuteStartMs = nowMs;
+            this.#lines = 0;
+            this.#suppressed = 0;
+        }
+        this.#lines += 1;
+        if (this.#lines <= linesPerMinute) return true;
+        this.#suppressed += 1;
+        return false;
+    }
+}

@@ -1,0 +1,26 @@
+import type { ConnectionState } from "../connection/gateway-connection";
+import type { GatewayError } from "../errors";
+import type { OutboxKind } from "./gateway-options";
+
+/** How fast a backlog shrinks. */
+export interface DrainProgress {
+    readonly eventsPerS: number;
+    readonly remainingMs: number;
+}
+
+/** What can be said of a gateway right now; every part of it is measured, none assumed. */
+export interface GatewayState {
+    readonly connection: ConnectionState;
+    /** Events waiting to be sent or acknowledged, in memory and on disk. */
+    readonly queued: number;
+    /** Present while a backlog is being sent. */
+    readonly drain: DrainProgress | undefined;
+    /** Devices whose events wait because the platform failed to register them. */
+    readonly heldDevices: number;
+    /** Why events cannot be stored, while that is so. */
+    readonly storeProblem: GatewayError | undefined;
+    /** Where events wait. */
+    readonly outbox: OutboxKind;
+    /** A disk outbox was asked for, but this Node.js is too old for it. */
+    readonly isDegraded: boolean;
+}

@@ -1,0 +1,252 @@
+import type { Clock } from "../clock";
+import type { ConnectionReason } from "../connection/connect-error";
+import { type ConnectionState, GatewayConnection } from "../connection/gateway-connection";
+import type { ReceivedMessage } from "../connection/transport";
+import { describeThrown, GatewayError, toGatewayError } from "../errors";
+import { type GatewayIdentity, mqttClientId, mqttUserName } from "../protocol/identity";
+import { assertFits } from "../protocol/limits";
+import { payloadBytes } from "../protocol/payload";
+import type { Qos } from "../protocol/qos";
+import { eventTopic, notifyTopic } from "../protocol/topic";
+import { EventDelivery } from "./event-delivery";
+import type { EventRequest, Settlement } from "./event-request";
+import { FilterSync, maximoFilterLimit, subscriptionRefusedError } from "./filter-sync";
+import type { GatewayOptions } from "./gateway-options";
+import type { PooledGateway } from "./gateway-pool";
+import { type GatewayListener, GatewayReports } from "./gateway-reports";
+import type { GatewayState } from "./gateway-state";
+import { openStorage, type Storage } from "./gateway-storage";
+import { HandOver } from "./hand-over";
+import { type CommandSelection, Inbound, type ReceivedCommand } from "./inbound";
+
+export type { GatewayListener } from "./gateway-reports";
+
+/** What a gateway is made of. */
+export interface GatewayParts {
+    readonly options: GatewayOptions;
+    /** The authentication token; empty = none, as with a client certificate. */
+    readonly token: string;
+    /** Options for Node's TLS. */
+    readonly tls: Readonly<Record<string, unknown>>;
+    /** The folder of the outbox files. */
+    readonly directory: string;
+    readonly clock: Clock;
+}
+
+/** Something that lasts until it is closed. Closing it twice changes nothing. */
+export interface Subscription {
+    close(): void;
+}
+
+/** Who takes commands. Nothing of this may throw. */
+export interface CommandListener {
+    received(command: ReceivedCommand): void;
+    /** The platform refused the subscription; undefined = it grants it now. */
+    refusalChanged(error: GatewayError | undefined): void;
+}
+
+/** One gateway: a connection, an outbox, and what is known of the devices behind it, for all nodes that share it. */
+export class Gateway implements PooledGateway {
+    readonly identity: GatewayIdentity;
+    readonly #options: GatewayOptions;
+    readonly #storage: Storage;
+    readonly #reports: GatewayReports;
+    readonly #connection: GatewayConnection;
+    readonly #delivery: EventDelivery;
+    readonly #filters: FilterSync;
+    readonly #inbound: Inbound;
+    readonly #handOver: HandOver;
+    /** Ends the share in the built-in simulator. */
+    #releaseSimulator: () => Promise<void> = () => Promise.resolve();
+    /** Counts connections, so that what one of them started late does not act on the next. */
+    #connectionNumber = 0;
+    #isClosed = false;
+
+    constructor({ options, token, tls, directory, clock }: GatewayParts) {
+        this.identity = options.identity;
+        this.#options = options;
+        this.#reports = new GatewayReports(clock, () => this.state);
+        this.#storage = openStorage(options, directory, clock);
+        const { host, port, transport, path, keepAliveS, cleanSession } = options;
+        this.#connection = new GatewayConnection(
+            {
+                clock,
+                host,
+                port,
+                transport,
+                path,
+                tls,
+                clientId: mqttClientId(options.identity),
+                ...(token === "" ? {} : { userName: mqttUserName, password: token }),
+                keepAliveS,
+                cleanSession,
+                will: lastWill(options),
+            },
+            {
+                stateChanged: (state) => this.#connectionChanged(state),
+                messageReceived: (message, accepted) => this.#messageReceived(message, accepted),
+                strayPing: () => this.#delivery.registration.strayPing(),
+                drained: () => this.#delivery.outbox.resume(),
+            },
+        );
+        this.#handOver = new HandOver(clock, () => this.#connection.reconnect(heldTooLong));
+        this.#delivery = new EventDelivery({
+            options,
+            clock,
+            connection: this.#connection,
+            storage: this.#storage,
+            reports: this.#reports,
+            filters: () => this.#filters,
+        });
+        this.#filters = new FilterSync({
+            connection: this.#connection,
+            registration: this.#delivery.registration,
+            state: cleanSession ? undefined : this.#storage.state,
+            limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
+            warn: (text) => this.#reports.warn(text),
+        });
+        this.#inbound = new Inbound(options.identity, {
+            notification: (topic, payload) => this.#delivery.notificationReceived(topic, payload),
+            management: () => undefined,
+        });
+    }
+
+    /** What can be said of the gateway right now. */
+    get state(): GatewayState {
+        return { connection: this.#connection.state, ...this.#delivery.state, ...this.#storage.condition };
+    }
+
+    /** Adds a listener to states, errors and log lines; returns what takes it out again. */
+    listen(listener: GatewayListener): () => void {
+        return this.#reports.add(listener);
+    }
+
+    /** Opens the connection. */
+    start(): void {
+        this.#open().catch((thrown: unknown) => {
+            this.#reports.problem(toGatewayError(thrown, "GW_CONFIG"), "config");
+            this.#reports.stateChanged();
+        });
+    }
+
+    /** From now on commands wait, and filters stay as they are. */
+    flowsStopping(): void {
+        this.#handOver.hold();
+        this.#filters.hold();
+    }
+
+    /** Hands over what has waited, and brings the filters up to date. */
+    flowsStarted(): void {
+        this.#filters.release();
+        this.#handOver.release();
+    }
+
+    /**
+     * Publishes an event; `settlement` is told once what became of it, possibly before this returns.
+     * @throws GW_PAYLOAD_TOO_LARGE
+     */
+    publishEvent(request: EventRequest, settlement: Settlement): void {
+        const topic = eventTopic(request.device, request.eventId, request.format);
+        const bytes = payloadBytes(request.payload);
+        assertFits(topic, bytes);
+        this.#delivery.publish(request, topic, bytes, settlement);
+    }
+
+    /** Hands commands to the listener until the subscription is closed. */
+    onCommand(selection: CommandSelection, qos: Qos, listener: CommandListener): Subscription {
+        const filter = this.#inbound.filterOf(selection);
+        const user = {
+            refusalChanged: (error: GatewayError | undefined) => listener.refusalChanged(error && subscriptionRefusedError(filter, error)),
+        };
+        const takeOut = this.#inbound.add({ selection, received: (command) => listener.received(command) });
+        this.#filters.add(filter, qos, user);
+        return {
+            close: () => {
+                takeOut();
+                this.#filters.remove(filter, user);
+            },
+        };
+    }
+
+    /** Stores what is not safe yet and disconnects. Settles within the deadline, whatever the state of link and disk. */
+    async close(deadlineMs: number): Promise<void> {
+        this.#isClosed = true;
+        this.#connectionNumber += 1;
+        this.#handOver.discard();
+        await this.#delivery.close(deadlineMs / 3);
+        await this.#connection.stop(deadlineMs / 3);
+        await this.#storage.close(deadlineMs / 3);
+        await this.#releaseSimulator();
+        this.#reports.close();
+    }
+
+    async #open(): Promise<void> {
+        if (this.#options.platform === "simulator") {
+            const { acquireSimulator } = await import("../simulator/shared.js");
+            const lease = await acquireSimulator(this.#options.port);
+            this.#releaseSimulator = () => lease.release();
+            if (this.#isClosed) {
+                await lease.release();
+                return;
+            }
+        }
+        this.#connection.start();
+    }
+
+    #connectionChanged(state: ConnectionState): void {
+        this.#connectionNumber += 1;
+        if (state.phase === "online") {
+            this.#reports.solved();
+            this.#reports.log(`Connected to ${this.#options.host}:${this.#options.port} as ${mqttClientId(this.identity)}.`);
+            void this.#connected(this.#connectionNumber, state.sessionPresent);
+        } else {
+            this.#handOver.discard();
+            this.#filters.linkDown();
+            this.#delivery.linkDown();
+            if (state.phase === "waiting")
+                this.#reports.problem(new GatewayError(state.reason.code, state.reason.text), stateNames[state.reason.code] ?? "network");
+        }
+        this.#reports.stateChanged();
+    }
+
+    /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. */
+    async #connected(connectionNumber: number, sessionPresent: boolean): Promise<void> {
+        try {
+            await this.#connection.subscribe(notifyTopic(this.identity), 0);
+        } catch (thrown) {
+            if (connectionNumber !== this.#connectionNumber) return;
+            this.#reports.warn(`Refusals will not be known on this connection: ${describeThrown(thrown)}`);
+        }
+        if (connectionNumber !== this.#connectionNumber) return;
+        this.#delivery.linkUp();
+        this.#filters.linkUp(sessionPresent);
+    }
+
+    #messageReceived(message: ReceivedMessage, accepted: () => void): void {
+        const pass = () => {
+            this.#inbound.received(message);
+            accepted();
+        };
+        if (this.#inbound.isForFlows(message.topic)) this.#handOver.pass(pass);
+        else pass();
+    }
+}
+
+const heldTooLong: ConnectionReason = {
+    code: "GW_STALLED",
+    text: "A command waited 30 s for the flows to start; the connection is opened anew, so that the platform keeps it until then.",
+};
+
+/** The names of the gateway's troubles, as `msg.state` has them behind a Catch node. */
+const stateNames: Partial<Record<GatewayError["code"], string>> = {
+    GW_AUTH: "not-authorised",
+    GW_TLS: "tls",
+    GW_NETWORK: "network",
+    GW_TAKEN_OVER: "taken-over",
+    GW_STALLED: "stalled",
+};
+
+function lastWill({ identity, willEventId }: GatewayOptions) {
+    if (willEventId === undefined) return undefined;
+    return { topic: eventTopic(identity, willEventId, "text"), payload: "offline", qos: 1 } as const;
+}

@@ -1,0 +1,88 @@
+import type { ReceivedMessage } from "../connection/transport";
+import { type DeviceAddress, type GatewayIdentity, sameDevice } from "../protocol/identity";
+import type { Qos } from "../protocol/qos";
+import { type CommandTopic, commandFilter, notifyTopic, parseCommandTopic } from "../protocol/topic";
+import { TopicTrie } from "../routing/topic-trie";
+
+/** A command as it came from the platform. */
+export interface ReceivedCommand extends CommandTopic {
+    readonly topic: string;
+    readonly payload: Buffer;
+    readonly qos: Qos;
+    /** The platform may have sent it before. */
+    readonly duplicate: boolean;
+}
+
+/** Which commands a listener wants; an absent part matches any value. */
+export interface CommandSelection {
+    /** `gateway` = the gateway's own commands; `device` = by the parts, never the gateway's own unless both ids name it. */
+    readonly target: "gateway" | "device";
+    readonly parts: Partial<CommandTopic>;
+}
+
+/** Who takes commands. */
+export interface CommandTaker {
+    readonly selection: CommandSelection;
+    received(command: ReceivedCommand): void;
+}
+
+/** Where other messages go. */
+export interface InboundRoutes {
+    notification(topic: string, payload: Buffer): void;
+    management(message: ReceivedMessage): void;
+}
+
+/** Brings each received message to whoever wants it. What is on no topic of ours, or malformed, goes nowhere. */
+export class Inbound {
+    readonly #identity: GatewayIdentity;
+    readonly #notifyTopic: string;
+    readonly #takers = new TopicTrie<CommandTaker>();
+
+    constructor(
+        identity: GatewayIdentity,
+        private readonly routes: InboundRoutes,
+    ) {
+        this.#identity = identity;
+        this.#notifyTopic = notifyTopic(identity);
+    }
+
+    /** Whether a message is for the flows, and must wait while they are deployed. */
+    isForFlows(topic: string): boolean {
+        return topic !== this.#notifyTopic;
+    }
+
+    /** The filter that a selection needs. */
+    filterOf({ target, parts }: CommandSelection): string {
+        const { typeId, deviceId } = this.#identity;
+        return commandFilter(target === "gateway" ? { ...parts, typeId, deviceId } : parts);
+    }
+
+    /** Adds a taker; returns what takes it out again. */
+    add(taker: CommandTaker): () => void {
+        const filter = this.filterOf(taker.selection);
+        this.#takers.add(filter, taker);
+        return () => this.#takers.remove(filter, taker);
+    }
+
+    /** Hands a message over; each taker gets a command once, whatever the number of its filters. */
+    received(message: ReceivedMessage): void {
+        const { topic, payload, qos, duplicate } = message;
+        if (topic === this.#notifyTopic) {
+            this.routes.notification(topic, payload);
+        } else if (topic.startsWith("iotdm-1/")) {
+            this.routes.management(message);
+        } else {
+            const parts = parseCommandTopic(topic);
+            if (!parts) return;
+            for (const taker of this.#takers.match(topic)) {
+                if (!this.#isLeftOut(taker.selection, parts)) taker.received({ ...parts, topic, payload, qos, duplicate });
+            }
+        }
+    }
+
+    /** A selection of devices with a wildcard does not include the gateway itself. */
+    #isLeftOut({ target, parts }: CommandSelection, command: DeviceAddress): boolean {
+        if (target === "gateway" || !sameDevice(command, this.#identity)) return false;
+        return parts.typeId === undefined || parts.deviceId === undefined;
+    }
+}

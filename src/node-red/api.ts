@@ -1,0 +1,47 @@
+import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
+
+export type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
+
+/** A node definition as Node-RED stores it: every property the user set, of a type nobody checked. */
+export type StoredDefinition = NodeDef & Readonly<Record<string, unknown>>;
+
+/** What a node type registers beside its constructor. */
+export interface TypeOptions {
+    /** The credentials Node-RED keeps apart from the flow. */
+    readonly credentials?: Readonly<Record<string, { readonly type: "text" | "password" }>>;
+}
+
+/**
+ * Registers a node type. `construct` runs after `RED.nodes.createNode`; if it throws, the node reports the error and stays
+ * without function instead of stopping the deploy.
+ */
+export function defineType<N extends Node>(
+    RED: NodeAPI,
+    type: string,
+    construct: (node: N, definition: StoredDefinition) => void,
+    options: TypeOptions = {},
+): void {
+    function NodeType(this: N, definition: NodeDef): void {
+        RED.nodes.createNode(this, definition);
+        construct(this, definition as StoredDefinition);
+    }
+    RED.nodes.registerType<N, NodeDef, object, object>(type, NodeType, options as object);
+}
+
+/** The running node with this id, or undefined when it is missing, disabled or of another type. */
+export function findNode<N extends Node>(RED: NodeAPI, id: unknown, type: string): N | undefined {
+    if (typeof id !== "string" || id === "") return undefined;
+    const node: Node | null | undefined = RED.nodes.getNode(id);
+    return node?.type === type ? (node as N) : undefined;
+}
+
+/** One of a node's credentials, or an empty string. */
+export function credential(node: Node, name: string): string {
+    const value = (node.credentials as Record<string, unknown> | undefined)?.[name];
+    return typeof value === "string" ? value : "";
+}
+
+/** The message as plain properties of unknown types, which is what it is. */
+export function properties(message: NodeMessage): Readonly<Record<string, unknown>> {
+    return message;
+}

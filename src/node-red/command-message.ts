@@ -1,0 +1,50 @@
+import type { NodeMessage } from "node-red";
+import { type GatewayError, toGatewayError } from "../errors";
+import type { CommandSelection, ReceivedCommand } from "../gateway/inbound";
+
+import { choiceOption, textOption } from "../gateway/option-parsing";
+import { type CommandDatatype, commandDatatypes, decodeCommandPayload } from "../protocol/command-payload";
+import { parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
+import { parseQos, type Qos } from "../protocol/qos";
+import type { StoredDefinition } from "./api";
+
+/** The properties of a `device-command-in` node, checked. */
+export interface CommandSettings {
+    readonly selection: CommandSelection;
+    readonly qos: Qos;
+    readonly datatype: CommandDatatype;
+}
+
+/**
+ * Reads the properties of a `device-command-in` node.
+ * @throws GW_CONFIG, GW_INVALID_ID or GW_INVALID_QOS; a `#` or a partial wildcard is not an id
+ */
+export function parseCommandSettings(definition: StoredDefinition): CommandSettings {
+    const target = choiceOption(definition, "target", ["device", "gateway"], "device");
+    const part = (name: string, parse: (value: unknown, name: string) => string) => {
+        const value = textOption(definition, name);
+        return value === "" || value === "+" ? {} : { [name]: parse(value, name) };
+    };
+    const ids = target === "gateway" ? {} : { ...part("typeId", parseTypeId), ...part("deviceId", parseDeviceId) };
+    return {
+        selection: { target, parts: { ...ids, ...part("commandId", parseLevel), ...part("format", parseLevel) } },
+        qos: parseQos(textOption(definition, "qos") || "1"),
+        datatype: choiceOption(definition, "datatype", commandDatatypes, "auto"),
+    };
+}
+
+/**
+ * A command as the message a flow gets. One that does not fit its format comes with `GW_BAD_COMMAND` and the bytes as
+ * payload, for a Catch node.
+ */
+export function commandMessage(command: ReceivedCommand, datatype: CommandDatatype): { message: NodeMessage; error?: GatewayError } {
+    const { topic, typeId, deviceId, commandId, format, qos, duplicate } = command;
+    const message: NodeMessage = { topic, typeId, deviceId, commandId, format, qos, duplicate };
+    try {
+        message.payload = decodeCommandPayload(command.payload, format, datatype);
+        return { message };
+    } catch (thrown) {
+        message.payload = command.payload;
+        return { message, error: toGatewayError(thrown, "GW_BAD_COMMAND") };
+    }
+}

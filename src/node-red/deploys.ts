@@ -1,0 +1,37 @@
+import type { NodeAPI } from "node-red";
+import type { Deploy } from "../gateway/gateway-pool";
+
+/** Who wants to know when the flows stop and start. */
+export interface DeployListener {
+    flowsStopping(deploy: Deploy): void;
+    flowsStarted(): void;
+}
+
+/** Tells about every stop and start of the flows, for as long as Node-RED runs; returns a function that ends it. */
+export function watchDeploys(RED: NodeAPI, listener: DeployListener): () => void {
+    const stopping = (event: unknown) => listener.flowsStopping(readDeploy(event));
+    const started = () => listener.flowsStarted();
+    RED.events.on("flows:stopping", stopping);
+    RED.events.on("flows:started", started);
+    return () => {
+        RED.events.removeListener("flows:stopping", stopping);
+        RED.events.removeListener("flows:started", started);
+    };
+}
+
+/**
+ * What the event says about the deploy. Only a deploy from the editor or the API compares the old flows with the new ones, which
+ * shows in `globalConfigChanged`; a shutdown or a reload comes with an empty comparison that says nothing.
+ */
+function readDeploy(event: unknown): Deploy {
+    const diff = record(record(event).diff);
+    const ids = ["changed", "removed"].flatMap((list) => (Array.isArray(diff[list]) ? diff[list] : []));
+    return {
+        isChange: typeof diff.globalConfigChanged === "boolean" && !diff.globalConfigChanged,
+        affected: new Set(ids.filter((id) => typeof id === "string")),
+    };
+}
+
+function record(value: unknown): Record<string, unknown> {
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,152 @@
+import path from "node:path";
+import type { Node, NodeAPI } from "node-red";
+import { systemClock } from "../clock";
+import { GatewayError, toGatewayError } from "../errors";
+import { Gateway, type GatewayListener } from "../gateway/gateway";
+import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
+import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
+import type { GatewayState } from "../gateway/gateway-state";
+import { mqttClientId } from "../protocol/identity";
+import { credential, type StoredDefinition } from "./api";
+import { raise } from "./completion";
+import type { GatewayMember } from "./gateway-config-node";
+import { gatewayStatus } from "./gateway-status";
+import { StatusReporter } from "./status";
+import { readTlsOptions } from "./tls";
+
+/**
+ * What a `gateway-config` node does: it leases its gateway while nodes use it, and brings the gateway's states and errors to
+ * those nodes.
+ */
+export class GatewayHost {
+    /** See `GatewayConfigNode.users`. */
+    readonly users: Record<string, Node> = {};
+    readonly #members = new Map<string, GatewayMember>();
+    readonly #status: StatusReporter;
+    readonly #options: GatewayOptions | GatewayError;
+    #lease: GatewayLease<Gateway> | undefined;
+    #detach: () => void = () => undefined;
+    /** What keeps the gateway from being leased. */
+    #problem: GatewayError | undefined;
+    #toRaise: GatewayError | undefined;
+    #closing: Promise<void> = Promise.resolve();
+
+    constructor(
+        private readonly RED: NodeAPI,
+        private readonly node: Node,
+        private readonly definition: StoredDefinition,
+        private readonly pool: GatewayPool<Gateway>,
+    ) {
+        this.#status = new StatusReporter(RED, node);
+        this.#options = readOptions(definition);
+        if (this.#options instanceof GatewayError) this.#hasProblem(this.#options);
+    }
+
+    /**
+     * The gateway, for the nodes that joined.
+     * @throws GW_CONFIG
+     */
+    gateway(): Gateway {
+        if (this.#lease) return this.#lease.gateway;
+        throw this.#problem ?? new GatewayError("GW_CONFIG", "The gateway is not in use; deploy the flow again.");
+    }
+
+    /** Joins a node; the first one leases the gateway. */
+    join(member: GatewayMember): void {
+        this.users[member.node.id] = member.node;
+        this.#members.set(member.node.id, member);
+        if (!this.#lease && !this.#problem) this.#open();
+        member.stateChanged(this.#problem ?? this.gateway().state);
+    }
+
+    /** Takes a node out; the last one gives the lease back. */
+    leave(member: GatewayMember): void {
+        delete this.users[member.node.id];
+        this.#members.delete(member.node.id);
+        if (this.#members.size === 0) this.#giveBack();
+    }
+
+    /** The flows run: what went wrong while they started can now reach their Catch nodes. */
+    flowsStarted(): void {
+        const error = this.#toRaise;
+        this.#toRaise = undefined;
+        if (error) raise(this.node, error, { topic: "gateway", state: "config" });
+    }
+
+    /** Ends with the node. */
+    close(removed: boolean): Promise<void> {
+        this.#giveBack();
+        this.#status.clear();
+        if (removed) this.#tellWhatRemains();
+        return this.#closing;
+    }
+
+    #open(): void {
+        if (this.#options instanceof GatewayError) return;
+        const options = this.#options;
+        try {
+            const tls = options.transport === "tls" || options.transport === "wss" ? readTlsOptions(this.RED, this.definition.tls) : {};
+            const token = credential(this.node, "token");
+            const directory = path.join(String(this.RED.settings.userDir ?? "."), "wiotp-gateway");
+            this.#lease = this.pool.lease({
+                key: mqttClientId(options.identity),
+                fingerprint: JSON.stringify([options, token, tls]),
+                sources: [this.node.id, this.node._alias, this.definition.tls].filter((id) => typeof id === "string"),
+                create: () => new Gateway({ options, token, tls, directory, clock: systemClock }),
+            });
+            this.#detach = this.#lease.gateway.listen(this.#listener());
+        } catch (thrown) {
+            this.#hasProblem(toGatewayError(thrown, "GW_CONFIG"));
+        }
+    }
+
+    #giveBack(): void {
+        this.#detach();
+        this.#detach = () => undefined;
+        const lease = this.#lease;
+        this.#lease = undefined;
+        if (lease) this.#closing = lease.release();
+    }
+
+    #listener(): GatewayListener {
+        return {
+            stateChanged: (state) => this.#stateChanged(state),
+            problem: (error, state) => raise(this.node, error, { topic: "gateway", state }),
+            log: (text) => this.node.log(text),
+            warn: (text) => this.node.warn(text),
+            failedLater: (nodeId, error, message) => {
+                const member = this.#members.get(nodeId);
+                if (member) member.failedLater(error, message);
+                return member !== undefined;
+            },
+            failedOrphan: (error, message) => raise(this.node, error, { ...message }),
+        };
+    }
+
+    #stateChanged(state: GatewayState): void {
+        this.#status.show(gatewayStatus(state));
+        for (const member of this.#members.values()) member.stateChanged(state);
+    }
+
+    #hasProblem(error: GatewayError): void {
+        this.#problem = error;
+        // Catch nodes exist only when all flows have started; until then the error can only be shown.
+        this.#toRaise = error;
+        this.#status.show(gatewayStatus(error));
+    }
+
+    #tellWhatRemains(): void {
+        if (this.#options instanceof GatewayError || this.#options.outbox === "off") return;
+        this.node.log(
+            `The events of ${mqttClientId(this.#options.identity)} that are not delivered yet stay in ${path.join(String(this.RED.settings.userDir ?? "."), "wiotp-gateway")}.`,
+        );
+    }
+}
+
+function readOptions(definition: StoredDefinition): GatewayOptions | GatewayError {
+    try {
+        return parseGatewayOptions(definition);
+    } catch (thrown) {
+        return toGatewayError(thrown, "GW_CONFIG");
+    }
+}

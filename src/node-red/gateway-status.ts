@@ -1,0 +1,59 @@
+import type { ErrorCode } from "../errors";
+import { GatewayError } from "../errors";
+import type { GatewayState } from "../gateway/gateway-state";
+import type { StatusText } from "./status";
+
+/**
+ * The status of a node whose gateway is in this state, or cannot work at all. Colours as in Node-RED's own MQTT nodes: red = no
+ * connection, yellow = connecting, green = connected; blue stands for events that wait.
+ */
+export function gatewayStatus(state: GatewayState | GatewayError): StatusText {
+    if (state instanceof GatewayError) return problemStatus(state);
+    if (state.storeProblem) return problemStatus(state.storeProblem);
+    switch (state.connection.phase) {
+        case "closed":
+            return withQueue({ fill: "grey", shape: "ring", key: "disconnected" }, state);
+        case "connecting":
+            return withQueue({ fill: "yellow", shape: "ring", key: "connecting" }, state);
+        case "waiting":
+            return withQueue({ fill: "red", shape: "ring", key: problemKeys[state.connection.reason.code] ?? "disconnected" }, state);
+        case "online":
+            return onlineStatus(state);
+    }
+}
+
+/** The status of a node that cannot work as it is set, or of a gateway with a problem. */
+function problemStatus(error: GatewayError): StatusText {
+    return { fill: "red", shape: "dot", key: problemKeys[error.code] ?? "config" };
+}
+
+const problemKeys: Partial<Record<ErrorCode, string>> = {
+    GW_STORE: "store",
+    GW_AUTH: "notAuthorised",
+    GW_TLS: "tls",
+    GW_NETWORK: "network",
+    GW_TAKEN_OVER: "takenOver",
+    GW_STALLED: "stalled",
+    GW_SUBSCRIBE_REFUSED: "subscriptionRefused",
+};
+
+function onlineStatus({ queued, drain, heldDevices, outbox, isDegraded }: GatewayState): StatusText {
+    if (drain)
+        return { fill: "blue", shape: "dot", key: "draining", parameters: { count: queued, remaining: duration(drain.remainingMs) } };
+    if (heldDevices > 0) return { fill: "blue", shape: "ring", key: "held", parameters: { count: heldDevices } };
+    if (outbox === "memory" && isDegraded) return { fill: "green", shape: "dot", key: "memoryOnly" };
+    return { fill: "green", shape: "dot", key: "connected" };
+}
+
+function withQueue(status: StatusText, { queued }: GatewayState): StatusText {
+    return queued === 0 ? status : { ...status, key: `${status.key}Queued`, parameters: { count: queued } };
+}
+
+/** A duration as people say it: "45 s", "12 m", "2 h 04 m". */
+export function duration(durationMs: number): string {
+    const seconds = Math.ceil(durationMs / 1000);
+    if (seconds < 60) return `${seconds} s`;
+    const minutes = Math.ceil(seconds / 60);
+    if (minutes < 60) return `${minutes} m`;
+    return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} m`;
+}

@@ -1,0 +1,107 @@
+import type { Node, NodeAPI, NodeMessage } from "node-red";
+import { GatewayError, toGatewayError } from "../errors";
+import type { Gateway, Subscription } from "../gateway/gateway";
+import { findNode, type StoredDefinition } from "./api";
+import { raise } from "./completion";
+import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
+import { gatewayStatus } from "./gateway-status";
+import { onClose } from "./handlers";
+import { StatusReporter } from "./status";
+
+/** What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. */
+export interface GatewayUser {
+    readonly status: StatusReporter;
+    /**
+     * The gateway of the node.
+     * @throws GW_CONFIG when none is chosen, it is disabled, or its settings are not valid
+     */
+    gateway(): Gateway;
+    /**
+     * Reads the node's settings once. A setting that is not valid is shown and reported at once; asking for the settings
+     * throws the same error, so that every message fails with it.
+     */
+    parse<T>(read: () => T): () => T;
+    /** Opens a subscription for as long as the node runs; nothing happens when the gateway or the settings are not valid. */
+    subscribe(open: (gateway: Gateway) => Subscription): void;
+    /** Raises an error for a message that did not come from the flow. */
+    raise(error: GatewayError, message: NodeMessage): void;
+    /** Shows and raises that the platform refused the node's subscription, or shows that it grants it now. */
+    subscriptionChanged(refusal: GatewayError | undefined): void;
+}
+
+/** Connects a node to the gateway its `gateway` property names, until the node closes. */
+export function useGateway(RED: NodeAPI, node: Node, definition: StoredDefinition): GatewayUser {
+    const status = new StatusReporter(RED, node);
+    const config = findNode<GatewayConfigNode>(RED, definition.gateway, "gateway-config");
+    const subscriptions: Subscription[] = [];
+    // What is wrong with this node itself outlasts what the connection does.
+    let ownProblem: GatewayError | undefined;
+
+    const member: GatewayMember = {
+        node,
+        stateChanged(state) {
+            if (!ownProblem) status.show(gatewayStatus(state));
+        },
+        failedLater(error, message) {
+            status.failed(error);
+            raise(node, error, { ...message });
+        },
+    };
+
+    function hasProblem(error: GatewayError): void {
+        ownProblem = error;
+        status.show(gatewayStatus(error));
+    }
+
+    if (config) config.join(member);
+    else status.show({ fill: "red", shape: "ring", key: "noGateway" });
+
+    onClose(node, () => {
+        for (const subscription of subscriptions) subscription.close();
+        config?.leave(member);
+        status.clear();
+    });
+
+    return {
+        status,
+        gateway() {
+            if (config) return config.gateway();
+            throw new GatewayError(
+                "GW_CONFIG",
+                "No gateway is chosen, or the chosen one is disabled. Choose one in this node's settings and deploy.",
+            );
+        },
+        parse(read) {
+            try {
+                const settings = read();
+                return () => settings;
+            } catch (thrown) {
+                const error = toGatewayError(thrown, "GW_CONFIG");
+                hasProblem(error);
+                node.error(error);
+                return () => {
+                    throw error;
+                };
+            }
+        },
+        subscribe(open) {
+            if (!config || ownProblem) return;
+            try {
+                subscriptions.push(open(config.gateway()));
+            } catch (thrown) {
+                // The config node reports what is wrong with the gateway; here it is only shown.
+                status.show(gatewayStatus(toGatewayError(thrown, "GW_CONFIG")));
+            }
+        },
+        raise: (error, message) => raise(node, error, message),
+        subscriptionChanged(refusal) {
+            ownProblem = refusal;
+            if (refusal) {
+                status.show(gatewayStatus(refusal));
+                raise(node, refusal, { topic: "subscription" });
+            } else if (config) {
+                status.show(gatewayStatus(config.gateway().state));
+            }
+        },
+    };
+}

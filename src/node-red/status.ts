@@ -1,0 +1,44 @@
+import type { Node, NodeAPI, NodeStatus } from "node-red";
+import type { GatewayError } from "../errors";
+
+/** A status in the vocabulary of the catalogues: the key below `<type>.status.` and its parameters. */
+export interface StatusText {
+    readonly fill: "red" | "green" | "yellow" | "blue" | "grey";
+    readonly shape: "dot" | "ring";
+    readonly key: string;
+    readonly parameters?: Readonly<Record<string, string | number>>;
+}
+
+/** The status of one node: sent only when it changed, because each goes to every open editor. */
+export class StatusReporter {
+    #sent = "";
+
+    constructor(
+        private readonly RED: NodeAPI,
+        private readonly node: Node,
+    ) {}
+
+    /** Shows a status of the catalogue. */
+    show({ fill, shape, key, parameters }: StatusText): void {
+        const name = `${this.node.type}.status.${key}`;
+        // A bare key is translated in each editor; with parameters only the server can fill them in.
+        this.#send({ fill, shape, text: parameters ? this.RED._(name, { ...parameters }) : name });
+    }
+
+    /** Shows that a message failed, until the next change of state. */
+    failed(error: GatewayError): void {
+        this.#send({ fill: "red", shape: "dot", text: error.code });
+    }
+
+    /** Removes the status. */
+    clear(): void {
+        this.#send({});
+    }
+
+    #send(status: NodeStatus): void {
+        const text = JSON.stringify(status);
+        if (text === this.#sent) return;
+        this.#sent = text;
+        this.node.status(status);
+    }
+}

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { type Simulator, startSimulator } from "../../src/simulator/simulator";
+import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { waitFor } from "../support/wait-for";
+
+const clientId = "g:org:gw:gw1";
+
+describe("device-event-out", () => {
+    let simulator: Simulator;
+    withRuntime();
+
+    beforeEach(async () => {
+        simulator = await startSimulator({ port: 0, httpPort: 0 });
+    });
+
+    afterEach(() => simulator.close());
+
+    /** What the platform received as events, in order. */
+    const events = () => simulator.observed.packets().filter(({ command }) => command === "publish");
+    const connected = () => waitFor(() => simulator.observed.counts(clientId).subscribe ?? 0, "the connection");
+
+    async function start(properties: Record<string, unknown> = {}): Promise<{ caught: Inbox; completed: Inbox; statuses: Inbox }> {
+        await load([gatewayNode(simulator.port), eventNode(properties), ...observers]);
+        const inboxes = { caught: new Inbox("caught"), completed: new Inbox("completed"), statuses: new Inbox("statuses") };
+        await connected();
+        return inboxes;
+    }
+
+    const send = (message: Record<string, unknown>) => node("event").receive(message);
+    const device = { typeId: "pump", deviceId: "p1" };
+
+    it("publishes an event of a device, and is done when the platform has acknowledged it", async () => {
+        const { completed } = await start();
+        send({ ...device, payload: { speed: 5 }, _msgid: "m1" });
+        assert.equal((await completed.next())._msgid, "m1");
+        const [event] = events();
+        assert.deepEqual(
+            [event?.topic, event?.payload?.toString(), event?.qos, event?.retain],
+            ["iot-2/type/pump/id/p1/evt/status/fmt/json", '{"speed":5}', 1, false],
+        );
+    });
+
+    it("publishes the gateway's own events", async () => {
+        const { completed } = await start({ source: "gateway", eventId: "alive", format: "text" });
+        send({ payload: "yes", typeId: "pump" });
+        await completed.next();
+        assert.equal(events()[0]?.topic, "iot-2/type/gw/id/gw1/evt/alive/fmt/text");
+    });
+
+    it("takes ids from message, flow context, environment and JSONata, and keeps the order", async () => {
+        process.env.TEST_TYPE = "fan";
+        const { completed } = await start({
+            typeId: "TEST_TYPE",
+            typeIdType: "env",
+            deviceId: "'f' & payload.n",
+            deviceIdType: "jsonata",
+            eventId: "event",
+            eventIdType: "flow",
+        });
+        node("event").context().flow.set("event", "spin");
+        for (let n = 1; n <= 3; n++) send({ payload: { n } });
+        await completed.count(3);
+        assert.deepEqual(
+            events().map(({ topic }) => topic),
+            [1, 2, 3].map((n) => `iot-2/type/fan/id/f${n}/evt/spin/fmt/json`),
+        );
+    });
+
+    it("sends an id that is a number as decimal", async () => {
+        const { completed } = await start();
+        send({ typeId: "pump", deviceId: 17, payload: 1 });
+        await completed.next();
+        assert.equal(events()[0]?.topic, "iot-2/type/pump/id/17/evt/status/fmt/json");
+    });
+
+    it("takes format and QoS from the message when the form leaves them blank", async () => {
+        const { completed } = await start({ format: "", qos: "" });
+        send({ ...device, payload: "a,b", format: "csv", qos: 2 });
+        await completed.next();
+        assert.deepEqual([events()[0]?.topic, events()[0]?.qos], ["iot-2/type/pump/id/p1/evt/status/fmt/csv", 2]);
+    });
+
+    it("never sets the retain flag, whatever the message says", async () => {
+        const { completed } = await start();
+        send({ ...device, payload: 1, retain: true });
+        await completed.next();
+        assert.equal(events()[0]?.retain, false);
+    });
+
+    it("wraps and stamps a JSON payload", async () => {
+        const { completed } = await start({ wrap: true, timestamp: "ts" });
+        send({ ...device, payload: { speed: 5 } });
+        await completed.next();
+        const body = JSON.parse(events()[0]?.payload?.toString() ?? "");
+        assert.equal(body.d.speed, 5);
+        assert.match(body.d.ts, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    });
+
+    it("publishes exactly 131072 bytes, counted in bytes of UTF-8", async () => {
+        const { completed } = await start({ format: "text" });
+        send({ ...device, payload: "é".repeat(65_536) });
+        await completed.next();
+        assert.equal(events()[0]?.payloadBytes, 131_072);
+    });
+
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    const bad: [string, Record<string, unknown>, string, Record<string, unknown>?][] = [
+        ["no device id", { typeId: "pump", payload: 1 }, "GW_INVALID_ID"],
+        ["an empty device id", { typeId: "pump", deviceId: "", payload: 1 }, "GW_INVALID_ID"],
+        ["a type id with a space", { typeId: "my type", deviceId: "p1", payload: 1 }, "GW_INVALID_ID"],
+        ["a device id of 37 characters", { typeId: "pump", deviceId: "x".repeat(37), payload: 1 }, "GW_INVALID_ID"],
+        ["an object as device id", { typeId: "pump", deviceId: {}, payload: 1 }, "GW_INVALID_ID"],
+        ["an empty event id", { ...device, event: "", payload: 1 }, "GW_INVALID_ID", { eventId: "event", eventIdType: "msg" }],
+        ["an event id with a slash", { ...device, event: "a/b", payload: 1 }, "GW_INVALID_ID", { eventId: "event", eventIdType: "msg" }],
+        ["an event id with +", { ...device, event: "a+", payload: 1 }, "GW_INVALID_ID", { eventId: "event", eventIdType: "msg" }],
+        ["an event id with #", { ...device, event: "#", payload: 1 }, "GW_INVALID_ID", { eventId: "event", eventIdType: "msg" }],
+        [
+            "an event id with a control character",
+            { ...device, event: "a\u0007", payload: 1 },
+            "GW_INVALID_ID",
+            { eventId: "event", eventIdType: "msg" },
+        ],
+        ["no format in the message", { ...device, payload: 1 }, "GW_INVALID_ID", { format: "" }],
+        ["no payload", { ...device }, "GW_INVALID_PAYLOAD"],
+        ["a circular object", { ...device, payload: circular }, "GW_INVALID_PAYLOAD"],
+        ["BigInt", { ...device, payload: 10n }, "GW_INVALID_PAYLOAD"],
+        ["an object as text", { ...device, payload: {} }, "GW_INVALID_PAYLOAD", { format: "text" }],
+        ["131073 bytes", { ...device, payload: Buffer.alloc(131_073) }, "GW_PAYLOAD_TOO_LARGE", { format: "bin" }],
+        ["QoS 3", { ...device, payload: 1, qos: 3 }, "GW_INVALID_QOS", { qos: "" }],
+        ["a ttl in words", { ...device, payload: 1, ttl: "soon" }, "GW_INVALID_PAYLOAD"],
+        [
+            "a JSONata expression that fails",
+            { ...device, payload: "x" },
+            "GW_INVALID_PAYLOAD",
+            { deviceId: "$number(payload)", deviceIdType: "jsonata" },
+        ],
+    ];
+    for (const [name, message, code, properties] of bad) {
+        it(`refuses ${name} with ${code}: catchable, nothing published, connection up`, async () => {
+            const { caught, completed } = await start(properties);
+            send({ ...message, _msgid: "bad" });
+            const { error, _msgid } = await caught.next();
+            assert.deepEqual([Reflect.get(Object(error), "code"), _msgid], [code, "bad"]);
+            assert.deepEqual([events().length, completed.messages.length], [0, 0]);
+            assert.equal(simulator.observed.counts(clientId).connect, 1);
+        });
+    }
+
+    it("reports a message with a getter that throws by its id and topic only, instead of ending Node-RED", async () => {
+        const { caught } = await start();
+        const hostile = Object.defineProperty({ ...device, payload: 10n, topic: "t", _msgid: "h" }, "boom", {
+            enumerable: true,
+            get() {
+                throw new Error("boom");
+            },
+        });
+        node("event").emit(
+            "input",
+            hostile,
+            () => undefined,
+            () => assert.fail("done must not be called: it would clone the message"),
+        );
+        const { payload, topic, _msgid, error } = await caught.next();
+        assert.deepEqual([payload, topic, _msgid, Reflect.get(Object(error), "code")], [undefined, "t", "h", "GW_INVALID_PAYLOAD"]);
+    });
+
+    it("fails every message with GW_CONFIG when no gateway is chosen", async () => {
+        await load([eventNode({ gateway: "" }), ...observers]);
+        const caught = new Inbox("caught");
+        send({ ...device, payload: 1 });
+        assert.equal(Reflect.get(Object((await caught.next()).error), "code"), "GW_CONFIG");
+    });
+
+    it("fails every message with GW_CONFIG when the gateway is disabled", async () => {
+        await load([gatewayNode(simulator.port, { d: true }), eventNode(), ...observers]);
+        const caught = new Inbox("caught");
+        send({ ...device, payload: 1 });
+        assert.equal(Reflect.get(Object((await caught.next()).error), "code"), "GW_CONFIG");
+    });
+
+    it("fails every message with GW_CONFIG, and says so on the gateway, when an environment variable is not set", async () => {
+        await load([gatewayNode(simulator.port, { deviceId: "${TEST_NOT_SET}" }), eventNode(), ...observers]);
+        const caught = new Inbox("caught");
+        send({ ...device, payload: 1 });
+        const error = Object((await caught.next(({ topic }) => topic !== "gateway")).error);
+        assert.equal(error.code, "GW_CONFIG");
+        assert.match(error.message, /deviceId is to come from the environment variable TEST_NOT_SET, which is not set/);
+    });
+
+    it("takes identity and token from environment variables", async () => {
+        Object.assign(process.env, { TEST_ORG: "acme", TEST_TOKEN: "s3cret" });
+        await simulator.close();
+        simulator = await startSimulator({ port: 0, httpPort: 0, token: "s3cret" });
+        await load([gatewayNode(simulator.port, { orgId: "${TEST_ORG}" }), eventNode(), ...observers], {
+            gateway: { token: "${TEST_TOKEN}" },
+        });
+        await waitFor(() => simulator.observed.counts("g:acme:gw:gw1").subscribe, "the connection");
+    });
+
+    it("refuses QoS 0 while offline, because it is never queued", async () => {
+        const { caught, statuses } = await start({ qos: "0" });
+        simulator.setLink(true);
+        await statuses.next(({ status }) => Reflect.get(Object(status), "fill") === "red");
+        send({ ...device, payload: 1 });
+        await caught.next(({ error }) => Reflect.get(Object(error), "code") === "GW_NOT_CONNECTED");
+    });
+
+    it("keeps QoS 1 events while offline and delivers them in order when the link is back", async () => {
+        const { completed } = await start();
+        send({ ...device, payload: 0 });
+        await completed.count(1);
+        simulator.setLink(true);
+        for (let n = 1; n <= 5; n++) send({ ...device, payload: n });
+        simulator.setLink(false);
+        await completed.count(6, 20_000);
+        const values = events().map(({ payload }) => Number(payload));
+        assert.deepEqual([...new Set(values)], [0, 1, 2, 3, 4, 5]);
+    });
+});

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import helper from "node-red-node-test-helper";
+import { type Simulator, startSimulator } from "../../src/simulator/simulator";
+import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { freePortPair } from "../support/free-ports";
+import { waitFor } from "../support/wait-for";
+
+const clientId = "g:org:gw:gw1";
+const code = (message: Record<string, unknown>) => Reflect.get(Object(message.error), "code");
+const status = (message: Record<string, unknown>) => Reflect.get(Object(message.status), "text");
+
+describe("gateway-config", () => {
+    let simulator: Simulator;
+    withRuntime();
+
+    beforeEach(async () => {
+        simulator = await startSimulator({ port: 0, httpPort: 0, token: "s3cret" });
+    });
+
+    afterEach(() => simulator.close());
+
+    const good = { gateway: { token: "s3cret" } };
+    const connected = () => waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
+
+    it("makes one connection for all of its nodes, and none when nobody uses it", async () => {
+        await load([gatewayNode(simulator.port), eventNode(), eventNode({ id: "event2" }), commandNode(), ...observers], good);
+        await connected();
+        assert.equal(simulator.observed.total("connect"), 1);
+        await helper.unload();
+        simulator.observed.clear();
+        await load([gatewayNode(simulator.port), ...observers], good);
+        assert.equal(simulator.observed.total("connect"), 0);
+    });
+
+    it("subscribes its notifications before the first publish", async () => {
+        await load([gatewayNode(simulator.port), eventNode(), ...observers], good);
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1 });
+        await new Inbox("completed").next();
+        const commands = simulator.observed.packets().map(({ command }) => command);
+        assert.deepEqual(commands.slice(0, 3), ["connect", "subscribe", "publish"]);
+    });
+
+    it("closes with DISCONNECT, well within the time Node-RED allows", async () => {
+        await load([gatewayNode(simulator.port), eventNode(), ...observers], good);
+        await connected();
+        await helper.unload();
+        await waitFor(() => simulator.observed.counts(clientId).disconnect, "DISCONNECT");
+    });
+
+    it("brings its status to every node that uses it, and its errors to their Catch nodes", async () => {
+        await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "wrong" } });
+        const [caught, statuses] = [new Inbox("caught"), new Inbox("statuses")];
+        const error = await caught.next();
+        assert.deepEqual([code(error), error.topic, error.state], ["GW_AUTH", "gateway", "not-authorised"]);
+        await statuses.next((message) => status(message) === "device-event-out.status.notAuthorised");
+        await statuses.next((message) => status(message) === "gateway-config.status.notAuthorised");
+    });
+
+    it("never shows the token, neither the right nor a wrong one", async () => {
+        await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "wr0ng-t0ken" } });
+        const caught = new Inbox("caught");
+        await caught.next();
+        const shown = JSON.stringify([helper.log().args, caught.messages]);
+        assert.equal(shown.includes("wr0ng-t0ken"), false);
+    });
+
+    it("refuses visibly to share an identity with other settings, and shares it with the same", async () => {
+        await load(
+            [
+                gatewayNode(simulator.port),
+                gatewayNode(simulator.port, { id: "same" }),
+                gatewayNode(simulator.port, { id: "other", keepAlive: "30" }),
+                eventNode(),
+                eventNode({ id: "event2", gateway: "same" }),
+                eventNode({ id: "event3", gateway: "other" }),
+                ...observers,
+            ],
+            { ...good, same: { token: "s3cret" }, other: { token: "s3cret" } },
+        );
+        const error = await new Inbox("caught").next();
+        assert.equal(code(error), "GW_CONFIG");
+        assert.match(String(Reflect.get(Object(error.error), "message")), /g:org:gw:gw1 with different settings/);
+        await connected();
+        assert.equal(simulator.observed.total("connect"), 1);
+    });
+
+    it("reports settings that are not valid once the Catch nodes are there", async () => {
+        await load([gatewayNode(simulator.port, { keepAlive: "0" }), eventNode(), ...observers], good);
+        const error = await new Inbox("caught").next();
+        assert.deepEqual([code(error), error.topic, error.state], ["GW_CONFIG", "gateway", "config"]);
+        assert.equal(simulator.observed.total("connect"), 0);
+    });
+
+    it("runs the platform itself when it is on the built-in simulator", async () => {
+        await load([gatewayNode(await freePortPair(), { platform: "simulator" }), eventNode(), ...observers]);
+        const completed = new Inbox("completed");
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1, _msgid: "m" });
+        assert.equal((await completed.next())._msgid, "m");
+    });
+
+    it("says which port is taken when the built-in simulator cannot have it", async () => {
+        await load([gatewayNode(simulator.port, { platform: "simulator" }), eventNode(), ...observers]);
+        const error = await new Inbox("caught").next();
+        assert.equal(code(error), "GW_CONFIG");
+        assert.match(String(Reflect.get(Object(error.error), "message")), new RegExp(String(simulator.port)));
+    });
+});

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { requireRecord } from "../support/records";
+
+const root = process.cwd();
+const manifest = requireRecord(JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")));
+const packageName = String(manifest.name);
+const nodeTypes = Object.keys(requireRecord(requireRecord(manifest["node-red"]).nodes));
+
+function npm(directory: string, ...args: string[]): string {
+    const shell = process.platform === "win32";
+    return execFileSync("npm", args, { cwd: directory, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], shell });
+}
+
+/** The package as npm would publish it, and its list of files. */
+function pack(directory: string): { tarball: string; files: string[] } {
+    // dist/ was built before the tests ran.
+    const [packed] = JSON.parse(npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", directory));
+    const { filename, files } = requireRecord(packed);
+    assert.ok(Array.isArray(files));
+    return { tarball: path.join(directory, String(filename)), files: files.map((file) => String(requireRecord(file).path)) };
+}
+
+describe("the package", () => {
+    const directory = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-package-"));
+    const { tarball, files } = pack(directory);
+    const userDir = path.join(directory, "user");
+
+    before(function () {
+        this.timeout(180_000);
+        execFileSync("mkdir", [userDir]);
+        writeFileSync(path.join(userDir, "package.json"), JSON.stringify({ name: "user", private: true }));
+        // As the palette does it.
+        npm(userDir, "install", "--no-audit", "--no-update-notifier", "--no-fund", "--omit=dev", "--engine-strict", tarball);
+    });
+
+    after(() => rmSync(directory, { recursive: true, force: true }));
+
+    it("contains the built code, the forms, the examples and the documents, and nothing else", () => {
+        const allowed =
+            /^(dist\/(nodes|src)\/.*\.(js|js\.map|html|json|svg)|examples\/.*\.json|resources\/.*|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+        assert.deepEqual(
+            files.filter((file) => !allowed.test(file)),
+            [],
+        );
+        for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) assert.ok(files.includes(file), file);
+    });
+
+    it("contains for each node its code, its form, and labels and help in every language", () => {
+        const languages = readdirSync(path.join(root, "nodes", "locales"));
+        for (const type of nodeTypes) {
+            const wanted = [`dist/nodes/${type}.js`, `dist/nodes/${type}.html`];
+            for (const language of languages)
+                wanted.push(`dist/nodes/locales/${language}/${type}.json`, `dist/nodes/locales/${language}/${type}.html`);
+            assert.deepEqual(
+                wanted.filter((file) => !files.includes(file)),
+                [],
+            );
+        }
+    });
+
+    it("has at most six dependencies, none of them with an install script", () => {
+        const dependencies = Object.keys(requireRecord(manifest.dependencies));
+        assert.ok(dependencies.length <= 6, dependencies.join());
+        const installed = readdirSync(path.join(userDir, "node_modules"), { recursive: true, encoding: "utf8" }).filter((name) =>
+            /(^|[\\/])node_modules[\\/](@[^\\/]+[\\/])?[^\\/]+[\\/]package\.json$|^(@[^\\/]+[\\/])?[^\\/]+[\\/]package\.json$/.test(name),
+        );
+        assert.ok(installed.length > 5);
+        const scripted = installed.filter((name) => {
+            const { scripts } = requireRecord(JSON.parse(readFileSync(path.join(userDir, "node_modules", name), "utf8")));
+            return ["preinstall", "install", "postinstall"].some((script) => scripts && script in requireRecord(scripts));
+        });
+        assert.deepEqual(scripted, []);
+    });
+
+    for (const [version, module] of Object.entries(nodeRedModules)) {
+        describe(`installed into an empty ${version}`, () => {
+            let nodeRed: NodeRedProcess;
+
+            before(async function () {
+                this.timeout(90_000);
+                nodeRed = await NodeRedProcess.start(module, userDir);
+            });
+
+            after(async () => nodeRed?.stop());
+
+            const get = async (url: string, accept = "application/json"): Promise<Response> =>
+                fetch(new URL(url, nodeRed.url), { headers: { accept } });
+
+            it("registers every node type without an error", async () => {
+                const sets: unknown[] = await (await get("nodes")).json();
+                const own = sets.map(requireRecord).filter((set) => set.module === packageName);
+                assert.deepEqual(own.flatMap((set) => set.types).sort(), [...nodeTypes].sort());
+                assert.deepEqual(
+                    own.filter((set) => set.err !== undefined || set.enabled !== true),
+                    [],
+                );
+            });
+
+            it("serves forms, icons, labels and examples", async () => {
+                const forms = await (await get("nodes", "text/html")).text();
+                for (const type of nodeTypes) assert.match(forms, new RegExp(`data-template-name="${type}"`));
+                const icons = requireRecord(await (await get("icons")).json())[packageName];
+                assert.ok(Array.isArray(icons) && icons.length > 0);
+                for (const type of nodeTypes) {
+                    const catalogue = requireRecord(await (await get(`locales/${packageName}/${type}?lng=en-US`)).json());
+                    assert.ok(catalogue[type], `no labels for ${type}`);
+                }
+                const examples = await (await get("library/examples/flows")).text();
+                assert.match(examples, new RegExp(packageName));
+            });
+        });
+    }
+});

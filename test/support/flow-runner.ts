@@ -1,0 +1,129 @@
+import { once } from "node:events";
+import type { NodeAPI } from "node-red";
+import helper from "node-red-node-test-helper";
+import registerCommandIn from "../../nodes/device-command-in";
+import registerEventOut from "../../nodes/device-event-out";
+import registerGateway from "../../nodes/gateway-config";
+
+/** A node of a test flow. */
+export type FlowNode = Record<string, unknown> & { id: string; type: string };
+
+/** A message as helper nodes receive it. */
+export type FlowMessage = Record<string, unknown> & { payload?: unknown };
+
+helper.init(process.env.NODE_RED_PATH ?? require.resolve("node-red"));
+
+/** The helper registers the types anew for each flow, which Node-RED does once: its event emitter warns of that. */
+function allowManyRegistrations(RED: NodeAPI): void {
+    RED.events.setMaxListeners(0);
+}
+
+const registrations = [allowManyRegistrations, registerGateway, registerEventOut, registerCommandIn];
+
+/** Starts and ends the runtime around the tests of a suite, and unloads the flow after each of them. */
+export function withRuntime(): void {
+    before(async () => {
+        await new Promise<void>((resolve) => helper.startServer(resolve));
+    });
+    after(async () => {
+        await new Promise<void>((resolve) => helper.stopServer(resolve));
+    });
+    afterEach(async () => {
+        await helper.unload();
+    });
+}
+
+/** A tab around the nodes, without which Catch, Status and Complete nodes do not work. */
+function onTab(nodes: readonly FlowNode[]): FlowNode[] {
+    const isConfig = (node: FlowNode) => node.type === "gateway-config" || node.type === "tls-config";
+    return [
+        { id: "tab", type: "tab", label: "test" },
+        ...nodes.map((node) => (isConfig(node) ? node : { z: "tab", wires: [], x: 0, y: 0, ...node })),
+    ];
+}
+
+/** Loads a flow and waits until it has started; `types` are registered instead of those of the package. */
+export async function load(
+    nodes: readonly FlowNode[],
+    credentials: Record<string, Record<string, string>> = {},
+    types: readonly ((RED: NodeAPI) => void)[] = registrations,
+): Promise<void> {
+    // The runtime keeps the objects it is given, so each test hands over its own.
+    await helper.load([...types], structuredClone(onTab(nodes)), credentials);
+}
+
+/** The running node with this id. */
+export function node(id: string): ReturnType<typeof helper.getNode> {
+    return helper.getNode(id);
+}
+
+/** Every message a helper node receives from now on, and a way to wait for them. */
+export class Inbox {
+    readonly messages: FlowMessage[] = [];
+    #changed: () => void = () => undefined;
+
+    constructor(id: string) {
+        helper.getNode(id).on("input", (message: FlowMessage) => {
+            this.messages.push(message);
+            this.#changed();
+        });
+    }
+
+    /** Waits for the first message that fits, also among those already received. */
+    async next(fits: (message: FlowMessage) => boolean = () => true, timeoutMs = 10_000): Promise<FlowMessage> {
+        const deadline = AbortSignal.timeout(timeoutMs);
+        for (;;) {
+            const found = this.messages.find(fits);
+            if (found) return found;
+            const changed = new Promise<void>((resolve) => {
+                this.#changed = resolve;
+            });
+            await Promise.race([changed, once(deadline, "abort")]);
+            if (deadline.aborted) throw new Error(`no such message in ${timeoutMs} ms; received ${JSON.stringify(this.messages)}`);
+        }
+    }
+
+    /** Waits until this many messages are there. */
+    async count(wanted: number, timeoutMs = 10_000): Promise<FlowMessage[]> {
+        await this.next(() => this.messages.length >= wanted, timeoutMs);
+        return this.messages;
+    }
+}
+
+/** A `gateway-config` on a server of this machine. */
+export function gatewayNode(port: number, properties: Record<string, unknown> = {}): FlowNode {
+    return {
+        id: "gateway",
+        type: "gateway-config",
+        platform: "broker",
+        host: "127.0.0.1",
+        port: String(port),
+        transport: "tcp",
+        orgId: "org",
+        typeId: "gw",
+        deviceId: "gw1",
+        outbox: "memory",
+        ...properties,
+    };
+}
+
+/** A `device-event-out` that takes its ids from the message. */
+export function eventNode(properties: Record<string, unknown> = {}): FlowNode {
+    return { id: "event", type: "device-event-out", gateway: "gateway", ...properties };
+}
+
+/** A `device-command-in` wired to the helper node `commands`. */
+export function commandNode(properties: Record<string, unknown> = {}): FlowNode {
+    return { id: "command", type: "device-command-in", gateway: "gateway", wires: [["commands"]], ...properties };
+}
+
+/** Catch, Status and Complete nodes, wired to the helper nodes `caught`, `statuses` and `completed`. */
+export const observers: readonly FlowNode[] = [
+    { id: "catch", type: "catch", scope: null, wires: [["caught"]] },
+    { id: "status", type: "status", scope: null, wires: [["statuses"]] },
+    { id: "complete", type: "complete", scope: ["event"], wires: [["completed"]] },
+    { id: "caught", type: "helper" },
+    { id: "statuses", type: "helper" },
+    { id: "completed", type: "helper" },
+    { id: "commands", type: "helper" },
+];

@@ -1,0 +1,10 @@
+/** Waits until `condition` returns something truthy, and returns that; fails with what was waited for after the deadline. */
+export async function waitFor<T>(condition: () => T | Promise<T>, what: string, timeoutMs = 15_000): Promise<NonNullable<T>> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+        const result = await condition();
+        if (result) return result as NonNullable<T>;
+        if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+}
