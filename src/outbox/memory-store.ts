@@ -68,6 +68,7 @@ export class MemoryStore implements EventStore {
 
     #write(event: OutboxEvent): void {
         const { seq, device, topic, payload, bytes, qos, createdAt, expiresAt, message } = event;
+        if (this.#events.has(seq)) return;
         this.#events.set(seq, { seq, device, topic, payload, bytes, qos, createdAt, expiresAt, message });
         this.#order.add(seq);
         const own = this.#ofDevice.get(device);

@@ -53,7 +53,7 @@ export interface EventStore {
     readonly isDurable: boolean;
     /** Starts reporting; the first `opened` or `closed` comes when opening has ended, possibly before this returns. */
     attach(listener: EventStoreListener): void;
-    /** Stores and removes in one transaction; storing a number again replaces it, removing an unknown one is no error. */
+    /** Stores and removes in one transaction; storing a number that is there, or removing one that is not, changes nothing. */
     commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void;
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void;
     /** Finds the events whose time was up at `atMs` of the wall clock, at most `maxEvents` of them. Removes nothing. */

@@ -30,6 +30,13 @@ export function newEvent(device: string, text: string, options: Partial<NewEvent
     };
 }
 
+/** An event as a store holds it. */
+export function storedEvent(seq: number, device: string, options: Partial<OutboxEvent> = {}): OutboxEvent {
+    const createdAt = Date.UTC(2026, 0, 1);
+    const { topic, payload, bytes, qos, message } = newEvent(device, `event ${seq}`);
+    return { seq, device, topic, payload, bytes, qos, createdAt, expiresAt: createdAt + 3_600_000, message, ...options };
+}
+
 /** Remembers what it was told, and fails on a second word. */
 export class RecordedCompletion implements Completion {
     outcome: "open" | "done" | "failed" = "open";

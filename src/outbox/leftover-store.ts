@@ -1,0 +1,86 @@
+import type { GatewayError } from "../errors";
+import type { OutboxEvent } from "./event";
+import { MemoryStore } from "./memory-store";
+import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "./store";
+
+/**
+ * A memory store in front of events that an outbox on disk left in its file: what was reported safe is still sent after the user has
+ * switched to memory. Numbers up to the file's last belong to the file, larger ones to memory. A file that cannot be opened keeps its
+ * events until it can be, at a later start.
+ */
+export class LeftoverStore implements EventStore {
+    readonly isDurable = false;
+    readonly #file: EventStore;
+    readonly #memory = new MemoryStore();
+    #lastInFile = 0;
+    #isStarted = false;
+    #removals: number[] = [];
+    #isRemoving = false;
+
+    constructor(file: EventStore) {
+        this.#file = file;
+    }
+
+    attach(listener: EventStoreListener): void {
+        this.#file.attach({
+            opened: (contents) => this.#opened(contents, listener),
+            closed: () => this.#opened({ lastSeq: 0, events: 0, bytes: 0, isContinued: false }, listener),
+        });
+    }
+
+    commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
+        for (const seq of removals) if (seq <= this.#lastInFile) this.#removals.push(seq);
+        this.#removeFromFile();
+        this.#memory.commit(writes, removals, finished);
+    }
+
+    read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
+        if (range.after >= this.#lastInFile) {
+            this.#memory.read(range, finished);
+            return;
+        }
+        const upTo = Math.min(range.upTo, this.#lastInFile);
+        this.#file.read({ ...range, upTo }, (error, batch) => {
+            if (error || !batch.isComplete || upTo === range.upTo) finished(error, batch);
+            else
+                this.#memory.read({ ...range, after: upTo }, (_, rest) =>
+                    finished(undefined, { ...rest, events: [...batch.events, ...rest.events] }),
+                );
+        });
+    }
+
+    readExpired(atMs: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void): void {
+        this.#memory.readExpired(atMs, maxEvents, (_, inMemory) => {
+            if (this.#lastInFile === 0) finished(undefined, inMemory);
+            else this.#file.readExpired(atMs, maxEvents, (error, inFile) => finished(error, inFile.events.length > 0 ? inFile : inMemory));
+        });
+    }
+
+    shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void {
+        this.#memory.shiftTimes(afterSeq, byMs, finished);
+    }
+
+    #opened(contents: StoreContents, listener: EventStoreListener): void {
+        if (this.#isStarted) {
+            this.#removeFromFile();
+            return;
+        }
+        this.#isStarted = true;
+        this.#lastInFile = contents.events > 0 ? contents.lastSeq : 0;
+        listener.opened({ ...contents, lastSeq: this.#lastInFile });
+    }
+
+    /** Removes in one transaction whatever has come together during the one before. */
+    #removeFromFile(): void {
+        if (this.#isRemoving || this.#removals.length === 0) return;
+        const removals = this.#removals;
+        this.#removals = [];
+        this.#isRemoving = true;
+        this.#file.commit([], removals, (error) => {
+            this.#isRemoving = false;
+            // Tried again with the next removal: an event that stays is only sent twice.
+            if (error) this.#removals = [...removals, ...this.#removals];
+            else this.#removeFromFile();
+        });
+    }
+}

@@ -1,0 +1,57 @@
+import path from "node:path";
+import type { Clock } from "../clock";
+import { LeftoverStore } from "./leftover-store";
+import { MemoryStateStore } from "./memory-state-store";
+import { MemoryStore } from "./memory-store";
+import { SqliteStore, type StoreHealthListener } from "./sqlite-store";
+import { isSqliteAvailable } from "./sqlite-support";
+import type { EventStore, StateStore } from "./store";
+import { type FileOwner, storeDirectory, storeFileName } from "./store-file";
+
+/** What a gateway keeps, and where. */
+export interface GatewayStore {
+    readonly events: EventStore;
+    readonly state: StateStore;
+    /** The file; undefined where SQLite is not available: then nothing survives a restart. */
+    readonly path: string | undefined;
+    /** Resolves when the file was opened or could not be; `state` holds what the file holds from then on. */
+    readonly ready: Promise<void>;
+    /** Bytes that the file takes up. */
+    size(): Promise<number>;
+    /** Writes what is left of the states and gives the file free. */
+    close(deadlineMs: number): Promise<void>;
+}
+
+/** Which store a gateway needs. */
+export interface OpenStoreOptions {
+    readonly mode: "disk" | "memory" | "off";
+    /** Node-RED's user directory; without one (in tests of flows) everything is in memory. */
+    readonly userDir: string | undefined;
+    readonly owner: FileOwner;
+    readonly clock: Clock;
+    readonly listener: StoreHealthListener;
+}
+
+/** Whether events can be kept on disk at all; when not, `disk` means memory and the user must be told. */
+export function canUseDisk(userDir: string | undefined): boolean {
+    return userDir !== undefined && isSqliteAvailable();
+}
+
+/** Opens the store of one gateway identity. Never throws: a file that cannot be used is told to the listener and tried again. */
+export function openStore(options: OpenStoreOptions): GatewayStore {
+    const { mode, userDir, owner, clock, listener } = options;
+    if (userDir === undefined || !canUseDisk(userDir)) {
+        const close = (): Promise<void> => Promise.resolve();
+        const state = new MemoryStateStore();
+        return { events: new MemoryStore(), state, path: undefined, ready: Promise.resolve(), size: () => Promise.resolve(0), close };
+    }
+    const store = new SqliteStore({ path: path.join(storeDirectory(userDir), storeFileName(owner)), clock, listener });
+    return {
+        events: mode === "disk" ? store : new LeftoverStore(store),
+        state: store,
+        path: store.path,
+        ready: store.ready,
+        size: () => store.size(),
+        close: (deadlineMs) => store.close(deadlineMs),
+    };
+}

@@ -1,0 +1,232 @@
+import { closeSync, mkdirSync, openSync, renameSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
+import { eventColumns, type OpenedContents, type StoreFaults, stateColumns } from "./sqlite-messages";
+import { migrate } from "./sqlite-schema";
+
+/** A clock that shows less was never set. */
+const earliestTrueTime = Date.UTC(2025, 0, 1);
+/** How long to wait for another process that is just closing the file. */
+const busyTimeoutMs = 2000;
+/** Free pages worth giving back to the disk when no event is left. */
+const pagesWorthVacuum = 1000;
+
+interface Statements {
+    readonly insertEvent: StatementSync;
+    readonly removeEvent: StatementSync;
+    readonly addTotal: StatementSync;
+    readonly read: StatementSync;
+    readonly readOfDevice: StatementSync;
+    readonly readExpired: StatementSync;
+    readonly nextExpiry: StatementSync;
+    readonly shiftTimes: StatementSync;
+    readonly putState: StatementSync;
+    readonly removeState: StatementSync;
+}
+
+/** The outbox file, opened by exactly one process. Every method is synchronous and throws what SQLite throws; it runs in the worker. */
+export class SqliteFile {
+    readonly #path: string;
+    readonly #owner: string;
+    #faults: StoreFaults;
+    #database: DatabaseSync | undefined;
+    #statements: Statements | undefined;
+
+    constructor(options: { path: string; owner: string; faults: StoreFaults }) {
+        this.#path = options.path;
+        this.#owner = options.owner;
+        this.#faults = options.faults;
+    }
+
+    /** Opens the file and creates what is missing, readable by the owner only. */
+    open(): Omit<OpenedContents, "setAside"> {
+        mkdirSync(path.dirname(this.#path), { recursive: true, mode: 0o700 });
+        // SQLite gives its journals the mode of the file itself.
+        closeSync(openSync(this.#path, "a", 0o600));
+        const database = new DatabaseSync(this.#path);
+        this.#database = database;
+        database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = ${busyTimeoutMs}`);
+        database.exec(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 16777216",
+        );
+        database.exec("BEGIN EXCLUSIVE");
+        migrate(database);
+        restartUnsetTimes(database);
+        const total = database.prepare("SELECT events, bytes, owner FROM total").get();
+        database.prepare("UPDATE total SET owner = ?").run(this.#owner);
+        database.exec("COMMIT");
+        const events = Number(total?.events);
+        if (events === 0) shrink(database);
+        this.#statements = prepare(database);
+        this.#applyFaults();
+        return {
+            lastSeq: Number(database.prepare("SELECT max(seq) AS seq FROM event").get()?.seq ?? 0),
+            events,
+            bytes: Number(total?.bytes),
+            isContinued: total?.owner === this.#owner,
+            states: flat(database.prepare("SELECT kind, key, value FROM state").iterate(), stateColumns),
+        };
+    }
+
+    /** Closes the file; never throws. */
+    close(): void {
+        const database = this.#database;
+        this.#database = undefined;
+        this.#statements = undefined;
+        try {
+            database?.close();
+        } catch {
+            // What could not be closed is released when the process ends; there is nothing else to do with it.
+        }
+    }
+
+    /** Renames the file and its journals, so that a new one can be made; returns the new path. */
+    setAside(nowMs: number): string {
+        this.close();
+        const target = `${this.#path}.corrupt-${new Date(nowMs).toISOString().replaceAll(":", "-")}`;
+        renameSync(this.#path, target);
+        for (const suffix of ["-wal", "-shm"]) {
+            try {
+                renameSync(this.#path + suffix, target + suffix);
+            } catch {
+                // There need not be one.
+            }
+        }
+        return target;
+    }
+
+    setFaults(faults: StoreFaults): void {
+        this.#faults = faults;
+        this.#applyFaults();
+    }
+
+    commit(events: readonly SqlValue[], removals: readonly number[], states: readonly SqlValue[]): void {
+        const { insertEvent, removeEvent, addTotal, putState, removeState } = this.#open();
+        this.#transaction(() => {
+            let count = 0;
+            let bytes = 0;
+            for (let index = 0; index < events.length; index += eventColumns.length) {
+                const row = events.slice(index, index + eventColumns.length);
+                if (Number(insertEvent.run(...row).changes) === 0) continue;
+                count += 1;
+                bytes += Number(row[4]);
+            }
+            for (const seq of removals) {
+                const removed = removeEvent.get(seq);
+                if (!removed) continue;
+                count -= 1;
+                bytes -= Number(removed.bytes);
+            }
+            if (count !== 0 || bytes !== 0) addTotal.run(count, bytes);
+            for (let index = 0; index < states.length; index += stateColumns.length) {
+                const [kind = null, key = null, value = null] = states.slice(index, index + stateColumns.length);
+                if (value === null) removeState.run(kind, key);
+                else putState.run(kind, key, value);
+            }
+        });
+    }
+
+    read(range: { after: number; upTo: number; device: string | undefined; maxEvents: number; maxBytes: number }): {
+        values: SqlValue[];
+        isComplete: boolean;
+    } {
+        const { read, readOfDevice } = this.#open();
+        const { after, upTo, device, maxEvents, maxBytes } = range;
+        const rows =
+            device === undefined ? read.iterate(after, upTo, maxEvents + 1) : readOfDevice.iterate(device, after, upTo, maxEvents + 1);
+        const kept: SqlRow[] = [];
+        let bytes = 0;
+        let isComplete = true;
+        for (const row of rows) {
+            const isTooMuch = kept.length >= maxEvents || (kept.length > 0 && bytes + Number(row.bytes) > maxBytes);
+            if (isTooMuch) {
+                isComplete = false;
+                break;
+            }
+            bytes += Number(row.bytes);
+            kept.push(row);
+        }
+        return { values: flat(kept, eventColumns), isComplete };
+    }
+
+    readExpired(atMs: number, maxEvents: number): { values: SqlValue[]; next: number | undefined } {
+        const { readExpired, nextExpiry } = this.#open();
+        const values = flat(readExpired.all(atMs, maxEvents), eventColumns);
+        const next = nextExpiry.get(atMs)?.next;
+        return { values, next: typeof next === "number" ? next : undefined };
+    }
+
+    shiftTimes(afterSeq: number, byMs: number): void {
+        const { shiftTimes } = this.#open();
+        this.#transaction(() => {
+            shiftTimes.run(byMs, byMs, afterSeq);
+            if (this.#database) restartUnsetTimes(this.#database);
+        });
+    }
+
+    #open(): Statements {
+        if (!this.#statements) throw new Error("the outbox file is not open");
+        return this.#statements;
+    }
+
+    #transaction(action: () => void): void {
+        const database = this.#database;
+        if (!database) throw new Error("the outbox file is not open");
+        database.exec("BEGIN IMMEDIATE");
+        try {
+            action();
+            if (this.#faults.commitDelayMs) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, this.#faults.commitDelayMs);
+            database.exec("COMMIT");
+        } catch (error) {
+            try {
+                database.exec("ROLLBACK");
+            } catch {
+                // SQLite has rolled back by itself; the first error says why.
+            }
+            throw error;
+        }
+    }
+
+    #applyFaults(): void {
+        const maxPages = this.#faults.maxPages;
+        if (maxPages !== undefined) this.#database?.exec(`PRAGMA max_page_count = ${maxPages === 0 ? 1073741823 : maxPages}`);
+    }
+}
+
+function prepare(database: DatabaseSync): Statements {
+    const columns = eventColumns.join(", ");
+    const places = eventColumns.map(() => "?").join(", ");
+    return {
+        // A number that is there already was written by a group whose outcome did not reach us.
+        insertEvent: database.prepare(`INSERT INTO event (${columns}) VALUES (${places}) ON CONFLICT (seq) DO NOTHING`),
+        removeEvent: database.prepare("DELETE FROM event WHERE seq = ? RETURNING bytes"),
+        addTotal: database.prepare("UPDATE total SET events = events + ?, bytes = bytes + ?"),
+        read: database.prepare(`SELECT ${columns} FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
+        readOfDevice: database.prepare(`SELECT ${columns} FROM event WHERE device = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
+        readExpired: database.prepare(`SELECT ${columns} FROM event WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`),
+        nextExpiry: database.prepare("SELECT min(expires_at) AS next FROM event WHERE expires_at > ?"),
+        shiftTimes: database.prepare("UPDATE event SET created_at = created_at + ?, expires_at = expires_at + ? WHERE seq > ?"),
+        putState: database.prepare("INSERT OR REPLACE INTO state (kind, key, value) VALUES (?, ?, ?)"),
+        removeState: database.prepare("DELETE FROM state WHERE kind = ? AND key = ?"),
+    };
+}
+
+/** Events written while the clock had not been set get their whole time to live from now, as soon as it is set. */
+function restartUnsetTimes(database: DatabaseSync): void {
+    const nowMs = Date.now();
+    if (nowMs < earliestTrueTime) return;
+    const sql = "UPDATE event SET expires_at = expires_at - created_at + ?, created_at = ? WHERE expires_at < ?";
+    database.prepare(sql).run(nowMs, nowMs, earliestTrueTime);
+}
+
+/** Gives the disk back what a backlog that is gone took up. */
+function shrink(database: DatabaseSync): void {
+    const free = Number(database.prepare("PRAGMA freelist_count").get()?.freelist_count);
+    if (free >= pagesWorthVacuum) database.exec("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+function flat(rows: Iterable<SqlRow>, columns: readonly string[]): SqlValue[] {
+    const values: SqlValue[] = [];
+    for (const row of rows) for (const column of columns) values.push(row[column] ?? null);
+    return values;
+}

@@ -1,0 +1,91 @@
+import type { SqlValue } from "node:sqlite";
+
+/** How a file failed: what decides whether to wait, to try again or to set the file aside. */
+export type FailureKind = "locked" | "full" | "corrupt" | "newer" | "foreign" | "unusable";
+
+/** A failure as it crosses the thread boundary. */
+export interface StoreFailure {
+    readonly kind: FailureKind;
+    readonly text: string;
+}
+
+/** For tests: makes the file behave like one on bad hardware. */
+export interface StoreFaults {
+    /** Each transaction takes so much longer, as with a slow flush to the disk. */
+    readonly commitDelayMs?: number;
+    /** The file may not have more pages than this, as on a full disk; 0 lifts the limit. */
+    readonly maxPages?: number;
+}
+
+/** What the worker is started with. */
+export interface WorkerOptions {
+    readonly path: string;
+    /** Names the store object, to recognise a file that somebody else has used in between. */
+    readonly owner: string;
+    readonly faults: StoreFaults;
+}
+
+/** Asks of the worker. Rows are flat arrays: they cross the thread boundary much faster than objects. */
+export type WorkerRequest =
+    | { readonly id: number; readonly kind: "open" }
+    | { readonly id: number; readonly kind: "close" }
+    | { readonly id: number; readonly kind: "faults"; readonly faults: StoreFaults }
+    | {
+          readonly id: number;
+          readonly kind: "commit";
+          readonly events: SqlValue[];
+          readonly removals: readonly number[];
+          readonly states: SqlValue[];
+      }
+    | {
+          readonly id: number;
+          readonly kind: "read";
+          readonly after: number;
+          readonly upTo: number;
+          readonly device: string | undefined;
+          readonly maxEvents: number;
+          readonly maxBytes: number;
+      }
+    | { readonly id: number; readonly kind: "readExpired"; readonly atMs: number; readonly maxEvents: number }
+    | { readonly id: number; readonly kind: "shiftTimes"; readonly afterSeq: number; readonly byMs: number };
+
+/** The worker's answers; `values` and `states` are flat rows, `contents` comes with `open`. */
+export interface WorkerResponse {
+    readonly id: number;
+    readonly failure?: StoreFailure;
+    /** The file was closed because of the failure. */
+    readonly isClosed?: boolean;
+    readonly values?: SqlValue[];
+    readonly isComplete?: boolean;
+    readonly next?: number | undefined;
+    readonly contents?: OpenedContents;
+}
+
+/** What the worker found when it opened the file. */
+export interface OpenedContents {
+    readonly lastSeq: number;
+    readonly events: number;
+    readonly bytes: number;
+    readonly isContinued: boolean;
+    readonly states: SqlValue[];
+    /** Where the former file is now, if it could not be read. */
+    readonly setAside: string | undefined;
+}
+
+/** The columns of an event, in the order in which flat rows hold them. */
+export const eventColumns = [
+    "seq",
+    "device",
+    "topic",
+    "payload",
+    "bytes",
+    "qos",
+    "created_at",
+    "expires_at",
+    "message_id",
+    "node_id",
+    "event_id",
+] as const;
+
+/** The columns of a state; a value of null in a request removes it. */
+export const stateColumns = ["kind", "key", "value"] as const;

@@ -1,0 +1,64 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { FailureKind } from "./sqlite-messages";
+
+/** Marks the file as an outbox in SQLite's own header ("WIOT"). */
+const applicationId = 0x57494f54;
+
+/**
+ * What each version of the file adds to the one before. A released step is never changed: files in the field have taken it. Events carry no
+ * foreign keys and one row each, so that a group is written in one pass.
+ */
+const steps: readonly string[] = [
+    `CREATE TABLE event (
+        seq INTEGER PRIMARY KEY,
+        device TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        payload NOT NULL,
+        bytes INTEGER NOT NULL,
+        qos INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        message_id TEXT NOT NULL,
+        node_id TEXT NOT NULL,
+        event_id TEXT NOT NULL
+    );
+    CREATE INDEX event_of_device ON event (device, seq);
+    CREATE INDEX event_expiry ON event (expires_at);
+    CREATE TABLE total (events INTEGER NOT NULL, bytes INTEGER NOT NULL, owner TEXT NOT NULL);
+    INSERT INTO total VALUES (0, 0, '');
+    CREATE TABLE state (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;`,
+];
+
+/** The version of the file that this code writes. */
+export const schemaVersion = steps.length;
+
+/** A file that is intact but not for us. */
+export class UnusableFileError extends Error {
+    readonly kind: FailureKind;
+
+    constructor(kind: FailureKind, message: string) {
+        super(message);
+        this.kind = kind;
+    }
+}
+
+/** Brings an open database to the current version, within a transaction of the caller. Throws `UnusableFileError` when it is not ours. */
+export function migrate(database: DatabaseSync): void {
+    const version = pragma(database, "user_version");
+    const marker = pragma(database, "application_id");
+    const tables = Number(database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get()?.tables);
+    if (marker !== applicationId && tables > 0) {
+        throw new UnusableFileError("foreign", "it is a database of another program; move it away");
+    }
+    if (version > schemaVersion) {
+        const text = `it was written by a newer version of this package (file version ${version}, known up to ${schemaVersion}); install that version again, or move the file away`;
+        throw new UnusableFileError("newer", text);
+    }
+    for (const step of steps.slice(version)) database.exec(step);
+    if (version === schemaVersion) return;
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);
+}
+
+function pragma(database: DatabaseSync, name: "user_version" | "application_id"): number {
+    return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+}

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { systemClock } from "../../../src/clock";
+import type { GatewayError } from "../../../src/errors";
+import type { OutboxEvent } from "../../../src/outbox/event";
+import { LeftoverStore } from "../../../src/outbox/leftover-store";
+import { MemoryStore } from "../../../src/outbox/memory-store";
+import { SqliteStore } from "../../../src/outbox/sqlite-store";
+import { isSqliteAvailable } from "../../../src/outbox/sqlite-support";
+import type { EventStore, ReadBatch, ReadRange, StoreContents } from "../../../src/outbox/store";
+import { storedEvent } from "../../support/outbox";
+
+function ask<T>(start: (finished: (error: GatewayError | undefined, result: T) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result))));
+}
+
+function commit(store: EventStore, writes: OutboxEvent[], removals: number[] = []): Promise<unknown> {
+    return ask((finished) => store.commit(writes, removals, (error) => finished(error, undefined)));
+}
+
+function read(store: EventStore, range: Partial<ReadRange>): Promise<ReadBatch> {
+    return ask((finished) => store.read({ after: 0, upTo: 1000, maxEvents: 100, maxBytes: 1e6, ...range }, finished));
+}
+
+function numbers(batch: { events: readonly OutboxEvent[] }): number[] {
+    return batch.events.map((event) => event.seq);
+}
+
+/** What every store does, whatever it is made of. */
+function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () => Promise<void> }>): void {
+    let store: EventStore;
+    let dispose: () => Promise<void>;
+
+    beforeEach(async () => {
+        ({ store, dispose } = await open());
+    });
+
+    afterEach(() => dispose());
+
+    it("returns events as they were stored: text as text, bytes as bytes, in order", async () => {
+        const text = storedEvent(1, "t/a", { payload: "tempé ✓", bytes: 9, qos: 2 });
+        const binary = storedEvent(2, "t/b", { payload: Buffer.from([0, 255, 1]), bytes: 3 });
+        await commit(store, [text, binary]);
+        const batch = await read(store, {});
+        assert.deepEqual(batch, { events: [text, binary], isComplete: true });
+        assert.ok(Buffer.isBuffer(batch.events[1]?.payload));
+    });
+
+    it("stores a slice of a pool without the rest of the pool", async () => {
+        const payload = Buffer.from("xxhelloxx").subarray(2, 7);
+        await commit(store, [storedEvent(1, "t/a", { payload, bytes: 5 })]);
+        assert.equal(String((await read(store, {})).events[0]?.payload), "hello");
+    });
+
+    it("reads ranges in order, whatever the order of writing", async () => {
+        await commit(store, [storedEvent(5, "t/a"), storedEvent(2, "t/b")]);
+        await commit(store, [storedEvent(3, "t/a"), storedEvent(9, "t/a")]);
+        assert.deepEqual(numbers(await read(store, {})), [2, 3, 5, 9]);
+        assert.deepEqual(numbers(await read(store, { after: 2, upTo: 5 })), [3, 5]);
+        assert.deepEqual(numbers(await read(store, { device: "t/a", after: 3 })), [5, 9]);
+        assert.deepEqual(numbers(await read(store, { device: "t/none" })), []);
+    });
+
+    it("bounds a read by number and by bytes, but always returns something, and says whether that was all", async () => {
+        await commit(
+            store,
+            [1, 2, 3, 4].map((seq) => storedEvent(seq, "t/a", { payload: "x".repeat(10), bytes: 10 })),
+        );
+        const byNumber = await read(store, { maxEvents: 3 });
+        assert.deepEqual([numbers(byNumber), byNumber.isComplete], [[1, 2, 3], false]);
+        const exactly = await read(store, { maxEvents: 4 });
+        assert.deepEqual([numbers(exactly), exactly.isComplete], [[1, 2, 3, 4], true]);
+        const byBytes = await read(store, { maxBytes: 25 });
+        assert.deepEqual([numbers(byBytes), byBytes.isComplete], [[1, 2], false]);
+        const oneTooLarge = await read(store, { maxBytes: 1 });
+        assert.deepEqual([numbers(oneTooLarge), oneTooLarge.isComplete], [[1], false]);
+    });
+
+    it("removes, and takes a second write or removal of a number as no change", async () => {
+        await commit(store, [storedEvent(1, "t/a"), storedEvent(2, "t/a")]);
+        await commit(store, [storedEvent(2, "t/a", { payload: "other" })], [1, 7]);
+        const batch = await read(store, {});
+        assert.deepEqual(batch.events, [storedEvent(2, "t/a")]);
+        await commit(store, [], [2, 2]);
+        assert.deepEqual(numbers(await read(store, { device: "t/a" })), []);
+    });
+
+    it("finds what has expired, soonest first, and when the next one will", async () => {
+        await commit(
+            store,
+            [10, 30, 20, 40].map((expiresAt, index) => storedEvent(index + 1, "t/a", { expiresAt })),
+        );
+        const batch = await ask<{ events: readonly OutboxEvent[]; nextExpiresAt: number | undefined }>((f) => store.readExpired(30, 10, f));
+        assert.deepEqual([numbers(batch), batch.nextExpiresAt], [[1, 3, 2], 40]);
+        const none = await ask<{ events: readonly OutboxEvent[] }>((f) => store.readExpired(5, 10, f));
+        assert.deepEqual(numbers(none), []);
+    });
+
+    it("moves the times of the events after a number", async () => {
+        const base = Date.UTC(2026, 0, 1);
+        await commit(
+            store,
+            [1, 2].map((seq) => storedEvent(seq, "t/a", { createdAt: base, expiresAt: base + 10 })),
+        );
+        await ask((finished) => store.shiftTimes(1, 1000, (error) => finished(error, undefined)));
+        const { events } = await read(store, {});
+        assert.deepEqual(
+            events.map((event) => [event.createdAt - base, event.expiresAt - base]),
+            [
+                [0, 10],
+                [1000, 1010],
+            ],
+        );
+    });
+}
+
+describe("a memory store", () => {
+    behavesLikeAStore(() => {
+        const store = new MemoryStore();
+        store.attach({ opened: () => {}, closed: () => {} });
+        return Promise.resolve({ store, dispose: () => Promise.resolve() });
+    });
+
+    it("stays small and right while a long queue moves through it", () => {
+        const store = new MemoryStore();
+        const seen: number[] = [];
+        for (let seq = 1; seq <= 5000; seq++) {
+            store.commit([storedEvent(seq, `t/${seq % 7}`)], seq > 10 ? [seq - 10] : [], () => {});
+        }
+        store.read({ after: 0, upTo: 1e9, maxEvents: 100, maxBytes: 1e6 }, (_, batch) => seen.push(...numbers(batch)));
+        assert.deepEqual(seen, [4991, 4992, 4993, 4994, 4995, 4996, 4997, 4998, 4999, 5000]);
+    });
+});
+
+if (isSqliteAvailable()) {
+    const health = { failed: (error: GatewayError) => assert.fail(error), recovered: () => {} };
+
+    async function openSqlite(directory: string): Promise<SqliteStore> {
+        const store = new SqliteStore({ path: path.join(directory, "deep", "gw.sqlite"), clock: systemClock, listener: health });
+        await store.ready;
+        return store;
+    }
+
+    describe("an SQLite store", () => {
+        behavesLikeAStore(async () => {
+            const directory = mkdtempSync(path.join(tmpdir(), "outbox-"));
+            const store = await openSqlite(directory);
+            return { store, dispose: () => store.close(5000).then(() => rmSync(directory, { recursive: true })) };
+        });
+    });
+
+    describe("a memory store with what was left on disk", () => {
+        it("reads what was left before what is new, and removes it from the file", async () => {
+            const directory = mkdtempSync(path.join(tmpdir(), "outbox-"));
+            const before = await openSqlite(directory);
+            await commit(before, [storedEvent(1, "t/a"), storedEvent(2, "t/b"), storedEvent(3, "t/a")]);
+            await before.close(5000);
+
+            const file = await openSqlite(directory);
+            const store = new LeftoverStore(file);
+            const contents = await new Promise<StoreContents>((resolve) => store.attach({ opened: resolve, closed: () => {} }));
+            assert.deepEqual([contents.lastSeq, contents.events, contents.isContinued], [3, 3, false]);
+            await commit(store, [storedEvent(4, "t/a"), storedEvent(5, "t/b")]);
+            assert.deepEqual(numbers(await read(store, {})), [1, 2, 3, 4, 5]);
+            assert.deepEqual(numbers(await read(store, { maxEvents: 2 })), [1, 2]);
+            assert.deepEqual(numbers(await read(store, { device: "t/a", after: 1 })), [3, 4]);
+            assert.deepEqual(numbers(await read(store, { after: 3 })), [4, 5]);
+            await commit(store, [], [1, 3, 4]);
+            assert.deepEqual(numbers(await read(store, {})), [2, 5]);
+            await file.close(5000);
+
+            const after = await openSqlite(directory);
+            assert.deepEqual(numbers(await read(after, {})), [2]);
+            await after.close(5000);
+            rmSync(directory, { recursive: true });
+        });
+    });
+}
