@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../../src/clock";
+import { type ConnectionOptions, GatewayConnection } from "../../src/connection/gateway-connection";
+import { rejectsCode } from "../support/assertions";
+import { ConnectionRecorder } from "../support/connection-recorder";
+import { Mosquitto } from "../support/mosquitto";
+import { passwordFile } from "../support/mosquitto-passwords";
+import { waitFor } from "../support/wait-for";
+
+describe("connection to a broker", () => {
+    let broker: Mosquitto;
+    const connections: GatewayConnection[] = [];
+
+    before(async () => {
+        broker = await Mosquitto.start();
+    });
+    afterEach(() => Promise.all(connections.splice(0).map((connection) => connection.stop(1_000))));
+    after(() => broker.stop());
+
+    function connect(deviceId: string, options: Partial<ConnectionOptions> = {}) {
+        const recorder = new ConnectionRecorder();
+        const connection = new GatewayConnection(
+            {
+                host: "127.0.0.1",
+                port: broker.port,
+                transport: "tcp",
+                clientId: `g:org:gw:${deviceId}`,
+                keepAliveS: 60,
+                cleanSession: true,
+                clock: systemClock,
+                ...options,
+            },
+            recorder,
+        );
+        connections.push(connection);
+        connection.start();
+        return { connection, recorder };
+    }
+
+    async function online(deviceId: string, options: Partial<ConnectionOptions> = {}) {
+        const connected = connect(deviceId, options);
+        await waitFor(() => connected.connection.isOnline, "the connection to be online");
+        return connected;
+    }
+
+    it("carries thousands of events and messages of each quality of service, once each", async () => {
+        const receiver = await online("receiver");
+        const sender = await online("sender");
+        for (const qos of [0, 1, 2] as const) {
+            assert.equal(await receiver.connection.subscribe(`evt/${qos}/+`, qos), qos);
+            let settled = 0;
+            for (let i = 0; i < 1_000; i++) {
+                sender.connection.publish(`evt/${qos}/${i}`, `payload ${i} €`, qos, (error) => {
+                    if (!error) settled++;
+                });
+            }
+            await waitFor(() => settled === 1_000, "all acknowledgements");
+            await waitFor(() => receiver.recorder.messages.length >= 1_000, "all messages");
+            assert.deepEqual(
+                receiver.recorder.topics,
+                Array.from({ length: 1_000 }, (_, i) => `evt/${qos}/${i}`),
+            );
+            assert.deepEqual(receiver.recorder.messages[7]?.payload.toString(), "payload 7 €");
+            assert.equal(receiver.recorder.messages[7]?.qos, qos);
+            receiver.recorder.messages.length = 0;
+        }
+    });
+
+    it("passes payloads of every size unchanged", async () => {
+        const { connection, recorder } = await online("sizes");
+        await connection.subscribe("bytes", 1);
+        const sizes = [0, 1, 127, 128, 16_383, 16_384, 65_536, 131_072];
+        for (const size of sizes) connection.publish("bytes", Buffer.alloc(size, size % 251), 1, () => {});
+        await waitFor(() => recorder.messages.length === sizes.length, "all messages");
+        for (const [i, size] of sizes.entries()) assert.deepEqual(recorder.messages[i]?.payload, Buffer.alloc(size, size % 251));
+    });
+
+    it("acknowledges a message only when it was taken, and gets it again when the link ends before", async () => {
+        const first = await online("durable", { cleanSession: false });
+        await first.connection.subscribe("cmd", 1);
+        first.recorder.holding = true;
+        const sender = await online("commander");
+        sender.connection.publish("cmd", "reboot", 1, () => {});
+        await waitFor(() => first.recorder.messages.length === 1, "the message");
+        assert.equal(broker.count(/Received PUBACK from g:org:gw:durable/), 0);
+        await first.connection.stop(1_000);
+
+        const second = await online("durable", { cleanSession: false });
+        await waitFor(() => second.recorder.messages.length === 1, "the message again");
+        await broker.logged(/Received PUBACK from g:org:gw:durable/);
+        assert.deepEqual(second.connection.state, { phase: "online", sessionPresent: true });
+        await second.connection.unsubscribe("cmd");
+    });
+
+    it("leaves with a DISCONNECT, so that the last will stays unsaid", async () => {
+        const watcher = await online("watcher");
+        await watcher.connection.subscribe("will/+", 0);
+        const will = (name: string) => ({ will: { topic: `will/${name}`, payload: "offline", qos: 1 } as const });
+        const polite = await online("polite", will("polite"));
+        await polite.connection.stop(1_000);
+        const replaced = await online("abrupt", will("abrupt"));
+        await online("abrupt");
+        await waitFor(() => watcher.recorder.messages.length > 0, "the other's will");
+        await replaced.connection.stop(1_000);
+        assert.deepEqual(watcher.recorder.topics, ["will/abrupt"]);
+    });
+
+    it("says what is known when the token is wrong, and works as soon as it is corrected", async () => {
+        const strict = await Mosquitto.start({
+            general: ["allow_anonymous false", "password_file {dir}/passwords"],
+            files: { passwords: passwordFile({ "use-token-auth": "right" }) },
+        });
+        try {
+            const { connection, recorder } = connect("token", { port: strict.port, userName: "use-token-auth", password: "wrong" });
+            await waitFor(() => connection.state.phase === "waiting", "the refusal");
+            assert.equal(recorder.lastReason?.code, "GW_AUTH");
+            assert.doesNotMatch(recorder.lastReason?.text ?? "", /wrong"|right"/);
+            await rejectsCode("GW_NOT_CONNECTED", connection.subscribe("a", 1));
+            connection.updateCredentials({ userName: "use-token-auth", password: "right" });
+            await waitFor(() => connection.isOnline, "the connection");
+        } finally {
+            await Promise.all(connections.splice(0).map((connection) => connection.stop(1_000)));
+            await strict.stop();
+        }
+    });
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { describeEnd, describeTimeout, type ReasonContext } from "../../../src/connection/connect-error";
+
+const context: ReasonContext = { host: "mas.example", port: 443, transport: "tls", clientId: "g:ws1:gw:g1" };
+
+function failure(code: string, message = "something") {
+    return { kind: "failed", stage: "dialling", error: Object.assign(new Error(message), { code }) } as const;
+}
+
+describe("reasons in words", () => {
+    const cases: [code: string, reasonCode: string, words: RegExp][] = [
+        ["ENOTFOUND", "GW_NETWORK", /host name mas\.example was not found/],
+        ["EAI_AGAIN", "GW_NETWORK", /DNS does not answer/],
+        ["ECONNREFUSED", "GW_NETWORK", /mas\.example:443 refused the connection/],
+        ["ETIMEDOUT", "GW_NETWORK", /did not answer/],
+        ["EHOSTUNREACH", "GW_NETWORK", /cannot be reached/],
+        ["ECONNRESET", "GW_NETWORK", /reset the connection before it was established/],
+        ["CERT_HAS_EXPIRED", "GW_TLS", /has expired/],
+        ["ERR_TLS_CERT_ALTNAME_INVALID", "GW_TLS", /issued for another name/],
+        ["DEPTH_ZERO_SELF_SIGNED_CERT", "GW_TLS", /self-signed/],
+        ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "GW_TLS", /authority that is not trusted/],
+        ["ERR_SSL_WRONG_VERSION_NUMBER", "GW_TLS", /does not speak TLS/],
+        ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "GW_TLS", /require a client certificate/],
+        ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "GW_TLS", /does not accept the client certificate .*unknown ca/],
+        ["ERR_OSSL_PEM_NO_START_LINE", "GW_TLS", /cannot be read/],
+        ["ESTRANGE", "GW_NETWORK", /something/],
+    ];
+    for (const [code, reasonCode, words] of cases) {
+        it(`says what ${code} means`, () => {
+            const reason = describeEnd(failure(code), false, context);
+            assert.equal(reason.code, reasonCode);
+            assert.match(reason.text, words);
+        });
+    }
+
+    it("takes the first of several addresses that all failed", () => {
+        const error = new AggregateError([Object.assign(new Error(""), { code: "ECONNREFUSED" })]);
+        assert.match(describeEnd({ kind: "failed", stage: "dialling", error }, false, context).text, /refused/);
+    });
+
+    it("names no more causes of a refusal than the server tells apart", () => {
+        const text = describeEnd({ kind: "refused", returnCode: 5 }, false, context).text;
+        assert.match(text, /token, the organisation or the gateway's type or device id/);
+        assert.match(describeEnd({ kind: "refused", returnCode: 2 }, false, context).text, /does not accept the client id g:ws1:gw:g1/);
+        assert.match(describeEnd({ kind: "refused", returnCode: 3 }, false, context).text, /unavailable/);
+        assert.match(describeEnd({ kind: "refused", returnCode: 77 }, false, context).text, /77/);
+    });
+
+    it("thinks of the last will when a server closes without an answer, if there is one", () => {
+        const closed = { kind: "closed", stage: "open" } as const;
+        assert.doesNotMatch(describeEnd(closed, false, context).text, /last will/);
+        assert.match(describeEnd(closed, false, { ...context, willTopic: "iot-2/x" }).text, /refuses the last will on iot-2\/x/);
+        assert.match(describeEnd(closed, true, context).text, /closed the connection\.$/);
+    });
+
+    it("tells how far an attempt got that timed out", () => {
+        const texts = (["dialling", "securing", "open"] as const).map((stage) => describeTimeout(stage, 30_000, context).text);
+        assert.match(texts[0] ?? "", /did not answer within 30 s/);
+        assert.match(texts[1] ?? "", /handshake within 30 s/);
+        assert.match(texts[2] ?? "", /CONNECT within 30 s/);
+    });
+});

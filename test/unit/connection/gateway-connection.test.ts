@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import { GatewayConnection } from "../../../src/connection/gateway-connection";
+import { rejectsCode } from "../../support/assertions";
+import { ConnectionRecorder } from "../../support/connection-recorder";
+import { FakeClock } from "../../support/fake-clock";
+import { fakeTransports } from "../../support/fake-transport";
+
+function setUp(keepAliveS = 60) {
+    const clock = new FakeClock();
+    const transports = fakeTransports();
+    const recorder = new ConnectionRecorder();
+    const connection = new GatewayConnection(
+        {
+            host: "broker.test",
+            port: 8883,
+            transport: "tls",
+            clientId: "g:org:gw:g1",
+            userName: "use-token-auth",
+            password: "wrong",
+            keepAliveS,
+            cleanSession: true,
+            clock,
+            random: () => 0.5,
+            transportFactory: transports.factory,
+        },
+        recorder,
+    );
+    const goOnline = () => transports.latest().listener.connected(false);
+    return { clock, transports, recorder, connection, goOnline };
+}
+
+const closed = { kind: "closed", stage: "open" } as const;
+const ignore = () => {};
+
+describe("gateway connection", () => {
+    it("never stops trying, with growing pauses of at most a minute", () => {
+        const { clock, transports, recorder, connection } = setUp();
+        connection.start();
+        const pausesMs: number[] = [];
+        for (let i = 0; i < 10; i++) {
+            transports
+                .latest()
+                .listener.ended({ kind: "failed", stage: "dialling", error: Object.assign(new Error("x"), { code: "ECONNREFUSED" }) });
+            const state = connection.state;
+            assert.equal(state.phase, "waiting");
+            if (state.phase !== "waiting") return;
+            assert.match(state.reason.text, /broker\.test:8883 refused the connection/);
+            pausesMs.push(state.retryInMs);
+            const attempts = transports.made.length;
+            clock.advance(state.retryInMs - 1);
+            assert.equal(transports.made.length, attempts);
+            clock.advance(1);
+            assert.equal(transports.made.length, attempts + 1);
+        }
+        assert.deepEqual(pausesMs, [1500, 3000, 6000, 12_000, 24_000, 45_000, 45_000, 45_000, 45_000, 45_000]);
+        assert.equal(recorder.phases.at(-1), "connecting");
+    });
+
+    it("starts over with short pauses after 30 s of a good link", () => {
+        const { clock, transports, connection, goOnline } = setUp();
+        connection.start();
+        for (let i = 0; i < 4; i++) {
+            transports.latest().listener.ended(closed);
+            clock.advance(60_000);
+        }
+        goOnline();
+        clock.advance(30_000);
+        transports.latest().listener.ended(closed);
+        assert.equal(connection.state.phase === "waiting" && connection.state.retryInMs, 1500);
+    });
+
+    it("waits at least a minute after a refusal of the credentials, whatever the code", () => {
+        for (const returnCode of [2, 4, 5]) {
+            const { transports, connection } = setUp();
+            connection.start();
+            transports.latest().listener.ended({ kind: "refused", returnCode });
+            const state = connection.state;
+            assert.ok(state.phase === "waiting" && state.retryInMs >= 60_000 && state.reason.code === "GW_AUTH");
+            assert.doesNotMatch(state.reason.text, /wrong"/);
+        }
+    });
+
+    it("uses corrected credentials at once", () => {
+        const { transports, connection } = setUp();
+        connection.start();
+        transports.latest().listener.ended({ kind: "refused", returnCode: 5 });
+        connection.updateCredentials({ userName: "use-token-auth", password: "right" });
+        assert.equal(transports.made.length, 2);
+        assert.equal(transports.latest().options.password, "right");
+    });
+
+    it("suspects another client when the connection keeps ending right after it was accepted", () => {
+        const { clock, transports, recorder, connection, goOnline } = setUp();
+        connection.start();
+        for (let i = 0; i < 3; i++) {
+            goOnline();
+            clock.advance(500);
+            transports.latest().listener.ended(closed);
+            if (i < 2) {
+                assert.equal(recorder.lastReason?.code, "GW_NETWORK");
+                clock.advance(10_000);
+            }
+        }
+        const state = connection.state;
+        assert.ok(state.phase === "waiting" && state.reason.code === "GW_TAKEN_OVER" && state.retryInMs >= 30_000);
+        assert.match(state.reason.text, /g:org:gw:g1/);
+    });
+
+    it("gives up an attempt that gets no answer within 30 s", () => {
+        const { clock, transports, recorder, connection } = setUp();
+        connection.start();
+        clock.advance(30_000);
+        assert.equal(transports.latest().end, "destroyed");
+        assert.match(recorder.lastReason?.text ?? "", /did not answer the MQTT CONNECT within 30 s/);
+    });
+
+    it("reports what Node cannot make a connection of as a reason", () => {
+        const clock = new FakeClock();
+        const recorder = new ConnectionRecorder();
+        const transportFactory = () => {
+            throw Object.assign(new Error("no start line"), { code: "ERR_OSSL_PEM_NO_START_LINE" });
+        };
+        const connection = new GatewayConnection(
+            { host: "h", port: 1, transport: "tls", clientId: "c", keepAliveS: 60, cleanSession: true, clock, transportFactory },
+            recorder,
+        );
+        connection.start();
+        assert.equal(recorder.lastReason?.code, "GW_TLS");
+        assert.match(recorder.lastReason?.text ?? "", /cannot be read/);
+    });
+
+    it("settles each publish exactly once: acknowledged, or failed when the connection ends", () => {
+        const { transports, connection, goOnline } = setUp();
+        const outcomes: string[] = [];
+        const note = (name: string) => (error?: Error) => outcomes.push(`${name} ${error ? "failed" : "done"}`);
+        connection.publish("t", "early", 1, note("early"));
+        connection.start();
+        goOnline();
+        connection.publish("t", "one", 1, note("one"));
+        connection.publish("t", "two", 1, note("two"), true);
+        connection.publish("t", "three", 1, note("three"));
+        const [one] = transports.latest().published;
+        one?.settled();
+        one?.settled();
+        transports.latest().listener.ended(closed);
+        assert.deepEqual(outcomes, ["early failed", "one done", "three failed", "two failed"]);
+    });
+
+    it("tells a publish made while the connection ends that there is none", () => {
+        const { transports, connection, goOnline } = setUp();
+        connection.start();
+        goOnline();
+        const codes: unknown[] = [];
+        connection.publish("t", "one", 1, () => {
+            connection.publish("t", "again", 1, (error) => codes.push(error instanceof Error && "code" in error && error.code));
+        });
+        transports.latest().listener.ended(closed);
+        assert.deepEqual(codes, ["GW_NOT_CONNECTED"]);
+    });
+
+    it("tells a refused subscription from an unanswered one", async () => {
+        const { transports, connection, goOnline } = setUp();
+        await rejectsCode("GW_NOT_CONNECTED", connection.subscribe("a", 1));
+        connection.start();
+        goOnline();
+        const answers = [connection.subscribe("a", 1), connection.subscribe("b", 1), connection.subscribe("c", 1)];
+        const [granted, refused, unanswered] = transports.latest().subscribed;
+        granted?.answered(0);
+        refused?.answered(128);
+        unanswered?.answered(undefined);
+        assert.equal(await answers[0], 0);
+        assert.match((await rejectsCode("GW_SUBSCRIBE_REFUSED", Promise.resolve(answers[1]))).message, /refused the subscription to b/);
+        await rejectsCode("GW_NOT_CONNECTED", Promise.resolve(answers[2]));
+    });
+
+    it("opens the connection anew when a message is not taken within 30 s", () => {
+        const { clock, transports, recorder, connection, goOnline } = setUp();
+        recorder.holding = true;
+        connection.start();
+        goOnline();
+        const message = { topic: "t", payload: Buffer.of(1), qos: 1, duplicate: false, retain: false } as const;
+        transports.latest().listener.messageReceived(message, assert.fail);
+        clock.advance(29_999);
+        assert.equal(transports.latest().end, "none");
+        clock.advance(1);
+        assert.equal(transports.latest().end, "destroyed");
+        assert.match(recorder.lastReason?.text ?? "", /could not be handed to the flow within 30 s/);
+    });
+
+    it("lets the acknowledgement of a message follow the hand-over, once", () => {
+        const { clock, transports, recorder, connection, goOnline } = setUp();
+        recorder.holding = true;
+        connection.start();
+        goOnline();
+        let acknowledged = 0;
+        const message = { topic: "t", payload: Buffer.of(1), qos: 1, duplicate: false, retain: false } as const;
+        transports.latest().listener.messageReceived(message, () => acknowledged++);
+        assert.equal(acknowledged, 0);
+        for (const accept of [...recorder.held, ...recorder.held]) accept();
+        assert.equal(acknowledged, 1);
+        clock.advance(40_000);
+        assert.equal(connection.isOnline, true);
+    });
+
+    it("opens the connection anew on request, at once and in good order", () => {
+        const { transports, recorder, connection, goOnline } = setUp();
+        connection.start();
+        goOnline();
+        connection.reconnect({ code: "GW_NETWORK", text: "on request" });
+        assert.equal(transports.made[0]?.end, "disconnected");
+        assert.equal(transports.made.length, 2);
+        assert.deepEqual(recorder.phases, ["connecting", "online", "connecting", "connecting"]);
+    });
+
+    it("stops with a DISCONNECT and leaves no timer", async () => {
+        const { clock, transports, recorder, connection, goOnline } = setUp();
+        connection.start();
+        goOnline();
+        await connection.stop(5_000);
+        assert.equal(transports.latest().end, "disconnected");
+        assert.equal(recorder.phases.at(-1), "closed");
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("stops at the deadline even when the socket never reports its end", async () => {
+        const { clock, transports, connection, goOnline } = setUp();
+        connection.start();
+        goOnline();
+        transports.latest().reportsEnd = false;
+        const stopped = connection.stop(5_000);
+        clock.advance(5_000);
+        await stopped;
+        assert.equal(transports.latest().end, "destroyed");
+        assert.equal(connection.state.phase, "closed");
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("stops while it waits for the next attempt", async () => {
+        const { clock, transports, connection } = setUp();
+        connection.start();
+        transports.latest().listener.ended(closed);
+        await connection.stop(5_000);
+        clock.advance(100_000);
+        assert.equal(transports.made.length, 1);
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("can be stopped and started from within its own state changes", async () => {
+        const clock = new FakeClock();
+        const transports = fakeTransports();
+        const recorder = new ConnectionRecorder();
+        const stops: Promise<void>[] = [];
+        const connection = new GatewayConnection(
+            {
+                host: "h",
+                port: 1,
+                transport: "tcp",
+                clientId: "c",
+                keepAliveS: 60,
+                cleanSession: true,
+                clock,
+                transportFactory: transports.factory,
+            },
+            Object.assign(recorder, {
+                stateChanged: (state: { phase: string }) => {
+                    if (state.phase === "connecting") stops.push(connection.stop(1_000));
+                },
+            }),
+        );
+        connection.start();
+        await Promise.all(stops);
+        assert.equal(connection.state.phase, "closed");
+        assert.equal(transports.made.length, 0);
+        assert.equal(clock.timerCount, 0);
+        connection.publish("t", "x", 1, ignore);
+    });
+});

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { MessageIds } from "../../../src/connection/message-ids";
+import { MqttSession } from "../../../src/connection/mqtt-session";
+
+describe("message ids", () => {
+    it("go round without ever handing out one that is in use", () => {
+        const ids = new MessageIds(() => 0.9999);
+        const withheld = ids.allocate();
+        for (let i = 0; i < 200_000; i++) {
+            const id = ids.allocate();
+            assert.ok(id !== null && id !== withheld && id >= 1 && id <= 65_535);
+            ids.deallocate(id);
+        }
+    });
+
+    it("end when all are in use, and go on when one is free again", () => {
+        const ids = new MessageIds(() => 0);
+        const all = new Set<number>();
+        for (let id = ids.allocate(); id !== null; id = ids.allocate()) all.add(id);
+        assert.equal(all.size, 65_535);
+        ids.deallocate(4_711);
+        assert.equal(ids.allocate(), 4_711);
+        assert.equal(ids.allocate(), null);
+    });
+});
+
+describe("MQTT session", () => {
+    it("keeps the ids of incomplete QoS 2 publishes out of use until the server has released them", () => {
+        const session = new MqttSession<{ messageId?: number }>(() => 0);
+        const ids = [session.ids.allocate(), session.ids.allocate(), session.ids.allocate()];
+        assert.deepEqual(ids, [1, 2, 3]);
+        session.connectionEnded([2]);
+        assert.deepEqual([...session.unreleased], [2]);
+        assert.equal(session.ids.register(1), true);
+        assert.equal(session.ids.register(2), false);
+        session.released(2);
+        session.connectionEnded([]);
+        assert.equal(session.ids.register(2), true);
+    });
+
+    it("forgets everything when the server has no session", () => {
+        const session = new MqttSession<{ messageId?: number }>(() => 0);
+        session.hold({ messageId: 9 });
+        session.connectionEnded([5]);
+        session.reset();
+        assert.equal(session.held(9), undefined);
+        assert.deepEqual([...session.unreleased], []);
+        assert.equal(session.ids.register(5), true);
+    });
+});
