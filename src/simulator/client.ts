@@ -38,7 +38,6 @@ export class Client implements Outlet, Contacting {
     readonly #sessionPresent: boolean;
     #state: "connected" | "leaving" | "closed" = "connected";
     #will: Message | undefined;
-    #hasSession = true;
 
     constructor(platform: Platform, line: Line, openedAt: Date, { identity, organisation, will }: Admission, packet: IConnectPacket) {
         const { settings, timers } = platform;
@@ -73,23 +72,17 @@ export class Client implements Outlet, Contacting {
     begin(): void {
         const { organisation, identity, clientId } = this;
         const older = organisation.clients.get(clientId);
-        older?.giveUpSession();
         const previous = organisation.sessions.get(clientId);
         if (previous && previous !== this.session) organisation.removeSession(previous);
         organisation.addSession(this.session);
         organisation.clients.set(clientId, this);
         if (identity.typeId !== "" && !organisation.registry.isFull) organisation.registry.register(identity.typeId, identity.id);
         this.send({ cmd: "connack", returnCode: 0, sessionPresent: this.#sessionPresent });
+        // Before the session is attached here, since closing the older connection detaches it there.
         older?.close(288);
         this.#report("connected");
         publishMonitoring(this, "Connect", this.#line.remoteAddress, this.#openedAt);
         this.session.attach(this);
-    }
-
-    /** Another connection with this client id has come: it takes the session over before this one ends. */
-    giveUpSession(): void {
-        this.session.detach();
-        this.#hasSession = false;
     }
 
     /** Handles a packet after CONNECT. */
@@ -137,7 +130,7 @@ export class Client implements Outlet, Contacting {
 
     /** The socket takes data again. */
     flush(): void {
-        if (this.#hasSession) this.session.flush();
+        if (!this.gone) this.session.flush();
     }
 
     /** Closes when nothing came for one and a half times the keep-alive. A client that is not read cannot be silent. */
@@ -194,8 +187,8 @@ export class Client implements Outlet, Contacting {
         this.#inflow.dispose();
         organisation.firstContacts.abandon(this);
         if (organisation.clients.get(this.clientId) === this) organisation.clients.delete(this.clientId);
-        if (this.#hasSession) session.detach();
-        if (this.#hasSession && !session.durable) organisation.removeSession(session);
+        session.detach();
+        if (!session.durable) organisation.removeSession(session);
         this.#report("disconnected", { code, message: closeReasons[code] });
         if (this.#will) organisation.publish(this.#will);
         publishMonitoring(this, "Disconnect", this.#line.remoteAddress, this.#openedAt, code);

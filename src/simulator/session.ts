@@ -79,7 +79,7 @@ export class Session {
         const outgoing = qos === message.qos ? message : { ...message, qos };
         if (subscription.length === 0 && this.#maySend(qos)) {
             this.#send(outgoing);
-        } else if (this.#outlet || (this.durable && subscription.qos > 0)) {
+        } else if (this.#outlet || subscription.qos > 0) {
             subscription.enqueue(outgoing, this.#limits.queueDepth);
             this.#backlog.add(subscription);
         }

@@ -297,6 +297,19 @@ describe("durable sessions", () => {
         assert.deepEqual([(await again.message()).topic, (await again.message()).topic], [command("c2"), command("c3")]);
     });
 
+    it("forgets what waited for a filter of QoS 0 when the connection ends", async () => {
+        const deaf = await platform.connect("g:org:mygw:gw1", { clean: false });
+        await deaf.subscribe(all, 0);
+        deaf.pause();
+        for (let index = 0; index < 200; index++) platform.simulator.publish("org", command("big"), Buffer.alloc(100_000));
+        const subscriptions = platform.simulator.organisation("org").sessions.get("g:org:mygw:gw1")?.subscriptions.values() ?? [];
+        const [subscription] = [...subscriptions];
+        assert.ok(subscription && subscription.length > 0);
+        const again = await platform.connect("g:org:mygw:gw1", { clean: false });
+        assert.deepEqual([subscription.length, (await again.settle()).length], [0, 0]);
+        deaf.resume();
+    });
+
     it("moves to the newer connection at a take-over, so that nothing is lost", async () => {
         const application = await platform.connect("a:org:app");
         const older = await platform.connect("g:org:mygw:gw1", { clean: false });

@@ -197,6 +197,15 @@ describe("first contact with a device", () => {
         );
     });
 
+    it("notifies once when several messages waited for a refusal, and acknowledges all of them", async () => {
+        await start({ registration: { rules: [{ devices: "*/late*", rc: 177, delayMs: 20 }] } });
+        for (let count = 0; count < 3; count++) gateway.publishOnly(event("late1"));
+        for (let count = 0; count < 3; count++) await gateway.next((packet) => packet.cmd === "puback");
+        assert.equal((await nextNotification(gateway)).RC, 177);
+        await gateway.publish("marker");
+        assert.equal((await nextNotification(gateway)).Topic, "marker");
+    });
+
     it("withholds the SUBACK while the registration is pending", async () => {
         await start();
         gateway.publishOnly(event("slow1"), "1");
