@@ -35,7 +35,10 @@ export class DrainMeter {
         if (elapsedMs >= sampleMs) {
             const isStale = elapsedMs > forgetMs;
             this.#rate = isStale ? undefined : smooth(this.#rate, ((acknowledged - this.#acknowledged) * 1000) / elapsedMs);
-            this.#decline = isStale ? undefined : smooth(this.#decline, ((this.#left - left) * 1000) / elapsedMs);
+            const decline = ((this.#left - left) * 1000) / elapsedMs;
+            // When a growing backlog begins to go down, how fast it grew says nothing any more.
+            const turned = decline > 0 && (this.#decline ?? 0) <= 0;
+            this.#decline = isStale ? undefined : smooth(turned ? undefined : this.#decline, decline);
             this.#sampledMs = nowMs;
             this.#acknowledged = acknowledged;
             this.#left = left;

@@ -25,6 +25,7 @@ export class ExpirySweep {
     #timer: Timer | undefined;
     #timerDueMs = Number.POSITIVE_INFINITY;
     #isStopped = false;
+    #isAsking = false;
 
     constructor(options: ExpirySweepOptions) {
         this.#options = options;
@@ -57,15 +58,15 @@ export class ExpirySweep {
     #sweep(): void {
         this.#timerDueMs = Number.POSITIVE_INFINITY;
         const nowMs = this.#options.now();
-        const nextInMemoryMs = this.#options.expireInMemory(nowMs);
+        this.#sleep(this.#options.expireInMemory(nowMs), nowMs);
+        if (this.#isAsking) return;
+        this.#isAsking = true;
         this.#options.store.readExpired(nowMs, batchEvents, (error, batch) => {
-            if (error) {
-                this.#sleep(nowMs + longestSleepMs, nowMs);
-                return;
-            }
+            this.#isAsking = false;
             for (const event of batch.events) this.#options.expireStored(event);
-            const nextStoredMs = batch.events.length === batchEvents ? nowMs : (batch.nextExpiresAt ?? Number.POSITIVE_INFINITY);
-            this.#sleep(Math.min(nextInMemoryMs, nextStoredMs), nowMs);
+            if (error) this.#sleep(nowMs + longestSleepMs, nowMs);
+            else if (batch.events.length === batchEvents) this.#sleep(nowMs, nowMs);
+            else if (batch.nextExpiresAt !== undefined) this.#sleep(batch.nextExpiresAt, nowMs);
         });
     }
 

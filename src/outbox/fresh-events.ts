@@ -12,6 +12,7 @@ export class FreshEvents {
     #entries: Entry[] = [];
     #first = 0;
     #timer: Timer | undefined;
+    #timerDueMs = Number.POSITIVE_INFINITY;
 
     constructor(options: { clock: Clock; delayMs: () => number; late: (entry: Entry) => void }) {
         this.#clock = options.clock;
@@ -22,7 +23,8 @@ export class FreshEvents {
     /** The event's `admittedMs` must be set. */
     add(entry: Entry): void {
         this.#entries.push(entry);
-        if (!this.#timer) this.#arm(this.#delayMs());
+        const delayMs = this.#delayMs();
+        if (entry.admittedMs + delayMs < this.#timerDueMs) this.#arm(delayMs, entry.admittedMs);
     }
 
     /** An event was finished: those at the front that need nothing any more are let go. */
@@ -46,9 +48,13 @@ export class FreshEvents {
         this.#first = 0;
     }
 
-    #arm(delayMs: number): void {
+    /** Arms the timer, or brings it forward: the delay shrinks once it is known how quick the platform is. */
+    #arm(delayMs: number, nowMs: number): void {
+        this.#timer?.cancel();
+        this.#timerDueMs = nowMs + delayMs;
         this.#timer = this.#clock.setTimer(delayMs, () => {
             this.#timer = undefined;
+            this.#timerDueMs = Number.POSITIVE_INFINITY;
             this.#giveOut();
         });
     }
@@ -63,7 +69,7 @@ export class FreshEvents {
             this.skipFinished();
         }
         const next = this.#entries[this.#first];
-        if (next) this.#arm(Math.max(next.admittedMs + delayMs - nowMs, 1));
+        if (next) this.#arm(Math.max(next.admittedMs + delayMs - nowMs, 1), nowMs);
         else {
             this.#entries = [];
             this.#first = 0;

@@ -2,9 +2,11 @@ import { GatewayError } from "../../src/errors";
 import type { DeviceGate, EventLink, GateAnswer } from "../../src/outbox/dispatcher";
 import type { Completion, NewEvent, OutboxEvent } from "../../src/outbox/event";
 import type { LedgerListener } from "../../src/outbox/ledger";
-import type { OutboxLimits } from "../../src/outbox/limits";
+import type { MemoryLimits, OutboxLimits } from "../../src/outbox/limits";
 import { MemoryStore } from "../../src/outbox/memory-store";
+import { Outbox } from "../../src/outbox/outbox";
 import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../src/outbox/store";
+import { FakeClock } from "./fake-clock";
 
 /** The limits a test does not care about. */
 export const roomyLimits: OutboxLimits = {
@@ -134,6 +136,22 @@ export class RecordingListener implements LedgerListener {
 /** What survives the end of a process. */
 export class Disk {
     data = new MemoryStore();
+
+    /** Events on the disk. */
+    get events(): number {
+        let events = 0;
+        this.data.attach({
+            opened: (contents) => {
+                events = contents.events;
+            },
+            closed: () => {},
+        });
+        return events;
+    }
+
+    clear(): void {
+        this.data = new MemoryStore();
+    }
 }
 
 /**
@@ -235,4 +253,56 @@ export class SteppedStore implements EventStore {
         if (this.#isOpen) this.#requests.push({ run, fail });
         else fail();
     }
+}
+
+/** An outbox whose surroundings the test drives, on a durable store that is open unless the test says otherwise. */
+export function outboxFixture(options: FixtureOptions = {}) {
+    const clock = new FakeClock();
+    const disk = options.disk ?? new Disk();
+    const stepped = new SteppedStore(disk);
+    const link = new ManualLink();
+    const gate = new ManualGate();
+    const listener = new RecordingListener();
+    const outbox = new Outbox({
+        store: options.store ?? stepped,
+        clock,
+        limits: { ...roomyLimits, ...options.limits },
+        memory: options.memory ?? {},
+        gate,
+        link,
+        listener,
+    });
+    if (options.isOpen ?? true) stepped.open();
+    return {
+        clock,
+        disk,
+        store: stepped,
+        link,
+        gate,
+        listener,
+        outbox,
+        admit(device: string, text: string, event: Partial<NewEvent> = {}): RecordedCompletion {
+            const completion = new RecordedCompletion();
+            outbox.admit(newEvent(device, text, event), completion);
+            return completion;
+        },
+        /** The link goes down, as the gateway reports it. */
+        cut(): void {
+            link.cut();
+            outbox.linkDown();
+        },
+        /** Lets the group commit come and the store work it off. */
+        writeOut(): void {
+            clock.advance(300);
+            stepped.settle();
+        },
+    };
+}
+
+interface FixtureOptions {
+    disk?: Disk;
+    store?: EventStore;
+    isOpen?: boolean;
+    limits?: Partial<OutboxLimits>;
+    memory?: Partial<MemoryLimits>;
 }

@@ -78,14 +78,14 @@ class World {
         return [store, outbox];
     }
 
-    admit(device: string, mode: CompletionMode): void {
+    admit(device: string, mode: CompletionMode, ttlMs: number | undefined): void {
         const number = this.events.filter((event) => event.device === device).length;
         const text = `${device}#${number}`;
         const completion = new RecordedCompletion();
         const event: Admitted = { device, number, text, completion, mode, isDelivered: false, mayBeLost: false };
         this.events.push(event);
         this.#byText.set(text, event);
-        this.outbox.admit(newEvent(device, text, { complete: mode }), completion);
+        this.outbox.admit(newEvent(device, text, { complete: mode, ttlMs }), completion);
     }
 
     linkUp(): void {
@@ -180,18 +180,17 @@ class World {
             { queued: 0, queuedBytes: 0, waitingDevices: 0, heldBytes: 0 },
         );
         for (const event of this.events) {
-            assert.ok(event.isDelivered || event.mayBeLost, `${event.text} was forgotten`);
-            if (!event.mayBeLost && !this.hasCrashed) assert.equal(event.completion.outcome, "done", event.text);
+            const isAccountedFor = event.isDelivered || event.mayBeLost || this.#hasExpired(event);
+            assert.ok(isAccountedFor, `${event.text} was forgotten`);
+            if (!event.mayBeLost && !this.hasCrashed) assert.notEqual(event.completion.outcome, "open", event.text);
         }
-        let left: number | undefined;
-        this.#disk.data.attach({
-            opened: (contents) => {
-                left = contents.events;
-            },
-            closed: () => {},
-        });
-        assert.equal(left, 0, "events left on disk");
-        assert.deepEqual(this.listener.late, []);
+        assert.equal(this.#disk.events, 0, "events left on disk");
+        const late = this.listener.late.map(({ event }) => event.payload);
+        if (!this.hasCrashed) assert.equal(new Set(late).size, late.length, "an event was told to have expired twice");
+    }
+
+    #hasExpired(event: Admitted): boolean {
+        return event.completion.error?.code === "GW_EXPIRED" || this.listener.late.some((late) => late.event.payload === event.text);
     }
 
     #isQuiet(): boolean {
@@ -208,6 +207,7 @@ class World {
         assert.notEqual(this.#knowledge.get(event.device), "held", `${event.text} was sent for a held device`);
         assert.ok(!this.#contacts.has(event.device), `${event.text} overtook the outcome of the first contact`);
         if (isContact) this.#contacts.set(event.device, event);
+        assert.ok(this.hasCrashed || !this.#hasExpired(event), `${event.text} was sent although it was told to have expired`);
         assert.ok(this.hasCrashed || !event.isDelivered, `${event.text} was sent again after it was acknowledged`);
         assert.ok(!this.link.pending.some((pending) => pending.event === sent), `${event.text} was sent twice`);
         if (!this.#checksOrder) return;
@@ -216,7 +216,8 @@ class World {
         const onTheWire = new Set(this.link.pending.map((pending) => String(pending.event.payload)));
         for (const earlier of this.events) {
             if (earlier.device !== event.device || earlier.number >= event.number) continue;
-            const isAccountedFor = earlier.isDelivered || earlier.mayBeLost || onTheWire.has(earlier.text);
+            const isFinished = earlier.isDelivered || earlier.mayBeLost || this.#hasExpired(earlier);
+            const isAccountedFor = isFinished || onTheWire.has(earlier.text);
             assert.ok(isAccountedFor, `${event.text} was sent before ${earlier.text}`);
         }
     }
@@ -229,11 +230,12 @@ class World {
 }
 
 const device = fc.constantFrom(...devices);
+const ttl = fc.constantFrom(undefined, undefined, undefined, 3000);
 const mode = fc.constantFrom<CompletionMode>("safe", "acknowledged");
 
 /** One step of a script, as data, so that a failing script can be read. */
 type Step =
-    | ["admit", device: string, mode: CompletionMode, count: number]
+    | ["admit", device: string, mode: CompletionMode, count: number, ttlMs: number | undefined]
     | ["acknowledge", choice: number]
     | ["step store", count: number]
     | ["fail store" | "close store" | "open store" | "link up" | "link down" | "crash"]
@@ -243,7 +245,7 @@ type Step =
     | ["hold", device: string];
 
 function perform(world: World, step: Step): void {
-    if (step[0] === "admit") for (let count = 0; count < step[3]; count++) world.admit(step[1], step[2]);
+    if (step[0] === "admit") for (let count = 0; count < step[3]; count++) world.admit(step[1], step[2], step[4]);
     else if (step[0] === "acknowledge") world.acknowledge(step[1]);
     else if (step[0] === "step store") for (let count = 0; count < step[1]; count++) world.store.step();
     else if (step[0] === "fail store") world.store.fail();
@@ -263,10 +265,10 @@ function weighted(weight: number, arbitrary: fc.Arbitrary<Step>): fc.WeightedArb
 }
 
 const steps = [
-    weighted(8, fc.tuple(fc.constant("admit"), device, mode, fc.integer({ min: 1, max: 6 }))),
+    weighted(8, fc.tuple(fc.constant("admit"), device, mode, fc.integer({ min: 1, max: 6 }), ttl)),
     weighted(6, fc.tuple(fc.constant("acknowledge"), fc.nat(3))),
     weighted(6, fc.tuple(fc.constant("step store"), fc.integer({ min: 1, max: 3 }))),
-    weighted(3, fc.tuple(fc.constant("advance"), fc.constantFrom(1, 30, 300))),
+    weighted(3, fc.tuple(fc.constant("advance"), fc.constantFrom(1, 30, 300, 2000))),
     weighted(3, fc.constant(["link up"])),
     weighted(1, fc.constant(["link down"])),
     weighted(3, fc.tuple(fc.constant("decide"), device, fc.boolean())),

@@ -1,0 +1,541 @@
+import assert from "node:assert/strict";
+import { GatewayError } from "../../../src/errors";
+import { MemoryStore } from "../../../src/outbox/memory-store";
+import { Disk, outboxFixture } from "../../support/outbox";
+
+const second = 1000;
+const hour = 3600 * second;
+
+describe("an outbox on a healthy link", () => {
+    it("completes at the acknowledgement and writes nothing to disk", () => {
+        const { outbox, link, store, clock, admit } = outboxFixture();
+        outbox.linkUp();
+        for (let index = 0; index < 5000; index++) {
+            const completion = admit("t/a", `event ${index}`);
+            clock.advance(1);
+            assert.equal(completion.outcome, "open");
+            link.acknowledge();
+            assert.equal(completion.outcome, "done");
+        }
+        clock.advance(10 * second);
+        store.settle();
+        assert.equal(store.commits, 0);
+        assert.equal(outbox.counters.acknowledged, 5000);
+    });
+
+    it("stores what is not acknowledged after four times the usual, all in one transaction", () => {
+        const { outbox, link, store, clock, admit } = outboxFixture();
+        outbox.linkUp();
+        for (let index = 0; index < 20; index++) {
+            admit("t/a", "quick");
+            clock.advance(10);
+            link.acknowledge();
+        }
+        store.settle();
+        const slow = [1, 2, 3].map((index) => admit("t/a", `slow ${index}`));
+        clock.advance(39);
+        assert.equal(store.outstanding, 0);
+        clock.advance(2);
+        assert.equal(store.outstanding, 1);
+        assert.equal(slow[0]?.outcome, "open");
+        store.settle();
+        assert.deepEqual(
+            slow.map((completion) => completion.outcome),
+            ["done", "done", "done"],
+        );
+        assert.equal(store.commits, 1);
+    });
+
+    it("removes acknowledged events from disk in batches", () => {
+        const { outbox, link, store, disk, writeOut, admit } = outboxFixture({ limits: { maxInFlight: 1000 } });
+        outbox.linkUp();
+        for (let index = 0; index < 300; index++) admit("t/a", `${index}`);
+        writeOut();
+        assert.equal(store.commits, 1);
+        link.acknowledgeAll();
+        writeOut();
+        assert.equal(store.commits, 2);
+        assert.equal(disk.events, 0);
+    });
+
+    it("sends no more than the window, nor faster than the rate", () => {
+        const { outbox, link, clock, admit } = outboxFixture({ limits: { maxInFlight: 3, maxRate: 10 } });
+        outbox.linkUp();
+        for (let index = 0; index < 30; index++) admit("t/a", `${index}`);
+        assert.equal(link.sent.length, 1);
+        clock.advance(200);
+        assert.equal(link.sent.length, 3);
+        clock.advance(10 * second);
+        assert.equal(link.sent.length, 3);
+        link.acknowledgeAll();
+        clock.advance(2 * second);
+        for (let count = 0; count < 50; count++) {
+            link.acknowledgeAll();
+            clock.advance(100);
+        }
+        assert.deepEqual(link.sent, [...Array(30).keys()].map(String));
+        assert.equal(outbox.takeRate(), true);
+        assert.equal(outbox.takeRate(), false);
+    });
+
+    it("waits while the connection takes nothing", () => {
+        const { outbox, link, admit } = outboxFixture();
+        outbox.linkUp();
+        link.writable = false;
+        admit("t/a", "1");
+        assert.deepEqual(link.sent, []);
+        link.writable = true;
+        outbox.resume();
+        assert.deepEqual(link.sent, ["1"]);
+    });
+});
+
+describe("an outbox without a link", () => {
+    it("completes when the group is on disk, not before", () => {
+        const { store, clock, admit } = outboxFixture();
+        const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
+        clock.advance(25);
+        assert.equal(store.outstanding, 1);
+        assert.deepEqual(
+            completions.map((completion) => completion.outcome),
+            ["open", "open", "open"],
+        );
+        store.settle();
+        assert.deepEqual(
+            completions.map((completion) => completion.outcome),
+            ["done", "done", "done"],
+        );
+    });
+
+    it("sends everything unacknowledged again, in order, through the window", () => {
+        const { outbox, link, cut, admit } = outboxFixture({ limits: { maxInFlight: 4 } });
+        outbox.linkUp();
+        for (let index = 0; index < 6; index++) admit("t/a", `${index}`);
+        link.acknowledge(1);
+        assert.deepEqual(link.sent, ["0", "1", "2", "3", "4"]);
+        cut();
+        link.sent.length = 0;
+        outbox.linkUp();
+        assert.deepEqual(link.sent, ["0", "2", "3", "4"]);
+        link.acknowledgeAll();
+        assert.deepEqual(link.sent, ["0", "2", "3", "4", "5"]);
+    });
+
+    it("keeps a long queue on disk and drains it in order after a restart", () => {
+        const disk = new Disk();
+        const memory = { readyEvents: 10, batchEvents: 5 };
+        const before = outboxFixture({ disk, memory });
+        const completions = [...Array(100).keys()].map((index) => before.admit(`t/${index % 3}`, `${index}`));
+        for (let round = 0; round < 30; round++) before.writeOut();
+        assert.ok(completions.every((completion) => completion.outcome === "done"));
+
+        const after = outboxFixture({ disk, memory });
+        assert.equal(after.outbox.counters.queued, 100);
+        after.admit("t/0", "100");
+        after.outbox.linkUp();
+        for (let round = 0; round < 200; round++) {
+            after.store.settle();
+            after.link.acknowledgeAll();
+        }
+        assert.deepEqual(after.link.sent, [...Array(101).keys()].map(String));
+        for (let round = 0; round < 30; round++) after.writeOut();
+        assert.equal(disk.events, 0);
+        assert.equal(after.outbox.counters.queued, 0);
+    });
+
+    it("puts events that come while the file is being opened behind those in the file", () => {
+        const disk = new Disk();
+        const before = outboxFixture({ disk });
+        before.admit("t/a", "old");
+        before.writeOut();
+        const after = outboxFixture({ disk, isOpen: false });
+        after.outbox.linkUp();
+        after.admit("t/a", "new");
+        assert.deepEqual(after.link.sent, []);
+        after.store.open();
+        after.store.settle();
+        after.link.acknowledgeAll();
+        assert.deepEqual(after.link.sent, ["old", "new"]);
+    });
+});
+
+describe("completion of events", () => {
+    it("waits for the acknowledgement in the mode `acknowledged`, also when the event was on disk only meanwhile", () => {
+        const { outbox, link, store, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
+        const completions = [...Array(8).keys()].map((index) => admit("t/a", `${index}`, { complete: "acknowledged" }));
+        for (let round = 0; round < 10; round++) writeOut();
+        assert.ok(completions.every((completion) => completion.outcome === "open"));
+        outbox.linkUp();
+        for (let round = 0; round < 20; round++) {
+            store.settle();
+            link.acknowledge();
+        }
+        assert.deepEqual(
+            completions.map((completion) => completion.outcome),
+            Array(8).fill("done"),
+        );
+    });
+
+    it("lets only so many wait for their acknowledgement", () => {
+        const { admit } = outboxFixture({ memory: { waitingCompletions: 3 } });
+        for (let index = 0; index < 3; index++) assert.equal(admit("t/a", "waits", { complete: "acknowledged" }).outcome, "open");
+        assert.equal(admit("t/a", "too many", { complete: "acknowledged" }).error?.code, "GW_OUTBOX_FULL");
+        assert.equal(admit("t/a", "safe").outcome, "open");
+    });
+
+    it("comes with the acknowledgement where nothing is durable; beyond the limit events are kept and sent but never told", () => {
+        const { outbox, link, admit } = outboxFixture({ store: new MemoryStore(), memory: { waitingCompletions: 2 } });
+        const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
+        outbox.linkUp();
+        link.acknowledgeAll();
+        assert.deepEqual(link.sent, ["1", "2", "3"]);
+        assert.deepEqual(
+            completions.map((completion) => completion.outcome),
+            ["done", "done", "open"],
+        );
+    });
+
+    it("fails offline when the outbox is off, while what was in flight is sent again", () => {
+        const { outbox, link, cut, admit } = outboxFixture({ store: new MemoryStore(), limits: { acceptsOffline: false } });
+        assert.equal(admit("t/a", "early").error?.code, "GW_NOT_CONNECTED");
+        outbox.linkUp();
+        const inFlight = admit("t/a", "in flight");
+        cut();
+        assert.equal(admit("t/a", "late").error?.code, "GW_NOT_CONNECTED");
+        outbox.linkUp();
+        link.acknowledgeAll();
+        assert.equal(inFlight.outcome, "done");
+        assert.deepEqual(link.sent, ["in flight", "in flight"]);
+    });
+});
+
+describe("a full outbox", () => {
+    const payload = "x".repeat(100);
+
+    it("rejects the new event in words", () => {
+        const { admit } = outboxFixture({ limits: { maxBytes: 1000 } });
+        const completions = [...Array(11)].map(() => admit("t/a", payload));
+        assert.equal(completions[9]?.outcome, "open");
+        assert.equal(completions[10]?.error?.code, "GW_OUTBOX_FULL");
+        assert.match(completions[10]?.error?.message ?? "", /takes no more events/);
+    });
+
+    it("bounds the number of events with empty payloads", () => {
+        const { outbox, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxBytes: 1000 } });
+        for (let index = 0; index < 10_000; index++) admit("t/a", "");
+        assert.equal(admit("t/a", "").error?.code, "GW_OUTBOX_FULL");
+        assert.equal(outbox.counters.queued, 10_000);
+    });
+
+    it("drops the oldest instead, if told so: those not completed fail, the others are counted and told now and then", () => {
+        const { outbox, listener, clock, writeOut, admit } = outboxFixture({ limits: { maxBytes: 500, whenFull: "drop-oldest" } });
+        const first = [...Array(5).keys()].map(() => admit("t/a", payload));
+        writeOut();
+        assert.ok(first.every((completion) => completion.outcome === "done"));
+        const later = [...Array(5).keys()].map(() => admit("t/a", payload));
+        assert.equal(outbox.counters.dropped, 5);
+        assert.equal(listener.drops.length, 1);
+        const third = admit("t/a", payload);
+        assert.equal(later[0]?.error?.code, "GW_OUTBOX_FULL");
+        assert.equal(third.outcome, "open");
+        clock.advance(100 * second);
+        assert.deepEqual(
+            listener.drops.map((drop) => drop.sinceLast),
+            [1, 4],
+        );
+        assert.equal(outbox.counters.queuedBytes, 500);
+    });
+
+    it("drops the oldest also when they are on disk only", () => {
+        const { outbox, store, link, writeOut, admit } = outboxFixture({
+            limits: { maxBytes: 2000, whenFull: "drop-oldest" },
+            memory: { readyEvents: 4, batchEvents: 2 },
+        });
+        for (let index = 0; index < 200; index++) {
+            const completion = admit("t/a", String(index).padStart(100, "0"));
+            if (index % 5 === 0) writeOut();
+            assert.notEqual(completion.outcome, "failed");
+        }
+        for (let round = 0; round < 50; round++) writeOut();
+        assert.ok(outbox.counters.queuedBytes <= 2000);
+        outbox.linkUp();
+        for (let round = 0; round < 200; round++) {
+            store.settle();
+            link.acknowledgeAll();
+        }
+        assert.equal(Number(link.sent.at(-1)), 199);
+        assert.equal(link.sent.length + outbox.counters.dropped, 200);
+    });
+
+    it("gives held devices no more than half, and refuses only their events beyond it", () => {
+        const { outbox, link, gate, store, admit } = outboxFixture({ limits: { maxBytes: 1000 } });
+        gate.answers.set("t/held", "hold");
+        outbox.linkUp();
+        const held = [...Array(7)].map(() => admit("t/held", payload));
+        assert.deepEqual(
+            held.map((completion) => completion.error?.code),
+            [...Array(5).fill(undefined), ...Array(2).fill("GW_OUTBOX_FULL")],
+        );
+        const other = admit("t/other", payload);
+        link.acknowledgeAll();
+        assert.equal(other.outcome, "done");
+        gate.answers.delete("t/held");
+        outbox.wake("t/held");
+        store.settle();
+        link.acknowledgeAll();
+        assert.equal(outbox.counters.heldBytes, 0);
+        assert.equal(outbox.counters.queued, 0);
+    });
+
+    it("counts what a device queues as held from the start when it is known to be held, online or not", () => {
+        const { outbox, admit } = outboxFixture({ limits: { maxBytes: 1000 } });
+        outbox.hold("t/held");
+        const held = [...Array(6)].map(() => admit("t/held", payload));
+        assert.equal(held[5]?.error?.code, "GW_OUTBOX_FULL");
+        assert.equal(admit("t/other", payload).outcome, "open");
+    });
+});
+
+describe("expiry", () => {
+    it("is told at the time, offline, through the completion or afterwards through the listener", () => {
+        const { clock, listener, outbox, writeOut, admit } = outboxFixture();
+        const stored = admit("t/a", "stored", { ttlMs: 10 * second });
+        const waiting = admit("t/a", "waiting", { ttlMs: 20 * second, complete: "acknowledged" });
+        const kept = admit("t/a", "kept");
+        writeOut();
+        clock.advance(12 * second);
+        assert.equal(stored.outcome, "done");
+        assert.deepEqual(
+            listener.late.map(({ error, event }) => [error.code, event.message.messageId]),
+            [["GW_EXPIRED", "message-stored"]],
+        );
+        assert.equal(waiting.outcome, "open");
+        writeOut();
+        clock.advance(10 * second);
+        writeOut();
+        clock.advance(10 * second);
+        assert.equal(waiting.error?.code, "GW_EXPIRED");
+        assert.notEqual(kept.outcome, "failed");
+        assert.equal(outbox.counters.queued, 1);
+    });
+
+    it("finds events that are on disk only", () => {
+        const { clock, store, listener, disk, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
+        for (let index = 0; index < 6; index++) admit("t/a", `${index}`, { ttlMs: index < 4 ? 10 * second : hour });
+        for (let round = 0; round < 5; round++) writeOut();
+        clock.advance(15 * second);
+        store.settle();
+        for (let round = 0; round < 5; round++) writeOut();
+        assert.deepEqual(listener.late.map(({ event }) => String(event.payload)).sort(), ["0", "1", "2", "3"]);
+        assert.equal(disk.events, 2);
+    });
+
+    it("does not send what has expired", () => {
+        const { outbox, link, clock, admit } = outboxFixture();
+        admit("t/a", "short", { ttlMs: 500 });
+        admit("t/a", "long");
+        clock.advance(600);
+        outbox.linkUp();
+        assert.deepEqual(link.sent, ["long"]);
+    });
+
+    it("is not caused by setting the clock, in either direction", () => {
+        const { outbox, clock, link, store, listener, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
+        for (let index = 0; index < 6; index++) admit("t/a", `${index}`, { ttlMs: hour });
+        writeOut();
+        clock.jump(clock.now() + 1000 * hour);
+        for (let round = 0; round < 100; round++) writeOut();
+        clock.jump(clock.now() - 5000 * hour);
+        for (let round = 0; round < 100; round++) writeOut();
+        assert.deepEqual(listener.late, []);
+        clock.advance(2 * hour);
+        for (let round = 0; round < 500; round++) writeOut();
+        assert.equal(listener.late.length, 6);
+        outbox.linkUp();
+        store.settle();
+        assert.deepEqual(link.sent, []);
+    });
+});
+
+describe("an outbox whose store fails", () => {
+    it("completes at the acknowledgement, stays bounded, and stores what is left when the store is back", () => {
+        const { outbox, link, store, disk, writeOut, admit } = outboxFixture({ memory: { readyEvents: 3, unsavedEvents: 4 } });
+        store.close();
+        const completions = [...Array(9).keys()].map((index) => admit("t/a", `${index}`));
+        assert.deepEqual(
+            completions.slice(7).map((completion) => completion.error?.code),
+            ["GW_OUTBOX_FULL", "GW_OUTBOX_FULL"],
+        );
+        assert.ok(outbox.counters.isStoreFailing);
+        outbox.linkUp();
+        for (let index = 0; index < 3; index++) link.acknowledge();
+        assert.deepEqual(
+            completions.slice(0, 4).map((completion) => completion.outcome),
+            ["done", "done", "done", "open"],
+        );
+        store.open();
+        for (let round = 0; round < 5; round++) writeOut();
+        assert.ok(completions.slice(0, 7).every((completion) => completion.outcome === "done"));
+        assert.equal(disk.events, 4);
+        assert.ok(!outbox.counters.isStoreFailing);
+        link.acknowledgeAll();
+        store.settle();
+        link.acknowledgeAll();
+        assert.deepEqual(link.sent, ["0", "1", "2", "3", "4", "5", "6"]);
+    });
+
+    it("tries a group again, and removes before it writes: that may be what makes room", () => {
+        const { outbox, link, store, clock, writeOut, admit } = outboxFixture();
+        outbox.linkUp();
+        admit("t/a", "stored");
+        writeOut();
+        const late = admit("t/a", "late");
+        clock.advance(300);
+        store.fail();
+        link.acknowledge();
+        clock.advance(1 * second);
+        store.settle();
+        assert.equal(late.outcome, "open");
+        clock.advance(1 * second);
+        store.settle();
+        assert.equal(late.outcome, "done");
+    });
+
+    it("tells those who wait for the acknowledgement of an event that was in a file set aside", () => {
+        const { outbox, store, link, disk, writeOut, admit } = outboxFixture({ memory: { readyEvents: 1, batchEvents: 1 } });
+        const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`, { complete: "acknowledged" }));
+        for (let round = 0; round < 5; round++) writeOut();
+        store.close();
+        disk.clear();
+        store.open({ isContinued: false });
+        assert.deepEqual(
+            completions.map((completion) => completion.error?.code),
+            [undefined, "GW_STORE", "GW_STORE"],
+        );
+        writeOut();
+        assert.equal(disk.events, 1);
+        outbox.linkUp();
+        link.acknowledgeAll();
+        assert.equal(completions[0]?.outcome, "done");
+        assert.equal(outbox.counters.queued, 0);
+    });
+});
+
+describe("closing an outbox", () => {
+    it("stores what is unsafe, and removes what is acknowledged meanwhile, so that it is not sent again", async () => {
+        const { outbox, link, store, disk, clock, admit } = outboxFixture({ limits: { maxInFlight: 2 } });
+        outbox.linkUp();
+        const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
+        const closed = outbox.close(5 * second);
+        assert.equal(admit("t/a", "late").error?.code, "GW_NOT_CONNECTED");
+        store.settle();
+        assert.deepEqual(
+            completions.map((completion) => completion.outcome),
+            ["done", "done", "done"],
+        );
+        link.acknowledgeAll();
+        await soon();
+        clock.advance(1);
+        store.settle();
+        await soon();
+        store.settle();
+        assert.equal(await closed, 0);
+        assert.deepEqual(link.sent, ["1", "2"]);
+        assert.equal(disk.events, 1);
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("ends at the deadline with the number of events that are not safe", async () => {
+        const { outbox, store, clock, admit } = outboxFixture();
+        store.close();
+        admit("t/a", "1");
+        const closed = outbox.close(2 * second);
+        for (let round = 0; round < 10; round++) {
+            clock.advance(1 * second);
+            await soon();
+        }
+        assert.equal(await closed, 1);
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("waits for acknowledgements where nothing is durable, and then fails the rest", async () => {
+        const { outbox, link, clock, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxInFlight: 1 } });
+        outbox.linkUp();
+        const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
+        const closed = outbox.close(2 * second);
+        link.acknowledge();
+        assert.deepEqual(link.sent, ["1", "2"]);
+        clock.advance(2 * second);
+        assert.equal(await closed, 2);
+        assert.deepEqual(
+            completions.map((completion) => completion.error?.code),
+            [undefined, "GW_NOT_CONNECTED", "GW_NOT_CONNECTED"],
+        );
+    });
+});
+
+describe("first contacts", () => {
+    it("keep followers behind them until the outcome, while other devices flow", () => {
+        const { outbox, link, gate, admit } = outboxFixture();
+        gate.answers.set("t/new", "contact");
+        outbox.linkUp();
+        const first = admit("t/new", "n1");
+        admit("t/new", "n2");
+        admit("t/known", "k1");
+        assert.deepEqual(link.sent, ["n1", "k1"]);
+        link.acknowledge();
+        assert.deepEqual(gate.acknowledged, ["t/new"]);
+        assert.equal(first.outcome, "open");
+        gate.answers.delete("t/new");
+        outbox.confirm("t/new");
+        assert.equal(first.outcome, "done");
+        assert.deepEqual(link.sent, ["n1", "k1", "n2"]);
+    });
+
+    it("go back to the head when they failed for now, and are dropped when they failed for good", () => {
+        const { outbox, link, gate, admit } = outboxFixture();
+        gate.answers.set("t/new", "contact");
+        outbox.linkUp();
+        const first = admit("t/new", "n1");
+        const second = admit("t/new", "n2");
+        link.acknowledge();
+        outbox.requeue("t/new");
+        assert.deepEqual(link.sent, ["n1"]);
+        outbox.wake("t/new");
+        assert.deepEqual(link.sent, ["n1", "n1"]);
+        link.acknowledge();
+        const refused = new GatewayError("GW_REFUSED", "refused, says the test");
+        outbox.drop("t/new", refused);
+        assert.equal(first.error, refused);
+        assert.deepEqual(link.sent, ["n1", "n1", "n2"]);
+        link.acknowledge();
+        outbox.confirm("t/new");
+        assert.equal(second.outcome, "done");
+        assert.equal(outbox.counters.waitingDevices, 0);
+    });
+});
+
+describe("the progress of a drain", () => {
+    it("says how fast it goes and how long it will take, new events included", () => {
+        const { outbox, link, clock, admit } = outboxFixture({ store: new MemoryStore() });
+        outbox.progress();
+        for (let index = 0; index < 2000; index++) admit("t/a", `${index}`);
+        outbox.linkUp();
+        clock.advance(1 * second);
+        outbox.progress();
+        for (let round = 0; round < 10; round++) {
+            for (let count = 0; count < 100; count++) link.acknowledge();
+            for (let count = 0; count < 50; count++) admit("t/a", "more");
+            clock.advance(1 * second);
+            outbox.progress();
+        }
+        const { left, ratePerSecond, secondsLeft } = outbox.progress();
+        assert.equal(left, 1500);
+        assert.ok(ratePerSecond > 90 && ratePerSecond <= 100, String(ratePerSecond));
+        assert.ok(secondsLeft !== undefined && secondsLeft >= 30 && secondsLeft < 60, String(secondsLeft));
+    });
+});
+
+function soon(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+}
