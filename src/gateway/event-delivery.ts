@@ -6,6 +6,7 @@ import type { ReconnectReason } from "../devices/registration-types";
 import type { GateAnswer } from "../outbox/dispatcher";
 import type { OutboxEvent } from "../outbox/event";
 import { Outbox } from "../outbox/outbox";
+import type { EventStore } from "../outbox/store";
 import { deviceKey, parseDeviceKey } from "../protocol/identity";
 import { DirectEvents } from "./direct-events";
 import type { EventRequest, Settlement } from "./event-request";
@@ -13,14 +14,13 @@ import { type ContactUser, FirstContacts } from "./first-contacts";
 import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports, LateMessage } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
-import type { Storage } from "./gateway-storage";
 
 /** What event delivery works with. */
 export interface EventDeliveryParts {
     readonly options: GatewayOptions;
     readonly clock: Clock;
     readonly connection: GatewayConnection;
-    readonly storage: Storage;
+    readonly events: EventStore;
     readonly reports: GatewayReports;
     /** The subscriptions, whose concrete filters may be first contacts as well. */
     readonly filters: () => ContactUser;
@@ -37,7 +37,7 @@ export class EventDelivery {
     #isReady = false;
 
     constructor(parts: EventDeliveryParts) {
-        const { options, clock, connection, storage, reports } = parts;
+        const { options, clock, connection, events, reports } = parts;
         this.#parts = parts;
         this.registration = new Registration({
             clock,
@@ -47,7 +47,7 @@ export class EventDelivery {
             registrationBackoffMs: options.registrationBackoffMs,
         });
         this.outbox = new Outbox({
-            store: storage.events,
+            store: events,
             clock,
             limits: {
                 maxBytes: options.outboxMaxBytes,

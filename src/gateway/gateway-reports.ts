@@ -73,6 +73,12 @@ export class GatewayReports {
         first?.problem(error, state);
     }
 
+    /** The outbox file cannot be used; told besides whatever the connection's problem is. */
+    storageProblem(error: GatewayError): void {
+        const [first] = this.#listeners;
+        first?.problem(error, "store");
+    }
+
     /** The problem is over; the next one is told even if it is the same. */
     solved(): void {
         this.#problem = "";

@@ -1,6 +1,5 @@
 import type { ConnectionState } from "../connection/gateway-connection";
-import type { GatewayError } from "../errors";
-import type { OutboxKind } from "./gateway-options";
+import type { StorageCondition } from "./gateway-storage";
 
 /** How fast a backlog shrinks. */
 export interface DrainProgress {
@@ -9,7 +8,7 @@ export interface DrainProgress {
 }
 
 /** What can be said of a gateway right now; every part of it is measured, none assumed. */
-export interface GatewayState {
+export interface GatewayState extends StorageCondition {
     readonly connection: ConnectionState;
     /** Events waiting to be sent or acknowledged, in memory and on disk. */
     readonly queued: number;
@@ -17,10 +16,4 @@ export interface GatewayState {
     readonly drain: DrainProgress | undefined;
     /** Devices whose events wait because the platform failed to register them. */
     readonly heldDevices: number;
-    /** Why events cannot be stored, while that is so. */
-    readonly storeProblem: GatewayError | undefined;
-    /** Where events wait. */
-    readonly outbox: OutboxKind;
-    /** A disk outbox was asked for, but this Node.js is too old for it. */
-    readonly isDegraded: boolean;
 }

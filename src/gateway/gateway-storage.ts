@@ -1,34 +1,72 @@
 import type { Clock } from "../clock";
-import { MemoryStore } from "../outbox/memory-store";
-import type { EventStore, StateStore } from "../outbox/store";
-import type { GatewayOptions } from "./gateway-options";
-import type { GatewayState } from "./gateway-state";
+import type { GatewayError } from "../errors";
+import { canUseDisk, type GatewayStore, openStore } from "../outbox/open-store";
+import type { GatewayOptions, OutboxKind } from "./gateway-options";
 
-/** Where a gateway keeps its events and what it knows. */
-export interface Storage {
-    readonly events: EventStore;
-    readonly state: StateStore;
-    readonly condition: Pick<GatewayState, "outbox" | "isDegraded" | "storeProblem">;
-    close(deadlineMs: number): Promise<void>;
+export { storeDirectory } from "../outbox/store-file";
+
+/** What the storage tells the gateway. */
+export interface StorageListener {
+    /** The outbox file cannot be used (`error`), or can be used again (undefined). */
+    problemChanged(error: GatewayError | undefined): void;
 }
 
-/** Opens the storage; events are kept in memory. */
-export function openStorage(options: GatewayOptions, _directory: string, _clock: Clock): Storage {
-    const map = new Map<string, Map<string, string>>();
-    const kindOf = (kind: string) => {
-        const m = map.get(kind) ?? new Map<string, string>();
-        map.set(kind, m);
-        return m;
-    };
-    return {
-        events: new MemoryStore(),
-        state: {
-            entries: (kind) => kindOf(kind),
-            put: (kind, key, value) => void kindOf(kind).set(key, value),
-            remove: (kind, key) => void kindOf(kind).delete(key),
-            flush: async () => undefined,
-        },
-        condition: { outbox: options.outbox === "off" ? "off" : "memory", isDegraded: options.outbox === "disk", storeProblem: undefined },
-        close: async () => undefined,
-    };
+/** How events are kept, for the gateway's state. */
+export interface StorageCondition {
+    readonly outbox: OutboxKind;
+    /** A disk outbox was asked for, but this Node.js is too old for it. */
+    readonly isDegraded: boolean;
+    readonly storeProblem: GatewayError | undefined;
+}
+
+/** The file of one gateway, and whether it can be used. */
+export class GatewayStorage {
+    readonly store: GatewayStore;
+    readonly #outbox: OutboxKind;
+    readonly #isDegraded: boolean;
+    readonly #start: () => void;
+    #problem: GatewayError | undefined;
+
+    constructor(options: GatewayOptions, userDir: string | undefined, clock: Clock, listener: StorageListener) {
+        this.#isDegraded = options.outbox === "disk" && !canUseDisk(userDir);
+        this.#outbox = this.#isDegraded ? "memory" : options.outbox;
+        let start = () => {};
+        const opensWhen = new Promise<void>((resolve) => {
+            start = resolve;
+        });
+        this.#start = start;
+        this.store = openStore({
+            opensWhen,
+            mode: options.outbox,
+            userDir,
+            owner: options.identity,
+            clock,
+            listener: {
+                failed: (error) => {
+                    this.#problem = error;
+                    listener.problemChanged(error);
+                },
+                recovered: () => {
+                    this.#problem = undefined;
+                    listener.problemChanged(undefined);
+                },
+            },
+        });
+    }
+
+    /** Opens the file. Settles when it is open, or cannot be opened: then it is tried again, and events wait in memory. */
+    async open(): Promise<void> {
+        this.#start();
+        await this.store.ready;
+    }
+
+    /** What the user should know of how events are kept, if there is anything. */
+    get warning(): string | undefined {
+        if (!this.#isDegraded) return undefined;
+        return `Events are kept in memory only and are lost when Node-RED stops: a disk outbox needs Node.js 22.13 or newer, and this is ${process.version}.`;
+    }
+
+    get condition(): StorageCondition {
+        return { outbox: this.#outbox, isDegraded: this.#isDegraded, storeProblem: this.#problem };
+    }
 }

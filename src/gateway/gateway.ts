@@ -15,7 +15,7 @@ import type { GatewayOptions } from "./gateway-options";
 import type { PooledGateway } from "./gateway-pool";
 import { type GatewayListener, GatewayReports } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
-import { openStorage, type Storage } from "./gateway-storage";
+import { GatewayStorage } from "./gateway-storage";
 import { HandOver } from "./hand-over";
 import { type CommandSelection, Inbound, type ReceivedCommand } from "./inbound";
 
@@ -28,8 +28,8 @@ export interface GatewayParts {
     readonly token: string;
     /** Options for Node's TLS. */
     readonly tls: Readonly<Record<string, unknown>>;
-    /** The folder of the outbox files. */
-    readonly directory: string;
+    /** Node-RED's user directory, below which the outbox files are; undefined = nothing is kept on disk. */
+    readonly userDir: string | undefined;
     readonly clock: Clock;
 }
 
@@ -48,8 +48,9 @@ export interface CommandListener {
 /** One gateway: a connection, an outbox, and what is known of the devices behind it, for all nodes that share it. */
 export class Gateway implements PooledGateway {
     readonly identity: GatewayIdentity;
+    readonly #clock: Clock;
     readonly #options: GatewayOptions;
-    readonly #storage: Storage;
+    readonly #storage: GatewayStorage;
     readonly #reports: GatewayReports;
     readonly #connection: GatewayConnection;
     readonly #delivery: EventDelivery;
@@ -58,15 +59,18 @@ export class Gateway implements PooledGateway {
     readonly #handOver: HandOver;
     /** Ends the share in the built-in simulator. */
     #releaseSimulator: () => Promise<void> = () => Promise.resolve();
+    /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
+    onlineSince: number | undefined;
     /** Counts connections, so that what one of them started late does not act on the next. */
     #connectionNumber = 0;
     #isClosed = false;
 
-    constructor({ options, token, tls, directory, clock }: GatewayParts) {
+    constructor({ options, token, tls, userDir, clock }: GatewayParts) {
         this.identity = options.identity;
+        this.#clock = clock;
         this.#options = options;
         this.#reports = new GatewayReports(clock, () => this.state);
-        this.#storage = openStorage(options, directory, clock);
+        this.#storage = new GatewayStorage(options, userDir, clock, { problemChanged: (error) => this.#storageChanged(error) });
         const { host, port, transport, path, keepAliveS, cleanSession } = options;
         this.#connection = new GatewayConnection(
             {
@@ -94,14 +98,14 @@ export class Gateway implements PooledGateway {
             options,
             clock,
             connection: this.#connection,
-            storage: this.#storage,
+            events: this.#storage.store.events,
             reports: this.#reports,
             filters: () => this.#filters,
         });
         this.#filters = new FilterSync({
             connection: this.#connection,
             registration: this.#delivery.registration,
-            state: cleanSession ? undefined : this.#storage.state,
+            state: cleanSession ? undefined : this.#storage.store.state,
             limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
             warn: (text) => this.#reports.warn(text),
         });
@@ -175,7 +179,7 @@ export class Gateway implements PooledGateway {
         this.#handOver.discard();
         await this.#delivery.close(deadlineMs / 3);
         await this.#connection.stop(deadlineMs / 3);
-        await this.#storage.close(deadlineMs / 3);
+        await this.#storage.store.close(deadlineMs / 3);
         await this.#releaseSimulator();
         this.#reports.close();
     }
@@ -190,11 +194,21 @@ export class Gateway implements PooledGateway {
                 return;
             }
         }
-        this.#connection.start();
+        if (this.#storage.warning !== undefined) this.#reports.warn(this.#storage.warning);
+        // What the file knows of devices and filters decides what may be sent.
+        await this.#storage.open();
+        if (!this.#isClosed) this.#connection.start();
+    }
+
+    #storageChanged(error: GatewayError | undefined): void {
+        if (error) this.#reports.storageProblem(error);
+        else this.#reports.log("The outbox file can be used again.");
+        this.#reports.stateChanged();
     }
 
     #connectionChanged(state: ConnectionState): void {
         this.#connectionNumber += 1;
+        this.onlineSince = state.phase === "online" ? this.#clock.now() : undefined;
         if (state.phase === "online") {
             this.#reports.solved();
             this.#reports.log(`Connected to ${this.#options.host}:${this.#options.port} as ${mqttClientId(this.identity)}.`);

@@ -1,4 +1,3 @@
-import path from "node:path";
 import type { Node, NodeAPI } from "node-red";
 import { systemClock } from "../clock";
 import { GatewayError, toGatewayError } from "../errors";
@@ -6,6 +5,7 @@ import { Gateway, type GatewayListener } from "../gateway/gateway";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
+import { storeDirectory } from "../gateway/gateway-storage";
 import { mqttClientId } from "../protocol/identity";
 import { credential, type StoredDefinition } from "./api";
 import { raise } from "./completion";
@@ -51,6 +51,24 @@ export class GatewayHost {
         throw this.#problem ?? new GatewayError("GW_CONFIG", "The gateway is not in use; deploy the flow again.");
     }
 
+    /** The stored token. */
+    get token(): string {
+        return credential(this.node, "token");
+    }
+
+    /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
+    get onlineSince(): number | undefined {
+        return this.#lease?.gateway.onlineSince;
+    }
+
+    /** Whether these settings mean the same server and the same client as the deployed ones. */
+    isSameServer(options: GatewayOptions): boolean {
+        const deployed = this.#options;
+        if (deployed instanceof GatewayError) return false;
+        const isSameClient = mqttClientId(deployed.identity) === mqttClientId(options.identity);
+        return isSameClient && deployed.host === options.host && deployed.port === options.port && deployed.transport === options.transport;
+    }
+
     /** Joins a node; the first one leases the gateway. */
     join(member: GatewayMember): void {
         this.users[member.node.id] = member.node;
@@ -86,13 +104,12 @@ export class GatewayHost {
         const options = this.#options;
         try {
             const tls = options.transport === "tls" || options.transport === "wss" ? readTlsOptions(this.RED, this.definition.tls) : {};
-            const token = credential(this.node, "token");
-            const directory = path.join(String(this.RED.settings.userDir ?? "."), "wiotp-gateway");
+            const { token } = this;
             this.#lease = this.pool.lease({
                 key: mqttClientId(options.identity),
                 fingerprint: JSON.stringify([options, token, tls]),
                 sources: [this.node.id, this.node._alias, this.definition.tls].filter((id) => typeof id === "string"),
-                create: () => new Gateway({ options, token, tls, directory, clock: systemClock }),
+                create: () => new Gateway({ options, token, tls, userDir: this.#userDir, clock: systemClock }),
             });
             this.#detach = this.#lease.gateway.listen(this.#listener());
         } catch (thrown) {
@@ -135,11 +152,15 @@ export class GatewayHost {
         this.#status.show(gatewayStatus(error));
     }
 
+    get #userDir(): string | undefined {
+        const { userDir } = this.RED.settings;
+        return typeof userDir === "string" && userDir !== "" ? userDir : undefined;
+    }
+
     #tellWhatRemains(): void {
-        if (this.#options instanceof GatewayError || this.#options.outbox === "off") return;
-        this.node.log(
-            `The events of ${mqttClientId(this.#options.identity)} that are not delivered yet stay in ${path.join(String(this.RED.settings.userDir ?? "."), "wiotp-gateway")}.`,
-        );
+        if (this.#options instanceof GatewayError || this.#userDir === undefined) return;
+        const client = mqttClientId(this.#options.identity);
+        this.node.log(`What ${client} has not delivered yet, and what it knows of its devices, stays in ${storeDirectory(this.#userDir)}.`);
     }
 }
 

@@ -30,6 +30,8 @@ export interface OpenStoreOptions {
     readonly owner: FileOwner;
     readonly clock: Clock;
     readonly listener: StoreHealthListener;
+    /** The file is opened when this resolves; at once when absent. */
+    readonly opensWhen?: Promise<void> | undefined;
 }
 
 /** Whether events can be kept on disk at all; when not, `disk` means memory and the user must be told. */
@@ -39,13 +41,13 @@ export function canUseDisk(userDir: string | undefined): boolean {
 
 /** Opens the store of one gateway identity. Never throws: a file that cannot be used is told to the listener and tried again. */
 export function openStore(options: OpenStoreOptions): GatewayStore {
-    const { mode, userDir, owner, clock, listener } = options;
+    const { mode, userDir, owner, clock, listener, opensWhen } = options;
     if (userDir === undefined || !canUseDisk(userDir)) {
         const close = (): Promise<void> => Promise.resolve();
         const state = new MemoryStateStore();
         return { events: new MemoryStore(), state, path: undefined, ready: Promise.resolve(), size: () => Promise.resolve(0), close };
     }
-    const store = new SqliteStore({ path: path.join(storeDirectory(userDir), storeFileName(owner)), clock, listener });
+    const store = new SqliteStore({ path: path.join(storeDirectory(userDir), storeFileName(owner)), clock, listener, opensWhen });
     return {
         events: mode === "disk" ? store : new LeftoverStore(store),
         state: store,

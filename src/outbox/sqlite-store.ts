@@ -23,6 +23,8 @@ export interface SqliteStoreOptions {
     readonly clock: Clock;
     readonly listener: StoreHealthListener;
     readonly faults?: StoreFaults;
+    /** The file is opened when this resolves, because an earlier gateway may still have it open; at once when absent. */
+    readonly opensWhen?: Promise<void> | undefined;
 }
 
 /** States are written this long after a change, together with whatever else is written then. */
@@ -64,7 +66,11 @@ export class SqliteStore implements EventStore, StateStore {
         this.ready = new Promise((resolve) => {
             this.#isReady = resolve;
         });
-        this.#open();
+        if (!options.opensWhen) this.#open();
+        else
+            void options.opensWhen.then(() => {
+                if (!this.#isClosing) this.#open();
+            });
     }
 
     attach(listener: EventStoreListener): void {

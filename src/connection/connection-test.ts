@@ -1,0 +1,149 @@
+import { lookup } from "node:dns/promises";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
+import { describeThrown } from "../errors";
+import { describeEnd } from "./connect-error";
+import { mqttTransportFactory } from "./mqtt-transport";
+import { describeTlsError } from "./tls-error";
+import type { TransportOptions } from "./transport";
+
+/** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */
+export interface TestStep {
+    readonly outcome: "ok" | "failed" | "note";
+    readonly key: string;
+    readonly parameters?: Readonly<Record<string, string | number>>;
+}
+
+const stepTimeoutMs = 8_000;
+const expiresSoonMs = 30 * 86_400_000;
+
+/**
+ * Looks the host up, connects and, where the transport is encrypted, verifies the certificate; says nothing of MQTT and sends no
+ * credentials. Stops at the first failure. Takes at most 24 s.
+ */
+export async function testLine(options: TransportOptions): Promise<TestStep[]> {
+    const steps: TestStep[] = [];
+    for (const test of [testName, testPort, testTls]) {
+        const found = await test(options);
+        steps.push(...found);
+        if (found.some(({ outcome }) => outcome === "failed")) break;
+    }
+    return steps;
+}
+
+/**
+ * Makes one MQTT connection with these options and closes it at the CONNACK; nothing the server sends is acknowledged. This ends
+ * a session of the same client id elsewhere.
+ */
+export function testConnect(options: TransportOptions): Promise<TestStep> {
+    return new Promise((resolve) => {
+        const finish = (step: TestStep) => {
+            clearTimeout(timer);
+            resolve(step);
+        };
+        const { host, port, transport, clientId } = options;
+        const context = { host, port, transport, clientId };
+        const opened = mqttTransportFactory()(
+            { ...options, will: undefined },
+            {
+                connected() {
+                    finish({ outcome: "ok", key: "accepted" });
+                    opened.disconnect();
+                },
+                messageReceived() {},
+                strayPing() {},
+                drained() {},
+                ended: (end) => finish(failed("failed", { reason: describeEnd(end, false, context).text })),
+            },
+        );
+        const timer = setTimeout(() => {
+            finish(failed("failed", { reason: `no answer to CONNECT within ${stepTimeoutMs / 1000} s` }));
+            opened.destroy();
+        }, stepTimeoutMs);
+    });
+}
+
+async function testName({ host }: TransportOptions): Promise<TestStep[]> {
+    if (isIP(host) !== 0) return [];
+    try {
+        const addresses = await within(lookup(host, { all: true }));
+        return [{ outcome: "ok", key: "dns", parameters: { host, addresses: addresses.map(({ address }) => address).join(", ") } }];
+    } catch (thrown) {
+        return [failed("dnsFailed", { host, reason: describeThrown(thrown) })];
+    }
+}
+
+async function testPort({ host, port }: TransportOptions): Promise<TestStep[]> {
+    const socket = connectTcp({ host, port });
+    try {
+        await within(opened(socket, "connect"));
+        return [{ outcome: "ok", key: "tcp", parameters: { host, port } }];
+    } catch (thrown) {
+        return [failed("tcpFailed", { host, port, reason: describeThrown(thrown) })];
+    } finally {
+        socket.destroy();
+    }
+}
+
+async function testTls({ host, port, transport, tls }: TransportOptions): Promise<TestStep[]> {
+    if (transport !== "tls" && transport !== "wss") return [];
+    let certificate: PeerCertificate | undefined;
+    let socket: TLSSocket | undefined;
+    try {
+        const servername = tls?.servername || (isIP(host) === 0 ? host : "");
+        const dialled = connectTls({ minVersion: "TLSv1.2", ...tls, ...(servername === "" ? {} : { servername }), host, port });
+        socket = dialled;
+        dialled.prependOnceListener("secure", () => {
+            certificate = dialled.getPeerCertificate();
+        });
+        await within(opened(dialled, "secureConnect"));
+        return certificateSteps(dialled, tls?.rejectUnauthorized !== false);
+    } catch (thrown) {
+        return [failed("tlsFailed", { reason: describeTlsError(thrown, certificate, { host, port }) ?? describeThrown(thrown) })];
+    } finally {
+        socket?.destroy();
+    }
+}
+
+function certificateSteps(socket: TLSSocket, isVerified: boolean): TestStep[] {
+    const certificate = socket.getPeerCertificate();
+    const validTo = new Date(certificate.valid_to);
+    const parameters = {
+        protocol: socket.getProtocol() ?? "TLS",
+        subject: nameOf(certificate.subject),
+        issuer: nameOf(certificate.issuer),
+        validTo: certificate.valid_to,
+    };
+    const steps: TestStep[] = isVerified ? [{ outcome: "ok", key: "tls", parameters }] : [{ outcome: "note", key: "tlsUnverified" }];
+    if (validTo.getTime() - Date.now() < expiresSoonMs)
+        steps.push({ outcome: "note", key: "tlsSoon", parameters: { validTo: certificate.valid_to } });
+    return steps;
+}
+
+function nameOf(entity: PeerCertificate["subject"] | undefined): string {
+    return String(entity?.CN ?? entity?.O ?? "?");
+}
+
+function opened(socket: Socket, event: "connect" | "secureConnect"): Promise<void> {
+    return new Promise((resolve, reject) => {
+        socket.once(event, () => resolve());
+        socket.on("error", reject);
+        socket.once("close", () => reject(new Error("the connection was closed")));
+    });
+}
+
+async function within<T>(promise: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no answer within ${stepTimeoutMs / 1000} s`)), stepTimeoutMs);
+    });
+    try {
+        return await Promise.race([promise, timeout]);
+    } finally {
+        clearTimeout(timer);
+    }
+}
+
+function failed(key: string, parameters: Readonly<Record<string, string | number>>): TestStep {
+    return { outcome: "failed", key, parameters };
+}
