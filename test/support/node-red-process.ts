@@ -27,6 +27,9 @@ function settings(userDir: string, nodesDir: string | undefined): string {
     })};\n`;
 }
 
+/** What of the flows a deploy restarts. */
+export type DeployType = "full" | "flows" | "nodes";
+
 /** A real Node-RED in a process of its own, with an empty user directory. */
 export class NodeRedProcess {
     readonly url: string;
@@ -78,10 +81,10 @@ export class NodeRedProcess {
     }
 
     /** Replaces all flows and waits until they are accepted. */
-    async deploy(flows: readonly object[]): Promise<void> {
+    async deploy(flows: readonly object[], type: DeployType = "full"): Promise<void> {
         const response = await fetch(`${this.url}flows`, {
             method: "POST",
-            headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": "full" },
+            headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": type },
             body: JSON.stringify({ flows }),
         });
         if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
