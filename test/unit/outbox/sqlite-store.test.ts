@@ -1,0 +1,420 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+    chmodSync,
+    chownSync,
+    closeSync,
+    mkdirSync,
+    mkdtempSync,
+    openSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    statSync,
+    truncateSync,
+    writeFileSync,
+    writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { GatewayError } from "../../../src/errors";
+import type { OutboxEvent } from "../../../src/outbox/event";
+import { Outbox } from "../../../src/outbox/outbox";
+import type { StoreFaults } from "../../../src/outbox/sqlite-messages";
+import { SqliteStore } from "../../../src/outbox/sqlite-store";
+import { isSqliteAvailable } from "../../../src/outbox/sqlite-support";
+import { FakeClock } from "../../support/fake-clock";
+import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits, storedEvent } from "../../support/outbox";
+import { waitFor } from "../../support/wait-for";
+
+/** A store on a file of its own, with what it told. */
+class StoreUnderTest {
+    readonly clock = new FakeClock();
+    readonly errors: GatewayError[] = [];
+    recoveries = 0;
+    readonly store: SqliteStore;
+
+    constructor(file: string, faults: StoreFaults = {}) {
+        this.store = new SqliteStore({
+            path: file,
+            clock: this.clock,
+            faults,
+            listener: {
+                failed: (error) => this.errors.push(error),
+                recovered: () => {
+                    this.recoveries += 1;
+                },
+            },
+        });
+    }
+
+    commit(events: OutboxEvent[], removals: number[] = []): Promise<GatewayError | undefined> {
+        return new Promise((resolve) => this.store.commit(events, removals, resolve));
+    }
+
+    numbers(): Promise<number[]> {
+        return new Promise((resolve, reject) => {
+            this.store.read({ after: 0, upTo: 1e9, maxEvents: 1e6, maxBytes: 1e9 }, (error, batch) => {
+                if (error) reject(error);
+                else resolve(batch.events.map((event) => event.seq));
+            });
+        });
+    }
+
+    /** Lets retries come due until the file is open. */
+    async recovered(): Promise<void> {
+        const before = this.recoveries;
+        await waitFor(() => {
+            this.clock.advance(100);
+            return this.recoveries > before;
+        }, "the store to recover");
+    }
+
+    close(): Promise<void> {
+        return this.store.close(10_000);
+    }
+}
+
+/** An outbox on a real file, offline, with the clock of the store. */
+function outboxOn({ store, clock }: StoreUnderTest) {
+    const link = new ManualLink();
+    const listener = new RecordingListener();
+    const outbox = new Outbox({ store, clock, limits: roomyLimits, gate: new ManualGate(), link, listener });
+    return {
+        outbox,
+        link,
+        admit(text: string): RecordedCompletion {
+            const completion = new RecordedCompletion();
+            outbox.admit(newEvent("t/a", text), completion);
+            return completion;
+        },
+    };
+}
+
+if (isSqliteAvailable()) {
+    describe("the outbox file", () => {
+        let directory: string;
+        let file: string;
+        const opened: StoreUnderTest[] = [];
+
+        const open = async (faults: StoreFaults = {}): Promise<StoreUnderTest> => {
+            const under = new StoreUnderTest(file, faults);
+            opened.push(under);
+            await under.store.ready;
+            return under;
+        };
+
+        beforeEach(() => {
+            directory = mkdtempSync(path.join(tmpdir(), "outbox-"));
+            file = path.join(directory, "wiotp-gateway", "gw.sqlite");
+        });
+
+        afterEach(async () => {
+            for (const under of opened.splice(0)) await under.close();
+            rmSync(directory, { recursive: true, force: true });
+        });
+
+        it("keeps events and states over a restart", async () => {
+            const before = await open();
+            before.store.put("device", "t/a", "known");
+            before.store.put("device", "t/b", "held");
+            before.store.put("filter", "x/+", "1");
+            await before.commit([storedEvent(3, "t/a"), storedEvent(8, "t/b")]);
+            before.store.remove("device", "t/b");
+            before.store.put("device", "t/a", "known again");
+            await before.store.flush();
+            before.store.put("filter", "late", "written by close");
+            await before.close();
+
+            const after = await open();
+            assert.deepEqual(await after.numbers(), [3, 8]);
+            assert.deepEqual([...after.store.entries("device")], [["t/a", "known again"]]);
+            assert.deepEqual(Object.fromEntries(after.store.entries("filter")), { "x/+": "1", late: "written by close" });
+            assert.deepEqual([...after.store.entries("other")], []);
+            assert.deepEqual(after.errors, []);
+        });
+
+        it("says what it holds when it is opened, without counting", async () => {
+            const before = await open();
+            await before.commit([storedEvent(1, "t/a"), storedEvent(2, "t/a"), storedEvent(7, "t/a")]);
+            await before.commit([storedEvent(2, "t/a")], [1, 5]);
+            await before.close();
+            const after = await open();
+            after.store.attach({
+                opened: (contents) =>
+                    assert.deepEqual([contents.lastSeq, contents.events, contents.bytes, contents.isContinued], [7, 2, 14, false]),
+                closed: () => assert.fail("closed"),
+            });
+            assert.ok((await after.store.size()) > 4096);
+        });
+
+        if (process.platform !== "win32") {
+            it("can be read by its owner only", async () => {
+                const under = await open();
+                await under.commit([storedEvent(1, "t/a")]);
+                assert.equal(statSync(path.dirname(file)).mode & 0o777, 0o700);
+                for (const name of readdirSync(path.dirname(file))) {
+                    assert.equal(statSync(path.join(path.dirname(file), name)).mode & 0o777, 0o600, name);
+                }
+            });
+        }
+
+        it("is opened once in a process; the second waits for it", async () => {
+            const first = await open();
+            await first.commit([storedEvent(1, "t/a")]);
+            const second = await open();
+            assert.equal(second.errors[0]?.code, "GW_STORE");
+            assert.match(second.errors[0]?.message ?? "", /Another process has it open/);
+            assert.ok((await second.commit([storedEvent(2, "t/a")])) !== undefined);
+            await first.close();
+            await second.recovered();
+            assert.deepEqual(await second.numbers(), [1]);
+            assert.equal(second.errors.length, 1);
+        });
+
+        it("is opened by one process; when that is killed, the next one gets it", async () => {
+            const module = path.join(__dirname, "../../../src/outbox/sqlite-file.js");
+            const script = `const { SqliteFile } = require(${JSON.stringify(module)});
+                const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "other", faults: {} });
+                file.open();
+                file.commit([4, "t/a", "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", ""], [], []);
+                console.log("open");
+                setInterval(() => {}, 1000);`;
+            const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+            await once(child.stdout, "data");
+            const under = await open();
+            assert.match(under.errors[0]?.message ?? "", /in use|locked|Another process/);
+            child.kill("SIGKILL");
+            await once(child, "exit");
+            await under.recovered();
+            assert.deepEqual(await under.numbers(), [4]);
+        });
+
+        it("is set aside when it is no database, with its new path in the error", async () => {
+            mkdirSync(path.dirname(file));
+            writeFileSync(file, "this is not a database, but a note that somebody left here ".repeat(100));
+            const under = await open();
+            assert.equal(under.errors.length, 1);
+            assert.equal(under.recoveries, 1);
+            const aside = /set aside as (\S+) and/.exec(under.errors[0]?.message ?? "")?.[1] ?? "";
+            assert.match(readFileSync(aside, "utf8"), /a note that somebody left/);
+            assert.equal(await under.commit([storedEvent(1, "t/a")]), undefined);
+            assert.deepEqual(await under.numbers(), [1]);
+        });
+
+        it("is set aside when damage shows while it is in use, and nothing of the states is lost", async () => {
+            const before = await open();
+            before.store.put("device", "t/a", "known");
+            const payload = "x".repeat(1000);
+            await before.commit([...Array(500).keys()].map((index) => storedEvent(index + 1, "t/a", { payload, bytes: 1000 })));
+            await before.close();
+            const descriptor = openSync(file, "r+");
+            writeSync(descriptor, Buffer.alloc(200_000, 0xa5), 0, 200_000, 120_000);
+            closeSync(descriptor);
+
+            const after = await open();
+            const { outbox, link } = outboxOn(after);
+            outbox.linkUp();
+            await waitFor(() => {
+                after.clock.advance(100);
+                link.acknowledgeAll();
+                return after.recoveries > 0 && outbox.counters.queued === 0;
+            }, "the outbox to go on without the damaged file");
+            assert.match(after.errors[0]?.message ?? "", /cannot be used/);
+            assert.equal(readdirSync(path.dirname(file)).filter((name) => name.includes(".corrupt-")).length >= 1, true);
+            await after.store.flush();
+            await after.close();
+            const again = await open();
+            assert.deepEqual([...again.store.entries("device")], [["t/a", "known"]]);
+        });
+
+        it("is set aside when it was cut off", async () => {
+            const before = await open();
+            const payload = "x".repeat(1000);
+            await before.commit([...Array(500).keys()].map((index) => storedEvent(index + 1, "t/a", { payload, bytes: 1000 })));
+            await before.close();
+            truncateSync(file, 100_000);
+            const after = await open();
+            const { outbox, link, admit } = outboxOn(after);
+            outbox.linkUp();
+            const completion = admit("new");
+            await waitFor(() => {
+                after.clock.advance(100);
+                link.acknowledgeAll();
+                return completion.outcome === "done" && after.recoveries > 0;
+            }, "the outbox to go on without the rest of the file");
+            assert.equal(after.errors[0]?.code, "GW_STORE");
+        });
+
+        it("is left alone when a newer version wrote it, and used as soon as it is gone", async () => {
+            const before = await open();
+            await before.close();
+            changeVersion(file, 99);
+            const after = await open();
+            assert.match(after.errors[0]?.message ?? "", /newer version of this package \(file version 99, known up to 1\)/);
+            const { admit } = outboxOn(after);
+            const completion = admit("waits");
+            after.clock.advance(1000);
+            assert.equal(completion.outcome, "open");
+            renameSync(file, `${file}.moved`);
+            for (const suffix of ["-wal", "-shm"]) rmSync(file + suffix, { force: true });
+            await after.recovered();
+            await waitFor(() => {
+                after.clock.advance(100);
+                return completion.outcome === "done";
+            }, "the event to be stored");
+        });
+
+        it("is left alone when another program wrote it", async () => {
+            mkdirSync(path.dirname(file));
+            run(`new (require("node:sqlite").DatabaseSync)(process.argv[1]).exec("CREATE TABLE diary (page TEXT)")`, file);
+            const under = await open();
+            assert.match(under.errors[0]?.message ?? "", /database of another program/);
+        });
+
+        it("fails in words while its folder cannot be made, and is used when it can", async () => {
+            writeFileSync(path.dirname(file), "a file where the folder should be");
+            const under = await open();
+            assert.equal(under.errors[0]?.code, "GW_STORE");
+            assert.match(under.errors[0]?.message ?? "", /Check the disk and the permissions/);
+            assert.ok(await under.commit([storedEvent(1, "t/a")]));
+            under.store.put("device", "t/a", "known");
+            await assert.rejects(under.store.flush(), { code: "GW_STORE" });
+            rmSync(path.dirname(file));
+            await under.recovered();
+            assert.equal(await under.commit([storedEvent(1, "t/a")]), undefined);
+            await under.store.flush();
+            await under.close();
+            assert.deepEqual([...(await open()).store.entries("device")], [["t/a", "known"]]);
+        });
+
+        if (process.getuid?.() === 0) {
+            it("fails in words in a folder that is read-only, and is used when it is not any more", async () => {
+                const nobody = 65534;
+                mkdirSync(path.dirname(file));
+                chownSync(directory, nobody, nobody);
+                chownSync(path.dirname(file), nobody, nobody);
+                chmodSync(path.dirname(file), 0o500);
+                process.seteuid?.(nobody);
+                try {
+                    const under = await open();
+                    assert.match(under.errors[0]?.message ?? "", /permission denied.*Check the disk and the permissions/i);
+                    chmodSync(path.dirname(file), 0o700);
+                    await under.recovered();
+                    assert.equal(await under.commit([storedEvent(1, "t/a")]), undefined);
+                    await under.close();
+                } finally {
+                    process.seteuid?.(0);
+                }
+            });
+        }
+
+        it("completes nothing while the disk is full, goes on from memory, and stores what is left when there is room", async () => {
+            const under = await open({ maxPages: 12 });
+            const { outbox, link, admit } = outboxOn(under);
+            const completions = [...Array(400).keys()].map((index) => admit(`${index} ${"x".repeat(200)}`));
+            await waitFor(() => {
+                under.clock.advance(100);
+                return under.errors.length > 0;
+            }, "the disk to be full");
+            assert.match(under.errors[0]?.message ?? "", /full.*Make room on the disk/);
+            assert.ok(outbox.counters.isStoreFailing);
+            assert.ok(completions.some((completion) => completion.outcome === "open"));
+            outbox.linkUp();
+            link.acknowledge();
+            assert.equal(completions[0]?.outcome, "done");
+            outbox.linkDown();
+            await under.store.setFaults({ maxPages: 0 });
+            await under.recovered();
+            await waitFor(() => {
+                under.clock.advance(100);
+                return completions.every((completion) => completion.outcome === "done");
+            }, "everything to be stored");
+            assert.equal(under.errors.length, 1);
+        });
+
+        it("goes on after the worker has died: nothing is lost, nothing is stored twice", async () => {
+            const under = await open();
+            const { outbox, link, admit } = outboxOn(under);
+            const completions: RecordedCompletion[] = [];
+            for (let round = 0; round < 5; round++) {
+                for (let index = 0; index < 50; index++) completions.push(admit(`${round * 50 + index}`));
+                under.clock.advance(30);
+                const died = under.store.crashWorker();
+                await died;
+                await waitFor(() => {
+                    under.clock.advance(500);
+                    return completions.every((completion) => completion.outcome === "done");
+                }, "everything to be stored");
+            }
+            assert.equal((await under.numbers()).length, 250);
+            outbox.linkUp();
+            link.acknowledgeAll();
+            assert.deepEqual(link.sent, [...Array(250).keys()].map(String));
+        });
+
+        it("gives events that were written before the clock was set their whole time from now", async () => {
+            const before = await open();
+            await before.commit([storedEvent(1, "t/a", { createdAt: 5000, expiresAt: 65_000 })]);
+            await before.close();
+            const after = await open();
+            const batch = await new Promise<readonly OutboxEvent[]>((resolve) =>
+                after.store.read({ after: 0, upTo: 9, maxEvents: 9, maxBytes: 1e6 }, (_, found) => resolve(found.events)),
+            );
+            const event = batch[0];
+            assert.ok(event && Math.abs(event.createdAt - Date.now()) < 60_000);
+            assert.equal(event.expiresAt - event.createdAt, 60_000);
+        });
+
+        it("gives the disk back what a backlog took up, at the next start", async () => {
+            const before = await open();
+            const payload = "x".repeat(5000);
+            await before.commit([...Array(2000).keys()].map((index) => storedEvent(index + 1, "t/a", { payload, bytes: 5000 })));
+            await before.commit(
+                [],
+                [...Array(2000).keys()].map((index) => index + 1),
+            );
+            await before.close();
+            assert.ok(statSync(file).size > 10_000_000);
+            const after = await open();
+            await after.close();
+            assert.ok(statSync(file).size < 100_000, String(statSync(file).size));
+        });
+
+        it("fails in words when a real disk is full, and goes on when there is room", async () => {
+            const mount = path.join(directory, "wiotp-gateway");
+            mkdirSync(mount);
+            // Where nothing may be mounted, the limit on pages above stands for it.
+            if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", mount]).status !== 0) return;
+            const under = await open();
+            try {
+                const { admit } = outboxOn(under);
+                const completions = [...Array(100).keys()].map((index) => admit(`${index} ${"x".repeat(5000)}`));
+                await waitFor(() => {
+                    under.clock.advance(100);
+                    return under.errors.length > 0;
+                }, "the disk to be full");
+                execFileSync("mount", ["-o", "remount,size=20m", mount]);
+                await waitFor(() => {
+                    under.clock.advance(100);
+                    return completions.every((completion) => completion.outcome === "done");
+                }, "everything to be stored");
+                assert.equal(under.recoveries > 0, true);
+                assert.equal((await under.numbers()).length, 100);
+            } finally {
+                await under.close();
+                execFileSync("umount", [mount]);
+            }
+        });
+    });
+}
+
+function run(script: string, ...args: string[]): void {
+    execFileSync(process.execPath, ["-e", script, ...args], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+function changeVersion(file: string, version: number): void {
+    run(`new (require("node:sqlite").DatabaseSync)(process.argv[1]).exec("PRAGMA user_version = ${version}")`, file);
+}
