@@ -78,11 +78,12 @@ export class ContactOutcomes {
     refuse(contact: Contact, refusal: Refusal): RefusalVerdict {
         if (isFinal(refusal.rc)) {
             this.#drop(contact, refusal);
-            return { willRetry: false };
+            return { willRetry: false, isDropped: true };
         }
-        const willRetry = contact.kind !== "direct";
+        const isDirect = contact.kind === "direct";
         const reason = isTooMany(refusal.rc) ? this.#reasonForTooMany(contact) : "refused";
-        return { willRetry, heldUntil: this.hold(contact, reason, refusal).until };
+        const heldUntil = this.hold(contact, reason, refusal).until;
+        return isDirect ? { willRetry: false, heldUntil, isDropped: true } : { willRetry: true, heldUntil };
     }
 
     /** The platform refused something of a device that was known. What was refused is settled, so this is final for it. */
@@ -147,7 +148,7 @@ export class ContactOutcomes {
 
     /** Holds the device; what was being sent, if anything, goes back to its queue. */
     hold(contact: Contact, reason: HoldReason, refusal?: Refusal): Hold {
-        const { clock, effects, policy, setDeadline } = this.#parts;
+        const { clock, effects, policy, setDeadline, table } = this.#parts;
         const failures = (contact.hold?.failures ?? 0) + (reason === "connection-limit" && contact.hold ? 0 : 1);
         const durationMs = policy.holdMs(failures);
         const hold: Hold = {
@@ -158,13 +159,12 @@ export class ContactOutcomes {
         };
         const { kind } = contact;
         this.#end(contact);
-        contact.hold = hold;
-        contact.alone = reason === "swallowed";
-        contact.stage = "held";
         contact.kind = undefined;
+        table.hold(contact, hold);
         setDeadline(contact, durationMs);
         effects.stateChanged(contact.device, contact.state);
-        if (kind) effects.contactRequeued(contact.device, kind);
+        if (kind === "direct" && refusal) effects.contactDropped(contact.device, kind, refusal);
+        else if (kind) effects.contactRequeued(contact.device, kind);
         return hold;
     }
 

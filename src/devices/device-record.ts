@@ -24,6 +24,16 @@ export class DeviceRecord {
         this.hold = state.hold;
     }
 
+    /** Adds what was seen later, before this record was read. */
+    add(later: DeviceRecord): void {
+        this.lastEventAt = Math.max(this.lastEventAt, later.lastEventAt);
+        this.lastCommandAt = Math.max(this.lastCommandAt, later.lastCommandAt);
+        this.events += later.events;
+        this.commands += later.commands;
+        this.refusals += later.refusals;
+        this.isDirty = later.isDirty;
+    }
+
     /** The record as text, for the state file. */
     encode(): string {
         const { firstSeenAt, lastEventAt, lastCommandAt, events, commands, refusals, isKnown, hold } = this;

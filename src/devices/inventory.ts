@@ -57,6 +57,8 @@ export class Inventory {
     load(): void {
         for (const [device, text] of this.#store.entries(kind)) {
             const record = DeviceRecord.decode(text);
+            const seenSince = this.#records.get(device);
+            if (seenSince) record.add(seenSince);
             this.#records.set(device, record);
             if (record.isKnown) this.#registration.restoreKnown(device);
             else if (record.hold) this.#registration.restoreHeld(device, record.hold);

@@ -28,14 +28,18 @@ interface Slot {
     nodeId: string;
     eventId: string;
     sentAt: number;
-    /** Monotonic milliseconds after which the platform would have refused it long ago. */
-    dueMs: number;
+    /** Monotonic milliseconds. */
+    sentMs: number;
+    /** Infinite until it is acknowledged. */
+    acknowledgedMs: number;
     sequence: number;
 }
 
 const maxCandidates = 20;
-/** The platform notifies within milliseconds of its acknowledgement, and the acknowledgement itself may take long. */
-const afterAcknowledgementMs = 5_000;
+/** The platform notifies a few milliseconds after its acknowledgement; only where nothing fits, a slow one is thought of. */
+const usuallyMs = 50;
+const atMostMs = 5_000;
+/** The acknowledgement itself may take as long as a registration does. */
 const unacknowledgedMs = 120_000;
 
 /**
@@ -55,7 +59,8 @@ export class RecentPublishes {
             nodeId: "",
             eventId: "",
             sentAt: 0,
-            dueMs: 0,
+            sentMs: 0,
+            acknowledgedMs: 0,
             sequence: -1,
         }));
     }
@@ -71,7 +76,8 @@ export class RecentPublishes {
             slot.nodeId = nodeId;
             slot.eventId = eventId;
             slot.sentAt = sentAt;
-            slot.dueMs = nowMs + unacknowledgedMs;
+            slot.sentMs = nowMs;
+            slot.acknowledgedMs = Number.POSITIVE_INFINITY;
             slot.sequence = sequence;
         }
         return sequence;
@@ -80,7 +86,7 @@ export class RecentPublishes {
     /** The publish with this number was acknowledged: a refusal of it would come within seconds. */
     acknowledged(sequence: number, nowMs: number): void {
         const slot = this.#slots[sequence % this.#slots.length];
-        if (slot?.sequence === sequence) slot.dueMs = nowMs + afterAcknowledgementMs;
+        if (slot?.sequence === sequence) slot.acknowledgedMs = nowMs;
     }
 
     /**
@@ -88,20 +94,30 @@ export class RecentPublishes {
      * topic. What is returned as the best match is not found again.
      */
     refused(topic: string | undefined, device: string | undefined, nowMs: number): RefusedPublish | undefined {
-        const found: Slot[] = [];
-        const first = Math.max(this.#sequence - this.#slots.length, 0);
-        for (let sequence = first; sequence < this.#sequence && found.length < maxCandidates; sequence++) {
-            const slot = this.#slots[sequence % this.#slots.length];
-            if (!slot || slot.sequence !== sequence || slot.dueMs < nowMs) continue;
-            if (matches(slot, topic, device)) found.push(slot);
-        }
+        const possible = this.#find(topic, device, nowMs);
+        const likely = possible.filter(({ acknowledgedMs }) => acknowledgedMs >= nowMs - usuallyMs);
+        const found = (likely.length > 0 ? likely : possible).slice(0, maxCandidates);
         const [oldest] = found;
         if (!oldest) return undefined;
-        const candidates = found.map(({ dueMs: _, sequence: __, ...publish }): RecentPublish => publish);
+        const candidates = found.map(publishOf);
         oldest.sequence = -1;
         const [best] = candidates;
         return best && { best, candidates };
     }
+
+    #find(topic: string | undefined, device: string | undefined, nowMs: number): Slot[] {
+        const found: Slot[] = [];
+        for (let sequence = Math.max(this.#sequence - this.#slots.length, 0); sequence < this.#sequence; sequence++) {
+            const slot = this.#slots[sequence % this.#slots.length];
+            if (slot?.sequence !== sequence || slot.acknowledgedMs < nowMs - atMostMs || slot.sentMs < nowMs - unacknowledgedMs) continue;
+            if (matches(slot, topic, device)) found.push(slot);
+        }
+        return found;
+    }
+}
+
+function publishOf({ device, topic, messageId, nodeId, eventId, sentAt }: Slot): RecentPublish {
+    return { device, topic, messageId, nodeId, eventId, sentAt };
 }
 
 function matches(slot: Slot, topic: string | undefined, device: string | undefined): boolean {

@@ -58,6 +58,8 @@ export interface RefusalVerdict {
     readonly willRetry: boolean;
     /** When the device will be tried again (wall clock, milliseconds), where it is held. */
     readonly heldUntil?: number;
+    /** It was a first contact, and its owner has been told by `contactDropped`. */
+    readonly isDropped?: true;
 }
 
 /** Why the connection should be made anew: its quota of new devices is used up, or half of the slots are stuck. */
@@ -71,7 +73,7 @@ export interface RegistrationEffects {
     contactConfirmed(device: string, kind: ContactKind): void;
     /** The first contact did not go through: it goes back to the head of the queue and waits for `wake`. */
     contactRequeued(device: string, kind: ContactKind): void;
-    /** The first contact was refused for what it is, not for its device: it has failed, what follows it may ask again. */
+    /** The first contact was refused for what it is, not for its device, or is not queued: it has failed. */
     contactDropped(device: string, kind: ContactKind, refusal: Refusal): void;
     /** The connection should be ended, when nothing important is under way on it, and made anew. */
     reconnectWanted(reason: ReconnectReason): void;

@@ -151,7 +151,9 @@ export class Registration {
         const isAboutContact = (contact.kind === "subscribe") === (refusal.request === "subscribe");
         if (contact.stage === "sent" && isAboutContact) {
             contact.refusal = refusal;
-            return { willRetry: !isFinal(refusal.rc) && contact.kind !== "direct" };
+            // It is given up, or put back, when its acknowledgement comes.
+            const isGivenUp = isFinal(refusal.rc) || contact.kind === "direct";
+            return isGivenUp ? { willRetry: false, isDropped: true } : { willRetry: true };
         }
         const isOfContact = contact.stage === "acknowledged" && isAboutContact;
         const verdict = isOfContact ? this.#outcomes.refuse(contact, refusal) : this.#outcomes.refuseLate(contact, refusal);
@@ -180,6 +182,11 @@ export class Registration {
         return this.#line.stuckCount;
     }
 
+    /** How many devices are held. */
+    get heldCount(): number {
+        return this.#table.heldCount;
+    }
+
     /** Takes over from an earlier run that the platform knows the device. */
     restoreKnown(device: string): void {
         this.#table.setKnown(device);
@@ -189,9 +196,7 @@ export class Registration {
     restoreHeld(device: string, hold: Hold): void {
         if (this.#table.stateOf(device).phase !== "new") return;
         const contact = this.#table.meet(device);
-        contact.hold = hold;
-        contact.alone = hold.reason === "swallowed";
-        contact.stage = "held";
+        this.#table.hold(contact, hold);
         const leftMs = hold.until - this.#clock.now();
         this.#setDeadline(contact, Math.min(Math.max(leftMs, 0), this.#policy.longestMs));
     }

@@ -4,12 +4,14 @@ import { GatewayError } from "../errors";
 import type { Outbox } from "../outbox/outbox";
 import type { Settlement } from "./event-request";
 import type { ContactUser } from "./first-contacts";
+import type { PublishOrigin, Refusals } from "./refusals";
 
 /** An event of QoS 0, ready for the wire. */
 export interface DirectEvent {
     readonly device: string;
     readonly topic: string;
     readonly payload: string | Buffer;
+    readonly message: PublishOrigin;
 }
 
 /**
@@ -23,6 +25,7 @@ export class DirectEvents implements ContactUser {
         private readonly connection: GatewayConnection,
         private readonly outbox: Outbox,
         private readonly registration: Registration,
+        private readonly refusals: Refusals,
     ) {}
 
     /** Sends an event; `isReady` is whether the connection can take events yet. */
@@ -34,7 +37,7 @@ export class DirectEvents implements ContactUser {
         }
         switch (this.registration.tryNow(event.device)) {
             case "flow":
-                this.connection.publish(event.topic, event.payload, 0, (error) => settle(settlement, error));
+                this.#send(event, settlement);
                 return;
             case "contact":
                 this.#contact(event, settlement);
@@ -51,19 +54,33 @@ export class DirectEvents implements ContactUser {
     }
 
     requeued(device: string): void {
-        this.#take(device)?.failed(held(device));
+        this.#take(device)?.failed(unconfirmed(device));
     }
 
     dropped(device: string, error: GatewayError): void {
         this.#take(device)?.failed(error);
     }
 
-    #contact({ device, topic, payload }: DirectEvent, settlement: Settlement): void {
+    #send({ device, topic, payload, message }: DirectEvent, settlement: Settlement): void {
+        const number = this.refusals.sent(device, topic, message);
+        this.connection.publish(topic, payload, 0, (error) => {
+            this.refusals.acknowledged(number);
+            settle(settlement, error);
+        });
+    }
+
+    #contact({ device, topic, payload, message }: DirectEvent, settlement: Settlement): void {
         this.#contacts.set(device, settlement);
         this.registration.contactSent(device);
-        // Without an acknowledgement the registration itself gives the contact up when the connection ends.
+        const number = this.refusals.sent(device, topic, message);
         const settled = (error?: Error) => {
-            if (!error) this.registration.contactAcknowledged(device);
+            if (error) {
+                const waiting = this.#take(device);
+                if (waiting) settle(waiting, error);
+                return;
+            }
+            this.refusals.acknowledged(number);
+            this.registration.contactAcknowledged(device);
         };
         this.connection.publish(topic, payload, 1, settled, true);
     }
@@ -105,5 +122,12 @@ function held(device: string): GatewayError {
     return new GatewayError(
         "GW_DEVICE_HELD",
         `The event of ${device} was not sent: the platform does not know the device yet, its registration cannot be tried now or has failed, and an event of QoS 0 is never queued. Use QoS 1 to have it kept.`,
+    );
+}
+
+function unconfirmed(device: string): GatewayError {
+    return new GatewayError(
+        "GW_DEVICE_HELD",
+        `The event of ${device} was its first, and the platform may have dropped it without a word. An event of QoS 0 is never sent again. Use QoS 1 to have it kept.`,
     );
 }

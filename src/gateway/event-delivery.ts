@@ -1,12 +1,13 @@
 import type { Clock } from "../clock";
 import type { ConnectionReason } from "../connection/connect-error";
 import type { GatewayConnection } from "../connection/gateway-connection";
+import { Inventory } from "../devices/inventory";
 import { Registration } from "../devices/registration";
 import type { ReconnectReason } from "../devices/registration-types";
 import type { GateAnswer } from "../outbox/dispatcher";
 import type { OutboxEvent } from "../outbox/event";
 import { Outbox } from "../outbox/outbox";
-import type { EventStore } from "../outbox/store";
+import type { EventStore, StateStore } from "../outbox/store";
 import { deviceKey, parseDeviceKey } from "../protocol/identity";
 import { DirectEvents } from "./direct-events";
 import type { EventRequest, Settlement } from "./event-request";
@@ -14,6 +15,7 @@ import { type ContactUser, FirstContacts } from "./first-contacts";
 import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports, LateMessage } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
+import { type ReceivedNotification, Refusals } from "./refusals";
 
 /** What event delivery works with. */
 export interface EventDeliveryParts {
@@ -21,6 +23,7 @@ export interface EventDeliveryParts {
     readonly clock: Clock;
     readonly connection: GatewayConnection;
     readonly events: EventStore;
+    readonly state: StateStore;
     readonly reports: GatewayReports;
     /** The subscriptions, whose concrete filters may be first contacts as well. */
     readonly filters: () => ContactUser;
@@ -30,14 +33,17 @@ export interface EventDeliveryParts {
 export class EventDelivery {
     readonly outbox: Outbox;
     readonly registration: Registration;
+    readonly inventory: Inventory;
+    readonly #refusals: Refusals;
     readonly #parts: EventDeliveryParts;
     readonly #direct: DirectEvents;
-    readonly #held = new Set<string>();
+    /** The event that the outbox is about to send as a first contact. */
+    #contact: OutboxEvent | undefined;
     /** Whether refusals can be received, so that events may be sent. */
     #isReady = false;
 
     constructor(parts: EventDeliveryParts) {
-        const { options, clock, connection, events, reports } = parts;
+        const { options, clock, connection, events, state, reports } = parts;
         this.#parts = parts;
         this.registration = new Registration({
             clock,
@@ -59,7 +65,10 @@ export class EventDelivery {
             },
             gate: {
                 ask: (device) => this.#ask(device),
-                contactSent: (device) => this.registration.contactSent(device),
+                contactSent: (device, event) => {
+                    this.#contact = event;
+                    this.registration.contactSent(device);
+                },
                 contactAcknowledged: (device) => this.registration.contactAcknowledged(device),
             },
             link: {
@@ -74,7 +83,15 @@ export class EventDelivery {
                 },
             },
         });
-        this.#direct = new DirectEvents(connection, this.outbox, this.registration);
+        this.inventory = new Inventory({ clock, store: state, registration: this.registration });
+        this.#refusals = new Refusals({
+            clock,
+            registration: this.registration,
+            failed: (nodeId, error, message) => reports.failedLater(nodeId, error, message),
+            unmatched: (error) => reports.warn(error.message),
+            counted: (device) => this.inventory.refusalSeen(device),
+        });
+        this.#direct = new DirectEvents(connection, this.outbox, this.registration, this.#refusals);
     }
 
     /** The numbers of the gateway's state. */
@@ -85,27 +102,28 @@ export class EventDelivery {
         return {
             queued,
             drain: isDraining ? { eventsPerS: ratePerSecond, remainingMs: secondsLeft * 1000 } : undefined,
-            heldDevices: this.#held.size,
+            heldDevices: this.registration.heldCount,
         };
     }
 
     /** Takes an event that fits; what becomes of it is told once through the settlement. */
     publish(request: EventRequest, topic: string, bytes: number, settlement: Settlement): void {
         const device = deviceKey(request.device);
-        if (request.qos === 0) {
-            this.#direct.send({ device, topic, payload: request.payload }, this.#isReady, settlement);
+        const { payload, qos, ttlMs, completion, messageId, nodeId, eventId } = request;
+        const message = { messageId, nodeId, eventId };
+        this.inventory.eventSeen(device, eventId);
+        if (qos === 0) {
+            this.#direct.send({ device, topic, payload, message }, this.#isReady, settlement);
             return;
         }
-        const { payload, qos, ttlMs, completion, messageId, nodeId, eventId } = request;
-        this.outbox.admit(
-            { device, topic, payload, bytes, qos, ttlMs, complete: completion, message: { messageId, nodeId, eventId } },
-            settlement,
-        );
+        this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, complete: completion, message }, settlement);
         this.#parts.reports.countsChanged();
     }
 
-    /** The platform told that it refused something. */
-    notificationReceived(_topic: string, _payload: Buffer): void {}
+    /** The platform told that it refused something: whoever it concerns is told. Returns what a flow may get of it. */
+    notificationReceived(topic: string, payload: Buffer): ReceivedNotification {
+        return this.#refusals.received(topic, payload);
+    }
 
     /** Refusals can be received: events may go out. */
     linkUp(): void {
@@ -125,6 +143,7 @@ export class EventDelivery {
     /** Makes every event as safe as it can be made within the deadline. */
     async close(deadlineMs: number): Promise<void> {
         const unsafe = await this.outbox.close(deadlineMs);
+        this.inventory.close();
         this.registration.close();
         if (unsafe > 0) this.#parts.reports.warn(`${unsafe} events could neither be delivered nor stored before the gateway closed.`);
     }
@@ -135,7 +154,14 @@ export class EventDelivery {
     }
 
     #send(event: OutboxEvent, settled: (error?: Error) => void): void {
-        this.#parts.connection.publish(event.topic, event.payload, event.qos, settled, false);
+        const isContact = this.#contact === event;
+        this.#contact = undefined;
+        const number = this.#refusals.sent(event.device, event.topic, event.message);
+        const acknowledged = (error?: Error) => {
+            if (!error) this.#refusals.acknowledged(number);
+            settled(error);
+        };
+        this.#parts.connection.publish(event.topic, event.payload, event.qos, acknowledged, isContact);
     }
 
     #firstContacts(): FirstContacts {
@@ -165,9 +191,8 @@ export class EventDelivery {
             },
             {
                 reconnectWanted: (reason) => connection.reconnect(reconnectReasons[reason]),
-                deviceChanged: (device, { phase }) => {
-                    if (phase === "held") this.#held.add(device);
-                    else this.#held.delete(device);
+                deviceChanged: (device, state) => {
+                    this.inventory.registrationChanged(device, state);
                     reports.countsChanged();
                 },
                 unexplainedDrop: () =>

@@ -1,6 +1,6 @@
+import { refusalError } from "../devices/refusal-error";
 import type { ContactKind, ReconnectReason, Refusal, RegistrationEffects, RegistrationState } from "../devices/registration-types";
-import { GatewayError } from "../errors";
-import { parseDeviceKey } from "../protocol/identity";
+import type { GatewayError } from "../errors";
 
 /** A part of the gateway that sends things which may be the first contact with a device. */
 export interface ContactUser {
@@ -41,7 +41,7 @@ export class FirstContacts implements RegistrationEffects {
     }
 
     contactDropped(device: string, kind: ContactKind, refusal: Refusal): void {
-        this.users[kind].dropped(device, refusedError(refusal, parseDeviceKey(device), false));
+        this.users[kind].dropped(device, refusalError({ rc: refusal.rc, message: refusal.text }, device, { willRetry: false }));
     }
 
     reconnectWanted(reason: ReconnectReason): void {
@@ -55,21 +55,4 @@ export class FirstContacts implements RegistrationEffects {
     unexplainedDrop(): void {
         this.owner.unexplainedDrop();
     }
-}
-
-/** What the platform refused, in words: its own, and what becomes of the event. */
-export function refusedError(
-    refusal: { readonly rc: number | undefined; readonly text: string },
-    device: { readonly typeId?: string | undefined; readonly deviceId?: string | undefined },
-    willRetry: boolean,
-): GatewayError {
-    const of = device.typeId !== undefined && device.deviceId !== undefined ? ` of ${device.typeId}/${device.deviceId}` : "";
-    const code = refusal.rc === undefined ? "" : ` (return code ${refusal.rc})`;
-    const fate = willRetry ? "It is kept and will be sent again." : "It is not sent again.";
-    const details = refusal.rc === undefined ? { willRetry } : { rc: refusal.rc, willRetry };
-    return new GatewayError(
-        "GW_REFUSED",
-        `The platform refused a message${of}: ${refusal.text || "it gave no reason"}${code}. ${fate}`,
-        details,
-    );
 }

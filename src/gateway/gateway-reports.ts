@@ -24,6 +24,20 @@ export interface LateMessage {
     readonly typeId: string;
     readonly deviceId: string;
     readonly eventId: string;
+    /** What the platform said, of a refused event; a Catch node gets only words and code of an error. */
+    readonly refusal?: RefusalNote;
+}
+
+/** What is known of a refusal; what the platform did not say is absent. */
+export interface RefusalNote {
+    readonly rc?: number;
+    readonly message?: string;
+    /** When, as the platform wrote it. */
+    readonly time?: string;
+    /** Whether the event is kept and will be sent again. */
+    readonly willRetry: boolean;
+    /** ISO 8601: until when the device is held. */
+    readonly heldUntil?: string;
 }
 
 const countsEveryMs = 1000;

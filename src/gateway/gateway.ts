@@ -2,8 +2,9 @@ import type { Clock } from "../clock";
 import type { ConnectionReason } from "../connection/connect-error";
 import { type ConnectionState, GatewayConnection } from "../connection/gateway-connection";
 import type { ReceivedMessage } from "../connection/transport";
+import type { Inventory } from "../devices/inventory";
 import { describeThrown, GatewayError, toGatewayError } from "../errors";
-import { type GatewayIdentity, mqttClientId, mqttUserName } from "../protocol/identity";
+import { deviceKey, type GatewayIdentity, mqttClientId, mqttUserName } from "../protocol/identity";
 import { assertFits } from "../protocol/limits";
 import { payloadBytes } from "../protocol/payload";
 import type { Qos } from "../protocol/qos";
@@ -18,6 +19,8 @@ import type { GatewayState } from "./gateway-state";
 import { GatewayStorage } from "./gateway-storage";
 import { HandOver } from "./hand-over";
 import { type CommandSelection, Inbound, type ReceivedCommand } from "./inbound";
+import { Notices } from "./notices";
+import type { ReceivedNotification } from "./refusals";
 
 export type { GatewayListener } from "./gateway-reports";
 
@@ -57,6 +60,7 @@ export class Gateway implements PooledGateway {
     readonly #filters: FilterSync;
     readonly #inbound: Inbound;
     readonly #handOver: HandOver;
+    readonly #notices = new Notices();
     /** Ends the share in the built-in simulator. */
     #releaseSimulator: () => Promise<void> = () => Promise.resolve();
     /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
@@ -99,6 +103,7 @@ export class Gateway implements PooledGateway {
             clock,
             connection: this.#connection,
             events: this.#storage.store.events,
+            state: this.#storage.store.state,
             reports: this.#reports,
             filters: () => this.#filters,
         });
@@ -110,8 +115,9 @@ export class Gateway implements PooledGateway {
             warn: (text) => this.#reports.warn(text),
         });
         this.#inbound = new Inbound(options.identity, {
-            notification: (topic, payload) => this.#delivery.notificationReceived(topic, payload),
+            notification: (topic, payload) => this.#notices.pass(this.#delivery.notificationReceived(topic, payload)),
             management: () => undefined,
+            commandSeen: (command) => this.inventory.commandSeen(deviceKey(command), command.commandId),
         });
     }
 
@@ -136,6 +142,7 @@ export class Gateway implements PooledGateway {
     /** From now on commands wait, and filters stay as they are. */
     flowsStopping(): void {
         this.#handOver.hold();
+        this.#notices.hold();
         this.#filters.hold();
     }
 
@@ -143,6 +150,7 @@ export class Gateway implements PooledGateway {
     flowsStarted(): void {
         this.#filters.release();
         this.#handOver.release();
+        this.#notices.release();
     }
 
     /**
@@ -172,6 +180,16 @@ export class Gateway implements PooledGateway {
         };
     }
 
+    /** Hands the platform's notifications to the listener until the subscription is closed. The listener must not throw. */
+    onNotification(listener: (notification: ReceivedNotification) => void): Subscription {
+        return { close: this.#notices.add(listener) };
+    }
+
+    /** What is known of each device. */
+    get inventory(): Inventory {
+        return this.#delivery.inventory;
+    }
+
     /** Stores what is not safe yet and disconnects. Settles within the deadline, whatever the state of link and disk. */
     async close(deadlineMs: number): Promise<void> {
         this.#isClosed = true;
@@ -197,6 +215,7 @@ export class Gateway implements PooledGateway {
         if (this.#storage.warning !== undefined) this.#reports.warn(this.#storage.warning);
         // What the file knows of devices and filters decides what may be sent.
         await this.#storage.open();
+        this.inventory.load();
         if (!this.#isClosed) this.#connection.start();
     }
 

@@ -30,6 +30,8 @@ export interface CommandTaker {
 export interface InboundRoutes {
     notification(topic: string, payload: Buffer): void;
     management(message: ReceivedMessage): void;
+    /** A command came in, whoever takes it. */
+    commandSeen(command: CommandTopic): void;
 }
 
 /** Brings each received message to whoever wants it. What is on no topic of ours, or malformed, goes nowhere. */
@@ -74,6 +76,7 @@ export class Inbound {
         } else {
             const parts = parseCommandTopic(topic);
             if (!parts) return;
+            this.routes.commandSeen(parts);
             for (const taker of this.#takers.match(topic)) {
                 if (!this.#isLeftOut(taker.selection, parts)) taker.received({ ...parts, topic, payload, qos, duplicate });
             }

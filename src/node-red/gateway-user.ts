@@ -43,7 +43,7 @@ export function useGateway(RED: NodeAPI, node: Node, definition: StoredDefinitio
             if (!ownProblem) status.show(gatewayStatus(state));
         },
         failedLater(error, message) {
-            status.failed(error);
+            status.failed(error, `${message.typeId}/${message.deviceId}`);
             raise(node, error, { ...message });
         },
     };

@@ -25,9 +25,9 @@ export class StatusReporter {
         this.#send({ fill, shape, text: parameters ? this.RED._(name, { ...parameters }) : name });
     }
 
-    /** Shows that a message failed, until the next change of state. */
-    failed(error: GatewayError): void {
-        this.#send({ fill: "red", shape: "dot", text: error.code });
+    /** Shows that a message failed, and for which device where that matters, until the next change of state. */
+    failed(error: GatewayError, device = ""): void {
+        this.#send({ fill: "red", shape: "dot", text: `${error.code} ${device}`.trim() });
     }
 
     /** Removes the status. */

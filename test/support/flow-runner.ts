@@ -4,6 +4,7 @@ import helper from "node-red-node-test-helper";
 import registerCommandIn from "../../nodes/device-command-in";
 import registerEventOut from "../../nodes/device-event-out";
 import registerGateway from "../../nodes/gateway-config";
+import registerNotifyIn from "../../nodes/gateway-notify-in";
 
 /** A node of a test flow. */
 export type FlowNode = Record<string, unknown> & { id: string; type: string };
@@ -18,7 +19,7 @@ function allowManyRegistrations(RED: NodeAPI): void {
     RED.events.setMaxListeners(0);
 }
 
-const registrations = [allowManyRegistrations, registerGateway, registerEventOut, registerCommandIn];
+const registrations = [allowManyRegistrations, registerGateway, registerEventOut, registerCommandIn, registerNotifyIn];
 
 /** Starts and ends the runtime around the tests of a suite, and unloads the flow after each of them. */
 export function withRuntime(): void {

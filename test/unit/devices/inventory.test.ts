@@ -119,6 +119,20 @@ describe("device inventory", () => {
         );
     });
 
+    it("adds what was seen before the store was open", () => {
+        const first = create();
+        first.inventory.eventSeen("t/a", "e");
+        first.inventory.close();
+        const second = create({ store: first.store });
+        second.inventory.eventSeen("t/a", "e");
+        second.inventory.load();
+        second.inventory.eventSeen("t/a", "e");
+        second.inventory.close();
+        const third = create({ store: first.store });
+        third.inventory.load();
+        assert.equal(third.inventory.query().devices[0]?.events, 3);
+    });
+
     it("reads records that are broken as if they were new", () => {
         const store = new MapStore();
         for (const [index, text] of ["", "[]", "null", "{}", '{"events":"x","hold":{"reason":"odd"},"isKnown":1}'].entries()) {

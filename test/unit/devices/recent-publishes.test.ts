@@ -49,6 +49,16 @@ describe("refusal correlation", () => {
         assert.equal(recent.refused(topicOfA, undefined, 10_005)?.best.messageId, "new");
     });
 
+    it("takes what was acknowledged just now before what was acknowledged a second ago, and that only where nothing else fits", () => {
+        const recent = new RecentPublishes();
+        recent.acknowledged(remember(recent, "earlier"), 1);
+        recent.acknowledged(remember(recent, "now", { nowMs: 1_000 }), 1_001);
+        const found = [1_005, 1_006].map((nowMs) =>
+            recent.refused(topicOfA, undefined, nowMs)?.candidates.map(({ messageId }) => messageId),
+        );
+        assert.deepEqual(found, [["now"], ["earlier"]]);
+    });
+
     it("leaves out what was sent minutes ago", () => {
         const recent = new RecentPublishes();
         remember(recent, "old");

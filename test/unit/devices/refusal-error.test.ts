@@ -25,6 +25,10 @@ describe("the error of a refusal", () => {
         );
     });
 
+    it("says that it may have been another event, where several fit", () => {
+        assert.match(refusalError({ rc: 276 }, "t/a", { willRetry: false }, 3).message, /may have been any of 3 events/);
+    });
+
     it("does without what the notification leaves out", () => {
         assert.equal(
             refusalError({}, undefined, { willRetry: false }).message,

@@ -344,7 +344,7 @@ describe("registration: holds", () => {
             const bench = new RegistrationBench();
             bench.send("t/a");
             bench.acknowledge("t/a");
-            assert.deepEqual(bench.refuse("t/a", rc, { registration: false }), { willRetry: false });
+            assert.deepEqual(bench.refuse("t/a", rc, { registration: false }), { willRetry: false, isDropped: true });
             assert.deepEqual(bench.take({ wakes: true }), [`dropped t/a event ${rc}`, "wake t/a"]);
             assert.deepEqual(bench.send("t/a"), ["contact"]);
         });
@@ -425,7 +425,9 @@ describe("registration: holds", () => {
         assert.equal(bench.registration.tryNow("t/a"), "held");
         bench.registration.contactSent("t/a");
         bench.acknowledge("t/a");
-        assert.equal(bench.refuse("t/a", 177).willRetry, false);
+        const { willRetry, isDropped } = bench.refuse("t/a", 177);
+        assert.deepEqual([willRetry, isDropped], [false, true]);
+        assert.deepEqual(bench.take(), ["state t/a held:refused", "dropped t/a direct 177"]);
         assert.equal(bench.registration.tryNow("t/a"), "held");
     });
 

@@ -1,0 +1,125 @@
+import type { Clock } from "../clock";
+import { type RecentPublish, RecentPublishes, type RefusedPublish } from "../devices/recent-publishes";
+import { refusalError } from "../devices/refusal-error";
+import type { Registration } from "../devices/registration";
+import type { RefusalVerdict } from "../devices/registration-types";
+import type { GatewayError } from "../errors";
+import { deviceKey, parseDeviceKey } from "../protocol/identity";
+import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../protocol/notification";
+import type { LateMessage, RefusalNote } from "./gateway-reports";
+
+/** The message a publish came from. */
+export interface PublishOrigin {
+    readonly messageId: string;
+    readonly nodeId: string;
+    readonly eventId: string;
+}
+
+/** An event that a notification may speak of. */
+export interface NotifiedEvent extends LateMessage {
+    readonly nodeId: string;
+    /** ISO 8601. */
+    readonly sentAt: string;
+}
+
+/** A notification, and the event that was refused where one of the latest fits. */
+export interface ReceivedNotification {
+    readonly topic: string;
+    readonly notification: Notification;
+    /** The best match; `candidates` are all that fit, the oldest first, this one included. */
+    readonly event?: NotifiedEvent & { readonly candidates: readonly NotifiedEvent[] };
+}
+
+/** What a refusal is told to. */
+export interface RefusalParts {
+    readonly clock: Clock;
+    readonly registration: Registration;
+    /** The event failed: raised on the node that sent it. */
+    failed(nodeId: string, error: GatewayError, message: LateMessage): void;
+    /** Something was refused that is none of the latest events. */
+    unmatched(error: GatewayError): void;
+    /** The device, where one is named, had something refused. */
+    counted(device: string): void;
+}
+
+/**
+ * Turns the platform's notifications into errors of the events they refuse. The platform acknowledges a refused event like any
+ * other, so the notification is the only word of it; it names a topic, not a message.
+ */
+export class Refusals {
+    readonly #parts: RefusalParts;
+    readonly #recent = new RecentPublishes();
+
+    constructor(parts: RefusalParts) {
+        this.#parts = parts;
+    }
+
+    /** A publish goes out; returns its number for `acknowledged`. */
+    sent(device: string, topic: string, { messageId, nodeId, eventId }: PublishOrigin): number {
+        const { clock } = this.#parts;
+        return this.#recent.add(device, topic, messageId, nodeId, eventId, clock.now(), clock.monotonicMs());
+    }
+
+    /** The platform acknowledged a publish: it is refused within seconds, or not at all. */
+    acknowledged(number: number): void {
+        this.#recent.acknowledged(number, this.#parts.clock.monotonicMs());
+    }
+
+    /** A notification came in: tells whoever it concerns. Returns what a flow may get of it. */
+    received(topic: string, payload: Buffer): ReceivedNotification {
+        const notification = parseNotification(payload);
+        if (notification.malformed) return { topic, notification };
+        const { fields } = notification;
+        const address = notifiedDevice(fields);
+        const device = address && deviceKey(address);
+        const match = fields.request === "publish" ? this.#match(fields, device) : undefined;
+        this.#tell(fields, match?.best.device ?? device, match);
+        return match ? { topic, notification, event: describe(match) } : { topic, notification };
+    }
+
+    #match(fields: NotificationFields, device: string | undefined): RefusedPublish | undefined {
+        const nowMs = this.#parts.clock.monotonicMs();
+        const topic = notifiedTopic(fields);
+        // The device that the topic of the notification names is part of the topic; only its own ids add something.
+        const named = fields.typeId === undefined ? undefined : device;
+        return this.#recent.refused(topic, named, nowMs);
+    }
+
+    #tell(fields: NotificationFields, device: string | undefined, match: RefusedPublish | undefined): void {
+        const { registration, failed, unmatched, counted } = this.#parts;
+        const verdict: RefusalVerdict = registration.refused(device, {
+            rc: fields.rc ?? 0,
+            request: fields.request ?? "",
+            text: fields.message ?? "",
+            registration: fields.typeId !== undefined && fields.deviceId !== undefined,
+        });
+        if (device !== undefined) counted(device);
+        // What was given up as a first contact has failed already, with the same words.
+        if (verdict.isDropped) return;
+        const error = refusalError(fields, device, verdict, match?.candidates.length);
+        if (match) failed(match.best.nodeId, error, { ...lateMessage(match.best), refusal: refusalNote(fields, verdict) });
+        else unmatched(error);
+    }
+}
+
+function refusalNote({ rc, message, time }: NotificationFields, { willRetry, heldUntil }: RefusalVerdict): RefusalNote {
+    return {
+        ...(rc !== undefined && { rc }),
+        ...(message !== undefined && { message }),
+        ...(time !== undefined && { time }),
+        willRetry,
+        ...(heldUntil !== undefined && { heldUntil: new Date(heldUntil).toISOString() }),
+    };
+}
+
+function describe({ best, candidates }: RefusedPublish): NonNullable<ReceivedNotification["event"]> {
+    return { ...notifiedEvent(best), candidates: candidates.map(notifiedEvent) };
+}
+
+function notifiedEvent(publish: RecentPublish): NotifiedEvent {
+    return { ...lateMessage(publish), nodeId: publish.nodeId, sentAt: new Date(publish.sentAt).toISOString() };
+}
+
+function lateMessage({ device, messageId, eventId }: RecentPublish): LateMessage {
+    return { _msgid: messageId, ...parseDeviceKey(device), eventId };
+}

@@ -1,0 +1,33 @@
+import type { NodeMessage } from "node-red";
+import { choiceOption } from "../gateway/option-parsing";
+import type { ReceivedNotification } from "../gateway/refusals";
+import type { StoredDefinition } from "./api";
+
+const requests = ["any", "publish", "subscribe", "unsubscribe"] as const;
+
+/** The properties of a `gateway-notify-in` node, checked. */
+export interface NotificationSettings {
+    /** Which requests the notifications must be about. */
+    readonly request: (typeof requests)[number];
+}
+
+/**
+ * Reads the properties of a `gateway-notify-in` node.
+ * @throws GW_CONFIG
+ */
+export function parseNotificationSettings(definition: StoredDefinition): NotificationSettings {
+    return { request: choiceOption(definition, "request", requests, "any") };
+}
+
+/** A notification as the message a flow gets, or undefined when the node does not want it. Each call makes a message of its own. */
+export function notificationMessage(
+    { topic, notification, event }: ReceivedNotification,
+    { request }: NotificationSettings,
+): NodeMessage | undefined {
+    const { malformed, fields, raw } = notification;
+    if (request !== "any" && fields.request !== request) return undefined;
+    const message: NodeMessage = { topic, payload: { ...fields }, raw: structuredClone(raw) };
+    if (malformed) message.malformed = true;
+    if (event) message.event = structuredClone(event);
+    return message;
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { type Simulator, startSimulator } from "../../src/simulator/simulator";
+import { eventNode, type FlowNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { waitFor } from "../support/wait-for";
+
+const clientId = "g:org:gw:gw1";
+const notifyTopic = "iot-2/type/gw/id/gw1/notify";
+
+function notifyNode(properties: Record<string, unknown> = {}): FlowNode {
+    return { id: "notify", type: "gateway-notify-in", gateway: "gateway", wires: [["notices"]], ...properties };
+}
+
+describe("gateway-notify-in", () => {
+    let simulator: Simulator;
+    withRuntime();
+
+    beforeEach(async () => {
+        simulator = await startSimulator({ port: 0, httpPort: 0, registration: { backoffMs: 1000 } });
+    });
+
+    afterEach(() => simulator.close());
+
+    async function start(...nodes: FlowNode[]): Promise<Inbox> {
+        await load([
+            gatewayNode(simulator.port, { registrationBackoff: "1" }),
+            eventNode(),
+            ...nodes,
+            ...observers,
+            { id: "notices", type: "helper" },
+        ]);
+        const inbox = new Inbox("notices");
+        await waitFor(() => simulator.observed.counts(clientId).subscribe, "the notify subscription");
+        return inbox;
+    }
+
+    const notify = (payload: unknown) =>
+        simulator.publish("org", notifyTopic, typeof payload === "string" ? payload : JSON.stringify(payload));
+
+    it("subscribes exactly the gateway's own notify topic once, however many nodes there are", async () => {
+        await start(notifyNode(), notifyNode({ id: "second" }));
+        const filters = simulator.observed.packets().filter(({ command }) => command === "subscribe");
+        assert.deepEqual(
+            filters.map(({ topic }) => topic),
+            [notifyTopic],
+        );
+    });
+
+    it("subscribes the notify topic also when there is no such node", async () => {
+        await start();
+        assert.equal(simulator.observed.counts(clientId).subscribe, 1);
+    });
+
+    it("sends on a notification as typed fields, with the object as received", async () => {
+        const notices = await start(notifyNode());
+        const raw = { Request: "Subscribe", Time: "2026-11-23T04:17:51.922Z", Topic: "a/b", Client: clientId, RC: "276", Extra: 1 };
+        notify(raw);
+        const { _msgid, ...notice } = await notices.next();
+        assert.equal(typeof _msgid, "string");
+        assert.deepEqual(notice, {
+            topic: notifyTopic,
+            payload: { request: "subscribe", time: "2026-11-23T04:17:51.922Z", topic: "a/b", clientId, rc: 276 },
+            raw,
+        });
+    });
+
+    it("filters by request; what cannot be read passes only with any", async () => {
+        const notices = await start(notifyNode({ request: "unsubscribe" }), notifyNode({ id: "all", wires: [["caught"]] }));
+        const all = new Inbox("caught");
+        for (const payload of ["not JSON", { Request: "Publish" }, { Request: "Subscribe" }, { RC: 1 }, { Request: "UNSUBSCRIBE" }]) {
+            notify(payload);
+        }
+        await all.count(5);
+        assert.deepEqual(
+            notices.messages.map(({ payload }) => payload),
+            [{ request: "unsubscribe" }],
+        );
+        const { payload, raw, malformed } = await all.next((message) => message.malformed === true);
+        assert.deepEqual([payload, raw, malformed], [{}, "not JSON", true]);
+    });
+
+    it("gives each node a message of its own", async () => {
+        await start(notifyNode(), notifyNode({ id: "second", wires: [["caught"]] }));
+        const [first, second] = [new Inbox("notices"), new Inbox("caught")];
+        notify({ Request: "Publish", RC: 276 });
+        const [one, other] = [await first.next(), await second.next()];
+        assert.notEqual(one.payload, other.payload);
+        assert.notEqual(one.raw, other.raw);
+    });
+
+    it("names the refused event; the node that sent it raises GW_REFUSED with its ids and shows the device", async () => {
+        const notices = await start(notifyNode());
+        const [caught, statuses, completed] = [new Inbox("caught"), new Inbox("statuses"), new Inbox("completed")];
+        simulator.faults.add({ fault: "registration", devices: "pump/p1", rc: 177, times: 1 });
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1, _msgid: "m1" });
+        const { event, payload } = await notices.next();
+        const { sentAt, candidates, ...ids } = Object(event);
+        assert.deepEqual(ids, { _msgid: "m1", nodeId: "event", typeId: "pump", deviceId: "p1", eventId: "status" });
+        assert.deepEqual(candidates, [{ ...ids, sentAt }]);
+        assert.equal(Reflect.get(Object(payload), "rc"), 177);
+        const { error, ...message } = await caught.next();
+        assert.deepEqual([message._msgid, message.typeId, message.deviceId, message.eventId], ["m1", "pump", "p1", "status"]);
+        assert.equal(Reflect.get(Object(error), "code"), "GW_REFUSED");
+        const { heldUntil, time, ...refusal } = Object(message.refusal);
+        assert.deepEqual(refusal, { rc: 177, message: "Failed to create device.", willRetry: true });
+        assert.ok(Date.parse(heldUntil) > Date.parse(time));
+        assert.match(String(Reflect.get(Object(error), "message")), /pump\/p1.*177.*Failed to create device/);
+        await statuses.next(({ status }) => Reflect.get(Object(status), "text") === "GW_REFUSED pump/p1");
+        assert.equal((await completed.next())._msgid, "m1");
+    });
+
+    it("sends nothing when its settings are not valid", async () => {
+        const notices = await start(notifyNode({ request: "never" }), notifyNode({ id: "valid", wires: [["caught"]] }));
+        const valid = new Inbox("caught");
+        notify({ Request: "Publish" });
+        await valid.next(({ payload }) => Reflect.get(Object(payload), "request") === "publish");
+        assert.deepEqual(notices.messages, []);
+    });
+});
