@@ -1,6 +1,7 @@
 import { systemClock } from "../src/clock";
 import type { Gateway } from "../src/gateway/gateway";
 import { GatewayPool } from "../src/gateway/gateway-pool";
+import { registerAdminRoutes } from "../src/node-red/admin-routes";
 import { defineType, type NodeAPI } from "../src/node-red/api";
 import { watchDeploys } from "../src/node-red/deploys";
 import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
@@ -10,27 +11,29 @@ import { onClose } from "../src/node-red/handlers";
 /** `gateway-config`: the identity and the connection of one gateway, shared by all nodes that choose it. */
 export default function register(RED: NodeAPI): void {
     const pool = new GatewayPool<Gateway>(systemClock);
-    const hosts = new Set<GatewayHost>();
+    const hosts = new Map<string, GatewayHost>();
     watchDeploys(RED, {
         flowsStopping: (deploy) => pool.flowsStopping(deploy),
         flowsStarted: () => {
             pool.flowsStarted();
-            for (const host of hosts) host.flowsStarted();
+            for (const host of hosts.values()) host.flowsStarted();
         },
     });
+
+    registerAdminRoutes(RED, (id) => hosts.get(id));
 
     defineType<GatewayConfigNode>(
         RED,
         "gateway-config",
         (node, definition) => {
             const host = new GatewayHost(RED, node, definition, pool);
-            hosts.add(host);
+            hosts.set(node.id, host);
             node.users = host.users;
             node.gateway = () => host.gateway();
             node.join = (member) => host.join(member);
             node.leave = (member) => host.leave(member);
             onClose(node, (removed) => {
-                hosts.delete(host);
+                if (hosts.get(node.id) === host) hosts.delete(node.id);
                 return host.close(removed);
             });
         },

@@ -95,12 +95,14 @@ export class EventDelivery {
     }
 
     /** The numbers of the gateway's state. */
-    get state(): Pick<GatewayState, "queued" | "drain" | "heldDevices"> {
+    get state(): Pick<GatewayState, "queued" | "isBacklogged" | "drain" | "heldDevices"> {
         const { queued } = this.outbox.counters;
         const { ratePerSecond, secondsLeft } = this.outbox.progress();
-        const isDraining = this.#isReady && queued > this.#parts.options.maxInFlight && secondsLeft !== undefined;
+        const isBacklogged = queued > this.#parts.options.maxInFlight;
+        const isDraining = this.#isReady && isBacklogged && secondsLeft !== undefined;
         return {
             queued,
+            isBacklogged,
             drain: isDraining ? { eventsPerS: ratePerSecond, remainingMs: secondsLeft * 1000 } : undefined,
             heldDevices: this.registration.heldCount,
         };

@@ -12,7 +12,9 @@ export interface GatewayState extends StorageCondition {
     readonly connection: ConnectionState;
     /** Events waiting to be sent or acknowledged, in memory and on disk. */
     readonly queued: number;
-    /** Present while a backlog is being sent. */
+    /** More events wait than may be in flight. */
+    readonly isBacklogged: boolean;
+    /** Present while a backlog gets smaller. */
     readonly drain: DrainProgress | undefined;
     /** Devices whose events wait because the platform failed to register them. */
     readonly heldDevices: number;

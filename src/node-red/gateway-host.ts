@@ -61,6 +61,11 @@ export class GatewayHost {
         return this.#lease?.gateway.onlineSince;
     }
 
+    /** What is known of the devices, while the gateway runs. */
+    get inventory(): Gateway["inventory"] | undefined {
+        return this.#lease?.gateway.inventory;
+    }
+
     /** Whether these settings mean the same server and the same client as the deployed ones. */
     isSameServer(options: GatewayOptions): boolean {
         const deployed = this.#options;
@@ -118,11 +123,11 @@ export class GatewayHost {
     }
 
     #giveBack(): void {
-        this.#detach();
-        this.#detach = () => undefined;
         const lease = this.#lease;
+        const detach = this.#detach;
         this.#lease = undefined;
-        if (lease) this.#closing = lease.release();
+        // A gateway that closes may still have to tell what it could neither deliver nor store.
+        if (lease) this.#closing = lease.release().finally(detach);
     }
 
     #listener(): GatewayListener {

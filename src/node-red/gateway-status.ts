@@ -37,10 +37,12 @@ const problemKeys: Partial<Record<ErrorCode, string>> = {
     GW_SUBSCRIBE_REFUSED: "subscriptionRefused",
 };
 
-function onlineStatus({ queued, drain, heldDevices, outbox, isDegraded }: GatewayState): StatusText {
+function onlineStatus(state: GatewayState): StatusText {
+    const { queued, isBacklogged, drain, heldDevices, outbox, isDegraded } = state;
     if (drain)
         return { fill: "blue", shape: "dot", key: "draining", parameters: { count: queued, remaining: duration(drain.remainingMs) } };
     if (heldDevices > 0) return { fill: "blue", shape: "ring", key: "held", parameters: { count: heldDevices } };
+    if (isBacklogged) return withQueue({ fill: "blue", shape: "dot", key: "connected" }, state);
     if (outbox === "memory" && isDegraded) return { fill: "green", shape: "dot", key: "memoryOnly" };
     return { fill: "green", shape: "dot", key: "connected" };
 }

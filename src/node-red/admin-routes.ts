@@ -1,0 +1,52 @@
+import type { NodeAPI } from "node-red";
+import { describeThrown } from "../errors";
+import { testConnection } from "./connection-test-request";
+import type { GatewayHost } from "./gateway-host";
+
+/** Finds what runs for a `gateway-config` node that is deployed. */
+export type FindHost = (id: string) => GatewayHost | undefined;
+
+/** The names that forms complete. */
+const kinds = ["typeId", "deviceId", "eventId", "commandId"] as const;
+const maxTests = 4;
+
+/**
+ * The admin endpoints of `gateway-config`, each behind a permission:
+ *
+ * - `GET gateway-config/:id/inventory?kind=…&q=…&typeId=…`: names the gateway has seen, for completion in forms
+ * - `POST gateway-config/:id/test`: tests the settings of a form
+ */
+export function registerAdminRoutes(RED: NodeAPI, findHost: FindHost): void {
+    let tests = 0;
+
+    RED.httpAdmin.get("/gateway-config/:id/inventory", RED.auth.needsPermission("gateway-config.read"), (request, response) => {
+        const inventory = findHost(String(request.params.id))?.inventory;
+        const kind = kinds.find((candidate) => candidate === request.query.kind);
+        if (!inventory || !kind) {
+            response.status(404).json({ error: inventory ? "kind must be one of typeId, deviceId, eventId, commandId" : "not deployed" });
+            return;
+        }
+        const { q, typeId } = request.query;
+        response.json(
+            inventory.names({
+                of: kind,
+                ...(typeof q === "string" && { prefix: q }),
+                ...(typeof typeId === "string" && typeId !== "" && { typeId }),
+            }),
+        );
+    });
+
+    RED.httpAdmin.post("/gateway-config/:id/test", RED.auth.needsPermission("gateway-config.write"), (request, response) => {
+        if (tests >= maxTests) {
+            response.status(429).json({ error: "too many connection tests at once" });
+            return;
+        }
+        tests += 1;
+        testConnection(RED, request.body, findHost(String(request.params.id)))
+            .then((report) => response.json(report))
+            .catch((thrown: unknown) => response.status(500).json({ error: describeThrown(thrown) }))
+            .finally(() => {
+                tests -= 1;
+            });
+    });
+}

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import helper from "node-red-node-test-helper";
+import { type Simulator, startSimulator } from "../../src/simulator/simulator";
+import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { freePortPair } from "../support/free-ports";
+import { waitFor } from "../support/wait-for";
+
+const clientId = "g:org:gw:gw1";
+
+describe("admin routes of gateway-config", () => {
+    let simulator: Simulator;
+    withRuntime();
+
+    beforeEach(async () => {
+        simulator = await startSimulator({ port: 0, httpPort: 0, token: "s3cret" });
+    });
+
+    afterEach(() => simulator.close());
+
+    const form = (properties: Record<string, unknown> = {}) => ({
+        platform: "broker",
+        host: "127.0.0.1",
+        port: String(simulator.port),
+        transport: "tcp",
+        orgId: "org",
+        typeId: "gw",
+        deviceId: "gw1",
+        ...properties,
+    });
+
+    async function test(body: object, id = "gateway"): Promise<{ keys: string[]; mayConnect: boolean; text: string }> {
+        const { text } = await helper.request().post(`/gateway-config/${id}/test`).send(body).expect(200);
+        const { steps, mayConnect } = JSON.parse(text);
+        return { keys: steps.map(({ key }: { key: string }) => key), mayConnect, text };
+    }
+
+    describe("inventory", () => {
+        it("completes the names that the gateway has seen", async () => {
+            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
+            const completed = new Inbox("completed");
+            for (const deviceId of ["p1", "p2", "q1"]) node("event").receive({ typeId: "pump", deviceId, payload: 1 });
+            await completed.count(3);
+            const names = async (query: string) => (await helper.request().get(`/gateway-config/gateway/inventory?${query}`)).body;
+            assert.deepEqual(await names("kind=deviceId&q=p"), ["p1", "p2"]);
+            assert.deepEqual(await names("kind=deviceId&typeId=fan"), []);
+            assert.deepEqual(await names("kind=typeId"), ["pump"]);
+            assert.deepEqual(await names("kind=eventId"), ["status"]);
+        });
+
+        it("answers 404 for a gateway that is not deployed, and for what it does not know", async () => {
+            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
+            for (const path of ["other/inventory?kind=typeId", "gateway/inventory?kind=constructor", "gateway/inventory"]) {
+                assert.equal((await helper.request().get(`/gateway-config/${path}`)).status, 404, path);
+            }
+        });
+    });
+
+    describe("connection test", () => {
+        it("works before the first deploy and sends nothing but a connection", async () => {
+            await load([...observers]);
+            const { keys, mayConnect } = await test({ settings: form(), token: "s3cret" });
+            assert.deepEqual([keys, mayConnect], [["tcp"], true]);
+            assert.equal(simulator.observed.total("connect"), 0);
+        });
+
+        it("connects only when asked to, and closes at the CONNACK", async () => {
+            await load([...observers]);
+            const { keys } = await test({ settings: form(), token: "s3cret", connect: true });
+            assert.deepEqual(keys, ["tcp", "accepted"]);
+            await waitFor(() => simulator.observed.counts(clientId).disconnect, "DISCONNECT");
+            assert.deepEqual(Object.keys(simulator.observed.counts(clientId)).sort(), ["connect", "disconnect"]);
+        });
+
+        it("says in words that the platform did not authorise it", async () => {
+            await load([...observers]);
+            const { keys, text } = await test({ settings: form(), token: "wrong-t0ken", connect: true });
+            assert.deepEqual(keys, ["tcp", "failed"]);
+            assert.match(text, /did not authorise g:org:gw:gw1/);
+            assert.equal(text.includes("wrong-t0ken"), false);
+        });
+
+        it("names a port that does not answer, a host without address, and settings that are not complete", async () => {
+            await load([...observers]);
+            assert.deepEqual((await test({ settings: form({ port: String(await freePortPair()) }) })).keys, ["tcpFailed"]);
+            assert.deepEqual((await test({ settings: form({ host: "does-not-exist.invalid" }) })).keys, ["dnsFailed"]);
+            assert.deepEqual((await test({ settings: form({ deviceId: "" }) })).keys, ["invalid"]);
+            assert.deepEqual((await test({ settings: "nonsense" })).keys, ["invalid"]);
+        });
+
+        it("tells of its own connection only that it is up", async () => {
+            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
+            await waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
+            const { keys, mayConnect } = await test({ settings: form(), connect: true });
+            assert.deepEqual([keys, mayConnect], [["linkUp"], false]);
+            assert.equal(simulator.observed.counts(clientId).connect, 1);
+        });
+
+        it("uses the stored token for the deployed server and identity only, and never returns it", async () => {
+            simulator.faults.add({ fault: "refuseConnect", returnCode: 3, times: 1 });
+            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
+            await waitFor(() => simulator.observed.counts(clientId).connect, "the first attempt");
+            const elsewhere = await test({ settings: form({ deviceId: "gw2" }), connect: true });
+            assert.deepEqual([elsewhere.keys, elsewhere.mayConnect], [["tcp", "noToken"], false]);
+            assert.equal(elsewhere.text.includes("s3cret"), false);
+        });
+    });
+});
