@@ -1,5 +1,4 @@
-import type { PeerCertificate } from "node:tls";
-import { describeThrown, type ErrorCode } from "../errors";
+import { describeThrown, type ErrorCode, GatewayError } from "../errors";
 import type { LineStage, TransportName } from "./line";
 import { describeTlsError } from "./tls-error";
 import type { TransportEnd } from "./transport";
@@ -27,10 +26,12 @@ export const authorisationPauseMs = 60_000;
 /** The shortest wait while another client uses the same client id. */
 export const takeOverPauseMs = 30_000;
 
+type FailedEnd = Extract<TransportEnd, { kind: "failed" }>;
+
 /** Why a connection ended, or never came about. */
 export function describeEnd(end: TransportEnd, wasOnline: boolean, context: ReasonContext): ConnectionReason {
     if (end.kind === "refused") return describeReturnCode(end.returnCode, context);
-    if (end.kind === "failed") return describeError(end.error, end.certificate, end.stage, context);
+    if (end.kind === "failed") return describeError(end, context);
     return describeClose(end.stage, wasOnline, context);
 }
 
@@ -111,20 +112,18 @@ function describeClose(stage: LineStage, wasOnline: boolean, context: ReasonCont
     );
 }
 
-function describeError(
-    error: unknown,
-    certificate: PeerCertificate | undefined,
-    stage: LineStage,
-    context: ReasonContext,
-): ConnectionReason {
+function describeError({ error, stage, certificate, proxy }: FailedEnd, context: ReasonContext): ConnectionReason {
+    if (error instanceof GatewayError) return { code: error.code, text: error.message };
     const tlsText = describeTlsError(error, certificate, context);
     if (tlsText !== undefined) return { code: "GW_TLS", text: tlsText };
-    return network(describeNetworkError(error, stage, context));
+    const server = place(context);
+    if (proxy === undefined || stage === "open") return network(describeNetworkError(error, stage, server, context));
+    const proxyPlace = `the web proxy ${proxy}`;
+    return network(`No way to ${server} by ${proxyPlace}: ${describeNetworkError(error, stage, proxyPlace, { ...context, host: proxy })}`);
 }
 
-function describeNetworkError(error: unknown, stage: LineStage, context: ReasonContext): string {
-    const server = place(context);
-    const { host, transport } = context;
+/** @param server what the gateway spoke to directly, in words */
+function describeNetworkError(error: unknown, stage: LineStage, server: string, { host, transport }: ReasonContext): string {
     switch (errorCode(error)) {
         case "ENOTFOUND":
             return `The host name ${host} was not found: check its spelling and this machine's DNS.`;

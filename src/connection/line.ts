@@ -34,11 +34,13 @@ export interface Line {
     readonly stage: LineStage;
     /** What the server presented, as far as it is known. */
     readonly certificate: PeerCertificate | undefined;
+    /** Host and port of the web proxy it goes through, if it does. */
+    readonly proxy: string | undefined;
 }
 
 /**
  * Starts to open a line. Failures arrive as the stream's `error`.
- * @throws whatever Node throws for certificates or keys it cannot read
+ * @throws GW_CONFIG when the environment names an impossible proxy, and what Node throws for certificates it cannot read
  */
 export function openLine(options: LineOptions): Line {
     const progress = new Progress();
@@ -55,12 +57,15 @@ function openStream(options: LineOptions, progress: Progress): Duplex {
 class Progress {
     #stage: LineStage = "dialling";
     #certificate: PeerCertificate | undefined;
+    /** Set for a line through a web proxy. */
+    proxy: string | undefined;
 
     lineOver(stream: Duplex): Line {
         const stage = () => this.#stage;
         const certificate = () => this.#certificate;
         return {
             stream,
+            proxy: this.proxy,
             get stage() {
                 return stage();
             },
@@ -107,6 +112,7 @@ function openWebSocket(options: LineOptions, progress: Progress): Duplex {
     const secure = transport === "wss";
     const url = `${transport}://${isIP(host) === 6 ? `[${host}]` : host}:${port}${path.startsWith("/") ? path : `/${path}`}`;
     const proxy = secure ? proxyFor(host, port, environment) : undefined;
+    progress.proxy = proxy?.host;
     const dialled = () => (secure ? progress.followTls(dialTls(options), "securing") : progress.follow(dial(options), "securing"));
     const socket = new WebSocket(url, ["mqtt"], {
         ...(secure ? tlsOptions(host, tls) : {}),

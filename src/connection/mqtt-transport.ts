@@ -1,5 +1,6 @@
 import { type IClientOptions, type IPublishPacket, MqttClient, type Packet, Store } from "mqtt";
 import { writeToStream } from "mqtt-packet";
+import { GatewayError } from "../errors";
 import type { Qos } from "../protocol/qos";
 import { type Line, type LineStage, openLine } from "./line";
 import { LinkStream } from "./link-stream";
@@ -45,8 +46,7 @@ class MqttTransport implements Transport {
         this.#client.handleMessage = (packet, done) => this.#received(packet, done);
         this.#client.on("packetreceive", (packet) => this.#inspect(packet));
         this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
-        // Not fatal by itself: what ends a connection closes the stream.
-        this.#client.on("error", (error) => this.#failed(error));
+        this.#client.on("error", () => this.#badPacket(options));
         this.#client.on("close", () => this.#end());
     }
 
@@ -119,11 +119,19 @@ class MqttTransport implements Transport {
         if (this.#phase === "connected") this.#listener.drained();
     }
 
-    #failed(error: unknown): void {
-        if (this.#phase === "ended") return;
+    #failed(error: Error): void {
         this.#failure ??= error;
-        // What is not MQTT before the first answer will not become it.
-        if (this.#phase === "connecting") this.traffic.destroy();
+    }
+
+    /** MQTT.js could not make sense of a packet, or reports again what the stream or the CONNACK has told already. */
+    #badPacket({ host, port }: TransportOptions): void {
+        // On a connection that stands it is not fatal by itself; what ends a connection closes the stream.
+        if (this.#phase !== "connecting" || this.traffic.destroyed) return;
+        this.#failure ??= new GatewayError(
+            "GW_NETWORK",
+            `${host}:${port} does not answer in MQTT: is it the right port, and the right transport?`,
+        );
+        this.traffic.destroy();
     }
 
     #inspect(packet: Packet): void {
@@ -170,10 +178,10 @@ class MqttTransport implements Transport {
     }
 
     #reasonOfEnd(): TransportEnd {
-        const { stage, certificate } = this.#line;
+        const { stage, certificate, proxy } = this.#line;
         if (this.#refusal !== 0) return { kind: "refused", returnCode: this.#refusal };
         if (this.#failure === undefined) return { kind: "closed", stage };
-        return { kind: "failed", stage, error: this.#failure, certificate };
+        return { kind: "failed", stage, error: this.#failure, certificate, proxy };
     }
 }
 

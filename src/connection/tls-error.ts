@@ -12,8 +12,9 @@ interface TlsPlace {
  */
 export function describeTlsError(error: unknown, certificate: PeerCertificate | undefined, { host, port }: TlsPlace): string | undefined {
     if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
+    const code = error.code === "EPROTO" ? codeFromWords(error.message) : error.code;
     const shown = describeCertificate(certificate);
-    switch (error.code) {
+    switch (code) {
         case "CERT_HAS_EXPIRED":
             return `The certificate of ${host}${shown} has expired${until(certificate)}: it must be renewed on the server. Is this machine's clock right?`;
         case "CERT_NOT_YET_VALID":
@@ -33,8 +34,14 @@ export function describeTlsError(error: unknown, certificate: PeerCertificate | 
         case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
             return `${host}:${port} does not speak TLS: is it the port for connections without TLS?`;
         default:
-            return describeOther(error.code, error.message, host);
+            return describeOther(code, error.message, host);
     }
+}
+
+/** Node gives a failure while writing no code of its own, only OpenSSL's words: `…:SSL routines:function:wrong version number:…`. */
+function codeFromWords(message: string): string {
+    const words = /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
+    return words === undefined ? "EPROTO" : `ERR_SSL_${words.toUpperCase().replaceAll(" ", "_")}`;
 }
 
 /** Alerts that the server sends about our side, and everything else that OpenSSL reports. */

@@ -1,6 +1,5 @@
-import type { PeerCertificate } from "node:tls";
 import type { Qos } from "../protocol/qos";
-import type { LineOptions, LineStage } from "./line";
+import type { Line, LineOptions, LineStage } from "./line";
 import type { LinkTraffic } from "./link-stream";
 
 /** A message as it came from the server. */
@@ -30,10 +29,13 @@ export interface TransportOptions extends LineOptions {
     readonly will?: LastWill | undefined;
 }
 
+/** How far a line got, and over what. */
+export type LineProgress = Pick<Line, "stage"> & Partial<Pick<Line, "certificate" | "proxy">>;
+
 /** Why and how far into it a connection ended. */
 export type TransportEnd =
     | { readonly kind: "closed"; readonly stage: LineStage }
-    | { readonly kind: "failed"; readonly stage: LineStage; readonly error: unknown; readonly certificate?: PeerCertificate | undefined }
+    | ({ readonly kind: "failed"; readonly error: unknown } & LineProgress)
     | { readonly kind: "refused"; readonly returnCode: number };
 
 /** What happens on one MQTT connection. */

@@ -1,24 +1,29 @@
 import type { Agent } from "node:http";
 import { HttpsProxyAgent } from "https-proxy-agent";
+import { GatewayError } from "../errors";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The web proxy that the environment names for a secure websocket, or undefined. Looks at `wss_proxy`, `https_proxy` and
  * `all_proxy`, lower case first, and leaves out the hosts of `no_proxy`, by the rules that Node-RED's own nodes follow.
+ * The address may carry a user name and a password: only its `host` may be shown.
+ * @throws GW_CONFIG when it is not an address
  */
-export function proxyFor(host: string, port: number, environment: Environment): string | undefined {
+export function proxyFor(host: string, port: number, environment: Environment): URL | undefined {
     if (!mayUseProxy(host.toLowerCase(), port, read(environment, "no_proxy"))) return undefined;
     const proxy = read(environment, "wss_proxy") || read(environment, "https_proxy") || read(environment, "all_proxy");
     if (proxy === "") return undefined;
-    return proxy.includes("://") ? proxy : `http://${proxy}`;
+    const address = proxy.includes("://") ? proxy : `http://${proxy}`;
+    if (URL.canParse(address)) return new URL(address);
+    throw new GatewayError(
+        "GW_CONFIG",
+        "The environment names a web proxy (HTTPS_PROXY) whose address cannot be read; it must look like http://proxy.example:3128.",
+    );
 }
 
-/**
- * An agent that tunnels through the proxy. The address may carry a user name and a password: it must not be shown.
- * @throws TypeError when the proxy's address cannot be parsed
- */
-export function proxyAgent(proxy: string): Agent {
+/** An agent that tunnels through the proxy. */
+export function proxyAgent(proxy: URL): Agent {
     return new HttpsProxyAgent(proxy);
 }
 

@@ -1,47 +1,22 @@
 import assert from "node:assert/strict";
-import { systemClock } from "../../src/clock";
-import { type ConnectionOptions, GatewayConnection } from "../../src/connection/gateway-connection";
+import type { ConnectionOptions } from "../../src/connection/gateway-connection";
 import { rejectsCode } from "../support/assertions";
-import { ConnectionRecorder } from "../support/connection-recorder";
+import { Connections } from "../support/connections";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
 import { waitFor } from "../support/wait-for";
 
 describe("connection to a broker", () => {
     let broker: Mosquitto;
-    const connections: GatewayConnection[] = [];
+    const connections = new Connections();
+    const online = (deviceId: string, options: Partial<ConnectionOptions> = {}) =>
+        connections.online(deviceId, { port: broker.port, ...options });
 
     before(async () => {
         broker = await Mosquitto.start();
     });
-    afterEach(() => Promise.all(connections.splice(0).map((connection) => connection.stop(1_000))));
+    afterEach(() => connections.close());
     after(() => broker.stop());
-
-    function connect(deviceId: string, options: Partial<ConnectionOptions> = {}) {
-        const recorder = new ConnectionRecorder();
-        const connection = new GatewayConnection(
-            {
-                host: "127.0.0.1",
-                port: broker.port,
-                transport: "tcp",
-                clientId: `g:org:gw:${deviceId}`,
-                keepAliveS: 60,
-                cleanSession: true,
-                clock: systemClock,
-                ...options,
-            },
-            recorder,
-        );
-        connections.push(connection);
-        connection.start();
-        return { connection, recorder };
-    }
-
-    async function online(deviceId: string, options: Partial<ConnectionOptions> = {}) {
-        const connected = connect(deviceId, options);
-        await waitFor(() => connected.connection.isOnline, "the connection to be online");
-        return connected;
-    }
 
     it("carries thousands of events and messages of each quality of service, once each", async () => {
         const receiver = await online("receiver");
@@ -111,7 +86,11 @@ describe("connection to a broker", () => {
             files: { passwords: passwordFile({ "use-token-auth": "right" }) },
         });
         try {
-            const { connection, recorder } = connect("token", { port: strict.port, userName: "use-token-auth", password: "wrong" });
+            const { connection, recorder } = connections.open("token", {
+                port: strict.port,
+                userName: "use-token-auth",
+                password: "wrong",
+            });
             await waitFor(() => connection.state.phase === "waiting", "the refusal");
             assert.equal(recorder.lastReason?.code, "GW_AUTH");
             assert.doesNotMatch(recorder.lastReason?.text ?? "", /wrong"|right"/);
@@ -119,7 +98,7 @@ describe("connection to a broker", () => {
             connection.updateCredentials({ userName: "use-token-auth", password: "right" });
             await waitFor(() => connection.isOnline, "the connection");
         } finally {
-            await Promise.all(connections.splice(0).map((connection) => connection.stop(1_000)));
+            await connections.close();
             await strict.stop();
         }
     });

@@ -19,7 +19,8 @@ export interface MosquittoOptions {
     readonly persistent?: boolean;
 }
 
-const executable = "/usr/sbin/mosquitto";
+/** Debian keeps it where the path of an ordinary user does not look. */
+const searchPath = `/usr/sbin:${process.env.PATH ?? ""}`;
 const portAttempts = 5;
 
 /** A real broker of its own for one test, on loopback. */
@@ -98,7 +99,7 @@ export class Mosquitto {
     async #launch(): Promise<boolean> {
         const file = join(this.#directory, "mosquitto.conf");
         writeFileSync(file, this.#configuration());
-        const child = spawn(executable, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+        const child = spawn("mosquitto", ["-c", file], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, PATH: searchPath } });
         this.#process = child;
         let running = false;
         createInterface({ input: child.stderr }).on("line", (line) => {

@@ -33,6 +33,15 @@ describe("reasons in words", () => {
         });
     }
 
+    it("understands what OpenSSL says when Node gives no code", () => {
+        const words = (problem: string) =>
+            `write EPROTO 407D33:error:0A00010B:SSL routines:tls_validate_record_header:${problem}:../ssl.c:77:\n`;
+        const reason = (message: string) => describeEnd(failure("EPROTO", message), false, context);
+        assert.match(reason(words("wrong version number")).text, /does not speak TLS/);
+        assert.match(reason(words("tlsv1 alert unknown ca")).text, /does not accept the client certificate/);
+        assert.equal(reason("read EPROTO").code, "GW_NETWORK");
+    });
+
     it("takes the first of several addresses that all failed", () => {
         const error = new AggregateError([Object.assign(new Error(""), { code: "ECONNREFUSED" })]);
         assert.match(describeEnd({ kind: "failed", stage: "dialling", error }, false, context).text, /refused/);

@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { GatewayConnection } from "../../src/connection/gateway-connection";
+import { Connections } from "../support/connections";
+import { FastClock } from "../support/fast-clock";
+import { FaultyLine } from "../support/faulty-line";
+import { Mosquitto } from "../support/mosquitto";
+import { waitFor } from "../support/wait-for";
+
+/** Publishes again what was not acknowledged, as the outbox does; counts what was settled how often. */
+class Load {
+    readonly acknowledged = new Set<number>();
+    readonly settledTwice: number[] = [];
+    #next = 0;
+
+    constructor(readonly connection: GatewayConnection) {}
+
+    publish(count: number): void {
+        for (let i = 0; i < count; i++) this.#send(this.#next++);
+    }
+
+    get sent(): number {
+        return this.#next;
+    }
+
+    #send(number: number): void {
+        let settled = false;
+        this.connection.publish(`evt/${number}`, `${number}`, 1, (error) => {
+            if (settled) this.settledTwice.push(number);
+            settled = true;
+            if (!error) this.acknowledged.add(number);
+            else setTimeout(() => this.#send(number), 20);
+        });
+    }
+}
+
+describe("a bad line", () => {
+    const connections = new Connections();
+    let broker: Mosquitto;
+    let line: FaultyLine;
+
+    before(async () => {
+        broker = await Mosquitto.start();
+    });
+    beforeEach(async () => {
+        line = await FaultyLine.to(broker.port);
+    });
+    afterEach(async () => {
+        await connections.close();
+        line.close();
+    });
+    after(() => broker.stop());
+
+    it("is tried until somebody listens again", async () => {
+        line.refuse();
+        const { connection, recorder } = connections.open("refused", { port: line.port, clock: new FastClock(10) });
+        await waitFor(() => recorder.phases.filter((phase) => phase === "waiting").length >= 3, "three attempts");
+        assert.match(recorder.lastReason?.text ?? "", /127\.0\.0\.1:\d+ refused the connection/);
+        await line.accept();
+        await waitFor(() => connection.isOnline, "the connection");
+    });
+
+    it("loses nothing and settles everything once when it is reset again and again under load", async () => {
+        const receiver = await connections.online("receiver", { port: broker.port });
+        await receiver.connection.subscribe("evt/+", 1);
+        const { connection } = await connections.online("reset", { port: line.port, clock: new FastClock(20) });
+        const load = new Load(connection);
+        for (let round = 0; round < 5; round++) {
+            await waitFor(() => connection.isOnline, "the connection");
+            const passed = line.passedBytes;
+            load.publish(400);
+            await waitFor(() => line.passedBytes > passed, "some events on their way");
+            line.reset();
+        }
+        await waitFor(() => load.acknowledged.size === load.sent, "every event to be acknowledged");
+        assert.deepEqual(load.settledTwice, []);
+        await waitFor(() => new Set(receiver.recorder.topics).size === load.sent, "every event to arrive");
+    });
+
+    it("survives a broker that crashes and comes back under load", async () => {
+        const durable = await Mosquitto.start();
+        try {
+            const { connection, recorder } = await connections.online("crash", { port: durable.port, clock: new FastClock(20) });
+            const load = new Load(connection);
+            for (let round = 0; round < 3; round++) {
+                await waitFor(() => connection.isOnline, "the connection");
+                load.publish(500);
+                await durable.halt("SIGKILL");
+                await waitFor(() => connection.state.phase !== "online", "the loss to be noticed");
+                await durable.resume();
+            }
+            await waitFor(() => load.acknowledged.size === load.sent, "every event to be acknowledged");
+            assert.equal(recorder.phases.filter((phase) => phase === "online").length, 4);
+        } finally {
+            await connections.close();
+            await durable.stop();
+        }
+    });
+
+    it("is found dead by the age of an acknowledgement when it swallows everything, well before the keep-alive", async () => {
+        const clock = new FastClock(20);
+        const { connection, recorder } = await connections.online("hole", { port: line.port, clock, keepAliveS: 40 });
+        line.blackHole();
+        const startMs = clock.monotonicMs();
+        connection.publish("evt/lost", "x", 1, () => {});
+        await waitFor(() => recorder.lastReason, "the loss to be noticed");
+        assert.equal(recorder.lastReason?.code, "GW_STALLED");
+        const tookMs = clock.monotonicMs() - startMs;
+        assert.ok(tookMs >= 19_000 && tookMs < 40_000, `${tookMs} ms`);
+        line.heal();
+        await waitFor(() => connection.isOnline, "the connection to come back");
+    });
+
+    it("is found dead by an unanswered ping when it is half open and nothing is published", async () => {
+        const clock = new FastClock(40);
+        const { connection, recorder } = await connections.online("half", { port: line.port, clock, keepAliveS: 20 });
+        line.halfOpen();
+        await waitFor(() => recorder.lastReason, "the loss to be noticed");
+        assert.equal(recorder.lastReason?.code, "GW_STALLED");
+        line.heal();
+        await waitFor(() => connection.isOnline, "the connection to come back");
+    });
+
+    it("stays up when it is idle: the pings keep it", async () => {
+        const { connection, recorder } = await connections.online("idle", { port: line.port, keepAliveS: 1 });
+        await broker.logged(/Received PINGREQ from g:org:gw:idle/, 3);
+        assert.equal(connection.isOnline, true);
+        assert.deepEqual(recorder.phases, ["connecting", "online"]);
+    });
+
+    it("carries 300 events in a pipeline, not one per round trip", async () => {
+        const { connection } = await connections.online("slow", { port: line.port });
+        line.delay(100);
+        let acknowledged = 0;
+        const startMs = performance.now();
+        for (let i = 0; i < 300; i++) connection.publish(`evt/${i}`, "x", 1, () => acknowledged++);
+        await waitFor(() => acknowledged === 300, "all acknowledgements");
+        // One at a time they would take 60 s.
+        assert.ok(performance.now() - startMs < 5_000);
+    });
+
+    it("pushes back when it is slow, and goes on when it has drained", async () => {
+        const { connection, recorder } = await connections.online("throttled", { port: line.port });
+        line.throttle(200_000);
+        let acknowledged = 0;
+        let published = 0;
+        while (connection.isWritable && published < 200) {
+            connection.publish("evt/large", Buffer.alloc(100_000), 1, () => acknowledged++);
+            published++;
+        }
+        assert.ok(published < 200, "nothing ever pushed back");
+        await waitFor(() => recorder.drains > 0, "the line to drain");
+        assert.equal(connection.isWritable, true);
+        line.heal();
+        await waitFor(() => acknowledged === published, "all acknowledgements");
+        assert.equal(connection.waitingBytes, 0);
+    });
+
+    it("does not keep a stop waiting when it is dead", async () => {
+        const { connection } = await connections.online("stuck", { port: line.port });
+        line.blackHole();
+        for (let i = 0; i < 100; i++) connection.publish("evt/x", Buffer.alloc(100_000), 1, () => {});
+        const startMs = performance.now();
+        await connection.stop(300);
+        assert.ok(performance.now() - startMs < 5_000);
+        assert.equal(connection.state.phase, "closed");
+    });
+
+    it("is given up after a while when the server accepts but never answers", async () => {
+        line.blackHole();
+        const reason = await connections.reason("mute", { port: line.port, clock: new FastClock(100) });
+        assert.match(reason.text, /did not answer the MQTT CONNECT within 30 s/);
+    });
+
+    it("tells two clients of one identity from a bad network", async () => {
+        const clock = new FastClock(20);
+        const one = connections.open("twin", { port: broker.port, clock });
+        const other = connections.open("twin", { port: broker.port, clock });
+        const suspicion = await waitFor(
+            () => [one, other].map(({ recorder }) => recorder.lastReason).find((reason) => reason?.code === "GW_TAKEN_OVER"),
+            "the suspicion",
+        );
+        assert.match(suspicion.text, /Another client seems to use the client id g:org:gw:twin/);
+    });
+});
+
+describe("servers that are none", () => {
+    const connections = new Connections();
+    afterEach(() => connections.close());
+
+    async function reasonFrom(answer: (received: Buffer) => Buffer | "close" | "reset", will = false) {
+        const server = createServer((socket) => {
+            socket.on("error", () => {});
+            socket.once("data", (chunk) => {
+                const reply = answer(chunk);
+                if (reply === "reset") socket.resetAndDestroy();
+                else if (reply === "close") socket.end();
+                else socket.write(reply);
+            });
+        }).listen(0, "127.0.0.1");
+        await once(server, "listening");
+        const address = server.address();
+        const port = typeof address === "object" && address !== null ? address.port : 0;
+        try {
+            return await connections.reason("lost", {
+                port,
+                ...(will ? { will: { topic: "iot-2/type/gw/id/lost/evt/gone/fmt/text", payload: "offline", qos: 1 } } : {}),
+            });
+        } finally {
+            server.close();
+        }
+    }
+
+    it("are recognised when they close without an answer, as the platform does for a bad last will", async () => {
+        assert.match((await reasonFrom(() => "close", true)).text, /without answering the MQTT CONNECT.*refuses the last will on iot-2/);
+        assert.doesNotMatch((await reasonFrom(() => "close")).text, /last will/);
+    });
+
+    it("are recognised when they speak another protocol", async () => {
+        const reason = await reasonFrom(() => Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"));
+        assert.match(reason.text, /127\.0\.0\.1:\d+ does not answer in MQTT/);
+    });
+
+    it("are recognised when they reset", async () => {
+        assert.match((await reasonFrom(() => "reset")).text, /reset/);
+    });
+
+    it("are told apart by their return code", async () => {
+        const text = async (code: number) => (await reasonFrom(() => Buffer.of(0x20, 0x02, 0x00, code))).text;
+        assert.match(await text(1), /does not accept MQTT 3\.1\.1/);
+        assert.match(await text(2), /does not accept the client id/);
+        assert.match(await text(3), /unavailable/);
+        assert.match(await text(5), /did not authorise/);
+    });
+
+    it("do not exist when their name is not known", async () => {
+        const reason = await connections.reason("nowhere", { host: "no..such..host", port: 1883 });
+        assert.equal(reason.code, "GW_NETWORK");
+        assert.match(reason.text, /The host name no\.\.such\.\.host (was not found|could not be looked up)/);
+    });
+});

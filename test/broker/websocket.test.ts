@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { TestAuthority } from "../support/certificates";
+import { Connections } from "../support/connections";
+import { FaultyLine } from "../support/faulty-line";
+import { Mosquitto } from "../support/mosquitto";
+import { waitFor } from "../support/wait-for";
+import { TestWebProxy } from "../support/web-proxy";
+import { WebSocketBridge } from "../support/websocket-bridge";
+
+describe("websockets", () => {
+    const connections = new Connections();
+    let authority: TestAuthority;
+    let broker: Mosquitto;
+    let plain: WebSocketBridge;
+    let secure: WebSocketBridge;
+    let proxy: TestWebProxy;
+
+    before(async () => {
+        authority = new TestAuthority("Web CA");
+        broker = await Mosquitto.start();
+        plain = await WebSocketBridge.to(broker.port);
+        secure = await WebSocketBridge.to(broker.port, authority.issue({ commonName: "web", names: ["DNS:localhost"] }));
+    });
+    beforeEach(async () => {
+        proxy = await TestWebProxy.start();
+    });
+    afterEach(async () => {
+        await connections.close();
+        proxy.close();
+    });
+    after(async () => {
+        authority.remove();
+        plain.close();
+        secure.close();
+        await broker.stop();
+    });
+
+    const wss = (environment: Record<string, string> = {}) =>
+        ({ port: secure.port, host: "localhost", transport: "wss", tls: { ca: authority.cert }, environment }) as const;
+
+    it("carry events and messages, large ones too, over any path", async () => {
+        for (const path of ["/", "/mqtt", "a/b"]) {
+            const { connection, recorder } = await connections.online("ws", { port: plain.port, transport: "ws", path });
+            await connection.subscribe("bytes", 1);
+            const sizes = [1, 126, 65_536, 131_072];
+            for (const size of sizes) connection.publish("bytes", Buffer.alloc(size, 7), 1, () => {});
+            await waitFor(() => recorder.messages.length === sizes.length, "all messages");
+            assert.deepEqual(
+                recorder.messages.map(({ payload }) => payload.length),
+                sizes,
+            );
+            await connection.stop(1_000);
+        }
+        await broker.logged(/Client g:org:gw:ws disconnected\./, 3);
+        assert.deepEqual(plain.paths, ["/", "/mqtt", "/a/b"]);
+        assert.deepEqual(plain.protocols, ["mqtt", "mqtt", "mqtt"]);
+    });
+
+    it("verify certificates as TLS alone does", async () => {
+        const { connection } = await connections.online("wss", wss());
+        assert.equal(await connection.subscribe("a", 1), 1);
+        const reason = await connections.reason("distrust", { ...wss(), tls: {} });
+        assert.equal(reason.code, "GW_TLS");
+        assert.match(reason.text, /certificate of localhost \(web, issued by Web CA\) is signed by an authority that is not trusted/);
+        const elsewhere = await connections.reason("elsewhere", { ...wss(), host: "127.0.0.1" });
+        assert.match(elsewhere.text, /issued for another name/);
+    });
+
+    it("are refused in words by a server that is not one for MQTT", async () => {
+        const reason = await connections.reason("refused", { ...wss(), port: plain.port });
+        assert.equal(reason.code, "GW_TLS");
+        assert.match(reason.text, /does not speak TLS/);
+        const closed = await connections.reason("not-web", { port: broker.port, transport: "ws" });
+        assert.equal(closed.code, "GW_NETWORK");
+    });
+
+    it("go through the proxy of the environment when they are secure, credentials included", async () => {
+        await connections.online("proxied", wss({ HTTPS_PROXY: `http://user:secret@127.0.0.1:${proxy.port}` }));
+        assert.deepEqual(proxy.tunnels, [`localhost:${secure.port}`]);
+        assert.deepEqual(proxy.credentials, ["user:secret"]);
+    });
+
+    it("leave the proxy aside for the hosts of NO_PROXY", async () => {
+        await connections.online("direct", wss({ https_proxy: `http://127.0.0.1:${proxy.port}`, NO_PROXY: "example.org, localhost" }));
+        assert.deepEqual(proxy.tunnels, []);
+    });
+
+    it("say that the proxy is what fails, without its password", async () => {
+        const port = proxy.port;
+        proxy.close();
+        const reason = await connections.reason("no-proxy", wss({ HTTPS_PROXY: `http://user:secret@127.0.0.1:${port}` }));
+        assert.equal(reason.code, "GW_NETWORK");
+        assert.match(reason.text, /proxy/);
+        assert.doesNotMatch(reason.text, /secret/);
+        const nonsense = await connections.reason("bad-proxy", wss({ HTTPS_PROXY: "http://user:secret@:nonsense" }));
+        assert.equal(nonsense.code, "GW_CONFIG");
+        assert.doesNotMatch(nonsense.text, /secret/);
+    });
+
+    it("end within the deadline on a dead line", async () => {
+        const line = await FaultyLine.to(plain.port);
+        const { connection } = await connections.online("dead", { port: line.port, transport: "ws" });
+        line.blackHole();
+        await connection.stop(300);
+        assert.equal(connection.state.phase, "closed");
+        line.close();
+    });
+});

@@ -1,0 +1,134 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+interface Pair {
+    readonly client: Socket;
+    readonly server: Socket;
+}
+
+/** A TCP line to a server on loopback that the test can spoil in every way lines get spoiled. */
+export class FaultyLine {
+    readonly #targetPort: number;
+    readonly #pairs = new Set<Pair>();
+    #server: Server | undefined;
+    #swallows = false;
+    #delayMs = 0;
+    #bytesPerTick = Number.POSITIVE_INFINITY;
+    /** Connections accepted so far. */
+    accepted = 0;
+    /** Bytes passed on towards the server. */
+    passedBytes = 0;
+    port = 0;
+
+    private constructor(targetPort: number) {
+        this.#targetPort = targetPort;
+    }
+
+    /** A line to a port of this machine, sound at first. */
+    static async to(targetPort: number): Promise<FaultyLine> {
+        const line = new FaultyLine(targetPort);
+        await line.accept();
+        return line;
+    }
+
+    /** Connections that are open at the moment. */
+    get open(): number {
+        return this.#pairs.size;
+    }
+
+    /** Accepts connections (again). */
+    async accept(): Promise<void> {
+        const server = createServer({ noDelay: true }, (client) => this.#join(client));
+        this.#server = server.listen(this.port, "127.0.0.1");
+        await once(server, "listening");
+        const address = server.address();
+        if (typeof address === "object" && address !== null) this.port = address.port;
+    }
+
+    /** Refuses new connections; those that are open stay. */
+    refuse(): void {
+        this.#server?.close();
+        this.#server = undefined;
+    }
+
+    /** Resets every open connection on both sides. */
+    reset(): void {
+        for (const { client, server } of this.#pairs) {
+            client.resetAndDestroy();
+            server.resetAndDestroy();
+        }
+    }
+
+    /** Swallows every byte in both directions; nobody is told. */
+    blackHole(): void {
+        this.#swallows = true;
+    }
+
+    /** The server is gone, and the client is not told: what a pulled cable behind a switch looks like. */
+    halfOpen(): void {
+        this.#swallows = true;
+        for (const { server } of this.#pairs) server.resetAndDestroy();
+    }
+
+    /** Passes bytes on again. What was swallowed is lost. */
+    heal(): void {
+        this.#swallows = false;
+        this.#delayMs = 0;
+        this.#bytesPerTick = Number.POSITIVE_INFINITY;
+    }
+
+    /** Delays every byte by this long in each direction, whatever the rate. */
+    delay(delayMs: number): void {
+        this.#delayMs = delayMs;
+    }
+
+    /** Passes on so many bytes per 10 ms towards the server, and leaves the rest with the client. */
+    throttle(bytesPerTick: number): void {
+        this.#bytesPerTick = bytesPerTick;
+    }
+
+    /** Ends the line and everything on it. */
+    close(): void {
+        this.refuse();
+        for (const { client, server } of this.#pairs) {
+            client.destroy();
+            server.destroy();
+        }
+    }
+
+    #join(client: Socket): void {
+        this.accepted++;
+        const server = connect({ port: this.#targetPort, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
+        const pair = { client, server };
+        this.#pairs.add(pair);
+        this.#forward(client, server, true);
+        this.#forward(server, client, false);
+        const part = () => {
+            this.#pairs.delete(pair);
+            if (!this.#swallows) client.destroy();
+            server.destroy();
+        };
+        for (const socket of [client, server]) socket.on("error", () => {});
+        client.on("close", part);
+        server.on("close", part);
+    }
+
+    #forward(from: Socket, to: Socket, towardsServer: boolean): void {
+        from.on("data", (chunk: Buffer) => {
+            if (this.#swallows) return;
+            if (towardsServer) this.passedBytes += chunk.length;
+            const pass = () => {
+                if (!to.destroyed) to.write(chunk);
+            };
+            if (this.#delayMs > 0) setTimeout(pass, this.#delayMs);
+            else pass();
+            if (towardsServer && Number.isFinite(this.#bytesPerTick)) {
+                from.pause();
+                setTimeout(() => from.resume(), (chunk.length / this.#bytesPerTick) * 10);
+            }
+        });
+        from.on("end", () => {
+            if (!this.#swallows) to.end();
+        });
+    }
+}

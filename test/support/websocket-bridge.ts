@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { connect } from "node:net";
+import { createWebSocketStream, WebSocketServer } from "ws";
+import type { Credential } from "./certificates";
+
+/** A websocket entrance to a broker on loopback, with TLS when it gets a certificate; takes the subprotocol `mqtt` only. */
+export class WebSocketBridge {
+    readonly #server: Server;
+    readonly #sockets: WebSocketServer;
+    /** The paths that were asked for, in order. */
+    readonly paths: string[] = [];
+    /** The subprotocols that were offered, in order. */
+    readonly protocols: string[] = [];
+    /** The codes with which the other side closed; 1006 = without a word. */
+    readonly closeCodes: number[] = [];
+
+    private constructor(brokerPort: number, credential: Credential | undefined) {
+        this.#server = credential ? createSecureServer({ ...credential }) : createServer();
+        this.#sockets = new WebSocketServer({
+            server: this.#server,
+            handleProtocols: (offered) => {
+                this.protocols.push([...offered].join(","));
+                return offered.has("mqtt") ? "mqtt" : false;
+            },
+        });
+        this.#sockets.on("connection", (socket, request) => {
+            this.paths.push(request.url ?? "");
+            const broker = connect({ port: brokerPort, host: "127.0.0.1", noDelay: true });
+            const stream = createWebSocketStream(socket);
+            for (const end of [broker, stream]) end.on("error", () => {});
+            stream.pipe(broker).pipe(stream);
+            socket.on("close", (code) => {
+                this.closeCodes.push(code);
+                broker.destroy();
+            });
+        });
+    }
+
+    static async to(brokerPort: number, credential?: Credential): Promise<WebSocketBridge> {
+        const bridge = new WebSocketBridge(brokerPort, credential);
+        bridge.#server.listen(0, "127.0.0.1");
+        await once(bridge.#server, "listening");
+        return bridge;
+    }
+
+    get port(): number {
+        const address = this.#server.address();
+        return typeof address === "object" && address !== null ? address.port : 0;
+    }
+
+    close(): void {
+        for (const socket of this.#sockets.clients) socket.terminate();
+        this.#sockets.close();
+        this.#server.close();
+    }
+}
