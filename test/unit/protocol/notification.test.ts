@@ -91,7 +91,7 @@ describe("gateway notification", () => {
 
     it("never throws, whatever comes", () => {
         fc.assert(
-            fc.property(fc.oneof(fc.json(), fc.string(), fc.jsonValue().map(String)), (text) => {
+            fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
                 const { fields } = parseNotification(Buffer.from(text));
                 notifiedDevice(fields);
                 notifiedTopic(fields);
