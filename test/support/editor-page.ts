@@ -2,6 +2,25 @@ import assert from "node:assert/strict";
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
 import type { NodeRedProcess } from "./node-red-process";
 
+/** A node as the editor holds it. */
+interface EditorNode {
+    readonly id: string;
+    readonly type: string;
+    readonly [property: string]: unknown;
+}
+
+// What the functions that run in the page use of the editor.
+declare const RED: {
+    readonly actions: { invoke(name: string): void };
+    readonly nodes: {
+        node(id: string): EditorNode | null;
+        eachNode(visit: (node: EditorNode) => void): void;
+        eachConfig(visit: (node: EditorNode) => void): void;
+        getNodeHelp(type: string): string | undefined;
+    };
+};
+declare const $: (html: string) => { html(content: string): { text(): string } };
+
 const chromiumPath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
 
 /** Starts the browser; it reaches nothing but this machine. */
@@ -97,9 +116,7 @@ export class EditorPage {
             const collect = (node: { id: string; type: string }) => {
                 if (node.type === wanted) ids.push(node.id);
             };
-            // @ts-expect-error The editor's global is not known to the compiler.
             RED.nodes.eachNode(collect);
-            // @ts-expect-error The editor's global is not known to the compiler.
             RED.nodes.eachConfig(collect);
             return ids;
         }, type);
@@ -107,13 +124,23 @@ export class EditorPage {
 
     /** What the editor holds of a node: some property, or what it says of its validity. */
     property(id: string, name: string): Promise<unknown> {
-        // @ts-expect-error The editor's global is not known to the compiler.
-        return this.page.evaluate(([node, property]) => RED.nodes.node(node)?.[property], [id, name]);
+        return this.page.evaluate(({ node, property }) => RED.nodes.node(node)?.[property], { node: id, property: name });
     }
 
     /** The shape of a node in the workspace. */
     node(id: string): Locator {
         return this.page.locator(`#red-ui-workspace-chart [id="${id}"]`);
+    }
+
+    /** The help of a node type, as text. */
+    helpOf(type: string): Promise<string> {
+        return this.page.evaluate(
+            (name) =>
+                $("<div>")
+                    .html(RED.nodes.getNodeHelp(name) ?? "")
+                    .text(),
+            type,
+        );
     }
 
     /** Opens the dialog of a node and waits until its animation has ended. */
@@ -143,6 +170,12 @@ export class EditorPage {
         await this.page.keyboard.press("Tab");
     }
 
+    /** Chooses the type of a TypedInput by the name its menu shows. */
+    async chooseType(id: string, name: string): Promise<void> {
+        await this.page.locator(`#${id} + .red-ui-typedInput-container .red-ui-typedInput-type-select`).click();
+        await this.page.locator(".red-ui-typedInput-options:visible a").filter({ hasText: name }).click();
+    }
+
     /** Whether an input of the dialog is marked as not valid. */
     async isMarked(id: string): Promise<boolean> {
         return /\binput-error\b/.test((await this.page.locator(`#${id}`).getAttribute("class")) ?? "");
@@ -150,9 +183,9 @@ export class EditorPage {
 
     /** Saves the node dialog on top and waits until it is gone. */
     async done(button = "#node-dialog-ok"): Promise<void> {
-        const trays = await this.page.locator(".red-ui-tray").count();
+        const tray = await this.page.locator(".red-ui-tray").last().elementHandle();
         await this.page.locator(button).click();
-        await this.page.waitForFunction((open) => document.querySelectorAll(".red-ui-tray").length < open, trays);
+        await this.page.waitForFunction((dialog) => !dialog?.isConnected, tray);
     }
 
     /** Deploys and waits for the server's answer. */
@@ -170,7 +203,6 @@ export class EditorPage {
 
     /** Imports an example of this package through the menu, onto a new tab when it holds one. */
     async importExample(name: string): Promise<void> {
-        // @ts-expect-error The editor's global is not known to the compiler.
         await this.page.evaluate(() => RED.actions.invoke("core:show-examples-import-dialog"));
         const dialog = this.page.locator("#red-ui-clipboard-dialog-import-tab-examples");
         await dialog.waitFor();

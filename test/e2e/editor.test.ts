@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import type { Browser } from "playwright-core";
+import { EditorPage, launchBrowser } from "../support/editor-page";
+import { freePortPair } from "../support/example-package";
+import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+
+const token = "a-token-nobody-may-see";
+
+for (const [version, module] of Object.entries(nodeRedModules)) {
+    describe(`the editor of ${version}`, function () {
+        this.timeout(120_000);
+        let browser: Browser;
+        let nodeRed: NodeRedProcess;
+        let editor: EditorPage;
+
+        before(async () => {
+            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
+        });
+        after(async () => {
+            await browser?.close();
+            await nodeRed?.stop();
+        });
+        afterEach(async () => {
+            await editor.close();
+        });
+
+        /** Fills in a gateway on the simulator; its dialog is open. */
+        async function fillGateway(port: number): Promise<void> {
+            await editor.page.locator("#node-config-input-platform").selectOption("simulator");
+            await editor.fill("node-config-input-port", String(port));
+            await editor.fill("node-config-input-orgId", "demo");
+            await editor.fill("node-config-input-typeId", "gateway");
+            await editor.fill("node-config-input-deviceId", "gateway-1");
+        }
+
+        it("takes a user from an empty workspace to a connected gateway", async () => {
+            await nodeRed.deploy([{ id: "f1", type: "tab", label: "Flow 1" }]);
+            editor = await EditorPage.open(browser, nodeRed);
+            const { page } = editor;
+            const id = await editor.drag("device-event-out", { x: 300, y: 200 });
+            assert.equal(await editor.property(id, "valid"), false, "a node without a gateway is marked");
+
+            await editor.openDialog(id);
+            await page.locator("#node-input-btn-gateway-add").click();
+            await page.locator("#node-config-input-host").waitFor();
+            assert.ok(await editor.isMarked("node-config-input-host"));
+            await fillGateway(await freePortPair());
+            assert.equal(await page.locator("#node-config-input-host").isVisible(), false, "the simulator needs no host");
+            assert.equal(await page.locator("#gateway-config-preview-client-id").textContent(), "g:demo:gateway:gateway-1");
+            await page.locator("#gateway-config-tabs a").nth(1).click();
+            await editor.fill("node-config-input-token", token);
+            await editor.done("#node-config-dialog-ok");
+
+            await editor.chooseType("node-input-typeId", "string");
+            await editor.fill("node-input-typeId", "pump");
+            await editor.chooseType("node-input-deviceId", "string");
+            await editor.fill("node-input-deviceId", "pump 17");
+            assert.ok(await editor.isMarked("node-input-deviceId"), "a space is not allowed");
+            await editor.fill("node-input-deviceId", "17");
+            assert.equal(await editor.isMarked("node-input-deviceId"), false);
+            assert.equal(await page.locator("#device-event-out-preview").textContent(), "iot-2/type/pump/id/17/evt/status/fmt/json");
+            await editor.done();
+            assert.equal(await editor.property(id, "valid"), true);
+            await editor.deploy();
+            await editor.statusOf(id, /^connected$/);
+
+            // What was filled in arrived, and the token is nowhere but in the encrypted file.
+            const flows = await nodeRed.flows();
+            const saved = flows.find((node) => node.id === id);
+            assert.deepEqual([saved?.typeId, saved?.typeIdType, saved?.deviceId, saved?.qos], ["pump", "str", "17", "1"]);
+            assert.equal(JSON.stringify(flows).includes(token), false);
+            await editor.openDialog(id);
+            await page.locator("#node-input-btn-gateway-edit").click();
+            await page.locator("#node-config-input-platform").waitFor();
+            assert.equal(await page.locator("#node-config-input-token").inputValue(), "__PWRD__");
+            await editor.done("#node-config-dialog-ok");
+            await editor.done();
+            assert.equal(
+                editor.received.some((body) => body.includes(token)),
+                false,
+                "the server sent the token to the browser",
+            );
+            assert.equal(nodeRed.log.includes(token), false);
+        });
+
+        it("keeps environment variables in selects and checkboxes when a dialog is saved", async () => {
+            const gateway = { platform: `\${PLATFORM}`, transport: `\${TRANSPORT}`, cleanSession: `\${CLEAN}`, outbox: `\${OUTBOX}` };
+            const identity = { host: `\${HOST}`, port: `\${PORT}`, orgId: `\${ORG}`, typeId: `\${TYPE}`, deviceId: `\${ID}` };
+            await nodeRed.deploy([
+                { id: "f1", type: "tab", label: "Flow 1", disabled: true },
+                { id: "g1", type: "gateway-config", z: "f1", name: "", ...gateway, ...identity },
+                { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "g1", qos: `\${QOS}`, x: 300, y: 200, wires: [[]] },
+            ]);
+            editor = await EditorPage.open(browser, nodeRed);
+            await editor.openDialog("e1");
+            await editor.page.locator("#node-input-btn-gateway-edit").click();
+            await editor.page.locator("#node-config-input-platform").waitFor();
+            for (const property of Object.keys(identity)) assert.equal(await editor.isMarked(`node-config-input-${property}`), false);
+            await editor.fill("node-config-input-name", "renamed");
+            await editor.done("#node-config-dialog-ok");
+            await editor.done();
+            for (const [property, value] of Object.entries({ ...gateway, ...identity, name: "renamed" })) {
+                assert.equal(await editor.property("g1", property), value, property);
+            }
+            assert.equal(await editor.property("e1", "qos"), `\${QOS}`);
+        });
+
+        it("can be used with the keyboard alone", async () => {
+            await nodeRed.deploy([
+                { id: "f1", type: "tab", label: "Flow 1" },
+                { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
+            ]);
+            editor = await EditorPage.open(browser, nodeRed);
+            const { page } = editor;
+            await page.locator("#red-ui-workspace-chart").focus();
+            await page.keyboard.press("Control+a");
+            await page.locator("#red-ui-workspace-chart .red-ui-flow-node-selected").waitFor();
+            await page.keyboard.press("Enter");
+            await page.locator("#node-input-name").waitFor();
+            await editor.settled();
+            await page.locator("#node-input-name").focus();
+            const visited = new Set<string>();
+            for (let press = 0; press < 25 && !visited.has("node-input-datatype"); press += 1) {
+                visited.add(await page.evaluate(() => document.activeElement?.id ?? ""));
+                await page.keyboard.press("Tab");
+                visited.add(await page.evaluate(() => document.activeElement?.id ?? ""));
+            }
+            for (const property of ["gateway", "target", "typeId", "deviceId", "commandId", "format", "qos", "datatype"]) {
+                assert.ok(visited.has(`node-input-${property}`), `Tab does not reach ${property}: ${[...visited]}`);
+            }
+            await page.locator("#node-input-commandId").focus();
+            await page.keyboard.type("start");
+            await page.keyboard.press("Control+Enter");
+            await page.waitForFunction(() => document.querySelectorAll(".red-ui-tray").length === 0);
+            assert.equal(await editor.property("e1", "commandId"), "start");
+        });
+
+        it("suggests formats and keeps what was typed when Tab is pressed", async () => {
+            await nodeRed.deploy([
+                { id: "f1", type: "tab", label: "Flow 1" },
+                { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
+            ]);
+            editor = await EditorPage.open(browser, nodeRed);
+            await editor.openDialog("e1");
+            await editor.page.locator("#node-input-format").focus();
+            await editor.page.keyboard.type("x");
+            const menu = editor.page.locator(".red-ui-autoComplete-container");
+            await menu.getByText("xml").waitFor();
+            await menu.getByText("text").waitFor();
+            await editor.page.keyboard.press("Tab");
+            assert.equal(await editor.page.locator("#node-input-format").inputValue(), "x");
+            await editor.page.locator("#node-dialog-cancel").click();
+        });
+    });
+}

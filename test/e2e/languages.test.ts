@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import type { Browser } from "playwright-core";
+import { languages, nodeTypes, readCatalogue } from "../support/editor-forms";
+import { EditorPage, launchBrowser } from "../support/editor-page";
+import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+
+const flow = [
+    { id: "f1", type: "tab", label: "Flow 1", disabled: true },
+    { id: "gateway-config", type: "gateway-config", z: "f1", platform: "simulator", orgId: "demo", typeId: "gateway", deviceId: "1" },
+    ...nodeTypes.slice(1).map((type, index) => {
+        return { id: type, type, z: "f1", name: "", gateway: "gateway-config", x: 300, y: 100 + 80 * index, wires: [[], []] };
+    }),
+];
+
+for (const [version, module] of Object.entries(nodeRedModules)) {
+    describe(`the languages in ${version}`, function () {
+        this.timeout(120_000);
+        let browser: Browser;
+        let nodeRed: NodeRedProcess;
+
+        before(async () => {
+            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
+            await nodeRed.deploy(flow);
+        });
+        after(async () => {
+            await browser?.close();
+            await nodeRed?.stop();
+        });
+
+        for (const language of languages) {
+            it(`${language}: palette, forms and help`, async () => {
+                const editor = await EditorPage.open(browser, nodeRed, { language });
+                const { page } = editor;
+                for (const type of nodeTypes) {
+                    const help = await editor.helpOf(type);
+                    assert.ok(help.length > 200, `${type} has no help`);
+                    if (type === "gateway-config") continue;
+                    const text = (key: string): string => readCatalogue(language, type).get(`${type}.${key}`) ?? "";
+                    const palette = page.locator(`.red-ui-palette-node[data-palette-type="${type}"] .red-ui-palette-label`);
+                    // The palette breaks long words.
+                    const squeeze = (words: string | null): string | undefined => words?.replace(/\s/g, "");
+                    assert.equal(squeeze(await palette.textContent()), squeeze(text("label.palette")));
+                    await editor.openDialog(type);
+                    const dialog = (await page.locator(".red-ui-tray").last().textContent()) ?? "";
+                    assert.ok(dialog.includes(text("label.gateway")), `${type}: ${dialog}`);
+                    assert.doesNotMatch(dialog, new RegExp(`${type}\\.\\w`), "a raw key is shown");
+                    await editor.done("#node-dialog-cancel");
+                }
+                await editor.close();
+            });
+        }
+    });
+}
