@@ -62,7 +62,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.done();
             assert.equal(await editor.property(id, "valid"), true);
             await editor.deploy();
-            await editor.statusOf(id, /^connected$/);
+            await editor.statusOf(id, /^connected/);
 
             // What was filled in arrived, and the token is nowhere but in the encrypted file.
             const flows = await nodeRed.flows();

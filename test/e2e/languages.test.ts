@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import type { Browser } from "playwright-core";
-import { languages, nodeTypes, readCatalogue } from "../support/editor-forms";
+import { languages, readCatalogue, registeredTypes } from "../support/editor-forms";
 import { EditorPage, launchBrowser } from "../support/editor-page";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 
 const flow = [
     { id: "f1", type: "tab", label: "Flow 1", disabled: true },
     { id: "gateway-config", type: "gateway-config", z: "f1", platform: "simulator", orgId: "demo", typeId: "gateway", deviceId: "1" },
-    ...nodeTypes.slice(1).map((type, index) => {
+    ...registeredTypes.slice(1).map((type, index) => {
         return { id: type, type, z: "f1", name: "", gateway: "gateway-config", x: 300, y: 100 + 80 * index, wires: [[], []] };
     }),
 ];
@@ -31,7 +31,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             it(`${language}: palette, forms and help`, async () => {
                 const editor = await EditorPage.open(browser, nodeRed, { language });
                 const { page } = editor;
-                for (const type of nodeTypes) {
+                for (const type of registeredTypes) {
                     const help = await editor.helpOf(type);
                     assert.ok(help.length > 200, `${type} has no help`);
                     if (type === "gateway-config") continue;

@@ -11,6 +11,12 @@ export const nodeTypes = ["gateway-config", "device-event-out", "device-command-
 /** The name of a node type. */
 export type NodeType = (typeof nodeTypes)[number];
 
+/** The node types that the package registers. */
+export const registeredTypes: readonly NodeType[] = nodeTypes.filter((type) => {
+    const manifest = requireRecord(JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")));
+    return type in requireRecord(requireRecord(manifest["node-red"]).nodes);
+});
+
 /** A validator, as the editor calls it. */
 export type Validator = (this: unknown, value: unknown, options: object) => unknown;
 
