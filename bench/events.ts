@@ -1,0 +1,135 @@
+import { Mosquitto } from "../test/support/mosquitto";
+import { Application } from "./support/application";
+import type { Spent } from "./support/feeder";
+import { coreEvents, coreEventsThroughFunction, gatewayEvents } from "./support/flows";
+import { type Extent, factor, type Section, shown, table } from "./support/report";
+import type { EventLoad } from "./support/requests";
+import { inRounds } from "./support/rounds";
+import { percentile, type Spread, spread } from "./support/statistics";
+import { Subject } from "./support/subject";
+
+/** One row of the tables: which events, and through which outboxes. */
+interface Case {
+    readonly qos: 0 | 1;
+    readonly payloadBytes: number;
+    readonly devices: number;
+    readonly messages: number;
+    readonly outboxes: readonly ("disk" | "memory" | "off")[];
+}
+
+const usual: Case = { qos: 1, payloadBytes: 100, devices: 1000, messages: 20_000, outboxes: ["disk"] };
+const cases: readonly Case[] = [
+    { ...usual, outboxes: ["disk", "memory", "off"] },
+    { ...usual, devices: 1 },
+    { ...usual, devices: 50_000 },
+    { ...usual, payloadBytes: 1024 },
+    { ...usual, payloadBytes: 100 * 1024, messages: 1000 },
+    { ...usual, qos: 0 },
+];
+
+const window = 100;
+/** QoS 0 has no acknowledgement to wait for: it is measured at a rate that every subject keeps up with. */
+const rateWithoutAcknowledgementPerS = 2000;
+const latencyRatePerS = 1000;
+
+interface Measurement {
+    readonly subject: Subject;
+    readonly cpuUs: Spread;
+    readonly perSecond: Spread;
+    readonly failed: number;
+    readonly p50Ms: number;
+    readonly p99Ms: number;
+    readonly peakMb: number;
+}
+
+/** What one event costs, against MQTT.js alone and Node-RED's own MQTT nodes. */
+export async function measureEvents(extent: Extent): Promise<Section> {
+    const parts: string[] = [];
+    for (const one of extent.quick ? [usual] : cases) {
+        const rows = await measureCase(one, extent);
+        parts.push(`**${title(one)}**\n\n${describe(rows)}`);
+        console.error(parts.at(-1));
+    }
+    return { name: "events", text: parts.join("\n\n") };
+}
+
+async function measureCase(one: Case, extent: Extent): Promise<Measurement[]> {
+    const broker = await Mosquitto.start({ quiet: true });
+    const application = await Application.start(broker.port, "iot-2/type/sensor/#");
+    const subjects = await Promise.all([
+        Subject.rawMqtt(broker.port),
+        Subject.nodeRed("mqtt out, topics ready", coreEvents(broker.port, one.qos)),
+        Subject.nodeRed("function + mqtt out", coreEventsThroughFunction(broker.port, one.qos)),
+        ...one.outboxes.map((outbox) =>
+            Subject.nodeRed(`device-event-out, outbox ${outbox}`, gatewayEvents({ port: broker.port, outbox }, one.qos)),
+        ),
+    ]);
+    try {
+        const messages = extent.messages(one.messages);
+        const ratePerS = one.qos === 0 ? rateWithoutAcknowledgementPerS : 0;
+        const load: EventLoad = { ...one, messages, window, ratePerS };
+        // Every device becomes known, and the code warm, before anything is measured.
+        await inRounds(subjects, 1, (subject) =>
+            publish(subject, application, { ...load, messages: Math.max(one.devices, messages), qos: 1 }),
+        );
+        const runs = await inRounds(subjects, extent.rounds, (subject) => publish(subject, application, load));
+        const latencies = await inRounds(subjects, 1, async (subject) => {
+            const paced = { ...load, ratePerS: latencyRatePerS, messages: Math.min(messages, 3000) };
+            const spent = await publish(subject, application, paced);
+            return { spent, receivedAtMs: application.receivedAtMs };
+        });
+        const measurements: Measurement[] = [];
+        for (const [index, subject] of subjects.entries()) {
+            const { peakBytes } = await subject.ask("memory", undefined);
+            measurements.push({
+                subject,
+                cpuUs: spread((runs[index] ?? []).map(({ cpuUs, messages }) => cpuUs / messages)),
+                perSecond: spread((runs[index] ?? []).map(({ wallMs, messages }) => (messages * 1000) / wallMs)),
+                failed: (runs[index] ?? []).reduce((sum, { failed }) => sum + failed, 0),
+                ...latency(latencies[index]?.[0]),
+                peakMb: peakBytes / 2 ** 20,
+            });
+        }
+        return measurements;
+    } finally {
+        await Promise.all(subjects.map((subject) => subject.stop()));
+        application.stop();
+        await broker.stop();
+    }
+}
+
+async function publish(subject: Subject, application: Application, load: EventLoad): Promise<Spent> {
+    application.expect(load.messages);
+    const spent = await subject.ask("publish", load);
+    if (spent.failed === 0) await application.allReceived();
+    else console.error(`${subject.name}: ${spent.failed} events failed, the first with: ${spent.firstError}`);
+    return spent;
+}
+
+/** The broker hands on the messages of one publisher in order, so that the times can be joined by index. */
+function latency(run: { spent: Spent; receivedAtMs: Float64Array } | undefined): { p50Ms: number; p99Ms: number } {
+    if (!run || run.spent.failed > 0) return { p50Ms: Number.NaN, p99Ms: Number.NaN };
+    const { sentAtMs } = run.spent;
+    const sorted = run.receivedAtMs.map((receivedMs, index) => receivedMs - (sentAtMs[index] ?? 0)).sort();
+    return { p50Ms: percentile(sorted, 50), p99Ms: percentile(sorted, 99) };
+}
+
+function title({ qos, payloadBytes, devices }: Case): string {
+    const size = payloadBytes < 1024 ? `${payloadBytes} B` : `${payloadBytes / 1024} KB`;
+    return `QoS ${qos}, ${size}, ${devices} device${devices === 1 ? "" : "s"}`;
+}
+
+function describe(measurements: readonly Measurement[]): string {
+    const cost = (name: string) => measurements.find(({ subject }) => subject.name.startsWith(name))?.cpuUs.median ?? Number.NaN;
+    const rows = measurements.map(({ subject, cpuUs, perSecond, failed, p50Ms, p99Ms, peakMb }) => [
+        failed === 0 ? subject.name : `${subject.name} (${failed} failed)`,
+        shown(cpuUs),
+        factor(cpuUs.median / cost("function")),
+        factor(cpuUs.median / cost("raw")),
+        shown(perSecond, 0),
+        `${p50Ms.toFixed(2)} / ${p99Ms.toFixed(2)}`,
+        peakMb.toFixed(0),
+    ]);
+    const headings = ["", "CPU µs per event", "against core", "against raw", "events/s", "p50 / p99 ms", "peak MB"];
+    return table(headings, rows);
+}

@@ -1,0 +1,25 @@
+// npm run bench: measures the parts named on the command line, or all of them.
+import { measureEvents } from "./events";
+import { environment } from "./support/environment";
+import { type Extent, publishSection, type Section } from "./support/report";
+
+const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
+    events: measureEvents,
+};
+
+async function main(): Promise<void> {
+    const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+    const unknown = wanted.filter((name) => !(name in parts));
+    if (unknown.length > 0) throw new Error(`No such part: ${unknown.join(", ")}. There are: ${Object.keys(parts).join(", ")}.`);
+    const quick = process.argv.includes("--quick");
+    const extent: Extent = { quick, rounds: quick ? 3 : 5, messages: (full) => (quick ? Math.min(full, 10_000) : full) };
+    console.log(environment());
+    for (const [name, measure] of Object.entries(parts)) {
+        if (wanted.length === 0 || wanted.includes(name)) publishSection(await measure(extent), extent);
+    }
+}
+
+main().catch((error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+});

@@ -1,0 +1,48 @@
+import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
+import { deviceName, deviceType, eventTopicOf, payloadOf } from "../support/devices";
+import { Feeder, type Spent } from "../support/feeder";
+import { serveProcess } from "../support/process-memory";
+import type { EventLoad } from "../support/requests";
+import { serve } from "../support/serve";
+
+interface SourceDefinition extends NodeDef {
+    /** The node that completes the messages. */
+    readonly target: string;
+    /** `address` = ids and an object, as from a field bus; `topic` = topic and text ready for the wire. */
+    readonly shape: "address" | "topic";
+}
+
+/** The source of a measured flow: sends messages on request and is told by Node-RED when the target has completed each. */
+export default function register(RED: NodeAPI): void {
+    let feeder: Feeder | undefined;
+
+    serveProcess();
+
+    function Source(this: Node, definition: SourceDefinition): void {
+        RED.nodes.createNode(this, definition);
+        RED.hooks.remove("onComplete.bench");
+        RED.hooks.add("onComplete.bench", (event) => {
+            if (event.node.id === definition.target) feeder?.completed(event.error);
+        });
+        serve("publish", (load) => run(this, load, definition.shape === "topic" ? readyMessages(load) : addressedMessages(load)));
+    }
+
+    function run(node: Node, load: EventLoad, message: (index: number) => NodeMessage): Promise<Spent> {
+        const started = Feeder.start(load, (index) => node.send(message(index)));
+        feeder = started.feeder;
+        return started.spent;
+    }
+
+    RED.nodes.registerType("bench-source", Source);
+}
+
+function addressedMessages({ devices, payloadBytes }: EventLoad): (index: number) => NodeMessage {
+    const names = Array.from({ length: devices }, (_, device) => deviceName(device));
+    return (index) => ({ typeId: deviceType, deviceId: names[index % devices], payload: payloadOf(index, payloadBytes) });
+}
+
+function readyMessages({ devices, payloadBytes }: EventLoad): (index: number) => NodeMessage {
+    const topics = Array.from({ length: devices }, (_, device) => eventTopicOf(device));
+    const payload = JSON.stringify(payloadOf(0, payloadBytes));
+    return (index) => ({ topic: topics[index % devices] ?? "", payload });
+}

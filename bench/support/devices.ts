@@ -1,0 +1,35 @@
+/** The device type of all devices that take part. */
+export const deviceType = "sensor";
+
+/** The id of a device by its number. */
+export function deviceName(device: number): string {
+    return `device-${device}`;
+}
+
+/** The topic of the events of a device. */
+export function eventTopicOf(device: number): string {
+    return `iot-2/type/${deviceType}/id/${deviceName(device)}/evt/status/fmt/json`;
+}
+
+/** The topic of the commands to a device. */
+export function commandTopicOf(device: number): string {
+    return `iot-2/type/${deviceType}/id/${deviceName(device)}/cmd/set/fmt/json`;
+}
+
+/** The payload of a message as an object, which takes so many bytes as JSON. */
+export function payloadOf(index: number, bytes: number): Record<string, unknown> {
+    const payload = { count: 1_000_000 + (index % 1_000_000), temperature: 21.5, unit: "C", note: "" };
+    payload.note = filler(bytes - 57);
+    return payload;
+}
+
+const fillers = new Map<number, string>();
+
+function filler(length: number): string {
+    let text = fillers.get(length);
+    if (text === undefined) {
+        text = "x".repeat(Math.max(length, 0));
+        fillers.set(length, text);
+    }
+    return text;
+}
