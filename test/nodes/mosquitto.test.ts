@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { connectAsync, type MqttClient } from "mqtt";
+import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { Mosquitto } from "../support/mosquitto";
+import { passwordFile } from "../support/mosquitto-passwords";
+import { waitFor } from "../support/wait-for";
+
+/** The same three nodes on a broker that knows nothing of the platform: a gateway is a plain MQTT 3.1.1 client there. */
+describe("the nodes on Mosquitto", () => {
+    let broker: Mosquitto;
+    let application: MqttClient;
+    let received: { topic: string; payload: string; qos: number; retain: boolean }[] = [];
+    withRuntime();
+
+    before(async () => {
+        broker = await Mosquitto.start({
+            general: ["allow_anonymous false", "password_file {dir}/passwords"],
+            files: { passwords: passwordFile({ "use-token-auth": "s3cret", application: "application" }) },
+        });
+        application = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, { username: "application", password: "application" });
+        application.on("message", (topic, payload, { qos, retain }) => received.push({ topic, payload: payload.toString(), qos, retain }));
+        await application.subscribeAsync("iot-2/#", { qos: 2 });
+    });
+
+    after(async () => {
+        await application?.endAsync();
+        await broker?.stop();
+    });
+
+    beforeEach(async () => {
+        received = [];
+        const subscribed = broker.count(/Sending SUBACK to g:org:gw:gw1/);
+        await load([gatewayNode(broker.port), eventNode({ qos: "" }), commandNode(), ...observers], { gateway: { token: "s3cret" } });
+        await broker.logged(/Sending SUBACK to g:org:gw:gw1/, subscribed + 2);
+    });
+
+    it("publish events of every QoS with the gateway's identity and token", async () => {
+        const completed = new Inbox("completed");
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: { n: 1 }, qos: 1 });
+        await completed.count(1);
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: { n: 2 }, qos: 2 });
+        await completed.count(2);
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: { n: 0 }, qos: 0 });
+        await waitFor(() => received.length === 3, "three events");
+        const topic = "iot-2/type/pump/id/p1/evt/status/fmt/json";
+        assert.deepEqual(received, [
+            { topic, payload: '{"n":1}', qos: 1, retain: false },
+            { topic, payload: '{"n":2}', qos: 2, retain: false },
+            { topic, payload: '{"n":0}', qos: 0, retain: false },
+        ]);
+        await broker.logged(/as g:org:gw:gw1 .*u'use-token-auth'/);
+    });
+
+    it("receive commands, and ignore what is on no topic of theirs", async () => {
+        const commands = new Inbox("commands");
+        await application.publishAsync("iot-2/type/pump/id/p1/cmd/a/b/fmt/json", "{}", { qos: 1 });
+        await application.publishAsync("iot-2/type/pump/id/p1/cmd/setSpeed/fmt/json", '{"speed":5}', { qos: 1 });
+        const { typeId, deviceId, commandId, payload } = await commands.next();
+        assert.deepEqual([typeId, deviceId, commandId, payload], ["pump", "p1", "setSpeed", { speed: 5 }]);
+        assert.equal(commands.messages.length, 1);
+    });
+});
