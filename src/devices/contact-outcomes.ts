@@ -95,9 +95,9 @@ export class ContactOutcomes {
             return { willRetry: false };
         }
         // The platform is in back-off now and would drop what follows, so what it has not acknowledged yet is kept back too.
-        const contact = table.meet(device);
-        contact.kind = "event";
-        return { willRetry: false, heldUntil: this.hold(contact, "refused", refusal).until };
+        const { until } = this.hold(table.meet(device), "refused", refusal);
+        effects.knownRefused(device);
+        return { willRetry: false, heldUntil: until, endsKnown: true };
     }
 
     /** A notification came after the contact was taken for unconfirmed, or for another request: here is the reason. */

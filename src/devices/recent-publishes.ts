@@ -17,6 +17,8 @@ export interface RecentPublish {
 export interface RefusedPublish {
     /** The best match: the oldest one that was not matched before. */
     readonly best: RecentPublish;
+    /** The number of the best match. */
+    readonly sequence: number;
     /** Everything that it may be, the oldest first, the best one included; at most 20 of them. */
     readonly candidates: readonly RecentPublish[];
 }
@@ -100,9 +102,22 @@ export class RecentPublishes {
         const [oldest] = found;
         if (!oldest) return undefined;
         const candidates = found.map(publishOf);
+        const { sequence } = oldest;
         oldest.sequence = -1;
         const [best] = candidates;
-        return best && { best, candidates };
+        return best && { best, sequence, candidates };
+    }
+
+    /** What was sent for the same device after a publish, was acknowledged, and is not yet known to have been refused. */
+    acknowledgedAfter(sequence: number, device: string): RecentPublish[] {
+        const found: RecentPublish[] = [];
+        for (let later = sequence + 1; later < this.#sequence; later++) {
+            const slot = this.#slots[later % this.#slots.length];
+            if (slot?.sequence !== later || slot.device !== device || slot.acknowledgedMs === Number.POSITIVE_INFINITY) continue;
+            slot.sequence = -1;
+            found.push(publishOf(slot));
+        }
+        return found;
     }
 
     #find(topic: string | undefined, device: string | undefined, nowMs: number): Slot[] {

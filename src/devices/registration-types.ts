@@ -58,6 +58,8 @@ export interface RefusalVerdict {
     readonly willRetry: boolean;
     /** When the device will be tried again (wall clock, milliseconds), where it is held. */
     readonly heldUntil?: number;
+    /** The device was known: what was sent to it after the refused event, and acknowledged, has been dropped as well. */
+    readonly endsKnown?: true;
     /** It was a first contact, and its owner has been told by `contactDropped`. */
     readonly isDropped?: true;
 }
@@ -75,6 +77,8 @@ export interface RegistrationEffects {
     contactRequeued(device: string, kind: ContactKind): void;
     /** The first contact was refused for what it is, not for its device, or is not queued: it has failed. */
     contactDropped(device: string, kind: ContactKind, refusal: Refusal): void;
+    /** The platform refuses a device that was known: what is in flight of it will be acknowledged and dropped. */
+    knownRefused(device: string): void;
     /** The connection should be ended, when nothing important is under way on it, and made anew. */
     reconnectWanted(reason: ReconnectReason): void;
     /** The device has become known, held or new: to be remembered. */

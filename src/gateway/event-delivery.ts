@@ -15,6 +15,7 @@ import { type ContactUser, FirstContacts } from "./first-contacts";
 import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports, LateMessage } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
+import { PlannedReconnect } from "./planned-reconnect";
 import { type ReceivedNotification, Refusals } from "./refusals";
 
 /** What event delivery works with. */
@@ -35,6 +36,7 @@ export class EventDelivery {
     readonly registration: Registration;
     readonly inventory: Inventory;
     readonly #refusals: Refusals;
+    readonly #plannedReconnect: PlannedReconnect;
     readonly #parts: EventDeliveryParts;
     readonly #direct: DirectEvents;
     /** The event that the outbox is about to send as a first contact. */
@@ -73,7 +75,7 @@ export class EventDelivery {
             },
             link: {
                 send: (event, settled) => this.#send(event, settled),
-                isWritable: () => connection.isWritable,
+                isWritable: () => connection.isWritable && !this.#plannedReconnect.isUnderWay,
             },
             listener: {
                 lateError: (error, event) => reports.failedLater(event.message.nodeId, error, lateMessage(event)),
@@ -82,6 +84,12 @@ export class EventDelivery {
                     if (sinceLast > 1) reports.warn(`${sinceLast} events that were stored were dropped to make room for newer ones.`);
                 },
             },
+        });
+        this.#plannedReconnect = new PlannedReconnect({
+            clock,
+            pendingCount: () => connection.pendingCount,
+            stuckCount: () => this.registration.stuckCount,
+            reconnect: (reason) => connection.reconnect(reason),
         });
         this.inventory = new Inventory({ clock, store: state, registration: this.registration });
         this.#refusals = new Refusals({
@@ -138,6 +146,7 @@ export class EventDelivery {
     linkDown(): void {
         if (!this.#isReady) return;
         this.#isReady = false;
+        this.#plannedReconnect.linkDown();
         this.outbox.linkDown();
         this.registration.connectionEnded();
     }
@@ -162,12 +171,13 @@ export class EventDelivery {
         const acknowledged = (error?: Error) => {
             if (!error) this.#refusals.acknowledged(number);
             settled(error);
+            if (this.#plannedReconnect.isUnderWay) this.#plannedReconnect.acknowledged();
         };
         this.#parts.connection.publish(event.topic, event.payload, event.qos, acknowledged, isContact);
     }
 
     #firstContacts(): FirstContacts {
-        const { connection, reports, filters } = this.#parts;
+        const { reports, filters } = this.#parts;
         const nobody: ContactUser = { woken() {}, confirmed() {}, requeued() {}, dropped() {} };
         return new FirstContacts(
             {
@@ -192,7 +202,8 @@ export class EventDelivery {
                 management: nobody,
             },
             {
-                reconnectWanted: (reason) => connection.reconnect(reconnectReasons[reason]),
+                knownRefused: (device) => this.outbox.recall(device),
+                reconnectWanted: (reason) => this.#plannedReconnect.begin(reconnectReasons[reason]),
                 deviceChanged: (device, state) => {
                     this.inventory.registrationChanged(device, state);
                     reports.countsChanged();

@@ -16,6 +16,8 @@ export interface ContactUser {
 
 /** What the registration asks of the gateway as a whole. */
 export interface ContactOwner {
+    /** What is in flight of this device is dropped by the platform. */
+    knownRefused(device: string): void;
     reconnectWanted(reason: ReconnectReason): void;
     deviceChanged(device: string, state: RegistrationState): void;
     unexplainedDrop(): void;
@@ -42,6 +44,10 @@ export class FirstContacts implements RegistrationEffects {
 
     contactDropped(device: string, kind: ContactKind, refusal: Refusal): void {
         this.users[kind].dropped(device, refusalError({ rc: refusal.rc, message: refusal.text }, device, { willRetry: false }));
+    }
+
+    knownRefused(device: string): void {
+        this.owner.knownRefused(device);
     }
 
     reconnectWanted(reason: ReconnectReason): void {

@@ -97,8 +97,13 @@ export class Refusals {
         // What was given up as a first contact has failed already, with the same words.
         if (verdict.isDropped) return;
         const error = refusalError(fields, device, verdict, match?.candidates.length);
-        if (match) failed(match.best.nodeId, error, { ...lateMessage(match.best), refusal: refusalNote(fields, verdict) });
-        else unmatched(error);
+        if (!match) {
+            unmatched(error);
+            return;
+        }
+        const refusal = refusalNote(fields, verdict);
+        const lost = verdict.endsKnown ? this.#recent.acknowledgedAfter(match.sequence, match.best.device) : [];
+        for (const publish of [match.best, ...lost]) failed(publish.nodeId, error, { ...lateMessage(publish), refusal });
     }
 }
 

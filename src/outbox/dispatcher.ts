@@ -186,6 +186,21 @@ export class Dispatcher {
         this.pump();
     }
 
+    /** The device, which was flowing, is refused from now on: what is in flight goes back, and it waits, held, until it is woken. */
+    recall(device: string): void {
+        this.hold(device);
+        const lane = this.#lanes.get(device);
+        for (let entry = this.#inFlight.last; entry; ) {
+            const { previous } = entry;
+            if (entry.device === device && !entry.isContact) {
+                lane?.adopt(entry);
+                this.#giveBack(entry);
+            }
+            entry = previous;
+        }
+        this.pump();
+    }
+
     /** The first contact failed for good: its event is given up and the next one may try. */
     refuse(device: string, error: GatewayError): void {
         const lane = this.#lanes.get(device);

@@ -169,6 +169,14 @@ export class Outbox {
         this.#dispatcher.refuse(device, error);
     }
 
+    /**
+     * What is in flight of this device, which was flowing, is known to be dropped by the platform: it goes back to the head, and nothing
+     * is sent until the device is woken. Acknowledgements that still come for it are ignored.
+     */
+    recall(device: string): void {
+        this.#dispatcher.recall(device);
+    }
+
     /** Nothing of this device is to be sent until it is woken, and what it queues counts as held. For devices known to be held at start. */
     hold(device: string): void {
         this.#dispatcher.hold(device);

@@ -184,6 +184,24 @@ describe("registration over MQTT", () => {
         await bench.receives("d1", [1, 3]);
     });
 
+    it("loses no event without a word when a known device is refused while many of its events are in flight", async () => {
+        await start();
+        const { registry, firstContacts } = bench.simulator.organisation("org");
+        await gateway.outcome(gateway.publish("d1", 0));
+        const record = registry.device("t", "d1");
+        assert.ok(record);
+        record.disabled = true;
+        firstContacts.forget();
+        const sent = Array.from({ length: 50 }, (_, index) => index + 1);
+        for (const payload of sent) gateway.publish("d1", payload, { messageId: String(payload) });
+        await gateway.lateErrors("GW_REFUSED");
+        record.disabled = false;
+        for (const payload of sent) assert.equal(await gateway.outcome(String(payload)), "done");
+        const refused = new Set(gateway.late.map(({ message }) => Number(message._msgid)));
+        await bench.receives("d1", [0, ...sent.filter((payload) => !refused.has(payload))]);
+        assert.ok(refused.size > 0);
+    });
+
     it("keeps the events of a gateway that may not act for the device, and tells each refusal", async () => {
         await start();
         const { registry } = bench.simulator.organisation("org");

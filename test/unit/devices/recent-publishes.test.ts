@@ -15,6 +15,7 @@ describe("refusal correlation", () => {
         remember(recent, "m1");
         remember(recent, "m2", { device: "t/b", topic: "iot-2/type/t/id/b/evt/e/fmt/json" });
         assert.deepEqual(recent.refused(topicOfA, "t/a", 5), {
+            sequence: 0,
             best: { device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 },
             candidates: [{ device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 }],
         });
@@ -75,6 +76,17 @@ describe("refusal correlation", () => {
             recent.refused(topicOfA, undefined, 10_000)?.candidates.map(({ messageId }) => messageId),
             ["m2", "m3"],
         );
+    });
+
+    it("finds what was sent after a publish for the same device and acknowledged, once", () => {
+        const recent = new RecentPublishes();
+        const [first = 0, , third = 0] = ["m1", "m2", "m3"].map((messageId) => remember(recent, messageId));
+        recent.acknowledged(first, 1);
+        recent.acknowledged(third, 1);
+        recent.acknowledged(remember(recent, "other", { device: "t/b" }), 1);
+        const { sequence = -1 } = recent.refused(topicOfA, undefined, 2) ?? {};
+        const later = [1, 2].map(() => recent.acknowledgedAfter(sequence, "t/a").map(({ messageId }) => messageId));
+        assert.deepEqual(later, [["m3"], []]);
     });
 
     it("lists at most 20 candidates", () => {

@@ -20,6 +20,7 @@ export class RegistrationBench {
             contactConfirmed: (device, kind) => note("confirmed", device, kind),
             contactRequeued: (device, kind) => note("requeued", device, kind),
             contactDropped: (device, kind, refusal) => note("dropped", device, kind, String(refusal.rc)),
+            knownRefused: (device) => note("recalled", device),
             reconnectWanted: (reason) => note("reconnect", reason),
             stateChanged: (device, state) => note("state", device, state.hold ? `${state.phase}:${state.hold.reason}` : state.phase),
             unexplainedDrop: () => note("unexplained drop"),

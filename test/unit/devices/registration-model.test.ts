@@ -29,6 +29,7 @@ class MiniatureGateway {
             contactConfirmed: (device) => this.#settle(device),
             contactRequeued: (device) => this.#putBack(device),
             contactDropped: () => assert.fail("nothing is final here"),
+            knownRefused: () => assert.fail("nothing is forgotten here"),
             reconnectWanted: () => this.clock.setTimer(1, () => this.reconnect()),
             stateChanged: () => {},
             unexplainedDrop: () => {},

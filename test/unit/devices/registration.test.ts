@@ -369,8 +369,9 @@ describe("registration: holds", () => {
     it("holds a known device that the platform failed to register anew, and keeps what it has not acknowledged", () => {
         const bench = new RegistrationBench();
         bench.learn("t/a");
-        assert.equal(bench.refuse("t/a", 180).willRetry, false);
-        assert.deepEqual(bench.take(), ["state t/a held:refused", "requeued t/a event"]);
+        const { willRetry, endsKnown } = bench.refuse("t/a", 180);
+        assert.deepEqual([willRetry, endsKnown], [false, true]);
+        assert.deepEqual(bench.take(), ["state t/a held:refused", "recalled t/a"]);
     });
 
     for (const rc of [276, 289]) {

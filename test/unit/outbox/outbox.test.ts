@@ -492,6 +492,30 @@ describe("first contacts", () => {
         assert.deepEqual(link.sent, ["n1", "k1", "n2"]);
     });
 
+    it("of a device that is refused although it was known: what is in flight goes back in order, and its acknowledgements are ignored", () => {
+        const { outbox, link, gate, admit } = outboxFixture();
+        outbox.linkUp();
+        const events = ["n1", "n2", "n3"].map((payload) => admit("t/known", payload));
+        const other = admit("t/other", "o1");
+        link.acknowledge();
+        outbox.recall("t/known");
+        link.acknowledge();
+        link.acknowledge();
+        assert.deepEqual(
+            [...events, other].map(({ outcome }) => outcome),
+            ["done", "open", "open", "open"],
+        );
+        link.acknowledge();
+        assert.equal(other.outcome, "done");
+        admit("t/known", "n4");
+        assert.deepEqual(link.sent, ["n1", "n2", "n3", "o1"]);
+        gate.answers.delete("t/known");
+        outbox.wake("t/known");
+        assert.deepEqual(link.sent, ["n1", "n2", "n3", "o1", "n2", "n3", "n4"]);
+        for (let count = 0; count < 3; count++) link.acknowledge();
+        assert.deepEqual([outbox.counters.queued, outbox.counters.waitingDevices, outbox.counters.heldBytes], [0, 0, 0]);
+    });
+
     it("go back to the head when they failed for now, and are dropped when they failed for good", () => {
         const { outbox, link, gate, admit } = outboxFixture();
         gate.answers.set("t/new", "contact");

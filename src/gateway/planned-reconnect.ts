@@ -1,0 +1,58 @@
+import type { Clock, Timer } from "../clock";
+import type { ConnectionReason } from "../connection/connect-error";
+
+/** Acknowledgements take no longer on a good link; on another one a few events sent twice are the lesser evil. */
+const patienceMs = 5_000;
+
+/** What a planned reconnect acts on. */
+export interface PlannedReconnectParts {
+    readonly clock: Clock;
+    /** Publishes that wait for their acknowledgement. */
+    pendingCount(): number;
+    /** Those of them whose acknowledgement will not come. */
+    stuckCount(): number;
+    /** Ends the connection and opens it anew. */
+    reconnect(reason: ConnectionReason): void;
+}
+
+/** Ends a connection that works for the sake of a new one: nothing more is sent, what is in flight is waited for, so that nothing is sent twice. */
+export class PlannedReconnect {
+    readonly #parts: PlannedReconnectParts;
+    #reason: ConnectionReason | undefined;
+    #timer: Timer | undefined;
+
+    constructor(parts: PlannedReconnectParts) {
+        this.#parts = parts;
+    }
+
+    /** Whether nothing more should be sent on this connection. */
+    get isUnderWay(): boolean {
+        return this.#reason !== undefined;
+    }
+
+    /** Begins: from now on nothing is sent. */
+    begin(reason: ConnectionReason): void {
+        if (this.#reason) return;
+        this.#reason = reason;
+        this.#timer = this.#parts.clock.setTimer(patienceMs, () => this.#carryOut());
+        this.acknowledged();
+    }
+
+    /** An acknowledgement came, and has been taken note of. */
+    acknowledged(): void {
+        if (this.#reason && this.#parts.pendingCount() <= this.#parts.stuckCount()) this.#carryOut();
+    }
+
+    /** The connection has ended, for this or another reason. */
+    linkDown(): void {
+        this.#timer?.cancel();
+        this.#timer = undefined;
+        this.#reason = undefined;
+    }
+
+    #carryOut(): void {
+        const reason = this.#reason;
+        this.linkDown();
+        if (reason) this.#parts.reconnect(reason);
+    }
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { PlannedReconnect } from "../../../src/gateway/planned-reconnect";
+import { FakeClock } from "../../support/fake-clock";
+
+function create(pending: number, stuck = 0) {
+    const clock = new FakeClock();
+    const counts = { pending, stuck };
+    const reconnects: string[] = [];
+    const planned = new PlannedReconnect({
+        clock,
+        pendingCount: () => counts.pending,
+        stuckCount: () => counts.stuck,
+        reconnect: ({ text }) => reconnects.push(text),
+    });
+    return { clock, counts, reconnects, planned };
+}
+
+const reason = { code: "GW_NETWORK", text: "planned" } as const;
+
+describe("a planned reconnect", () => {
+    it("is carried out at once when nothing is in flight", () => {
+        const { planned, reconnects, clock } = create(0);
+        planned.begin(reason);
+        assert.deepEqual(reconnects, ["planned"]);
+        assert.equal(planned.isUnderWay, false);
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("waits for what is in flight, but not for registrations that are never answered", () => {
+        const { planned, reconnects, counts } = create(3, 1);
+        planned.begin(reason);
+        counts.pending = 2;
+        planned.acknowledged();
+        assert.deepEqual([reconnects, planned.isUnderWay], [[], true]);
+        counts.pending = 1;
+        planned.acknowledged();
+        assert.deepEqual(reconnects, ["planned"]);
+    });
+
+    it("does not wait longer than five seconds", () => {
+        const { planned, reconnects, clock } = create(3);
+        planned.begin(reason);
+        planned.begin(reason);
+        clock.advance(4_999);
+        assert.deepEqual(reconnects, []);
+        clock.advance(1);
+        assert.deepEqual(reconnects, ["planned"]);
+    });
+
+    it("is over when the connection ends by itself", () => {
+        const { planned, reconnects, clock } = create(3);
+        planned.begin(reason);
+        planned.linkDown();
+        clock.advance(10_000);
+        planned.acknowledged();
+        assert.deepEqual([reconnects, planned.isUnderWay, clock.timerCount], [[], false, 0]);
+    });
+});
