@@ -40,6 +40,14 @@ export interface RefusalNote {
     readonly heldUntil?: string;
 }
 
+interface HeldError {
+    readonly nodeId: string;
+    readonly error: GatewayError;
+    readonly message: LateMessage;
+}
+
+/** Errors that wait for the end of a deploy; beyond, they are told at once. */
+const maxHeld = 1000;
 const countsEveryMs = 1000;
 /** Lines of one burst that are logged; the rest is counted, so that no peer can fill the disk with our words. */
 const linesPerMinute = 60;
@@ -47,6 +55,7 @@ const linesPerMinute = 60;
 /** Spreads what happens on a gateway over its listeners, no more often than anybody can read. */
 export class GatewayReports {
     readonly #listeners = new Set<GatewayListener>();
+    #held: HeldError[] | undefined;
     #countsTimer: Timer | undefined;
     #problem = "";
     #minuteStartMs = Number.NEGATIVE_INFINITY;
@@ -110,15 +119,32 @@ export class GatewayReports {
         if (this.#mayWrite()) first?.warn(text);
     }
 
+    /** The flows are being deployed: errors of earlier messages wait, because their nodes and Catch nodes come back in a moment. */
+    hold(): void {
+        this.#held ??= [];
+    }
+
+    /** The flows run: what waited is told. */
+    release(): void {
+        const held = this.#held ?? [];
+        this.#held = undefined;
+        for (const { nodeId, error, message } of held) this.failedLater(nodeId, error, message);
+    }
+
     /** An event failed after its message was completed: on the node that sent it, or on the gateway if that is gone. */
     failedLater(nodeId: string, error: GatewayError, message: LateMessage): void {
+        if (this.#held && this.#held.length < maxHeld) {
+            this.#held.push({ nodeId, error, message });
+            return;
+        }
         for (const listener of this.#listeners) if (listener.failedLater(nodeId, error, message)) return;
         const [first] = this.#listeners;
         first?.failedOrphan(error, message);
     }
 
-    /** Ends the timer. */
+    /** Tells what still waits, and ends the timer. */
     close(): void {
+        this.release();
         this.#countsTimer?.cancel();
         this.#countsTimer = undefined;
     }

@@ -144,6 +144,7 @@ export class Gateway implements PooledGateway {
         this.#handOver.hold();
         this.#notices.hold();
         this.#filters.hold();
+        this.#reports.hold();
     }
 
     /** Hands over what has waited, and brings the filters up to date. */
@@ -151,6 +152,7 @@ export class Gateway implements PooledGateway {
         this.#filters.release();
         this.#handOver.release();
         this.#notices.release();
+        this.#reports.release();
     }
 
     /**
