@@ -31,6 +31,7 @@ type FailedEnd = Extract<TransportEnd, { kind: "failed" }>;
 /** Why a connection ended, or never came about. */
 export function describeEnd(end: TransportEnd, wasOnline: boolean, context: ReasonContext): ConnectionReason {
     if (end.kind === "refused") return describeReturnCode(end.returnCode, context);
+    if (end.kind === "violated") return describeViolation(end.detail, wasOnline, context);
     if (end.kind === "failed") return describeError(end, context);
     return describeClose(end.stage, wasOnline, context);
 }
@@ -54,6 +55,12 @@ export function describeTimeout(stage: LineStage, timeoutMs: number, context: Re
 export function describeTakeOver({ clientId }: ReasonContext): ConnectionReason {
     const text = `Another client seems to use the client id ${clientId}: the server keeps closing the connection soon after accepting it. Stop the other client, or give one of them another identity.`;
     return { code: "GW_TAKEN_OVER", text };
+}
+
+/** The subscription without which refusals would go unnoticed was not answered. */
+export function describeMissingSubscription(filter: string, limitMs: number, context: ReasonContext): ConnectionReason {
+    const text = `${place(context)} has not answered the subscription to ${filter} within ${Math.round(limitMs / 1000)} s; the connection is opened anew.`;
+    return { code: "GW_STALLED", text };
 }
 
 /** The link was open, but dead. */
@@ -97,6 +104,12 @@ function describeReturnCode(returnCode: number, { host, clientId }: ReasonContex
         default:
             return network(`${host} refused the connection with the unknown return code ${returnCode}.`);
     }
+}
+
+function describeViolation(detail: string, wasOnline: boolean, context: ReasonContext): ConnectionReason {
+    const server = place(context);
+    if (wasOnline) return network(`${server} ${detail}, which MQTT does not allow; the connection is opened anew.`);
+    return network(`${server} does not answer in MQTT (it ${detail}): is it the right port, and the right transport?`);
 }
 
 function describeClose(stage: LineStage, wasOnline: boolean, context: ReasonContext): ConnectionReason {

@@ -5,6 +5,7 @@ import {
     type ConnectionReason,
     describeEnd,
     describeMissingAcknowledgement,
+    describeMissingSubscription,
     describeStall,
     describeTimeout,
     describeUntakenMessage,
@@ -129,9 +130,12 @@ export class ConnectionAttempt {
     }
 
     /** Sends a SUBSCRIBE; see `GatewayConnection.subscribe`. */
-    subscribe(filter: string, qos: Qos): Promise<Qos> {
+    subscribe(filter: string, qos: Qos, deadlineMs?: number): Promise<Qos> {
+        const giveUp = (afterMs: number) => this.drop(describeMissingSubscription(filter, afterMs, this.#context));
+        const deadline = deadlineMs === undefined ? undefined : this.#clock.setTimer(deadlineMs, () => giveUp(deadlineMs));
         return new Promise((resolve, reject) => {
             this.#transport?.subscribe(filter, qos, (answer) => {
+                deadline?.cancel();
                 if (answer === undefined) reject(connectionEnded(this.#context));
                 else if (answer > 2) reject(subscribeRefused(filter, this.#context));
                 else resolve(parseQos(answer));
@@ -196,7 +200,7 @@ export class ConnectionAttempt {
         this.#handOver?.cancel();
         const onlineMs = this.#onlineSinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#onlineSinceMs;
         const reason = this.#ownReason ?? describeEnd(end, this.#onlineSinceMs !== undefined, this.#context);
-        const fromOutside = this.#ownReason === undefined;
+        const fromOutside = this.#ownReason === undefined && end.kind !== "violated";
         this.#pending.failAll(connectionEnded(this.#context));
         this.#listener.ended({ reason, onlineMs, fromOutside });
     }

@@ -3,23 +3,30 @@ const typeMask = 0xf0;
 const valueMask = 0x7f;
 const continuationBit = 0x80;
 const maxLengthBytes = 4;
+/** Far more than any command takes, and little enough to be held in memory while it comes in. */
+const maxPacketBytes = 16 * 1024 * 1024;
 
 /**
  * Follows the framing of the packets a server sends and takes out its stray pings: `DE 00`, a ping response with reserved
  * flags, which the platform sends when it drops a first contact. MQTT.js would throw away the rest of the chunk with it.
- * Everything else passes byte for byte, in order, whatever the chunk boundaries.
+ * Everything else passes byte for byte, in order, whatever the chunk boundaries; a packet of more than 16 MiB does not.
  */
 export class FramingFilter {
     readonly #strayPing: () => void;
+    readonly #violated: (detail: string) => void;
     #place: "header" | "length" | "body" | "lost" = "header";
     #bodyLeft = 0;
     #lengthBytes = 0;
     /** The first byte of what may become a stray ping, kept back until the next byte tells. */
     #heldBack: number | undefined;
 
-    /** @param strayPing called once for each stray ping taken out */
-    constructor(strayPing: () => void) {
+    /**
+     * @param strayPing called once for each stray ping taken out
+     * @param violated called when the server breaks the framing, with words for what it sent; nothing passes any more
+     */
+    constructor(strayPing: () => void, violated: (detail: string) => void) {
         this.#strayPing = strayPing;
+        this.#violated = violated;
     }
 
     /** What of the chunk (and of a byte kept back before) may go on; the same buffer when nothing had to be taken out. */
@@ -41,7 +48,7 @@ export class FramingFilter {
         let keptFrom = start;
         let at = start;
         while (at < chunk.length) {
-            if (this.#place === "lost") break;
+            if (this.#place === "lost") return Buffer.alloc(0);
             if (this.#place === "body") {
                 at += this.#skipBody(chunk.length - at);
                 continue;
@@ -79,9 +86,18 @@ export class FramingFilter {
     #readLength(byte: number): void {
         this.#bodyLeft += (byte & valueMask) << (7 * this.#lengthBytes);
         this.#lengthBytes++;
-        if ((byte & continuationBit) === 0) this.#place = this.#bodyLeft === 0 ? "header" : "body";
-        // A longer length is not MQTT: the bytes go on as they are, for MQTT.js to report.
-        else if (this.#lengthBytes === maxLengthBytes) this.#place = "lost";
+        if ((byte & continuationBit) !== 0) {
+            if (this.#lengthBytes === maxLengthBytes) this.#lose("a length of more than four bytes");
+        } else if (this.#bodyLeft > maxPacketBytes) {
+            this.#lose(`a packet of ${this.#bodyLeft} bytes, and at most ${maxPacketBytes} are taken`);
+        } else {
+            this.#place = this.#bodyLeft === 0 ? "header" : "body";
+        }
+    }
+
+    #lose(detail: string): void {
+        this.#place = "lost";
+        this.#violated(detail);
     }
 
     #skipBody(available: number): number {

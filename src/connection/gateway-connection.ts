@@ -155,10 +155,11 @@ export class GatewayConnection {
 
     /**
      * Sends one SUBSCRIBE with one filter; resolves with the quality of service granted.
+     * @param deadlineMs without an answer until then the connection is opened anew; absent = the answer may be withheld for ever
      * @throws GW_SUBSCRIBE_REFUSED when the server refuses it, GW_NOT_CONNECTED when there is no answer
      */
-    subscribe(filter: string, qos: Qos): Promise<Qos> {
-        return this.#online?.subscribe(filter, qos) ?? Promise.reject(this.#notConnected());
+    subscribe(filter: string, qos: Qos, deadlineMs?: number): Promise<Qos> {
+        return this.#online?.subscribe(filter, qos, deadlineMs) ?? Promise.reject(this.#notConnected());
     }
 
     /**

@@ -27,12 +27,13 @@ export class LinkStream extends Duplex implements LinkTraffic {
 
     /**
      * @param strayPing called for each stray ping the filter takes out
+     * @param violated called when the server breaks the framing of MQTT
      * @param failed called with the socket's error, if it has one, before the stream closes
      */
-    constructor(socket: Duplex, strayPing: () => void, failed: (error: Error) => void) {
+    constructor(socket: Duplex, strayPing: () => void, violated: (detail: string) => void, failed: (error: Error) => void) {
         super({ allowHalfOpen: false, emitClose: true });
         this.#socket = socket;
-        this.#filter = new FramingFilter(strayPing);
+        this.#filter = new FramingFilter(strayPing, violated);
         this.#writer = new BatchingWriter(socket, () => this.emit("drain"));
         this.on("error", failed);
         socket.on("data", (chunk: Buffer) => this.#receive(chunk));

@@ -1,10 +1,10 @@
 import { type IClientOptions, type IPublishPacket, MqttClient, type Packet, Store } from "mqtt";
 import { writeToStream } from "mqtt-packet";
-import { GatewayError } from "../errors";
 import type { Qos } from "../protocol/qos";
 import { type Line, type LineStage, openLine } from "./line";
 import { LinkStream } from "./link-stream";
 import { MqttSession } from "./mqtt-session";
+import { packetFault } from "./packet-fault";
 import type { SubscribeAnswer, Transport, TransportEnd, TransportFactory, TransportListener, TransportOptions } from "./transport";
 
 const disconnectPacket = Buffer.from([0xe0, 0x00]);
@@ -31,6 +31,7 @@ class MqttTransport implements Transport {
     #writable = true;
     #refusal = 0;
     #failure: unknown;
+    #violation: string | undefined;
     #phase: "connecting" | "connected" | "ended" = "connecting";
     /** A message that came before MQTT.js reported the connection: a durable session may send at once. */
     #early: (() => void) | undefined;
@@ -40,13 +41,19 @@ class MqttTransport implements Transport {
         this.#session = session;
         this.#line = openLine(options);
         const failed = (error: Error) => this.#failed(error);
-        this.traffic = new LinkStream(this.#line.stream, () => listener.strayPing(), failed);
+        this.traffic = new LinkStream(
+            this.#line.stream,
+            () => listener.strayPing(),
+            (detail) => this.#violated(`sent ${detail}`),
+            failed,
+        );
         this.traffic.on("drain", () => this.#drained());
         this.#client = new MqttClient(() => this.traffic, clientOptions(options, session));
         this.#client.handleMessage = (packet, done) => this.#received(packet, done);
         this.#client.on("packetreceive", (packet) => this.#inspect(packet));
         this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
-        this.#client.on("error", () => this.#badPacket(options));
+        // The stream tells its errors itself; the rest is what MQTT.js could not read or did not expect.
+        this.#client.on("error", (error) => isSystemError(error) || this.#violated(`sent something wrong (${error.message})`));
         this.#client.on("close", () => this.#end());
     }
 
@@ -120,22 +127,20 @@ class MqttTransport implements Transport {
     }
 
     #failed(error: Error): void {
-        this.#failure ??= error;
+        if (this.#phase !== "ended") this.#failure ??= error;
     }
 
-    /** MQTT.js could not make sense of a packet, or reports again what the stream or the CONNACK has told already. */
-    #badPacket({ host, port }: TransportOptions): void {
-        // On a connection that stands it is not fatal by itself; what ends a connection closes the stream.
-        if (this.#phase !== "connecting" || this.traffic.destroyed) return;
-        this.#failure ??= new GatewayError(
-            "GW_NETWORK",
-            `${host}:${port} does not answer in MQTT: is it the right port, and the right transport?`,
-        );
+    /** MQTT.js drops the rest of a chunk in which it cannot read a packet, and that may hold anything: only a new connection helps. */
+    #violated(detail: string): void {
+        if (this.#phase === "ended" || this.#refusal !== 0) return;
+        this.#violation ??= detail;
         this.traffic.destroy();
     }
 
     #inspect(packet: Packet): void {
-        if (packet.cmd !== "connack") return;
+        const fault = packetFault(packet);
+        if (fault !== undefined) this.#violated(fault);
+        if (packet.cmd !== "connack" || this.#phase !== "connecting") return;
         this.#refusal = packet.returnCode ?? 0;
         if (this.#refusal === 0 && !packet.sessionPresent) this.#session.reset();
     }
@@ -180,9 +185,15 @@ class MqttTransport implements Transport {
     #reasonOfEnd(): TransportEnd {
         const { stage, certificate, proxy } = this.#line;
         if (this.#refusal !== 0) return { kind: "refused", returnCode: this.#refusal };
+        if (this.#violation !== undefined) return { kind: "violated", detail: this.#violation };
         if (this.#failure === undefined) return { kind: "closed", stage };
         return { kind: "failed", stage, error: this.#failure, certificate, proxy };
     }
+}
+
+/** Whether an error comes from the operating system or from TLS, as opposed to MQTT. */
+function isSystemError(error: Error): boolean {
+    return "code" in error && typeof error.code === "string";
 }
 
 /** MQTT.js stores what it publishes so that it can send it again; here the outbox does. */

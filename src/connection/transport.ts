@@ -36,7 +36,9 @@ export type LineProgress = Pick<Line, "stage"> & Partial<Pick<Line, "certificate
 export type TransportEnd =
     | { readonly kind: "closed"; readonly stage: LineStage }
     | ({ readonly kind: "failed"; readonly error: unknown } & LineProgress)
-    | { readonly kind: "refused"; readonly returnCode: number };
+    | { readonly kind: "refused"; readonly returnCode: number }
+    /** The server sent what MQTT does not allow; `detail` says what. */
+    | { readonly kind: "violated"; readonly detail: string };
 
 /** What happens on one MQTT connection. */
 export interface TransportListener {

@@ -247,7 +247,7 @@ export class Gateway implements PooledGateway {
     /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. */
     async #connected(connectionNumber: number, sessionPresent: boolean): Promise<void> {
         try {
-            await this.#connection.subscribe(notifyTopic(this.identity), 0);
+            await this.#connection.subscribe(notifyTopic(this.identity), 0, subscribeDeadlineMs);
         } catch (thrown) {
             if (connectionNumber !== this.#connectionNumber) return;
             this.#reports.warn(`Refusals will not be known on this connection: ${describeThrown(thrown)}`);
@@ -266,6 +266,9 @@ export class Gateway implements PooledGateway {
         else pass();
     }
 }
+
+/** How long the first subscription may take; until it is answered no event goes out. */
+const subscribeDeadlineMs = 30_000;
 
 const heldTooLong: ConnectionReason = {
     code: "GW_STALLED",

@@ -50,7 +50,7 @@ describe("framing filter", () => {
                 const sent = stream.map((item) => (item === "stray" ? strayPing : generate(item)));
                 const expected = stream.flatMap((item) => (item === "stray" ? [] : [generate(item)]));
                 let strays = 0;
-                const filter = new FramingFilter(() => strays++);
+                const filter = new FramingFilter(() => strays++, assert.fail);
                 const passed = inChunks(Buffer.concat(sent), lengths).map((chunk) => filter.push(chunk));
                 assert.deepEqual(Buffer.concat(passed), Buffer.concat(expected));
                 assert.equal(strays, stream.filter((item) => item === "stray").length);
@@ -60,13 +60,13 @@ describe("framing filter", () => {
 
     it("hands on the same buffer when there is nothing to take out", () => {
         const chunk = Buffer.concat([generate({ cmd: "pingresp" }), generate({ cmd: "puback", messageId: 7 })]);
-        assert.equal(new FramingFilter(assert.fail).push(chunk), chunk);
+        assert.equal(new FramingFilter(assert.fail, assert.fail).push(chunk), chunk);
     });
 
     it("recognises every set of reserved flags, also when the two bytes arrive apart", () => {
         for (let first = 0xd1; first <= 0xdf; first++) {
             let strays = 0;
-            const filter = new FramingFilter(() => strays++);
+            const filter = new FramingFilter(() => strays++, assert.fail);
             assert.equal(filter.push(Buffer.of(first)).length, 0);
             assert.equal(filter.push(Buffer.of(0)).length, 0);
             assert.equal(strays, 1);
@@ -74,14 +74,28 @@ describe("framing filter", () => {
     });
 
     it("passes a ping response that has a body: that is for MQTT.js to judge", () => {
-        const filter = new FramingFilter(assert.fail);
+        const filter = new FramingFilter(assert.fail, assert.fail);
         const passed = [Buffer.of(0xde), Buffer.of(0x01), Buffer.of(0xde, 0x40)].map((chunk) => filter.push(chunk));
         assert.deepEqual(Buffer.concat(passed), Buffer.of(0xde, 0x01, 0xde, 0x40));
     });
 
-    it("touches nothing more once the framing is lost", () => {
-        const filter = new FramingFilter(assert.fail);
-        const nonsense = Buffer.of(0x30, 0xff, 0xff, 0xff, 0xff, 0xde, 0x00, 0xde, 0x00);
-        assert.deepEqual(filter.push(nonsense), nonsense);
+    for (const [name, length, words] of [
+        ["a length of five bytes", [0xff, 0xff, 0xff, 0xff], /four bytes/],
+        ["a packet of 256 MB", [0xff, 0xff, 0xff, 0x7f], /268435455 bytes/],
+        ["a packet of one byte more than 16 MiB", [0x81, 0x80, 0x80, 0x08], /16777217 bytes/],
+    ] as const) {
+        it(`tells of ${name} and lets nothing more pass`, () => {
+            const violations: string[] = [];
+            const filter = new FramingFilter(assert.fail, (detail) => violations.push(detail));
+            filter.push(Buffer.of(0x30, ...length));
+            assert.equal(violations.length, 1);
+            assert.match(String(violations[0]), words);
+            assert.equal(filter.push(Buffer.of(0xde, 0x00, 0xd0, 0x00)).length, 0);
+        });
+    }
+
+    it("passes a packet of 16 MiB", () => {
+        const header = Buffer.of(0x30, 0x80, 0x80, 0x80, 0x08);
+        assert.equal(new FramingFilter(assert.fail, assert.fail).push(header), header);
     });
 });

@@ -1,0 +1,265 @@
+import assert from "node:assert/strict";
+import { generate, type Packet } from "mqtt-packet";
+import { systemClock } from "../../src/clock";
+import { waitFor } from "../support/wait-for";
+import { HostileBroker, type HostileClient, type PacketHandler } from "./support/hostile-broker";
+import { fastClock, usedBytes, WatchedGateway } from "./support/watched-gateway";
+
+const mebibyte = 1_048_576;
+const commandTopic = "iot-2/type/t/id/d1/cmd/c/fmt/json";
+const notifyTopic = "iot-2/type/gw/id/gw1/notify";
+
+/** A PUBLISH as a broker sends it. */
+function publish(topic: string, payload: string | Buffer, qos: 0 | 1 | 2 = 0, messageId = 1): Buffer {
+    return generate({ cmd: "publish", topic, payload, qos, messageId, dup: false, retain: false });
+}
+
+/** Answers the packets of one kind with other bytes than a good broker would. */
+const answering =
+    (command: Packet["cmd"], reply: (packet: Packet) => Buffer): PacketHandler =>
+    (client, packet) => {
+        if (packet.cmd !== command) return false;
+        void client.send(reply(packet));
+        return true;
+    };
+
+describe("a hostile broker", () => {
+    let broker: HostileBroker;
+    let watched: WatchedGateway;
+
+    afterEach(async () => {
+        await watched?.close();
+        await broker?.close();
+    });
+
+    async function start(handle?: PacketHandler, clock = systemClock): Promise<void> {
+        broker = await HostileBroker.start(handle);
+        watched = new WatchedGateway(broker.port, {}, clock);
+    }
+
+    /** Waits until the gateway is online with its subscriptions, and returns the broker's end of the connection. */
+    async function online(): Promise<HostileClient> {
+        await waitFor(() => watched.isOnline && broker.count("subscribe") >= 2, "the gateway to be online");
+        const [client] = broker.clients;
+        assert.ok(client);
+        return client;
+    }
+
+    /** A command goes through from end to end. */
+    async function stillWorks(client: HostileClient): Promise<void> {
+        const before = watched.commands.length;
+        await client.send(publish(commandTopic, "{}", 1, 77));
+        await waitFor(() => watched.commands.length > before, "a command after it");
+    }
+
+    describe("after the connection is accepted", () => {
+        const malformed: readonly (readonly [string, Buffer])[] = [
+            ["a packet of the reserved type 0", Buffer.from([0x00, 0x00])],
+            ["a packet of the reserved type 15", Buffer.from([0xf0, 0x00])],
+            ["a PUBLISH of QoS 3", Buffer.from([0x36, 0x07, 0, 3, 0x61, 0x2f, 0x62, 0, 1])],
+            ["an empty PUBACK", Buffer.from([0x40, 0x00])],
+            ["an empty PUBREL before another packet", Buffer.from([0x62, 0x00, 0x40, 0x02, 0x00, 0x01])],
+            ["an empty SUBACK", Buffer.from([0x90, 0x00])],
+            ["a PUBLISH of QoS 1 with the packet id 0", Buffer.from([0x32, 0x05, 0, 1, 0x61, 0, 0])],
+            ["a PUBLISH of QoS 2 without a packet id", Buffer.from([0x34, 0x03, 0, 1, 0x61])],
+            ["a topic longer than its packet", Buffer.from([0x30, 0x04, 0xff, 0xff, 0x61, 0x62])],
+            ["a remaining length of five bytes", Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x7f])],
+            ["a second CONNACK", Buffer.from([0x20, 0x02, 0, 0])],
+            ["an HTTP answer", Buffer.from("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")],
+        ];
+        for (const [name, bytes] of malformed) {
+            it(`sends ${name}: the connection is opened anew, and the reason says that it was not MQTT`, async () => {
+                await start(undefined, fastClock(20));
+                const client = await online();
+                await client.send(bytes);
+                const problem = await watched.problem(/MQTT/);
+                assert.equal(problem.code, "GW_NETWORK");
+                await waitFor(() => broker.connects >= 2 && watched.isOnline, "the next connection");
+                const [next] = broker.clients;
+                assert.ok(next);
+                await stillWorks(next);
+            });
+        }
+
+        const harmless: readonly (readonly [string, Buffer])[] = [
+            ["packets that only clients send", Buffer.concat([generate({ cmd: "pingreq" }), generate({ cmd: "disconnect" })])],
+            ["acknowledgements of what was never sent", acknowledgements()],
+            ["a topic that is not UTF-8", Buffer.from([0x30, 0x05, 0, 2, 0xff, 0xfe, 0x61])],
+            ["an empty topic", publishRaw("")],
+            ["topics with wildcards", Buffer.concat([publishRaw("iot-2/type/+/id/+/cmd/c/fmt/json"), publishRaw("#")])],
+            ["empty and surplus levels", Buffer.concat([publishRaw("iot-2/type//id//cmd//fmt/"), publishRaw(`${commandTopic}/x`)])],
+            ["a command of 65535 characters", publishRaw(`iot-2/type/t/id/d1/cmd/${"c".repeat(65_500)}/fmt/json`)],
+            ["100 stray pings", Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([0xde, 0x00])))],
+        ];
+        for (const [name, bytes] of harmless) {
+            it(`sends ${name}: the gateway goes on`, async () => {
+                await start();
+                const client = await online();
+                await client.send(bytes);
+                await stillWorks(client);
+                assert.equal(broker.connects, 1);
+            });
+        }
+
+        it("announces a packet of 256 MB: it is not waited for, the memory is not taken, and the reason says so", async () => {
+            await start();
+            const client = await online();
+            const before = usedBytes();
+            await client.send(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]));
+            const chunk = Buffer.alloc(mebibyte);
+            for (let sent = 0; sent < 64 && client.isOpen; sent++) await client.send(chunk);
+            const problem = await watched.problem(/268435455 bytes/);
+            assert.equal(problem.code, "GW_NETWORK");
+            assert.ok(usedBytes() - before < 24 * mebibyte);
+        });
+
+        it("sends everything one byte at a time: nothing is lost", async () => {
+            await start();
+            const client = await online();
+            for (let round = 0; round < 5; round++) {
+                for (const byte of publish(commandTopic, '{"n":1}', 1, round + 1)) {
+                    await client.send(Buffer.of(byte));
+                    await new Promise((resolve) => setImmediate(resolve));
+                }
+            }
+            await waitFor(() => watched.commands.length === 5, "five commands");
+            await waitFor(() => broker.count("puback") === 5, "five acknowledgements");
+        });
+
+        it("uses a packet id for several commands at once: each is delivered and acknowledged", async () => {
+            await start();
+            const client = await online();
+            await client.send(Buffer.concat(["1", "2", "3"].map((payload) => publish(commandTopic, payload, 1, 9))));
+            await waitFor(() => broker.count("puback") === 3, "three acknowledgements");
+            assert.deepEqual(
+                watched.commands.map(({ payload }) => payload.toString()),
+                ["1", "2", "3"],
+            );
+        });
+
+        it("uses a packet id for several commands of QoS 2 at once: it counts as one command, delivered once", async () => {
+            await start();
+            const client = await online();
+            await client.send(Buffer.concat([publish(commandTopic, "1", 2, 9), publish(commandTopic, "1", 2, 9)]));
+            for (let round = 0; round < 3; round++) await client.sendPacket({ cmd: "pubrel", messageId: 9 });
+            await waitFor(() => broker.count("pubcomp") === 3, "three PUBCOMP");
+            assert.equal(watched.commands.length, 1);
+        });
+    });
+
+    describe("answers a SUBSCRIBE", () => {
+        const suback = (messageId: number, ...codes: number[]) =>
+            Buffer.from([0x90, codes.length + 2, messageId >> 8, messageId & 0xff, ...codes]);
+
+        for (const [name, codes] of [
+            ["without any return code", []],
+            ["with two return codes for one filter", [0, 1]],
+            ["with a return code that does not exist", [3]],
+            ["with 255", [255]],
+        ] as const) {
+            it(`${name}: the connection is opened anew, and says why`, async () => {
+                await start(
+                    answering("subscribe", ({ messageId = 0 }) => suback(messageId, ...codes)),
+                    fastClock(20),
+                );
+                assert.equal((await watched.problem(/MQTT does not allow/)).code, "GW_NETWORK");
+                await waitFor(() => broker.connects >= 5, "further attempts");
+                assert.ok(!watched.problems.some(({ code }) => code === "GW_TAKEN_OVER"), "nobody took the connection over");
+            });
+        }
+
+        it("never: the gateway does not stay connected and silent, and says why", async () => {
+            await start((_client, packet) => packet.cmd === "subscribe", fastClock(20));
+            await watched.problem(/subscription/);
+            await waitFor(() => broker.connects >= 2, "another attempt");
+        });
+    });
+
+    describe("answers the CONNECT", () => {
+        for (const returnCode of [1, 2, 3, 4, 5, 6, 127, 128, 255]) {
+            it(`with the return code ${returnCode}: it is a refusal with a reason`, async () => {
+                await start(answering("connect", () => Buffer.from([0x20, 0x02, 0, returnCode])));
+                const problem = await watched.problem(/./);
+                assert.equal(problem.code, [2, 4, 5].includes(returnCode) ? "GW_AUTH" : "GW_NETWORK");
+                if (returnCode > 5) assert.match(problem.message, new RegExp(`${returnCode}`));
+                assert.equal(watched.isOnline, false);
+            });
+        }
+
+        for (const [name, bytes] of [
+            ["a CONNACK without a return code", Buffer.from([0x20, 0x01, 0])],
+            ["an empty CONNACK", Buffer.from([0x20, 0x00])],
+            ["a PUBLISH instead of a CONNACK", publish(commandTopic, "{}")],
+            ["something that is not MQTT", Buffer.from("SSH-2.0-OpenSSH_9.2\r\n")],
+        ] as const) {
+            it(`with ${name}: it does not count as connected, and the reason is told`, async () => {
+                await start(
+                    answering("connect", () => bytes),
+                    fastClock(20),
+                );
+                assert.equal((await watched.problem(/MQTT/)).code, "GW_NETWORK");
+                assert.equal(watched.commands.length, 0);
+            });
+        }
+    });
+
+    describe("floods", () => {
+        /** Sends the same bytes again and again, as fast as the gateway takes them. */
+        async function flood(client: HostileClient, messages: readonly Buffer[], total: number): Promise<void> {
+            const batch = Buffer.concat(Array.from({ length: 500 }, (_, index) => messages[index % messages.length] ?? Buffer.alloc(0)));
+            for (let sent = 0; sent < total; sent += 500) await client.send(batch);
+        }
+
+        it("with 200 000 messages on topics of no interest: memory and log stay bounded", async () => {
+            await start();
+            const client = await online();
+            const before = usedBytes();
+            await flood(client, [publish("other/topic", "x".repeat(50)), publish("iot-2/evt/e/fmt/json", "{}")], 200_000);
+            await stillWorks(client);
+            assert.ok(usedBytes() - before < 16 * mebibyte);
+            assert.ok(watched.lines.length < 10, watched.lines.join("\n"));
+        });
+
+        it("with 100 000 notifications: memory and log stay bounded", async () => {
+            await start();
+            const client = await online();
+            watched.publish();
+            await waitFor(() => watched.outcomes.length === 1, "an event");
+            const before = usedBytes();
+            const notification = (fields: object) => publish(notifyTopic, JSON.stringify(fields));
+            await flood(
+                client,
+                [
+                    notification({ Request: "PUBLISH", Topic: "iot-2/type/t/id/d1/evt/e/fmt/json", RC: 173, Type: "t", Id: "d1" }),
+                    notification({ Request: "PUBLISH", Topic: "iot-2/type/t/id/d2/evt/e/fmt/json", RC: 276, __proto__: 1 }),
+                    publish(notifyTopic, "{bad"),
+                    publish(notifyTopic, "[".repeat(3000)),
+                    publish(notifyTopic, Buffer.from([0xff, 0xfe, 0xfd])),
+                ],
+                100_000,
+            );
+            await stillWorks(client);
+            assert.ok(usedBytes() - before < 16 * mebibyte);
+            assert.ok(watched.lines.length < 200, watched.lines.slice(0, 20).join("\n"));
+        });
+    });
+});
+
+/** Acknowledgements of every kind for ids that are not in use. */
+function acknowledgements(): Buffer {
+    const kinds = ["puback", "pubrec", "pubrel", "pubcomp", "unsuback"] as const;
+    return Buffer.concat(kinds.map((cmd) => generate({ cmd, messageId: 60_000, granted: [] })));
+}
+
+/** A PUBLISH of QoS 0 with any topic, also one that may not be sent. */
+function publishRaw(topic: string): Buffer {
+    const length = Buffer.byteLength(topic) + 4;
+    const head =
+        length < 128
+            ? [length]
+            : length < 16_384
+              ? [(length & 0x7f) | 0x80, length >> 7]
+              : [(length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14];
+    const size = Buffer.byteLength(topic);
+    return Buffer.concat([Buffer.from([0x30, ...head, size >> 8, size & 0xff]), Buffer.from(topic), Buffer.from("{}")]);
+}
