@@ -5,7 +5,10 @@ import type { StateStore } from "../outbox/store";
 import { deviceKey } from "../protocol/identity";
 import type { Qos } from "../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../routing/subscription-table";
+import { filterCovers } from "../routing/topic-filter";
+import { FilterNotes } from "./filter-notes";
 import type { ContactUser } from "./first-contacts";
+import { type ServerFilter, ServerFilters } from "./server-filters";
 
 /** Someone who wants a filter. */
 export interface FilterUser {
@@ -15,31 +18,27 @@ export interface FilterUser {
 
 /** What the filters need of the rest of the gateway. */
 export interface FilterSyncParts {
-    readonly connection: GatewayConnection;
-    readonly registration: Registration;
+    readonly connection: Pick<GatewayConnection, "subscribe" | "unsubscribe">;
+    readonly registration: Pick<Registration, "tryContact" | "contactSent" | "contactAcknowledged" | "contactRejected">;
     /** Where the filters of a durable session are remembered; undefined for a clean one. */
     readonly state: StateStore | undefined;
     readonly limit: FilterLimit | undefined;
     warn(text: string): void;
 }
 
-interface ServerFilter {
-    readonly qos: Qos;
-    isRefused: boolean;
-}
-
-const stateKind = "filter";
-
 /**
  * Keeps the filters that the server holds the same as those the flows want: one SUBSCRIBE for each, all in a pipeline, never two
- * that overlap, also none that an earlier run left in a durable session. While flows are deployed nothing is sent, so that a
- * filter that comes back at once is never given up.
+ * that overlap (but for the moment in which one takes over from another, so that nothing slips between), also none that an
+ * earlier run left in a durable session. While flows are deployed nothing is changed, so that a filter that comes back at once
+ * is never given up.
  */
 export class FilterSync implements ContactUser {
     readonly #parts: FilterSyncParts;
     readonly #table: SubscriptionTable<FilterUser>;
-    /** What was asked of the server on this connection. */
-    readonly #server = new Map<string, ServerFilter>();
+    readonly #notes: FilterNotes;
+    readonly #server = new ServerFilters();
+    /** What the server should hold, as of the last time the flows ran. */
+    #target = new Map<string, Qos>();
     /** Filters whose first contact has to wait, by device. */
     readonly #waiting = new Map<string, Set<string>>();
     /** The filter that is a device's first contact. */
@@ -52,11 +51,14 @@ export class FilterSync implements ContactUser {
     constructor(parts: FilterSyncParts) {
         this.#parts = parts;
         this.#table = new SubscriptionTable(parts.limit);
+        this.#notes = new FilterNotes(parts.state);
     }
 
     /** Adds a user of a filter. */
     add(filter: string, qos: Qos, user: FilterUser): void {
         this.#table.add(filter, qos, user);
+        // A new user of a refused filter has not been told: it is asked for again, and the answer is for all its users.
+        for (const held of this.#server.refused) if (filterCovers(held, filter)) this.#server.askAgain(held);
         this.#schedule();
     }
 
@@ -69,25 +71,20 @@ export class FilterSync implements ContactUser {
     /** The connection is there; without a session present the server holds nothing. */
     linkUp(sessionPresent: boolean): void {
         this.#isOnline = true;
-        this.#server.clear();
-        const { state } = this.#parts;
-        if (state) {
-            for (const [filter] of [...state.entries(stateKind)]) {
-                if (sessionPresent) this.#server.set(filter, { qos: 0, isRefused: false });
-                else state.remove(stateKind, filter);
-            }
-        }
+        this.#server.reset(sessionPresent ? this.#notes.all() : []);
+        if (!sessionPresent) for (const filter of this.#notes.all()) if (!this.#target.has(filter)) this.#notes.remove(filter);
         this.#sync(true);
     }
 
     /** The connection ended. */
     linkDown(): void {
         this.#isOnline = false;
+        this.#server.reset([]);
         this.#waiting.clear();
         this.#contacts.clear();
     }
 
-    /** The flows are being deployed: nothing is sent until `release`. */
+    /** The flows are being deployed: the filters stay as they are until `release`. */
     hold(): void {
         this.#isHeld = true;
     }
@@ -103,8 +100,8 @@ export class FilterSync implements ContactUser {
         if (!filters) return;
         this.#waiting.delete(device);
         for (const filter of filters) {
-            const wanted = this.#server.get(filter);
-            if (wanted) this.#subscribe(filter, wanted.qos);
+            const entry = this.#server.get(filter);
+            if (entry) this.#subscribe(entry);
         }
     }
 
@@ -121,7 +118,7 @@ export class FilterSync implements ContactUser {
     dropped(device: string, error: GatewayError): void {
         const filter = this.#contacts.get(device);
         this.#contacts.delete(device);
-        if (filter !== undefined) this.#refused(filter, error);
+        if (filter !== undefined) this.#answered(filter, error);
     }
 
     #schedule(): void {
@@ -136,70 +133,73 @@ export class FilterSync implements ContactUser {
 
     #sync(isNewConnection: boolean): void {
         if (!this.#isOnline || (this.#isHeld && !isNewConnection)) return;
-        const { filters, neededFilters } = this.#table.serverFilters();
-        this.#warnOfLimit(neededFilters);
-        for (const filter of [...this.#server.keys()]) if (!filters.has(filter)) this.#unsubscribe(filter);
-        for (const [filter, qos] of filters) {
-            const present = this.#server.get(filter);
-            if (!isNewConnection && present && present.qos >= qos) continue;
-            this.#server.set(filter, { qos, isRefused: false });
-            this.#parts.state?.put(stateKind, filter, "");
-            this.#subscribe(filter, qos);
-        }
+        // During a deploy the flows want half of what they will want: a new connection gets what the last one had.
+        if (!this.#isHeld) this.#target = this.#wanted();
+        const missing = [...this.#target].filter(([filter, qos]) => isNewConnection || (this.#server.get(filter)?.qos ?? -1) < qos);
+        this.#server.keepOnly(this.#target);
+        const { limit } = this.#parts;
+        if (limit && this.#server.size + missing.length > limit.maxFilters) this.#retire();
+        for (const entry of missing.map(([filter, qos]) => this.#server.announce(filter, qos))) this.#subscribe(entry);
+        this.#retire();
     }
 
-    #subscribe(filter: string, qos: Qos): void {
-        const device = concreteDevice(filter);
-        const answer = device === undefined ? "flow" : this.#parts.registration.tryContact(device, "subscribe");
+    #wanted(): Map<string, Qos> {
+        const { filters, neededFilters } = this.#table.serverFilters();
+        this.#warnOfLimit(neededFilters);
+        return filters;
+    }
+
+    #subscribe(entry: ServerFilter): void {
+        const { registration } = this.#parts;
+        const device = concreteDevice(entry.filter);
+        const answer = device === undefined ? "flow" : registration.tryContact(device, "subscribe");
         if (device !== undefined && answer === "wait") {
-            this.#wait(device, filter);
+            this.#wait(device, entry.filter);
             return;
         }
         const contact = answer === "contact" ? device : undefined;
         if (contact !== undefined) {
-            this.#contacts.set(contact, filter);
-            this.#parts.registration.contactSent(contact);
+            this.#contacts.set(contact, entry.filter);
+            registration.contactSent(contact);
         }
-        void this.#send(filter, qos, contact);
+        void this.#send(entry, contact);
     }
 
-    async #send(filter: string, qos: Qos, contact: string | undefined): Promise<void> {
-        const { connection, registration, state } = this.#parts;
+    async #send(entry: ServerFilter, contact: string | undefined): Promise<void> {
+        const { connection, registration } = this.#parts;
+        const { filter, qos } = entry;
         try {
-            // A crash after this still leaves a note of what the durable session may hold.
-            if (state) await state.flush().catch(() => undefined);
-            await connection.subscribe(filter, qos);
+            const noted = this.#notes.add(filter);
+            if (noted) await noted;
+            if (!this.#server.isCurrent(entry)) return;
+            const answer = connection.subscribe(filter, qos);
+            this.#server.sent(filter);
+            this.#retire();
+            await answer;
             if (contact !== undefined) registration.contactAcknowledged(contact);
-            this.#granted(filter);
+            if (this.#server.isCurrent(entry)) this.#answered(filter, undefined);
         } catch (thrown) {
             const error = toGatewayError(thrown, "GW_NOT_CONNECTED");
             if (error.code !== "GW_SUBSCRIBE_REFUSED") return;
             if (contact !== undefined) registration.contactRejected(contact);
-            this.#refused(filter, error);
+            if (this.#server.isCurrent(entry)) this.#answered(filter, error);
         }
     }
 
-    #unsubscribe(filter: string): void {
-        this.#server.delete(filter);
-        // Without an answer the connection has ended; what a durable session still holds is found in the state by the next one.
-        const forget = () => {
-            if (!this.#server.has(filter)) this.#parts.state?.remove(stateKind, filter);
-        };
-        this.#parts.connection.unsubscribe(filter).then(forget, () => undefined);
+    /** Gives up what nobody wants any more. */
+    #retire(): void {
+        for (const filter of this.#server.takeRetirable()) {
+            // Without an answer the connection has ended; what a durable session still holds is found in the notes by the next one.
+            const forget = () => {
+                if (!this.#server.get(filter)) this.#notes.remove(filter);
+            };
+            this.#parts.connection.unsubscribe(filter).then(forget, () => undefined);
+        }
     }
 
-    #granted(filter: string): void {
-        const present = this.#server.get(filter);
-        if (!present?.isRefused) return;
-        present.isRefused = false;
-        for (const user of this.#table.usersUnder(filter)) user.refusalChanged(undefined);
-    }
-
-    #refused(filter: string, error: GatewayError): void {
-        const present = this.#server.get(filter);
-        if (!present) return;
-        present.isRefused = true;
-        for (const user of this.#table.usersUnder(filter)) user.refusalChanged(error);
+    #answered(filter: string, refusal: GatewayError | undefined): void {
+        if (!this.#server.answered(filter, refusal !== undefined)) return;
+        for (const user of this.#table.usersUnder(filter)) user.refusalChanged(refusal);
     }
 
     #wait(device: string, filter: string): void {

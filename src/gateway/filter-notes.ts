@@ -1,0 +1,37 @@
+import type { StateStore } from "../outbox/store";
+
+const stateKind = "filter";
+
+/**
+ * Notes of the filters that a durable session may hold at the server, kept over restarts so that none is left there when the
+ * flows no longer want it. A clean session needs none.
+ */
+export class FilterNotes {
+    readonly #state: StateStore | undefined;
+    readonly #noted = new Set<string>();
+
+    /** @param state where the notes are kept; undefined for a clean session */
+    constructor(state: StateStore | undefined) {
+        this.#state = state;
+    }
+
+    /** All filters that are noted, from earlier runs too. */
+    all(): string[] {
+        for (const [filter] of this.#state?.entries(stateKind) ?? []) this.#noted.add(filter);
+        return [...this.#noted];
+    }
+
+    /** Notes a filter before it is sent, so that even a crash leaves the note; undefined when there is nothing to wait for. */
+    add(filter: string): Promise<void> | undefined {
+        if (!this.#state || this.#noted.has(filter)) return undefined;
+        this.#noted.add(filter);
+        this.#state.put(stateKind, filter, "");
+        // A file that cannot be written is reported by the storage, and is no reason to do without commands.
+        return this.#state.flush().catch(() => undefined);
+    }
+
+    /** The server does not hold it any more. */
+    remove(filter: string): void {
+        if (this.#noted.delete(filter)) this.#state?.remove(stateKind, filter);
+    }
+}

@@ -1,0 +1,88 @@
+import type { Qos } from "../protocol/qos";
+import { FilterIndex } from "../routing/filter-index";
+
+/** One filter on one connection: a new object for each SUBSCRIBE, so that a late answer cannot be taken for another's. */
+export interface ServerFilter {
+    readonly filter: string;
+    readonly qos: Qos;
+}
+
+/** What the server holds on the current connection, what is on its way there, and what it will have to give up. */
+export class ServerFilters {
+    readonly #entries = new Map<string, ServerFilter>();
+    readonly #unsent = new FilterIndex();
+    /** Kept over connections: whoever was told of a refusal must be told of its end. */
+    readonly #refused = new Set<string>();
+    readonly #outdated = new Set<string>();
+
+    get size(): number {
+        return this.#entries.size;
+    }
+
+    get refused(): Iterable<string> {
+        return this.#refused;
+    }
+
+    /** A new connection; the server may hold these from before. */
+    reset(present: Iterable<string>): void {
+        this.#entries.clear();
+        this.#unsent.clear();
+        this.#outdated.clear();
+        for (const filter of present) this.#entries.set(filter, { filter, qos: 0 });
+    }
+
+    get(filter: string): ServerFilter | undefined {
+        return this.#entries.get(filter);
+    }
+
+    /** Whether this is still what is wanted of that filter. */
+    isCurrent(entry: ServerFilter): boolean {
+        return this.#entries.get(entry.filter) === entry;
+    }
+
+    /** A filter that will be sent as soon as it may. */
+    announce(filter: string, qos: Qos): ServerFilter {
+        const entry = { filter, qos };
+        this.#entries.set(filter, entry);
+        this.#unsent.add(filter);
+        this.#outdated.delete(filter);
+        return entry;
+    }
+
+    /** It has been sent. */
+    sent(filter: string): void {
+        this.#unsent.remove(filter);
+    }
+
+    /** The server's answer. Says whether the users of the filter have to be told. */
+    answered(filter: string, isRefused: boolean): boolean {
+        if (!isRefused) return this.#refused.delete(filter);
+        this.#refused.add(filter);
+        return true;
+    }
+
+    /** Forgets that a filter was asked for, so that it is missing again. */
+    askAgain(filter: string): void {
+        this.#entries.delete(filter);
+    }
+
+    /** Everything but these is to be given up. */
+    keepOnly(target: ReadonlyMap<string, unknown>): void {
+        for (const filter of this.#entries.keys()) {
+            if (target.has(filter)) continue;
+            this.#outdated.add(filter);
+            this.#unsent.remove(filter);
+        }
+    }
+
+    /** Takes out what can be given up now: all that is outdated, except for what a filter takes over that is not sent yet. */
+    takeRetirable(): string[] {
+        const retirable = [...this.#outdated].filter((filter) => this.#unsent.findOverlap(filter) === undefined);
+        for (const filter of retirable) {
+            this.#entries.delete(filter);
+            this.#refused.delete(filter);
+            this.#outdated.delete(filter);
+        }
+        return retirable;
+    }
+}

@@ -1,0 +1,315 @@
+import assert from "node:assert/strict";
+import { GatewayError } from "../../../src/errors";
+import { FilterSync, maximoFilterLimit } from "../../../src/gateway/filter-sync";
+import type { StateStore } from "../../../src/outbox/store";
+import type { Qos } from "../../../src/protocol/qos";
+import type { FilterLimit } from "../../../src/routing/subscription-table";
+
+const command = (typeId = "+", deviceId = "+", commandId = "+") => `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/+`;
+
+/** Lets everything that waits for a promise go on. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+/** The server's side: what was sent, in order, and which filters it refuses. */
+class Server {
+    readonly sent: string[] = [];
+    readonly refuses = new Set<string>();
+    answers = true;
+
+    async subscribe(filter: string, qos: Qos): Promise<Qos> {
+        this.sent.push(`+${filter}`);
+        if (!this.answers) throw new GatewayError("GW_NOT_CONNECTED", "gone");
+        if (this.refuses.has(filter)) throw new GatewayError("GW_SUBSCRIBE_REFUSED", "refused");
+        return qos;
+    }
+
+    async unsubscribe(filter: string): Promise<void> {
+        this.sent.push(`-${filter}`);
+        if (!this.answers) throw new GatewayError("GW_NOT_CONNECTED", "gone");
+    }
+
+    take(): string[] {
+        return this.sent.splice(0);
+    }
+}
+
+class Notes implements StateStore {
+    readonly kept = new Map<string, string>();
+    readonly events: string[] = [];
+    *entries(): Iterable<[string, string]> {
+        yield* this.kept;
+    }
+    put(_kind: string, key: string, value: string): void {
+        this.kept.set(key, value);
+    }
+    remove(_kind: string, key: string): void {
+        this.kept.delete(key);
+    }
+    async flush(): Promise<void> {
+        this.events.push(`flushed ${this.kept.size}`);
+    }
+}
+
+class User {
+    readonly refusals: (string | undefined)[] = [];
+    refusalChanged(error: GatewayError | undefined): void {
+        this.refusals.push(error?.code);
+    }
+}
+
+/** Devices are known unless the test says that they have to wait, or are first contacts. */
+class Contacts {
+    readonly answers = new Map<string, "contact" | "wait">();
+    readonly told: string[] = [];
+    tryContact(device: string) {
+        return this.answers.get(device) ?? "flow";
+    }
+    contactSent(device: string): void {
+        this.told.push(`sent ${device}`);
+    }
+    contactAcknowledged(device: string): void {
+        this.told.push(`acknowledged ${device}`);
+    }
+    contactRejected(device: string): void {
+        this.told.push(`rejected ${device}`);
+    }
+}
+
+function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {}) {
+    const server = new Server();
+    const registration = new Contacts();
+    const warnings: string[] = [];
+    const filters = new FilterSync({ connection: server, registration, state, limit, warn: (text) => warnings.push(text) });
+    return { server, registration, warnings, filters };
+}
+
+describe("filter synchronisation", () => {
+    it("sends each filter once in a packet of its own, and again on every connection", async () => {
+        const { server, filters } = setUp();
+        filters.add(command("t", "d1"), 1, new User());
+        filters.add(command("t", "d1"), 1, new User());
+        filters.add(command("t", "d2"), 1, new User());
+        filters.linkUp(false);
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "d1")}`, `+${command("t", "d2")}`]);
+        filters.linkDown();
+        filters.linkUp(true);
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "d1")}`, `+${command("t", "d2")}`]);
+    });
+
+    it("gives a filter up with its last user", async () => {
+        const { server, filters } = setUp();
+        const users = [new User(), new User()];
+        filters.linkUp(false);
+        for (const user of users) filters.add(command("t"), 1, user);
+        await settle();
+        server.take();
+        for (const [i, user] of users.entries()) {
+            filters.remove(command("t"), user);
+            await settle();
+            assert.deepEqual(server.take(), i === 0 ? [] : [`-${command("t")}`]);
+        }
+    });
+
+    it("lets the wider filter take over before the narrower one is given up, and the other way round", async () => {
+        const { server, filters } = setUp();
+        const wide = new User();
+        filters.linkUp(false);
+        filters.add(command("t", "d"), 1, new User());
+        await settle();
+        filters.add(command(), 1, wide);
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "d")}`, `+${command()}`, `-${command("t", "d")}`]);
+        filters.remove(command(), wide);
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "d")}`, `-${command()}`]);
+    });
+
+    it("makes room first where the server allows only so many", async () => {
+        const limit = { ...maximoFilterLimit, maxFilters: 2 };
+        const { server, warnings, filters } = setUp({ limit });
+        filters.linkUp(false);
+        filters.add(command("t", "d1"), 1, new User());
+        filters.add(command("t", "d2"), 1, new User());
+        await settle();
+        server.take();
+        filters.add(command("t", "d3"), 1, new User());
+        await settle();
+        assert.deepEqual(server.take(), [`-${command("t", "d1")}`, `-${command("t", "d2")}`, `+${command("t")}`]);
+        assert.equal(warnings.length, 1);
+        assert.match(warnings[0] ?? "", /need 3 subscriptions, and the platform allows 2/);
+    });
+
+    it("changes nothing while flows are deployed, and then only what has really changed", async () => {
+        const { server, filters } = setUp();
+        const users = [new User(), new User()];
+        filters.linkUp(false);
+        filters.add(command("t", "d1"), 1, users[0] ?? new User());
+        filters.add(command("t", "d2"), 1, users[1] ?? new User());
+        await settle();
+        server.take();
+        filters.hold();
+        filters.remove(command("t", "d1"), users[0] ?? new User());
+        filters.remove(command("t", "d2"), users[1] ?? new User());
+        await settle();
+        filters.add(command("t", "d2"), 1, new User());
+        filters.add(command("t", "d3"), 1, new User());
+        await settle();
+        assert.deepEqual(server.take(), []);
+        filters.release();
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "d3")}`, `-${command("t", "d1")}`]);
+    });
+
+    it("restores on a connection that comes back during a deploy what the last one had", async () => {
+        const { server, filters } = setUp();
+        const user = new User();
+        filters.linkUp(false);
+        filters.add(command("t", "d1"), 1, user);
+        await settle();
+        server.take();
+        filters.hold();
+        filters.remove(command("t", "d1"), user);
+        filters.linkDown();
+        filters.linkUp(true);
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "d1")}`]);
+    });
+
+    it("removes what an earlier run left in a durable session", async () => {
+        const state = new Notes();
+        const before = setUp({ state });
+        before.filters.add(command("t", "old"), 1, new User());
+        before.filters.add(command("t", "kept"), 1, new User());
+        before.filters.linkUp(false);
+        await settle();
+        assert.deepEqual([...state.kept.keys()].sort(), [command("t", "kept"), command("t", "old")]);
+
+        const after = setUp({ state });
+        after.filters.add(command("t", "kept"), 1, new User());
+        after.filters.linkUp(true);
+        await settle();
+        assert.deepEqual(after.server.take(), [`+${command("t", "kept")}`, `-${command("t", "old")}`]);
+        assert.deepEqual([...state.kept.keys()], [command("t", "kept")]);
+    });
+
+    it("keeps the note of a filter whose removal was not answered", async () => {
+        const state = new Notes();
+        const { server, filters } = setUp({ state });
+        const user = new User();
+        filters.add(command("t"), 1, user);
+        filters.linkUp(false);
+        await settle();
+        server.answers = false;
+        filters.remove(command("t"), user);
+        await settle();
+        assert.deepEqual([...state.kept.keys()], [command("t")]);
+    });
+
+    it("notes a filter durably before it is sent, and waits for that only once", async () => {
+        const state = new Notes();
+        const { server, filters } = setUp({ state });
+        const sent = server.subscribe.bind(server);
+        server.subscribe = (filter, qos) => {
+            state.events.push("sent");
+            return sent(filter, qos);
+        };
+        filters.add(command("t"), 1, new User());
+        filters.linkUp(false);
+        await settle();
+        filters.linkDown();
+        filters.linkUp(true);
+        assert.deepEqual(state.events, ["flushed 1", "sent", "sent"]);
+    });
+
+    it("does not send what was given up while its note was being written", async () => {
+        const { server, filters } = setUp({ state: new Notes() });
+        filters.add(command("t"), 1, new User());
+        filters.linkUp(false);
+        filters.linkDown();
+        await settle();
+        assert.deepEqual(server.take(), []);
+    });
+
+    it("tells the users of a refused filter, and of no other, and when it is granted after all", async () => {
+        const { server, filters } = setUp();
+        const [refused, granted] = [new User(), new User()];
+        server.refuses.add(command("t", "mine"));
+        filters.add(command("t", "mine"), 1, refused);
+        filters.add(command("t", "yours"), 1, granted);
+        filters.linkUp(false);
+        await settle();
+        assert.deepEqual([refused.refusals, granted.refusals], [["GW_SUBSCRIBE_REFUSED"], []]);
+        server.refuses.clear();
+        filters.linkDown();
+        filters.linkUp(false);
+        await settle();
+        assert.deepEqual(refused.refusals, ["GW_SUBSCRIBE_REFUSED", undefined]);
+    });
+
+    it("asks again for a refused filter when somebody new wants it: nobody is left with a status that lies", async () => {
+        const { server, filters } = setUp();
+        const [first, second] = [new User(), new User()];
+        server.refuses.add(command("t"));
+        filters.linkUp(false);
+        filters.add(command("t"), 1, first);
+        await settle();
+        filters.add(command("t"), 1, second);
+        await settle();
+        assert.deepEqual(second.refusals, ["GW_SUBSCRIBE_REFUSED"]);
+        server.refuses.clear();
+        filters.add(command("t"), 1, new User());
+        await settle();
+        assert.equal(first.refusals.at(-1), undefined);
+        assert.deepEqual(second.refusals, ["GW_SUBSCRIBE_REFUSED", undefined]);
+    });
+
+    it("waits for a slot with a filter that names an unknown device, and keeps the old filter until then", async () => {
+        const { server, registration, filters } = setUp();
+        const wide = new User();
+        filters.linkUp(false);
+        filters.add(command("t"), 1, wide);
+        await settle();
+        server.take();
+        registration.answers.set("t/new", "wait");
+        filters.remove(command("t"), wide);
+        filters.add(command("t", "new"), 1, new User());
+        await settle();
+        assert.deepEqual(server.take(), []);
+        registration.answers.set("t/new", "contact");
+        filters.woken("t/new");
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "new")}`, `-${command("t")}`]);
+        assert.deepEqual(registration.told, ["sent t/new", "acknowledged t/new"]);
+    });
+
+    it("raises the quality of service of a filter", async () => {
+        const { server, filters } = setUp();
+        filters.linkUp(false);
+        filters.add(command("t"), 0, new User());
+        await settle();
+        filters.add(command("t"), 2, new User());
+        await settle();
+        filters.add(command("t"), 1, new User());
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t")}`, `+${command("t")}`]);
+    });
+
+    it("takes ten thousand devices, and ten thousand others after a deploy", async () => {
+        const { server, filters } = setUp({ state: new Notes() });
+        const users = Array.from({ length: 10_000 }, () => new User());
+        for (const [i, user] of users.entries()) filters.add(command("t", `a${i}`), 1, user);
+        filters.linkUp(false);
+        await settle();
+        assert.equal(server.take().length, 10_000);
+        filters.hold();
+        for (const [i, user] of users.entries()) {
+            filters.remove(command("t", `a${i}`), user);
+            filters.add(command("t", `b${i}`), 1, user);
+        }
+        filters.release();
+        await settle();
+        assert.equal(server.take().length, 20_000);
+    });
+});
