@@ -1,10 +1,12 @@
 // npm run bench: measures the parts named on the command line, or all of them.
 import { measureEvents } from "./events";
+import { measureNewDevices } from "./new-devices";
 import { environment } from "./support/environment";
 import { type Extent, publishSection, type Section } from "./support/report";
 
 const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
     events: measureEvents,
+    "new-devices": measureNewDevices,
 };
 
 async function main(): Promise<void> {

@@ -17,12 +17,13 @@ export interface Section {
     /** The name of its place in the document. */
     readonly name: string;
     readonly text: string;
+    /** The document it belongs to, in `docs/`. */
+    readonly document?: string;
 }
 
-const document = path.join(process.cwd(), "docs", "performance.md");
-
-/** Prints a section and, after a full run, writes it to its place in `docs/performance.md`. */
-export function publishSection({ name, text }: Section, { quick }: Extent): void {
+/** Prints a section and, after a full run, writes it to its place in its document, `docs/performance.md` unless it names another. */
+export function publishSection({ name, text, document: file = "performance.md" }: Section, { quick }: Extent): void {
+    const document = path.join(process.cwd(), "docs", file);
     console.log(`\n## ${name}\n\n${text}\n`);
     if (quick || !existsSync(document)) return;
     const begin = `<!-- measured: ${name} -->`;

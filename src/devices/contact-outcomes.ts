@@ -63,7 +63,7 @@ export class ContactOutcomes {
             return;
         }
         if (contact.rejected) {
-            this.hold(contact, "swallowed");
+            this.#reject(contact);
             return;
         }
         this.#end(contact);
@@ -115,13 +115,13 @@ export class ContactOutcomes {
         const { confirmationMs, effects, line } = this.#parts;
         const sent = [...line.slots].filter((contact) => contact.stage === "sent" && contact.sentMs <= strays.lastMs);
         const answered = [...this.#confirming].filter(
-            (contact) => contact.sentMs <= strays.lastMs && contact.acknowledgedMs >= strays.firstMs - confirmationMs,
+            ({ acknowledgedMs, rejected, sentMs }) =>
+                !rejected && sentMs <= strays.lastMs && acknowledgedMs >= strays.firstMs - confirmationMs,
         );
         if (sent.length + answered.length === 0) effects.unexplainedDrop();
         for (const contact of sent) contact.doubtful = true;
         for (const contact of answered) {
-            const isCertain = contact.rejected || (contact === line.alone && answered.length === 1);
-            if (isCertain) this.hold(contact, "swallowed");
+            if (contact === line.alone && answered.length === 1) this.hold(contact, "swallowed");
             else this.#doubt(contact);
         }
     }
@@ -183,6 +183,21 @@ export class ContactOutcomes {
         contact.alone = true;
         contact.stage = "unconfirmed";
         line.enqueue(contact, "back");
+        if (kind) effects.contactRequeued(contact.device, kind);
+    }
+
+    /**
+     * A SUBSCRIBE failed without a word: the device may be in back-off, or the server may not allow this filter. Events are
+     * not held for that, their own outcome will tell; the subscription is tried again later.
+     */
+    #reject(contact: Contact): void {
+        const { effects, policy, setDeadline } = this.#parts;
+        const { kind } = contact;
+        this.#end(contact);
+        contact.kind = undefined;
+        this.rest(contact);
+        setDeadline(contact, policy.holdMs(1));
+        effects.wake(contact.device);
         if (kind) effects.contactRequeued(contact.device, kind);
     }
 

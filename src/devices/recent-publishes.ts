@@ -91,6 +91,12 @@ export class RecentPublishes {
         if (slot?.sequence === sequence) slot.acknowledgedMs = nowMs;
     }
 
+    /** The publish with this number is not refused any more, or never reached the platform. */
+    forget(sequence: number): void {
+        const slot = this.#slots[sequence % this.#slots.length];
+        if (slot?.sequence === sequence) slot.sequence = -1;
+    }
+
     /**
      * Finds what a notification refused, by the topic as the gateway sent it, or by the device where the notification has no
      * topic. What is returned as the best match is not found again.

@@ -255,7 +255,7 @@ export class Registration {
     #stageOver(contact: Contact): void {
         if (contact.stage === "acknowledged") {
             this.#outcomes.confirmationOver(contact);
-        } else if (contact.stage === "held") {
+        } else {
             contact.stage = "idle";
             this.#effects.wake(contact.device);
         }

@@ -39,6 +39,8 @@ export class EventDelivery {
     readonly #plannedReconnect: PlannedReconnect;
     readonly #parts: EventDeliveryParts;
     readonly #direct: DirectEvents;
+    /** The numbers, for refusals, of the first contacts under way. */
+    readonly #contactNumbers = new Map<string, number>();
     /** The event that the outbox is about to send as a first contact. */
     #contact: OutboxEvent | undefined;
     /** Whether refusals can be received, so that events may be sent. */
@@ -168,8 +170,10 @@ export class EventDelivery {
         const isContact = this.#contact === event;
         this.#contact = undefined;
         const number = this.#refusals.sent(event.device, event.topic, event.message);
+        if (isContact) this.#contactNumbers.set(event.device, number);
         const acknowledged = (error?: Error) => {
-            if (!error) this.#refusals.acknowledged(number);
+            if (error) this.#refusals.forget(number);
+            else this.#refusals.acknowledged(number);
             settled(error);
             if (this.#plannedReconnect.isUnderWay) this.#plannedReconnect.acknowledged();
         };
@@ -183,9 +187,19 @@ export class EventDelivery {
             {
                 event: {
                     woken: (device) => this.outbox.wake(device),
-                    confirmed: (device) => this.outbox.confirm(device),
-                    requeued: (device) => this.outbox.requeue(device),
-                    dropped: (device, error) => this.outbox.drop(device, error),
+                    confirmed: (device) => {
+                        this.#refusals.forget(this.#contactNumbers.get(device) ?? -1);
+                        this.#contactNumbers.delete(device);
+                        this.outbox.confirm(device);
+                    },
+                    requeued: (device) => {
+                        this.#contactNumbers.delete(device);
+                        this.outbox.requeue(device);
+                    },
+                    dropped: (device, error) => {
+                        this.#contactNumbers.delete(device);
+                        this.outbox.drop(device, error);
+                    },
                 },
                 direct: {
                     woken: () => undefined,

@@ -65,6 +65,11 @@ export class Refusals {
         this.#recent.acknowledged(number, this.#parts.clock.monotonicMs());
     }
 
+    /** A publish did not reach the platform, or is known to be accepted. */
+    forget(number: number): void {
+        this.#recent.forget(number);
+    }
+
     /** A notification came in: tells whoever it concerns. Returns what a flow may get of it. */
     received(topic: string, payload: Buffer): ReceivedNotification {
         const notification = parseNotification(payload);

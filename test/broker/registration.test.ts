@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import type { RegistrationOptions } from "../../src/simulator/options";
-import { type BenchGateway, GatewayBench } from "../support/gateway-bench";
+import { type BenchGateway, type BenchProperties, GatewayBench } from "../support/gateway-bench";
 import { waitFor } from "../support/wait-for";
 
 const rules = [
@@ -16,7 +19,7 @@ describe("registration over MQTT", () => {
     afterEach(() => bench.close());
 
     /** The platform's back-off is a second, and the gateway holds a device for 1.1 s. */
-    async function start(registration: RegistrationOptions = {}, properties: Record<string, unknown> = {}): Promise<void> {
+    async function start(registration: RegistrationOptions = {}, properties: BenchProperties = {}): Promise<void> {
         bench = await GatewayBench.start({ registration: { delayMs: 1, backoffMs: 1_000, rules, ...registration } });
         gateway = await bench.gateway(properties);
     }
@@ -243,6 +246,66 @@ describe("registration over MQTT", () => {
         bench.simulator.cut(clientId);
         for (const message of messages) assert.equal(await gateway.outcome(message), "done");
         for (let index = 0; index < 12; index++) await bench.receives(`d${index}`, [1]);
+    });
+
+    /** Subscribes to the commands of one device; returns what became of it. */
+    function subscribe(deviceId: string): (string | undefined)[] {
+        const refusals: (string | undefined)[] = [];
+        gateway.gateway.onCommand({ target: "device", parts: { typeId: "t", deviceId } }, 1, {
+            received: () => {},
+            refusalChanged: (error) => refusals.push(error?.code),
+        });
+        return refusals;
+    }
+
+    it("registers a device by the subscription to its commands, and makes its events wait for that", async () => {
+        await start({ delayMs: 100 });
+        const refusals = subscribe("d1");
+        await waitFor(() => registrationOf("d1") ?? bench.simulator.observed.counts(clientId).subscribe === 2, "the SUBSCRIBE");
+        assert.equal(await gateway.outcome(gateway.publish("d1", 1)), "done");
+        assert.deepEqual([refusals, gateway.notifications], [[], []]);
+        assert.equal(bench.publishes("d1"), 1);
+    });
+
+    it("shows a subscription that a refused device costs, and subscribes when the device is registered", async () => {
+        await start();
+        refuseOnce("d1", 177);
+        const refusals = subscribe("d1");
+        await waitFor(() => refusals.length > 0, "the refusal");
+        gateway.publish("d1", 1);
+        await waitFor(() => refusals.length > 1, "the subscription");
+        assert.deepEqual(refusals, ["GW_SUBSCRIBE_REFUSED", undefined]);
+        await bench.receives("d1", [1]);
+    });
+
+    it("does not hold the events of a device because a server does not allow the subscription to its commands", async () => {
+        await start();
+        bench.simulator.faults.add({ fault: "refuseSubscribe", topic: "*/cmd/*" });
+        const refusals = subscribe("d1");
+        await waitFor(() => refusals.length > 0, "the refusal");
+        assert.equal(await gateway.outcome(gateway.publish("d1", 1)), "done");
+        assert.equal(registrationOf("d1")?.phase, "known");
+    });
+
+    it("remembers known and held devices and their counts across a restart", async () => {
+        const userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-"));
+        try {
+            await start({}, { outbox: "disk", registrationBackoff: "3", userDir });
+            await gateway.outcome(gateway.publish("d1", 1));
+            refuseOnce("d2", 177);
+            gateway.publish("d2", 1);
+            await reaches("d2", "held");
+            const hold = registrationOf("d2")?.hold;
+            await gateway.gateway.close(3000);
+            gateway = await bench.gateway({ outbox: "disk", registrationBackoff: "3", userDir });
+            await reaches("d1", "known");
+            assert.deepEqual(registrationOf("d2")?.hold, hold);
+            assert.equal(gateway.gateway.inventory.query({ search: "d1" }).devices[0]?.events, 1);
+            await bench.receives("d2", [1]);
+        } finally {
+            await gateway.gateway.close(3000);
+            rmSync(userDir, { recursive: true, force: true });
+        }
     });
 
     it("counts what was sent and refused in the inventory", async () => {

@@ -22,7 +22,12 @@ interface EventChoice {
     readonly eventId?: string;
     readonly messageId?: string;
     readonly typeId?: string;
+    /** Called with the outcome, in place of keeping it. */
+    readonly settled?: (outcome: string) => void;
 }
+
+/** Properties as in the editor, and the user directory for what is kept on disk. */
+export type BenchProperties = Readonly<Record<string, unknown>> & { readonly userDir?: string };
 
 /** A gateway without Node-RED, and everything it told. */
 export class BenchGateway {
@@ -35,7 +40,7 @@ export class BenchGateway {
     readonly outcomes = new Map<string, string>();
     #messages = 0;
 
-    constructor(port: number, properties: Record<string, unknown>) {
+    constructor(port: number, { userDir, ...properties }: BenchProperties) {
         const options = parseGatewayOptions({
             platform: "broker",
             host: "127.0.0.1",
@@ -48,7 +53,7 @@ export class BenchGateway {
             registrationBackoff: "1",
             ...properties,
         });
-        this.gateway = new Gateway({ options, token: "", tls: {}, userDir: undefined, clock: systemClock });
+        this.gateway = new Gateway({ options, token: "", tls: {}, userDir, clock: systemClock });
         this.gateway.listen({
             stateChanged: () => {},
             problem: (error) => this.problems.push(error),
@@ -63,6 +68,7 @@ export class BenchGateway {
     /** Publishes an event with a number as payload; returns its message id. */
     publish(deviceId: string, payload: number, choice: EventChoice = {}): string {
         const { qos = 1, eventId = "e", messageId = `m${++this.#messages}`, typeId = "t" } = choice;
+        const { settled = (outcome: string) => this.outcomes.set(messageId, outcome) } = choice;
         this.gateway.publishEvent(
             {
                 device: { typeId, deviceId },
@@ -76,8 +82,8 @@ export class BenchGateway {
                 nodeId: "event-node",
             },
             {
-                done: () => this.outcomes.set(messageId, "done"),
-                failed: (error) => this.outcomes.set(messageId, error.code),
+                done: () => settled("done"),
+                failed: (error) => settled(error.code),
             },
         );
         return messageId;
@@ -124,7 +130,7 @@ export class GatewayBench {
     }
 
     /** Starts a gateway and waits until its notifications are subscribed. */
-    async gateway(properties: Record<string, unknown> = {}): Promise<BenchGateway> {
+    async gateway(properties: BenchProperties = {}): Promise<BenchGateway> {
         const member = new BenchGateway(this.simulator.port, properties);
         this.#gateways.push(member);
         const { deviceId } = member.gateway.identity;

@@ -89,6 +89,16 @@ describe("refusal correlation", () => {
         assert.deepEqual(later, [["m3"], []]);
     });
 
+    it("does not find what was forgotten", () => {
+        const recent = new RecentPublishes(2);
+        const first = remember(recent, "m1");
+        const second = remember(recent, "m2");
+        remember(recent, "m3");
+        recent.forget(first);
+        recent.forget(second);
+        assert.equal(recent.refused(topicOfA, undefined, 1)?.best.messageId, "m3");
+    });
+
     it("lists at most 20 candidates", () => {
         const recent = new RecentPublishes();
         for (let index = 0; index < 100; index++) remember(recent, `m${index}`);

@@ -401,13 +401,18 @@ describe("registration: holds", () => {
         assert.deepEqual(bench.phases("t/a"), ["known"]);
     });
 
-    it("holds the device when its SUBSCRIBE fails without a word, as in a back-off", () => {
+    it("does not hold a device whose SUBSCRIBE fails without a word, and tries that again later", () => {
         const bench = new RegistrationBench();
         bench.registration.tryContact("t/a", "subscribe");
         bench.registration.contactSent("t/a");
         bench.registration.contactRejected("t/a");
         bench.clock.advance(100);
-        assert.deepEqual(bench.take(), ["state t/a held:swallowed", "requeued t/a subscribe"]);
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/a", "requeued t/a subscribe"]);
+        bench.learn("t/a");
+        bench.clock.advance(659_000);
+        assert.deepEqual(bench.take({ wakes: true }), []);
+        bench.clock.advance(1_000);
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/a"]);
     });
 
     it("drops a SUBSCRIBE that breaks a rule, and not its device", () => {
