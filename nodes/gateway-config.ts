@@ -7,6 +7,7 @@ import { watchDeploys } from "../src/node-red/deploys";
 import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
 import { GatewayHost } from "../src/node-red/gateway-host";
 import { onClose } from "../src/node-red/handlers";
+import { registerMonitorRoutes } from "../src/node-red/monitor-routes";
 
 /** `gateway-config`: the identity and the connection of one gateway, shared by all nodes that choose it. */
 export default function register(RED: NodeAPI): void {
@@ -21,6 +22,7 @@ export default function register(RED: NodeAPI): void {
     });
 
     registerAdminRoutes(RED, (id) => hosts.get(id));
+    registerMonitorRoutes(RED, hosts);
 
     defineType<GatewayConfigNode>(
         RED,

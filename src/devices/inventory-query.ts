@@ -1,12 +1,13 @@
 import { parseDeviceKey } from "../protocol/identity";
 import type { DeviceRecord } from "./device-record";
-import type { RegistrationPhase, RegistrationState } from "./registration-types";
+import type { RegistrationState } from "./registration-types";
 
 /** Which devices to show. */
 export interface DeviceQuery {
     /** Part of `typeId/deviceId`, in any case. */
     readonly search?: string;
-    readonly phase?: RegistrationPhase;
+    /** Leaves out the devices for which it says no. */
+    readonly accepts?: (device: string, state: RegistrationState, refusals: number) => boolean;
     /** From 0. */
     readonly page?: number;
 }
@@ -50,13 +51,13 @@ const maxNames = 200;
 export function queryDevices(
     records: ReadonlyMap<string, DeviceRecord>,
     stateOf: (device: string) => RegistrationState,
-    { search = "", phase, page = 0 }: DeviceQuery,
+    { search = "", accepts, page = 0 }: DeviceQuery,
 ): DevicePage {
     const wanted = search.toLowerCase();
     const matching: string[] = [];
-    for (const device of records.keys()) {
+    for (const [device, { refusals }] of records) {
         if (wanted !== "" && !device.toLowerCase().includes(wanted)) continue;
-        if (phase === undefined || stateOf(device).phase === phase) matching.push(device);
+        if (!accepts || accepts(device, stateOf(device), refusals)) matching.push(device);
     }
     // Records move when they are active; without an order of its own a device would be seen twice or never while paging.
     matching.sort(compare);

@@ -15,6 +15,7 @@ import { type ContactUser, FirstContacts } from "./first-contacts";
 import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports, LateMessage } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
+import type { GatewayStatistics } from "./gateway-statistics";
 import { PlannedReconnect } from "./planned-reconnect";
 import { type ReceivedNotification, Refusals } from "./refusals";
 
@@ -26,6 +27,7 @@ export interface EventDeliveryParts {
     readonly events: EventStore;
     readonly state: StateStore;
     readonly reports: GatewayReports;
+    readonly statistics: GatewayStatistics;
     /** The subscriptions, whose concrete filters may be first contacts as well. */
     readonly filters: () => ContactUser;
 }
@@ -124,8 +126,9 @@ export class EventDelivery {
         const { payload, qos, ttlMs, completion, messageId, nodeId, eventId } = request;
         const message = { messageId, nodeId, eventId };
         this.inventory.eventSeen(device, eventId);
+        this.#parts.statistics.eventAccepted();
         if (qos === 0) {
-            this.#direct.send({ device, topic, payload, message }, this.#isReady, settlement);
+            this.#direct.send({ device, topic, payload, message }, this.#isReady, this.#counted(settlement));
             return;
         }
         this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, complete: completion, message }, settlement);
@@ -161,6 +164,14 @@ export class EventDelivery {
         if (unsafe > 0) this.#parts.reports.warn(`${unsafe} events could neither be delivered nor stored before the gateway closed.`);
     }
 
+    #counted(settlement: Settlement): Settlement {
+        const done = () => {
+            this.#parts.statistics.eventHandedOver();
+            settlement.done();
+        };
+        return { done, failed: (error) => settlement.failed(error) };
+    }
+
     #ask(device: string): GateAnswer {
         const answer = this.registration.ask(device);
         return answer === "wait" && this.registration.stateOf(device).phase === "held" ? "hold" : answer;
@@ -169,15 +180,21 @@ export class EventDelivery {
     #send(event: OutboxEvent, settled: (error?: Error) => void): void {
         const isContact = this.#contact === event;
         this.#contact = undefined;
+        const { clock, statistics, connection } = this.#parts;
         const number = this.#refusals.sent(event.device, event.topic, event.message);
         if (isContact) this.#contactNumbers.set(event.device, number);
+        const sentMs = clock.monotonicMs();
         const acknowledged = (error?: Error) => {
-            if (error) this.#refusals.forget(number);
-            else this.#refusals.acknowledged(number);
+            if (error) {
+                this.#refusals.forget(number);
+            } else {
+                this.#refusals.acknowledged(number);
+                statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
+            }
             settled(error);
             if (this.#plannedReconnect.isUnderWay) this.#plannedReconnect.acknowledged();
         };
-        this.#parts.connection.publish(event.topic, event.payload, event.qos, acknowledged, isContact);
+        connection.publish(event.topic, event.payload, event.qos, acknowledged, isContact);
     }
 
     #firstContacts(): FirstContacts {

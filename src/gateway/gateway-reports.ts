@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../clock";
-import type { GatewayError } from "../errors";
+import type { ErrorCode, GatewayError } from "../errors";
 import type { GatewayState } from "./gateway-state";
+import { Recent } from "./recent";
 
 /** What happens on a gateway, for those who share it. Nothing of this may throw. */
 export interface GatewayListener {
@@ -48,12 +49,23 @@ interface HeldError {
 
 /** Errors that wait for the end of a deploy; beyond, they are told at once. */
 const maxHeld = 1000;
+/** A problem that a gateway had. */
+export interface PastProblem {
+    /** Wall clock, milliseconds. */
+    readonly at: number;
+    readonly code: ErrorCode;
+    readonly text: string;
+}
+
+const rememberedProblems = 50;
 const countsEveryMs = 1000;
 /** Lines of one burst that are logged; the rest is counted, so that no peer can fill the disk with our words. */
 const linesPerMinute = 60;
 
 /** Spreads what happens on a gateway over its listeners, no more often than anybody can read. */
 export class GatewayReports {
+    /** The problems that were told last. A Catch node keeps them out of the log, so they are remembered here. */
+    readonly recentProblems = new Recent<PastProblem>(rememberedProblems);
     readonly #listeners = new Set<GatewayListener>();
     #held: HeldError[] | undefined;
     #countsTimer: Timer | undefined;
@@ -91,15 +103,12 @@ export class GatewayReports {
         const problem = `${error.code} ${error.message}`;
         if (problem === this.#problem) return;
         this.#problem = problem;
-        // One report for each gateway, not for each of the configuration nodes that share it.
-        const [first] = this.#listeners;
-        first?.problem(error, state);
+        this.#tell(error, state);
     }
 
     /** The outbox file cannot be used; told besides whatever the connection's problem is. */
     storageProblem(error: GatewayError): void {
-        const [first] = this.#listeners;
-        first?.problem(error, "store");
+        this.#tell(error, "store");
     }
 
     /** The problem is over; the next one is told even if it is the same. */
@@ -147,6 +156,13 @@ export class GatewayReports {
         this.release();
         this.#countsTimer?.cancel();
         this.#countsTimer = undefined;
+    }
+
+    #tell(error: GatewayError, state: string): void {
+        this.recentProblems.add({ at: this.clock.now(), code: error.code, text: error.message });
+        // One report for each gateway, not for each of the configuration nodes that share it.
+        const [first] = this.#listeners;
+        first?.problem(error, state);
     }
 
     #mayWrite(): boolean {

@@ -9,17 +9,23 @@ import { assertFits } from "../protocol/limits";
 import { payloadBytes } from "../protocol/payload";
 import type { Qos } from "../protocol/qos";
 import { eventTopic, notifyTopic } from "../protocol/topic";
+import { type DeviceList, type DeviceListQuery, listDevices } from "./device-listing";
 import { EventDelivery } from "./event-delivery";
 import type { EventRequest, Settlement } from "./event-request";
 import { FilterSync, maximoFilterLimit, subscriptionRefusedError } from "./filter-sync";
+import { GatewayHistory, type HistorySample } from "./gateway-history";
 import type { GatewayOptions } from "./gateway-options";
+import { type GatewayOverview, gatewayOverview } from "./gateway-overview";
 import type { PooledGateway } from "./gateway-pool";
-import { type GatewayListener, GatewayReports } from "./gateway-reports";
+import { type GatewayListener, GatewayReports, type PastProblem } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
+import { GatewayStatistics } from "./gateway-statistics";
 import { GatewayStorage } from "./gateway-storage";
 import { HandOver } from "./hand-over";
 import { type CommandSelection, Inbound, type ReceivedCommand } from "./inbound";
 import { Notices } from "./notices";
+import { type NotificationView, notificationView } from "./notification-view";
+import { Recent } from "./recent";
 import type { ReceivedNotification } from "./refusals";
 
 export type { GatewayListener } from "./gateway-reports";
@@ -61,6 +67,10 @@ export class Gateway implements PooledGateway {
     readonly #inbound: Inbound;
     readonly #handOver: HandOver;
     readonly #notices = new Notices();
+    readonly #statistics: GatewayStatistics;
+    readonly #history: GatewayHistory;
+    /** The notifications that came last. */
+    readonly recentNotifications = new Recent<NotificationView>(recentCount);
     /** Ends the share in the built-in simulator. */
     #releaseSimulator: () => Promise<void> = () => Promise.resolve();
     /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
@@ -74,6 +84,8 @@ export class Gateway implements PooledGateway {
         this.#clock = clock;
         this.#options = options;
         this.#reports = new GatewayReports(clock, () => this.state);
+        this.#statistics = new GatewayStatistics(clock);
+        this.#history = new GatewayHistory(clock, () => this.#sample());
         this.#storage = new GatewayStorage(options, userDir, clock, { problemChanged: (error) => this.#storageChanged(error) });
         const { host, port, transport, path, keepAliveS, cleanSession } = options;
         this.#connection = new GatewayConnection(
@@ -105,6 +117,7 @@ export class Gateway implements PooledGateway {
             events: this.#storage.store.events,
             state: this.#storage.store.state,
             reports: this.#reports,
+            statistics: this.#statistics,
             filters: () => this.#filters,
         });
         this.#filters = new FilterSync({
@@ -115,15 +128,46 @@ export class Gateway implements PooledGateway {
             warn: (text) => this.#reports.warn(text),
         });
         this.#inbound = new Inbound(options.identity, {
-            notification: (topic, payload) => this.#notices.pass(this.#delivery.notificationReceived(topic, payload)),
+            notification: (topic, payload) => this.#notified(this.#delivery.notificationReceived(topic, payload)),
             management: () => undefined,
-            commandSeen: (command) => this.inventory.commandSeen(deviceKey(command), command.commandId),
+            commandSeen: (command) => {
+                this.#statistics.commandReceived();
+                this.inventory.commandSeen(deviceKey(command), command.commandId);
+            },
         });
     }
 
     /** What can be said of the gateway right now. */
     get state(): GatewayState {
         return { connection: this.#connection.state, ...this.#delivery.state, ...this.#storage.condition };
+    }
+
+    /** Everything that can be said of the gateway in numbers and words, for an operator. */
+    get overview(): GatewayOverview {
+        const { counters } = this.#delivery.outbox;
+        return gatewayOverview({
+            options: this.#options,
+            state: this.state,
+            since: this.#statistics.since,
+            counters,
+            totals: this.#statistics.totals(counters.acknowledged),
+            rememberedDevices: this.inventory.size,
+        });
+    }
+
+    /** The problems that the gateway had last. */
+    get recentProblems(): readonly PastProblem[] {
+        return this.#reports.recentProblems.items;
+    }
+
+    /** A page of the devices behind the gateway. */
+    devices(query: DeviceListQuery): DeviceList {
+        return listDevices(this.inventory, () => undefined, query);
+    }
+
+    /** At most the last hour, the oldest sample first. */
+    get history(): readonly HistorySample[] {
+        return this.#history.items;
     }
 
     /** Adds a listener to states, errors and log lines; returns what takes it out again. */
@@ -133,6 +177,7 @@ export class Gateway implements PooledGateway {
 
     /** Opens the connection. */
     start(): void {
+        this.#history.start();
         this.#open().catch((thrown: unknown) => {
             this.#reports.problem(toGatewayError(thrown, "GW_CONFIG"), "config");
             this.#reports.stateChanged();
@@ -195,6 +240,7 @@ export class Gateway implements PooledGateway {
     /** Stores what is not safe yet and disconnects. Settles within the deadline, whatever the state of link and disk. */
     async close(deadlineMs: number): Promise<void> {
         this.#isClosed = true;
+        this.#history.close();
         this.#connectionNumber += 1;
         this.#handOver.discard();
         await this.#delivery.close(deadlineMs / 3);
@@ -229,6 +275,7 @@ export class Gateway implements PooledGateway {
 
     #connectionChanged(state: ConnectionState): void {
         this.#connectionNumber += 1;
+        this.#statistics.connectionChanged(state);
         this.onlineSince = state.phase === "online" ? this.#clock.now() : undefined;
         if (state.phase === "online") {
             this.#reports.solved();
@@ -257,6 +304,18 @@ export class Gateway implements PooledGateway {
         this.#filters.linkUp(sessionPresent);
     }
 
+    #notified(received: ReceivedNotification): void {
+        this.#statistics.notificationReceived(received.notification.fields);
+        this.recentNotifications.add(notificationView(received, this.#clock.now()));
+        this.#notices.pass(received);
+    }
+
+    #sample(): HistorySample {
+        const { queued, acknowledged } = this.#delivery.outbox.counters;
+        const { eventsAccepted, eventsPublished } = this.#statistics.totals(acknowledged);
+        return { at: this.#clock.now(), isOnline: this.#connection.isOnline, queued, eventsAccepted, eventsPublished };
+    }
+
     #messageReceived(message: ReceivedMessage, accepted: () => void): void {
         const pass = () => {
             this.#inbound.received(message);
@@ -269,6 +328,7 @@ export class Gateway implements PooledGateway {
 
 /** How long the first subscription may take; until it is answered no event goes out. */
 const subscribeDeadlineMs = 30_000;
+const recentCount = 50;
 
 const heldTooLong: ConnectionReason = {
     code: "GW_STALLED",

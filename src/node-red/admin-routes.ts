@@ -20,7 +20,7 @@ export function registerAdminRoutes(RED: NodeAPI, findHost: FindHost): void {
     let tests = 0;
 
     RED.httpAdmin.get("/gateway-config/:id/inventory", RED.auth.needsPermission("gateway-config.read"), (request, response) => {
-        const inventory = findHost(String(request.params.id))?.inventory;
+        const inventory = findHost(String(request.params.id))?.running?.inventory;
         const kind = kinds.find((candidate) => candidate === request.query.kind);
         if (!inventory || !kind) {
             response.status(404).json({ error: inventory ? "kind must be one of typeId, deviceId, eventId, commandId" : "not deployed" });

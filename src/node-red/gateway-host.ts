@@ -61,9 +61,29 @@ export class GatewayHost {
         return this.#lease?.gateway.onlineSince;
     }
 
-    /** What is known of the devices, while the gateway runs. */
-    get inventory(): Gateway["inventory"] | undefined {
-        return this.#lease?.gateway.inventory;
+    /** The id of the node. */
+    get id(): string {
+        return this.node.id;
+    }
+
+    /** What the user called the node, or an empty string. */
+    get name(): string {
+        return this.node.name ?? "";
+    }
+
+    /** What keeps the gateway from running. */
+    get problem(): GatewayError | undefined {
+        return this.#problem;
+    }
+
+    /** The settings, or what is wrong with them. Without the token. */
+    get settings(): GatewayOptions | GatewayError {
+        return this.#options;
+    }
+
+    /** The gateway, while it runs. */
+    get running(): Gateway | undefined {
+        return this.#lease?.gateway;
     }
 
     /** Whether these settings mean the same server and the same client as the deployed ones. */

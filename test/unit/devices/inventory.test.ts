@@ -167,7 +167,7 @@ describe("device inventory", () => {
         const last = inventory.query({ search: "pump", page: 2 });
         assert.deepEqual([last.devices.length, last.devices[0]?.deviceId], [50, "400"]);
         assert.deepEqual(
-            inventory.query({ phase: "held" }).devices.map(({ deviceId }) => deviceId),
+            inventory.query({ accepts: (_device, { phase }) => phase === "held" }).devices.map(({ deviceId }) => deviceId),
             ["v1"],
         );
         assert.deepEqual(inventory.query({ search: "none" }).devices, []);

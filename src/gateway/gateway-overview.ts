@@ -1,0 +1,92 @@
+import type { ConnectionState } from "../connection/gateway-connection";
+import type { ErrorCode } from "../errors";
+import type { OutboxCounters } from "../outbox/outbox";
+import { mqttClientId } from "../protocol/identity";
+import type { GatewayOptions, OutboxKind, Platform } from "./gateway-options";
+import type { GatewayState } from "./gateway-state";
+import type { GatewayTotals } from "./gateway-statistics";
+
+/** Why something does not work. */
+export interface Problem {
+    readonly code: ErrorCode;
+    readonly text: string;
+}
+
+/** A gateway at one moment, as plain values that can be written as JSON. Contains no secret. Times are ISO 8601. */
+export interface GatewayOverview {
+    readonly clientId: string;
+    readonly platform: Platform;
+    readonly server: string;
+    readonly connection: {
+        readonly phase: ConnectionState["phase"];
+        /** Since when the gateway is online, or is not. */
+        readonly since: string;
+        readonly reason?: Problem;
+        readonly retryInMs?: number;
+    };
+    readonly outbox: {
+        readonly kind: OutboxKind;
+        /** A disk outbox was asked for, but this Node.js is too old for it. */
+        readonly isDegraded: boolean;
+        readonly problem?: Problem;
+        readonly events: number;
+        readonly bytes: number;
+        readonly maxBytes: number;
+        readonly inFlight: number;
+        readonly heldBytes: number;
+        /** Devices whose events wait for a first contact or for the end of a hold. */
+        readonly waitingDevices: number;
+        /** Events written to the file, because they could not be acknowledged soon enough. */
+        readonly storedTotal: number;
+        readonly expiredTotal: number;
+        readonly droppedTotal: number;
+        readonly refusedTotal: number;
+        readonly drain?: { readonly eventsPerS: number; readonly remainingMs: number };
+    };
+    readonly devices: { readonly remembered: number; readonly held: number };
+    readonly totals: GatewayTotals;
+}
+
+/** What an overview is made from. */
+export interface OverviewSources {
+    readonly options: GatewayOptions;
+    readonly state: GatewayState;
+    readonly since: number;
+    readonly counters: OutboxCounters;
+    readonly totals: GatewayTotals;
+    readonly rememberedDevices: number;
+}
+
+/** Puts an overview together. */
+export function gatewayOverview({ options, state, since, counters, totals, rememberedDevices }: OverviewSources): GatewayOverview {
+    const { connection, drain, storeProblem } = state;
+    return {
+        clientId: mqttClientId(options.identity),
+        platform: options.platform,
+        server: `${options.host}:${options.port}`,
+        connection: {
+            phase: connection.phase,
+            since: new Date(since).toISOString(),
+            ...("reason" in connection && connection.reason && { reason: connection.reason }),
+            ...(connection.phase === "waiting" && { retryInMs: connection.retryInMs }),
+        },
+        outbox: {
+            kind: state.outbox,
+            isDegraded: state.isDegraded,
+            ...(storeProblem && { problem: { code: storeProblem.code, text: storeProblem.message } }),
+            events: counters.queued,
+            bytes: counters.queuedBytes,
+            maxBytes: options.outboxMaxBytes,
+            inFlight: counters.inFlight,
+            heldBytes: counters.heldBytes,
+            waitingDevices: counters.waitingDevices,
+            storedTotal: counters.writtenEvents,
+            expiredTotal: counters.expired,
+            droppedTotal: counters.dropped,
+            refusedTotal: counters.refused,
+            ...(drain && { drain }),
+        },
+        devices: { remembered: rememberedDevices, held: state.heldDevices },
+        totals,
+    };
+}

@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs";
+import { arch, platform, release } from "node:os";
+import path from "node:path";
+import type { NodeAPI } from "node-red";
+import { GatewayError } from "../errors";
+import type { GatewayHost } from "./gateway-host";
+import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
+import type { LogLine } from "./log-ring";
+
+/** Everything a support ticket needs, and no secret: no token, no passphrase, no payload. */
+export interface DiagnosticsBundle {
+    readonly createdAt: string;
+    readonly versions: Readonly<Record<string, string>>;
+    readonly gateways: readonly (GatewayEntry & {
+        readonly settings: unknown;
+        readonly problems: unknown;
+        readonly notifications: unknown;
+    })[];
+    /** The last lines that this package wrote to Node-RED's log, the oldest first. */
+    readonly log: readonly LogLine[];
+}
+
+/** Collects the bundle. */
+export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, log: readonly LogLine[]): DiagnosticsBundle {
+    return {
+        createdAt: new Date().toISOString(),
+        versions: {
+            package: packageVersion(),
+            nodeRed: String((RED.settings as { version?: unknown }).version),
+            node: process.version,
+            system: `${platform()} ${release()} ${arch()}`,
+            uptimeS: String(Math.round(process.uptime())),
+        },
+        gateways: Array.from(hosts, (host) => ({
+            ...gatewayEntry(host),
+            settings: host.settings instanceof GatewayError ? host.settings.message : { ...host.settings, hasToken: host.token !== "" },
+            problems: host.running?.recentProblems ?? [],
+            notifications: host.running?.recentNotifications.items ?? [],
+        })),
+        log,
+    };
+}
+
+function packageVersion(): string {
+    // The compiled file is three folders below the manifest.
+    const manifest: unknown = JSON.parse(readFileSync(path.join(__dirname, "..", "..", "..", "package.json"), "utf8"));
+    return String((manifest as Record<string, unknown>).version);
+}

@@ -1,0 +1,34 @@
+import type { Gateway } from "../gateway/gateway";
+import type { GatewayOverview, Problem } from "../gateway/gateway-overview";
+import type { GatewayHost } from "./gateway-host";
+
+/** A deployed `gateway-config` node, and the gateway it leads to. Contains no secret. */
+export interface GatewayEntry {
+    /** The id of the node. */
+    readonly id: string;
+    readonly name: string;
+    /** What keeps the gateway from running. */
+    readonly problem?: Problem;
+    /** Absent when the gateway does not run, because no node uses it or because of a problem. */
+    readonly gateway?: GatewayOverview;
+}
+
+/** One entry for each deployed node; several of them can lead to the same gateway. */
+export function gatewayEntries(hosts: Iterable<GatewayHost>): GatewayEntry[] {
+    return Array.from(hosts, gatewayEntry);
+}
+
+/** The entry of one node. */
+export function gatewayEntry({ id, name, problem, running }: GatewayHost): GatewayEntry {
+    return {
+        id,
+        name,
+        ...(problem && { problem: { code: problem.code, text: problem.message } }),
+        ...(running && { gateway: running.overview }),
+    };
+}
+
+/** Each gateway that runs, once. */
+export function runningGateways(hosts: Iterable<GatewayHost>): Gateway[] {
+    return [...new Set(Array.from(hosts, ({ running }) => running))].filter((gateway) => gateway !== undefined);
+}

@@ -1,0 +1,67 @@
+import type { NodeAPI } from "node-red";
+import { describeThrown } from "../errors";
+import { type DeviceFilter, deviceFilters } from "../gateway/device-listing";
+import { diagnosticsBundle } from "./diagnostics";
+import type { GatewayHost } from "./gateway-host";
+import { gatewayEntries, runningGateways } from "./gateway-listing";
+import { LogRing } from "./log-ring";
+import { renderMetrics } from "./prometheus";
+
+const nodeTypes = ["gateway-config", "device-event-out", "device-command-in", "gateway-notify-in", "dm-responder"];
+
+/**
+ * What an operator or a monitoring system can read, each behind the permission `gateway-config.read`:
+ *
+ * - `GET wiotp-gateway/metrics`: all gateways, in the text format of Prometheus
+ * - `GET wiotp-gateway/state`: the same numbers and more as JSON
+ * - `GET wiotp-gateway/diagnostics`: a file for a support ticket
+ * - `GET gateway-config/:id/history`: the last hour of one gateway, for charts
+ * - `GET gateway-config/:id/devices?search=…&state=…&page=…`: its devices, 200 at a time
+ * - `GET gateway-config/:id/notifications`: the platform's last notifications
+ */
+export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, GatewayHost>): void {
+    const mayRead = RED.auth.needsPermission("gateway-config.read");
+    const log = new LogRing(RED, nodeTypes);
+
+    RED.httpAdmin.get("/wiotp-gateway/metrics", mayRead, (_request, response) => {
+        renderMetrics(runningGateways(hosts.values()).map(({ overview }) => overview))
+            .then(({ contentType, text }) => response.set("Content-Type", contentType).send(text))
+            .catch((thrown: unknown) => response.status(500).json({ error: describeThrown(thrown) }));
+    });
+
+    RED.httpAdmin.get("/wiotp-gateway/state", mayRead, (_request, response) => {
+        response.json({ gateways: gatewayEntries(hosts.values()) });
+    });
+
+    RED.httpAdmin.get("/wiotp-gateway/diagnostics", mayRead, (_request, response) => {
+        response.attachment("wiotp-gateway-diagnostics.json").json(diagnosticsBundle(RED, hosts.values(), log.lines));
+    });
+
+    RED.httpAdmin.get("/gateway-config/:id/history", mayRead, (request, response) => {
+        const gateway = hosts.get(String(request.params.id))?.running;
+        if (gateway) response.json(gateway.history);
+        else response.status(404).json({ error: "not running" });
+    });
+
+    RED.httpAdmin.get("/gateway-config/:id/devices", mayRead, (request, response) => {
+        const gateway = hosts.get(String(request.params.id))?.running;
+        const { search, state, page } = request.query;
+        if (!gateway) {
+            response.status(404).json({ error: "not running" });
+            return;
+        }
+        const filter = deviceFilters.find((candidate): candidate is DeviceFilter => candidate === state);
+        response.json(gateway.devices({ search: typeof search === "string" ? search : "", ...(filter && { filter }), page: pageOf(page) }));
+    });
+
+    RED.httpAdmin.get("/gateway-config/:id/notifications", mayRead, (request, response) => {
+        const gateway = hosts.get(String(request.params.id))?.running;
+        if (gateway) response.json(gateway.recentNotifications.items);
+        else response.status(404).json({ error: "not running" });
+    });
+}
+
+function pageOf(value: unknown): number {
+    const page = typeof value === "string" ? Number(value) : 0;
+    return Number.isSafeInteger(page) && page >= 0 ? page : 0;
+}

@@ -1,0 +1,88 @@
+import type { MetricType } from "prom-client";
+import type { GatewayOverview } from "../gateway/gateway-overview";
+
+/** A number of each gateway, or one for each value of a label. */
+type Read = (overview: GatewayOverview) => number | Readonly<Record<string, number>>;
+
+interface MetricDefinition {
+    readonly name: string;
+    readonly help: string;
+    readonly kind: "counter" | "gauge";
+    /** The label of a metric that has several values for each gateway. */
+    readonly label?: string;
+    readonly read: Read;
+}
+
+/** Every metric but the histogram. The labels are bounded: gateways that run, return codes and reasons this version knows. */
+const definitions: readonly MetricDefinition[] = [
+    gauge("up", "Whether the gateway is connected to the platform", ({ connection }) => (connection.phase === "online" ? 1 : 0)),
+    counter("events_accepted_total", "Events taken from the flows", ({ totals }) => totals.eventsAccepted),
+    counter("events_published_total", "Events that the platform took", ({ totals }) => totals.eventsPublished),
+    counter("events_stored_total", "Events that had to be written to the outbox file", ({ outbox }) => outbox.storedTotal),
+    counter("events_expired_total", "Events that grew too old before they could be delivered", ({ outbox }) => outbox.expiredTotal),
+    counter("events_dropped_total", "Events dropped from a full outbox to make room", ({ outbox }) => outbox.droppedTotal),
+    gauge("outbox_events", "Events that are not acknowledged yet", ({ outbox }) => outbox.events),
+    gauge("outbox_bytes", "Payload bytes that are not acknowledged yet", ({ outbox }) => outbox.bytes),
+    gauge("outbox_limit_bytes", "Payload bytes that the outbox keeps at most", ({ outbox }) => outbox.maxBytes),
+    gauge("outbox_in_flight", "Events sent and not acknowledged yet", ({ outbox }) => outbox.inFlight),
+    gauge("outbox_held_bytes", "Payload bytes of devices that are held", ({ outbox }) => outbox.heldBytes),
+    gauge("outbox_failing", "Whether the outbox file cannot be used at present", ({ outbox }) => (outbox.problem ? 1 : 0)),
+    gauge("devices", "Devices that the gateway remembers", ({ devices }) => devices.remembered),
+    gauge("devices_held", "Devices whose events wait after a failed registration", ({ devices }) => devices.held),
+    counter("commands_received_total", "Commands received from the platform", ({ totals }) => totals.commandsReceived),
+    {
+        ...counter("refused_total", "Refusals by the platform, by return code", ({ totals }) => totals.refused),
+        label: "rc",
+    },
+    {
+        ...counter("reconnects_total", "Attempts to connect again, by reason", ({ totals }) => totals.reconnects),
+        label: "reason",
+    },
+];
+
+function counter(name: string, help: string, read: Read): MetricDefinition {
+    return { name: `wiotp_gateway_${name}`, help, kind: "counter", read };
+}
+
+function gauge(name: string, help: string, read: Read): MetricDefinition {
+    return { name: `wiotp_gateway_${name}`, help, kind: "gauge", read };
+}
+
+/** The metrics of all gateways in the text format of Prometheus; the client library is loaded at the first call. */
+export async function renderMetrics(overviews: readonly GatewayOverview[]): Promise<{ contentType: string; text: string }> {
+    const { Counter, Gauge, Registry } = await import("prom-client");
+    const registry = new Registry();
+    const registers = [registry];
+    for (const { name, help, kind, label, read } of definitions) {
+        const labelNames = ["gateway", ...(label === undefined ? [] : [label])];
+        const metric =
+            kind === "counter" ? new Counter({ name, help, labelNames, registers }) : new Gauge({ name, help, labelNames, registers });
+        for (const overview of overviews) {
+            const value = read(overview);
+            const values = typeof value === "number" ? { "": value } : value;
+            for (const [labelled, each] of Object.entries(values)) {
+                metric.inc({ gateway: overview.clientId, ...(label !== undefined && { [label]: labelled }) }, each);
+            }
+        }
+    }
+
+    /** A histogram that was counted elsewhere; the library's own can only count one observation at a time. */
+    class CountedHistogram extends Gauge {
+        override async get() {
+            const about = await super.get();
+            const values = overviews.flatMap((overview) => histogramValues(about.name, overview));
+            return { ...about, type: "histogram" as unknown as MetricType, values };
+        }
+    }
+    new CountedHistogram({ name: "wiotp_gateway_puback_seconds", help: "From sending an event to its acknowledgement", registers });
+    return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+function histogramValues(name: string, { clientId, totals: { puback } }: GatewayOverview) {
+    const buckets: (readonly [number | string, number])[] = [...puback.buckets, ["+Inf", puback.count]];
+    return [
+        ...buckets.map(([le, value]) => ({ metricName: `${name}_bucket`, labels: { gateway: clientId, le }, value })),
+        { metricName: `${name}_sum`, labels: { gateway: clientId }, value: puback.sumS },
+        { metricName: `${name}_count`, labels: { gateway: clientId }, value: puback.count },
+    ];
+}

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { GatewayHistory } from "../../../src/gateway/gateway-history";
+import { GatewayStatistics } from "../../../src/gateway/gateway-statistics";
+import { LatencyHistogram } from "../../../src/gateway/latency-histogram";
+import { FakeClock } from "../../support/fake-clock";
+
+describe("gateway statistics", () => {
+    const network = { code: "GW_NETWORK", text: "" } as const;
+
+    it("counts each attempt to connect again once, by its reason, and not the first connection", () => {
+        const statistics = new GatewayStatistics(new FakeClock());
+        statistics.connectionChanged({ phase: "connecting" });
+        statistics.connectionChanged({ phase: "online", sessionPresent: false });
+        statistics.connectionChanged({ phase: "waiting", reason: network, retryInMs: 1000 });
+        statistics.connectionChanged({ phase: "connecting", reason: network });
+        statistics.connectionChanged({ phase: "waiting", reason: { code: "GW_AUTH", text: "" }, retryInMs: 60_000 });
+        statistics.connectionChanged({ phase: "connecting", reason: { code: "GW_AUTH", text: "" } });
+        statistics.connectionChanged({ phase: "online", sessionPresent: false });
+        // A connection renewed on purpose is told twice: when it parts and when the next one is dialled.
+        statistics.connectionChanged({ phase: "connecting", reason: network });
+        statistics.connectionChanged({ phase: "connecting", reason: network });
+        assert.deepEqual(statistics.totals(0).reconnects, { network: 2, "not-authorised": 1 });
+    });
+
+    it("tells since when the gateway is online or not, not since the last attempt", () => {
+        const clock = new FakeClock();
+        const statistics = new GatewayStatistics(clock);
+        const start = clock.now();
+        statistics.connectionChanged({ phase: "connecting" });
+        clock.advance(5_000);
+        statistics.connectionChanged({ phase: "waiting", reason: network, retryInMs: 1 });
+        assert.equal(statistics.since, start);
+        statistics.connectionChanged({ phase: "online", sessionPresent: false });
+        assert.equal(statistics.since, start + 5_000);
+    });
+
+    it("keeps the number of return codes bounded, whatever the platform sends", () => {
+        const statistics = new GatewayStatistics(new FakeClock());
+        for (let rc = 0; rc < 1_000; rc++) statistics.notificationReceived({ rc });
+        statistics.notificationReceived({});
+        const { refused, notificationsReceived } = statistics.totals(0);
+        assert.deepEqual(Object.keys(refused).sort(), ["100", "173", "177", "180", "276", "289", "other"]);
+        assert.deepEqual([refused.other, notificationsReceived], [995, 1_001]);
+    });
+
+    it("counts as published what left the outbox and what never passed it", () => {
+        const statistics = new GatewayStatistics(new FakeClock());
+        statistics.eventHandedOver();
+        statistics.eventAcknowledged(1);
+        assert.equal(statistics.totals(7).eventsPublished, 8);
+    });
+});
+
+describe("latency histogram", () => {
+    it("has in each bucket all durations up to its bound", () => {
+        fc.assert(
+            fc.property(fc.array(fc.double({ min: 0, max: 100_000, noNaN: true })), (durations) => {
+                const histogram = new LatencyHistogram();
+                for (const duration of durations) histogram.add(duration);
+                const { buckets, count, sumS } = histogram.counts;
+                assert.equal(count, durations.length);
+                assert.ok(Math.abs(sumS - durations.reduce((sum, each) => sum + each, 0) / 1000) < 1e-6);
+                for (const [boundS, inBucket] of buckets) {
+                    assert.equal(inBucket, durations.filter((duration) => duration <= boundS * 1000).length);
+                }
+            }),
+        );
+    });
+});
+
+describe("gateway history", () => {
+    it("keeps an hour and no more, and stops when closed", () => {
+        const clock = new FakeClock();
+        const history = new GatewayHistory(clock, () => ({
+            at: clock.now(),
+            isOnline: true,
+            queued: 0,
+            eventsAccepted: 0,
+            eventsPublished: 0,
+        }));
+        history.start();
+        for (let step = 0; step < 1_000; step++) clock.advance(5_000);
+        const times = history.items.map(({ at }) => at);
+        assert.equal(times.length, 720);
+        assert.equal((times.at(-1) ?? 0) - (times[0] ?? 0), 719 * 5_000);
+        history.close();
+        clock.advance(60_000);
+        assert.equal(history.items.at(-1)?.at, times.at(-1));
+    });
+});
