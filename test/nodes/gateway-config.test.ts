@@ -84,6 +84,23 @@ describe("gateway-config", () => {
         assert.equal(simulator.observed.total("connect"), 1);
     });
 
+    it("shares one connection between the instances of a subflow that holds it", async () => {
+        await load(
+            [
+                { id: "sub", type: "subflow", name: "machine", in: [{ wires: [{ id: "inner" }] }], out: [] },
+                gatewayNode(simulator.port, { id: "innerGateway", z: "sub", orgId: "${ORG}" }),
+                eventNode({ id: "inner", z: "sub", gateway: "innerGateway" }),
+                ...["one", "two"].map((id) => ({ id, type: "subflow:sub", env: [{ name: "ORG", type: "str", value: "org" }] })),
+                ...observers,
+            ],
+            { innerGateway: { token: "s3cret" } },
+        );
+        for (const id of ["one", "two"]) node(id).receive({ typeId: "pump", deviceId: id, payload: 1 });
+        const published = () => simulator.observed.packets().filter(({ command }) => command === "publish");
+        await waitFor(() => published().length === 2, "an event from each instance");
+        assert.equal(simulator.observed.total("connect"), 1);
+    });
+
     it("reports settings that are not valid once the Catch nodes are there", async () => {
         await load([gatewayNode(simulator.port, { keepAlive: "0" }), eventNode(), ...observers], good);
         const error = await new Inbox("caught").next();

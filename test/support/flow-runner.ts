@@ -36,7 +36,7 @@ export function withRuntime(): void {
 
 /** A tab around the nodes, without which Catch, Status and Complete nodes do not work. */
 function onTab(nodes: readonly FlowNode[]): FlowNode[] {
-    const isConfig = (node: FlowNode) => node.type === "gateway-config" || node.type === "tls-config";
+    const isConfig = (node: FlowNode) => ["gateway-config", "tls-config", "subflow"].includes(node.type);
     return [
         { id: "tab", type: "tab", label: "test" },
         ...nodes.map((node) => (isConfig(node) ? node : { z: "tab", wires: [], x: 0, y: 0, ...node })),
