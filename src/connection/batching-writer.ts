@@ -10,9 +10,14 @@ interface Batch {
     readonly reusable?: Buffer;
 }
 
+/** How many turns of the event loop a busy sender may add to a batch: well below a millisecond. */
+const maxTurns = 16;
+
 /**
- * Collects the many small writes of one turn of the event loop (MQTT.js makes six for each publish) into few buffers and
- * hands them to the socket once per turn, one at a time, so that progress on a slow link can be seen.
+ * Collects many small writes (MQTT.js makes six for each publish) into few buffers: those of one turn of the event loop, and
+ * of the turns that follow as long as each of them adds something, since Node-RED delivers each message in a turn of its own.
+ * That halves the CPU time of a publish (measured: from 20 to 10 µs when each has its turn, most of it system calls).
+ * Hands the buffers to the socket one at a time, so that progress on a slow link can be seen.
  */
 export class BatchingWriter {
     readonly #target: Writable;
@@ -22,6 +27,8 @@ export class BatchingWriter {
     #filled = 0;
     #spare: Buffer | undefined;
     #turn: NodeJS.Immediate | undefined;
+    #turns = 0;
+    #bytesAtLastTurn = 0;
     #writing = false;
     #waitingBytes = 0;
     #writtenBytes = 0;
@@ -48,7 +55,7 @@ export class BatchingWriter {
     write(chunk: string | Uint8Array, encoding: BufferEncoding = "utf8"): boolean {
         if (typeof chunk === "string") this.#append(chunk, encoding);
         else this.#appendBytes(chunk);
-        if (!this.#turn && !this.#writing) this.#turn = setImmediate(() => this.flush());
+        if (!this.#turn && !this.#writing) this.#turn = setImmediate(this.#endTurn);
         if (this.#waitingBytes >= highWaterBytes) this.#askedToPause = true;
         return !this.#askedToPause;
     }
@@ -57,6 +64,8 @@ export class BatchingWriter {
     flush(): void {
         clearImmediate(this.#turn);
         this.#turn = undefined;
+        this.#turns = 0;
+        this.#bytesAtLastTurn = 0;
         if (this.#writing) return;
         if (this.#queue.length === 0) this.#seal();
         const batch = this.#queue.shift();
@@ -81,6 +90,15 @@ export class BatchingWriter {
         this.#filled = 0;
         this.#whenEmpty = undefined;
     }
+
+    readonly #endTurn = (): void => {
+        const isBusy = this.#waitingBytes > this.#bytesAtLastTurn && this.#queue.length === 0;
+        if (isBusy && this.#turns < maxTurns) {
+            this.#turns++;
+            this.#bytesAtLastTurn = this.#waitingBytes;
+            this.#turn = setImmediate(this.#endTurn);
+        } else this.flush();
+    };
 
     #append(text: string, encoding: BufferEncoding): void {
         // Three bytes are the most that one UTF-16 unit takes in UTF-8: cheaper than measuring each of the short strings.

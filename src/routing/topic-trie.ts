@@ -1,11 +1,12 @@
 import { topicLevels } from "./topic-filter";
 
+/** A level of the tree. A gateway of ten thousand devices has fifty thousand of them, nearly all with one child only. */
 interface Branch<Value> {
-    readonly children: Map<string, Branch<Value>>;
+    children?: Map<string, Branch<Value>>;
     /** The values of the filter that ends here. */
-    readonly values: Set<Value>;
+    values?: Set<Value>;
     /** The values of the filter that ends here with `#`. */
-    readonly rest: Set<Value>;
+    rest?: Set<Value>;
 }
 
 /**
@@ -13,7 +14,7 @@ interface Branch<Value> {
  * of filters.
  */
 export class TopicTrie<Value> {
-    readonly #root: Branch<Value> = emptyBranch();
+    readonly #root: Branch<Value> = {};
 
     /** Adds a value under a filter; adding it again under the same filter changes nothing. */
     add(filter: string, value: Value): void {
@@ -22,14 +23,16 @@ export class TopicTrie<Value> {
         if (endsOpen) levels.pop();
         let branch = this.#root;
         for (const level of levels) {
+            branch.children ??= new Map();
             let child = branch.children.get(level);
             if (!child) {
-                child = emptyBranch();
+                child = {};
                 branch.children.set(level, child);
             }
             branch = child;
         }
-        (endsOpen ? branch.rest : branch.values).add(value);
+        if (endsOpen) branch.rest = (branch.rest ?? new Set()).add(value);
+        else branch.values = (branch.values ?? new Set()).add(value);
     }
 
     /** Removes a value from under a filter, and the branches nobody needs any more. */
@@ -61,33 +64,32 @@ function collect<Value>(branch: Branch<Value>, levels: readonly string[], depth:
     const level = levels[depth];
     // Wildcards in the first level do not reach the server's own topics.
     const wildcards = depth > 0 || level?.startsWith("$") !== true;
-    if (wildcards && branch.rest.size > 0) hits.push(branch.rest);
+    if (wildcards && branch.rest) hits.push(branch.rest);
     if (level === undefined) {
-        if (branch.values.size > 0) hits.push(branch.values);
+        if (branch.values) hits.push(branch.values);
         return;
     }
-    const exact = branch.children.get(level);
+    const exact = branch.children?.get(level);
     if (exact) collect(exact, levels, depth + 1, hits);
-    const any = wildcards && level !== "+" ? branch.children.get("+") : undefined;
+    const any = wildcards && level !== "+" ? branch.children?.get("+") : undefined;
     if (any) collect(any, levels, depth + 1, hits);
 }
 
 function removeFrom<Value>(branch: Branch<Value>, levels: readonly string[], depth: number, endsOpen: boolean, value: Value): void {
     const level = levels[depth];
     if (level === undefined) {
-        (endsOpen ? branch.rest : branch.values).delete(value);
+        const ending = endsOpen ? "rest" : "values";
+        branch[ending]?.delete(value);
+        if (branch[ending]?.size === 0) delete branch[ending];
         return;
     }
-    const child = branch.children.get(level);
+    const child = branch.children?.get(level);
     if (!child) return;
     removeFrom(child, levels, depth + 1, endsOpen, value);
-    if (isBare(child)) branch.children.delete(level);
+    if (isBare(child)) branch.children?.delete(level);
+    if (branch.children?.size === 0) delete branch.children;
 }
 
-function isBare<Value>(branch: Branch<Value>): boolean {
-    return branch.children.size === 0 && branch.values.size === 0 && branch.rest.size === 0;
-}
-
-function emptyBranch<Value>(): Branch<Value> {
-    return { children: new Map(), values: new Set(), rest: new Set() };
+function isBare<Value>({ children, values, rest }: Branch<Value>): boolean {
+    return !children && !values && !rest;
 }

@@ -14,7 +14,10 @@ class Load {
     readonly settledTwice: number[] = [];
     #next = 0;
 
-    constructor(readonly connection: GatewayConnection) {}
+    constructor(
+        readonly connection: GatewayConnection,
+        readonly qos: 1 | 2 = 1,
+    ) {}
 
     publish(count: number): void {
         for (let i = 0; i < count; i++) this.#send(this.#next++);
@@ -26,7 +29,7 @@ class Load {
 
     #send(number: number): void {
         let settled = false;
-        this.connection.publish(`evt/${number}`, `${number}`, 1, (error) => {
+        this.connection.publish(`evt/${number}`, `${number}`, this.qos, (error) => {
             if (settled) this.settledTwice.push(number);
             settled = true;
             if (!error) this.acknowledged.add(number);
@@ -76,6 +79,43 @@ describe("a bad line", () => {
         await waitFor(() => load.acknowledged.size === load.sent, "every event to be acknowledged");
         assert.deepEqual(load.settledTwice, []);
         await waitFor(() => new Set(receiver.recorder.topics).size === load.sent, "every event to arrive");
+    });
+
+    it("loses nothing with QoS 2 in a durable session either: no id is taken for that of an earlier publish", async () => {
+        const receiver = await connections.online("receiver2", { port: broker.port });
+        await receiver.connection.subscribe("evt/+", 2);
+        const { connection } = await connections.online("reset2", { port: line.port, clock: new FastClock(20), cleanSession: false });
+        const load = new Load(connection, 2);
+        for (let round = 0; round < 3; round++) {
+            await waitFor(() => connection.isOnline, "the connection");
+            const passed = line.passedBytes;
+            load.publish(300);
+            await waitFor(() => line.passedBytes > passed + 2_000, "some events on their way");
+            line.reset();
+        }
+        await waitFor(() => load.acknowledged.size === load.sent, "every event to be acknowledged");
+        assert.deepEqual(load.settledTwice, []);
+        await waitFor(() => new Set(receiver.recorder.topics).size === load.sent, "every event to arrive");
+        for (const { topic, payload } of receiver.recorder.messages) assert.equal(topic, `evt/${payload}`);
+    });
+
+    it("brings each message of QoS 2 once to a durable session, however often it is reset", async () => {
+        const { connection, recorder } = await connections.online("once", {
+            port: line.port,
+            clock: new FastClock(20),
+            cleanSession: false,
+        });
+        await connection.subscribe("once/+", 2);
+        const sender = await connections.online("sender", { port: broker.port });
+        for (let round = 0; round < 3; round++) {
+            await waitFor(() => connection.isOnline, "the connection");
+            const before = recorder.messages.length;
+            for (let i = 0; i < 300; i++) sender.connection.publish(`once/${round * 300 + i}`, "x", 2, () => {});
+            await waitFor(() => recorder.messages.length > before + 20, "some messages");
+            line.reset();
+        }
+        await waitFor(() => new Set(recorder.topics).size === 900, "every message");
+        assert.equal(recorder.messages.length, 900);
     });
 
     it("survives a broker that crashes and comes back under load", async () => {

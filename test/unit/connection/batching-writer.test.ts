@@ -4,6 +4,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { BatchingWriter } from "../../../src/connection/batching-writer";
 
+async function turns(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await turn();
+}
+
 /** A socket that takes a buffer only when the test says so. */
 class SlowSocket extends Writable {
     readonly taken: Buffer[] = [];
@@ -31,11 +35,36 @@ describe("batching writer", () => {
         writer.write("é", "utf8");
         writer.write(Buffer.of(3));
         assert.equal(writer.waitingBytes, 5);
-        await turn();
+        await turns(2);
         assert.deepEqual(socket.taken, [Buffer.from([1, 2, 0xc3, 0xa9, 3])]);
         await turn();
         assert.equal(writer.waitingBytes, 0);
         assert.equal(writer.writtenBytes, 5);
+    });
+
+    it("goes on collecting while each turn adds something, but not for long", async () => {
+        const socket = new SlowSocket();
+        const writer = new BatchingWriter(socket, assert.fail);
+        for (let i = 0; i < 5; i++) {
+            writer.write(Buffer.of(i));
+            await turn();
+        }
+        await turn();
+        assert.deepEqual(socket.taken, [Buffer.of(0, 1, 2, 3, 4)]);
+        for (let i = 0; i < 100; i++) {
+            writer.write(Buffer.of(i));
+            await turn();
+        }
+        assert.ok(socket.taken.length >= 5, `${socket.taken.length} batches`);
+    });
+
+    it("does not wait for more when a batch is full", async () => {
+        const socket = new SlowSocket();
+        const writer = new BatchingWriter(socket, assert.fail);
+        writer.write(Buffer.alloc(10_000));
+        writer.write(Buffer.alloc(10_000));
+        await turn();
+        assert.equal(socket.taken.length, 2);
     });
 
     it("keeps every byte in order, whatever the sizes", async () => {
@@ -68,11 +97,11 @@ describe("batching writer", () => {
         const writer = new BatchingWriter(socket, () => {});
         for (let i = 0; i < 5; i++) {
             writer.write(Buffer.alloc(10_000, i));
-            await turn();
+            await turns(2);
         }
         for (let i = 0; i < 10; i++) {
             socket.takeMore();
-            await turn();
+            await turns(2);
         }
         assert.deepEqual(Buffer.concat(socket.taken), Buffer.concat([0, 1, 2, 3, 4].map((i) => Buffer.alloc(10_000, i))));
     });
@@ -86,7 +115,7 @@ describe("batching writer", () => {
         assert.equal(writer.write(Buffer.alloc(40_000)), false);
         assert.equal(writer.write(Buffer.alloc(1)), false);
         for (let i = 0; i < 10; i++) {
-            await turn();
+            await turns(2);
             socket.takeMore();
         }
         await turn();
