@@ -5,7 +5,7 @@ import type { RequestData } from "../protocol/management-request";
 import { isLinkLoss } from "./link";
 import type { OwnRequest } from "./own-requests";
 import type { Pacer } from "./pacer";
-import type { FlowOutcome, ManagedCounts } from "./responder";
+import type { FlowOutcome } from "./responder";
 
 /** What is sent for a device without being asked for. */
 export interface ManagePlan {
@@ -135,17 +135,9 @@ export class ManagedDevices {
         if (device?.lifetimeEndMs !== undefined) device.dueMs = device.lifetimeEndMs - restartMarginMs;
     }
 
-    /** How many devices are in which condition, for each owner. */
-    counts<Owner>(ownerOf: (device: DeviceAddress) => Owner | undefined): Map<Owner, ManagedCounts> {
-        const tally = new Map<Owner, { managed: number; pending: number; rejected: number }>();
-        for (const [key, { phase }] of this.#devices) {
-            const owner = phase === "unmanaged" ? undefined : ownerOf(parseDeviceKey(key));
-            if (phase === "unmanaged" || owner === undefined) continue;
-            const counts = tally.get(owner) ?? { managed: 0, pending: 0, rejected: 0 };
-            counts[phase === "waiting" ? "pending" : phase]++;
-            tally.set(owner, counts);
-        }
-        return tally;
+    /** Tells the condition of each device that is kept managed. */
+    forEach(tell: (device: DeviceAddress, phase: "waiting" | "managed" | "rejected", rc: number | undefined) => void): void {
+        for (const [key, { phase, reportedRc }] of this.#devices) if (phase !== "unmanaged") tell(parseDeviceKey(key), phase, reportedRc);
     }
 
     #refresh(key: string, device: Device): void {

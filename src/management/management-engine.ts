@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock";
+import type { Clock } from "../clock";
 import { GatewayError, toGatewayError } from "../errors";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { parseManagementMessage } from "../protocol/management";
@@ -12,7 +12,8 @@ import { OwnRequests } from "./own-requests";
 import { type Pace, Pacer } from "./pacer";
 import { PlatformRequests } from "./platform-requests";
 import { RequestDispatcher } from "./request-dispatcher";
-import type { FlowOutcome, ManagedCounts, Responder, ResponderListener, ResponderOptions } from "./responder";
+import type { FlowOutcome, Responder, ResponderListener, ResponderOptions } from "./responder";
+import { CountReports, tally } from "./responder-counts";
 import { TargetTable } from "./target-table";
 
 /** What device management works with. */
@@ -42,32 +43,29 @@ export interface AttachedResponder {
     detach(): void;
 }
 
-interface Attached extends Responder {
-    /** The counts it was told last. */
-    reported: string;
-}
-
 const defaultPace: Pace = { perSecond: 50, maxUnderWay: 16 };
 const defaultRequestTimeoutMs = 60_000;
-const reportEveryMs = 250;
 
 /** Device management of one gateway and of every device behind it, for all its responders. */
 export class ManagementEngine {
     readonly #parts: ManagementParts;
-    readonly #targets: TargetTable<Attached>;
-    readonly #responders = new Set<Attached>();
+    readonly #targets: TargetTable<Responder>;
+    readonly #responders = new Set<Responder>();
     readonly #requests: PlatformRequests;
     readonly #own: OwnRequests;
     readonly #firmware: FirmwareDevices;
     readonly #managed: ManagedDevices;
     readonly #dispatcher: RequestDispatcher;
-    #reportTimer: Timer | undefined;
+    readonly #reports: CountReports;
 
     constructor(parts: ManagementParts) {
         const { clock, link, pace = defaultPace, requestTimeoutMs = defaultRequestTimeoutMs } = parts;
         this.#parts = parts;
         this.#targets = new TargetTable(parts.gateway);
-        this.#requests = new PlatformRequests(clock, link);
+        this.#reports = new CountReports(clock, this.#responders, () =>
+            tally(this.#managed, this.#requests, (device) => this.#owner(device)),
+        );
+        this.#requests = new PlatformRequests(clock, link, () => this.#reports.changed());
         this.#own = new OwnRequests(clock, link, parts.createId, requestTimeoutMs);
         this.#firmware = new FirmwareDevices(clock, parts.store, new Pacer(clock, pace), {
             send: (request, settle) => this.#own.send(request, settle),
@@ -82,7 +80,7 @@ export class ManagementEngine {
             send: (request, settle) => this.#own.send(request, settle),
             failed: ({ typeId, deviceId }, error) =>
                 this.#owner({ typeId, deviceId })?.listener.raised(error, { typeId, deviceId, action: "manage" }),
-            changed: () => this.#reportLater(),
+            changed: () => this.#reports.changed(),
         });
         this.#dispatcher = new RequestDispatcher({
             requests: this.#requests,
@@ -94,7 +92,7 @@ export class ManagementEngine {
 
     /** Adds a responder. Two with the same target are both told that they are in conflict and get nothing. */
     attach(options: ResponderOptions, listener: ResponderListener): AttachedResponder {
-        const responder: Attached = { options, listener, reported: "" };
+        const responder: Responder = { options, listener };
         this.#responders.add(responder);
         this.#tellConflicts(this.#targets.add(options.target, responder));
         const device = this.#targets.singleDevice(options.target);
@@ -136,8 +134,7 @@ export class ManagementEngine {
         this.#requests.close();
         this.#own.close();
         this.linkDown();
-        this.#reportTimer?.cancel();
-        this.#reportTimer = undefined;
+        this.#reports.close();
     }
 
     /** A device showed up, by its key; cheap for a known one. */
@@ -158,7 +155,7 @@ export class ManagementEngine {
         else if (message.kind === "request") this.#dispatcher.received(message.request, { topic, payload, isReplayed });
     }
 
-    #input(responder: Attached, message: FlowMessage, settle: (outcome: FlowOutcome) => void): void {
+    #input(responder: Responder, message: FlowMessage, settle: (outcome: FlowOutcome) => void): void {
         try {
             const parsed = parseFlowMessage(message, this.#fallback(responder));
             if (parsed.kind === "answer") this.#dispatcher.answered(responder, parsed, settle);
@@ -175,7 +172,7 @@ export class ManagementEngine {
     }
 
     #request(
-        responder: Attached,
+        responder: Responder,
         device: DeviceAddress,
         action: OwnAction,
         payload: unknown,
@@ -211,42 +208,25 @@ export class ManagementEngine {
         return requestData("manage", { lifetime: lifetimeS, supports, deviceInfo, metadata }, this.#parts.clock.now()) ?? {};
     }
 
-    #fallback({ options: { target } }: Attached): Partial<DeviceAddress> {
+    #fallback({ options: { target } }: Responder): Partial<DeviceAddress> {
         if (target.kind === "gateway") return this.#parts.gateway;
         return { ...(target.typeId && { typeId: target.typeId }), ...(target.deviceId && { deviceId: target.deviceId }) };
     }
 
-    #owner(device: DeviceAddress): Attached | undefined {
+    #owner(device: DeviceAddress): Responder | undefined {
         const match = this.#targets.find(device);
         return match.kind === "one" ? match.owner : undefined;
     }
 
-    #detach(responder: Attached): void {
+    #detach(responder: Responder): void {
         if (!this.#responders.delete(responder)) return;
         this.#tellConflicts(this.#targets.remove(responder.options.target, responder));
         this.#managed.plansChanged();
     }
 
-    #tellConflicts(owners: ReadonlySet<Attached>): void {
+    #tellConflicts(owners: ReadonlySet<Responder>): void {
         const text =
             "Several dm-responder nodes have the same target, so none of them gets its requests. Change the target of all but one.";
         for (const { listener } of owners) listener.conflictChanged(owners.size > 1 ? new GatewayError("GW_CONFIG", text) : undefined);
     }
-
-    #reportLater(): void {
-        this.#reportTimer ??= this.#parts.clock.setTimer(reportEveryMs, () => {
-            this.#reportTimer = undefined;
-            const counts = this.#managed.counts((device) => this.#owner(device));
-            for (const responder of this.#responders) reportCounts(responder, counts.get(responder));
-        });
-    }
-}
-
-const noDevices: ManagedCounts = { managed: 0, pending: 0, rejected: 0 };
-
-function reportCounts(responder: Attached, counts: ManagedCounts = noDevices): void {
-    const text = JSON.stringify(counts);
-    if (text === responder.reported) return;
-    responder.reported = text;
-    responder.listener.countsChanged(counts);
 }

@@ -32,15 +32,18 @@ const maxAnsweredCharacters = 8_000_000;
 export class PlatformRequests {
     readonly #clock: Clock;
     readonly #link: ManagementLink;
+    readonly #changed: () => void;
     readonly #waiting = new Map<string, WaitingRequest>();
     readonly #answered = new Map<string, Answered>();
     readonly #unsent = new Set<Answered>();
     #answeredCharacters = 0;
     #isLinkUp = false;
 
-    constructor(clock: Clock, link: ManagementLink) {
+    /** @param changed called when a request begins or ends to wait for a flow */
+    constructor(clock: Clock, link: ManagementLink, changed: () => void) {
         this.#clock = clock;
         this.#link = link;
+        this.#changed = changed;
     }
 
     /** Sends the answers that wait for a connection. */
@@ -79,6 +82,11 @@ export class PlatformRequests {
         return answered !== undefined || this.#waiting.has(key);
     }
 
+    /** The devices of the requests that flows are working on, one for each request. */
+    *waitingDevices(): Iterable<DeviceAddress> {
+        for (const { request } of this.#waiting.values()) yield request;
+    }
+
     /** Whether no more requests can be given to flows. */
     get isFull(): boolean {
         return this.#waiting.size >= maxWaiting;
@@ -91,6 +99,7 @@ export class PlatformRequests {
             this.#settle(request.reqId, request, { rc: 500, message }, true);
         });
         this.#waiting.set(keyOf(request, request.reqId.value), { request, timer });
+        this.#changed();
     }
 
     /**
@@ -139,7 +148,7 @@ export class PlatformRequests {
         const payload = encode(device, answer, reqId);
         const key = keyOf(device, reqId.value);
         this.#waiting.get(key)?.timer.cancel();
-        this.#waiting.delete(key);
+        if (this.#waiting.delete(key)) this.#changed();
         const answered: Answered = { device, payload, isTimeout, settle };
         this.#answered.set(key, answered);
         this.#answeredCharacters += key.length + payload.length;

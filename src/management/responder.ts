@@ -50,11 +50,17 @@ export interface FirmwareReport extends DeviceAddress {
     readonly step: string;
 }
 
-/** How many of a responder's devices are in which condition. */
-export interface ManagedCounts {
+/** What a responder has to do with. */
+export interface ResponderCounts {
+    /** Devices that the platform manages. */
     readonly managed: number;
+    /** Devices whose manage request waits for its turn, its answer or its next attempt. */
     readonly pending: number;
+    /** Devices that the platform does not want to manage, and the code it gave for one of them. */
     readonly rejected: number;
+    readonly rejectedRc?: number;
+    /** Requests of the platform that the flow has not answered yet. */
+    readonly requests: number;
 }
 
 /** What a responder is told. Nothing of this may throw. */
@@ -69,8 +75,8 @@ export interface ResponderListener {
     warned(text: string): void;
     /** The target became ambiguous, or (undefined) unambiguous again. */
     conflictChanged(error: GatewayError | undefined): void;
-    /** The numbers of managed devices changed; called at most a few times a second. */
-    countsChanged(counts: ManagedCounts): void;
+    /** The numbers changed; called at most a few times a second. */
+    countsChanged(counts: ResponderCounts): void;
 }
 
 /** A responder: its settings and who is told. */

@@ -3,7 +3,7 @@ import type { GatewayError } from "../../src/errors";
 import type { FlowMessage } from "../../src/management/flow-message";
 import type { ManagementStore } from "../../src/management/link";
 import { type AttachedResponder, ManagementEngine, type ManagementParts } from "../../src/management/management-engine";
-import type { FirmwareReport, FlowOutcome, FlowRequest, ManagedCounts, ResponderOptions } from "../../src/management/responder";
+import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../src/management/responder";
 import type { DeviceAddress } from "../../src/protocol/identity";
 import { isRecord } from "../../src/protocol/json";
 import type { ManagementAnswer } from "../../src/protocol/management";
@@ -62,7 +62,7 @@ export class TestResponder {
     readonly raised: GatewayError[] = [];
     readonly warnings: string[] = [];
     readonly conflicts: (GatewayError | undefined)[] = [];
-    counts: ManagedCounts | undefined;
+    counts: ResponderCounts | undefined;
     readonly attached: AttachedResponder;
 
     constructor(engine: ManagementEngine, options: Partial<ResponderOptions>) {

@@ -46,7 +46,7 @@ describe("automatic management", () => {
         assert.deepEqual(topics(bench.sent), ["s/id/1/mgmt/manage"]);
         bench.reply(bench.takeOne(), 200);
         bench.clock.advance(300);
-        assert.deepEqual(responder.counts, { managed: 1, pending: 0, rejected: 0 });
+        assert.deepEqual(responder.counts, { managed: 1, pending: 0, rejected: 0, requests: 0 });
         bench.engine.linkDown();
         bench.connect();
         assert.deepEqual(topics(bench.take()), ["s/id/1/mgmt/manage"]);
@@ -109,7 +109,7 @@ describe("automatic management", () => {
                 responder.raised.map(({ code, rc: raised, willRetry }) => ({ code, raised, willRetry })),
                 [{ code: "GW_DM_REJECTED", raised: rc, willRetry: false }],
             );
-            assert.deepEqual(responder.counts, { managed: 0, pending: 0, rejected: 1 });
+            assert.deepEqual(responder.counts, { managed: 0, pending: 0, rejected: 1, rejectedRc: rc, requests: 0 });
         });
     }
 
@@ -147,7 +147,7 @@ describe("automatic management", () => {
         );
         bench.clock.advance(70_000);
         assert.equal(bench.take().length, 3);
-        assert.deepEqual(responder.counts, { managed: 0, pending: 3, rejected: 0 });
+        assert.deepEqual(responder.counts, { managed: 0, pending: 3, rejected: 0, requests: 0 });
     });
 
     it("tries a device again later that is held or refused at its first contact, and reports only the refusal", () => {
@@ -188,7 +188,7 @@ describe("automatic management", () => {
         }
         assert.equal(managed, 5000);
         assert.ok(busiest <= 66, `${busiest} in one second`);
-        assert.deepEqual(responder.counts, { managed: 5000, pending: 0, rejected: 0 });
+        assert.deepEqual(responder.counts, { managed: 5000, pending: 0, rejected: 0, requests: 0 });
     });
 
     it("waits for answers before it sends more", () => {
@@ -214,6 +214,19 @@ describe("automatic management", () => {
         second.attached.detach();
         bench.responder({ ...gateway, metadata: { site: "A" } });
         assert.equal(bench.take().length, 1);
+    });
+
+    it("counts the requests that wait for the flow", () => {
+        const bench = new ManagementBench().connect();
+        const responder = bench.responder();
+        for (const reqId of ["a", "b"]) bench.receive("mgmt/initiate/device/reboot", { reqId });
+        bench.clock.advance(300);
+        assert.equal(responder.counts?.requests, 2);
+        responder.answer();
+        bench.clock.advance(300);
+        assert.equal(responder.counts?.requests, 1);
+        bench.clock.advance(30_000);
+        assert.equal(responder.counts?.requests, 0);
     });
 
     it("leaves a device alone that the flow unmanaged, until the flow manages it again", () => {
