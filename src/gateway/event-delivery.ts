@@ -30,6 +30,8 @@ export interface EventDeliveryParts {
     readonly statistics: GatewayStatistics;
     /** The subscriptions, whose concrete filters may be first contacts as well. */
     readonly filters: () => ContactUser;
+    /** Device management, whose messages may be first contacts, and which wants to know who is there. */
+    readonly management: () => { readonly contacts: ContactUser; deviceUsed(device: string): void };
 }
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
@@ -127,6 +129,7 @@ export class EventDelivery {
         const message = { messageId, nodeId, eventId };
         this.inventory.eventSeen(device, eventId);
         this.#parts.statistics.eventAccepted();
+        this.#parts.management().deviceUsed(device);
         if (qos === 0) {
             this.#direct.send({ device, topic, payload, message }, this.#isReady, this.#counted(settlement));
             return;
@@ -198,8 +201,7 @@ export class EventDelivery {
     }
 
     #firstContacts(): FirstContacts {
-        const { reports, filters } = this.#parts;
-        const nobody: ContactUser = { woken() {}, confirmed() {}, requeued() {}, dropped() {} };
+        const { reports, filters, management } = this.#parts;
         return new FirstContacts(
             {
                 event: {
@@ -224,19 +226,15 @@ export class EventDelivery {
                     requeued: (device) => this.#direct.requeued(device),
                     dropped: (device, error) => this.#direct.dropped(device, error),
                 },
-                subscribe: {
-                    woken: (device) => filters().woken(device),
-                    confirmed: (device) => filters().confirmed(device),
-                    requeued: (device) => filters().requeued(device),
-                    dropped: (device, error) => filters().dropped(device, error),
-                },
-                management: nobody,
+                subscribe: madeLater(filters),
+                management: madeLater(() => management().contacts),
             },
             {
                 knownRefused: (device) => this.outbox.recall(device),
                 reconnectWanted: (reason) => this.#plannedReconnect.begin(reconnectReasons[reason]),
                 deviceChanged: (device, state) => {
                     this.inventory.registrationChanged(device, state);
+                    if (state.phase === "known") management().deviceUsed(device);
                     reports.countsChanged();
                 },
                 unexplainedDrop: () =>
@@ -258,6 +256,16 @@ const reconnectReasons: Readonly<Record<ReconnectReason, ConnectionReason>> = {
         text: "The platform does not answer the registration of several devices; the connection is opened anew so that others can be registered.",
     },
 };
+
+/** A user that exists only when it is first told something, because the parts of a gateway know each other in a circle. */
+function madeLater(user: () => ContactUser): ContactUser {
+    return {
+        woken: (device) => user().woken(device),
+        confirmed: (device) => user().confirmed(device),
+        requeued: (device) => user().requeued(device),
+        dropped: (device, error) => user().dropped(device, error),
+    };
+}
 
 function lateMessage(event: OutboxEvent): LateMessage {
     return { _msgid: event.message.messageId, ...parseDeviceKey(event.device), eventId: event.message.eventId };

@@ -23,6 +23,8 @@ export interface FilterSyncParts {
     /** Where the filters of a durable session are remembered; undefined for a clean one. */
     readonly state: StateStore | undefined;
     readonly limit: FilterLimit | undefined;
+    /** The platform holds the filter on this connection. */
+    granted(filter: string): void;
     warn(text: string): void;
 }
 
@@ -198,6 +200,7 @@ export class FilterSync implements ContactUser {
     }
 
     #answered(filter: string, refusal: GatewayError | undefined): void {
+        if (!refusal) this.#parts.granted(filter);
         if (!this.#server.answered(filter, refusal !== undefined)) return;
         for (const user of this.#table.usersUnder(filter)) user.refusalChanged(refusal);
     }

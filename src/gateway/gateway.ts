@@ -4,6 +4,8 @@ import { type ConnectionState, GatewayConnection } from "../connection/gateway-c
 import type { ReceivedMessage } from "../connection/transport";
 import type { Inventory } from "../devices/inventory";
 import { describeThrown, GatewayError, toGatewayError } from "../errors";
+import type { AttachedResponder } from "../management/management-engine";
+import type { ResponderOptions } from "../management/responder";
 import { deviceKey, type GatewayIdentity, mqttClientId, mqttUserName } from "../protocol/identity";
 import { assertFits } from "../protocol/limits";
 import { payloadBytes } from "../protocol/payload";
@@ -14,6 +16,7 @@ import { EventDelivery } from "./event-delivery";
 import type { EventRequest, Settlement } from "./event-request";
 import { FilterSync, maximoFilterLimit, subscriptionRefusedError } from "./filter-sync";
 import { GatewayHistory, type HistorySample } from "./gateway-history";
+import { GatewayManagement, type GatewayResponder } from "./gateway-management";
 import type { GatewayOptions } from "./gateway-options";
 import { type GatewayOverview, gatewayOverview } from "./gateway-overview";
 import type { PooledGateway } from "./gateway-pool";
@@ -28,6 +31,7 @@ import { type NotificationView, notificationView } from "./notification-view";
 import { Recent } from "./recent";
 import type { ReceivedNotification } from "./refusals";
 
+export type { GatewayResponder } from "./gateway-management";
 export type { GatewayListener } from "./gateway-reports";
 
 /** What a gateway is made of. */
@@ -64,6 +68,7 @@ export class Gateway implements PooledGateway {
     readonly #connection: GatewayConnection;
     readonly #delivery: EventDelivery;
     readonly #filters: FilterSync;
+    readonly #management: GatewayManagement;
     readonly #inbound: Inbound;
     readonly #handOver: HandOver;
     readonly #notices = new Notices();
@@ -119,17 +124,27 @@ export class Gateway implements PooledGateway {
             reports: this.#reports,
             statistics: this.#statistics,
             filters: () => this.#filters,
+            management: () => this.#management,
         });
         this.#filters = new FilterSync({
             connection: this.#connection,
             registration: this.#delivery.registration,
             state: cleanSession ? undefined : this.#storage.store.state,
             limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
+            granted: (filter) => this.#management.granted(filter),
             warn: (text) => this.#reports.warn(text),
+        });
+        this.#management = new GatewayManagement({
+            gateway: options.identity,
+            clock,
+            connection: this.#connection,
+            registration: this.#delivery.registration,
+            filters: this.#filters,
+            state: this.#storage.store.state,
         });
         this.#inbound = new Inbound(options.identity, {
             notification: (topic, payload) => this.#notified(this.#delivery.notificationReceived(topic, payload)),
-            management: () => undefined,
+            management: ({ topic, payload }, isReplayed) => this.#management.received(topic, payload, isReplayed),
             commandSeen: (command) => {
                 this.#statistics.commandReceived();
                 this.inventory.commandSeen(deviceKey(command), command.commandId);
@@ -237,12 +252,19 @@ export class Gateway implements PooledGateway {
         return this.#delivery.inventory;
     }
 
+    /** Hands device management requests to the responder, and takes its answers and requests, until it is closed. */
+    respond(options: ResponderOptions, responder: GatewayResponder): Pick<AttachedResponder, "input"> & Subscription {
+        const { input, detach } = this.#management.attach(options, responder);
+        return { input, close: detach };
+    }
+
     /** Stores what is not safe yet and disconnects. Settles within the deadline, whatever the state of link and disk. */
     async close(deadlineMs: number): Promise<void> {
         this.#isClosed = true;
         this.#history.close();
         this.#connectionNumber += 1;
         this.#handOver.discard();
+        this.#management.close();
         await this.#delivery.close(deadlineMs / 3);
         await this.#connection.stop(deadlineMs / 3);
         await this.#storage.store.close(deadlineMs / 3);
@@ -280,10 +302,12 @@ export class Gateway implements PooledGateway {
         if (state.phase === "online") {
             this.#reports.solved();
             this.#reports.log(`Connected to ${this.#options.host}:${this.#options.port} as ${mqttClientId(this.identity)}.`);
+            this.#management.online(state.sessionPresent);
             void this.#connected(this.#connectionNumber, state.sessionPresent);
         } else {
             this.#handOver.discard();
             this.#filters.linkDown();
+            this.#management.linkDown();
             this.#delivery.linkDown();
             if (state.phase === "waiting")
                 this.#reports.problem(new GatewayError(state.reason.code, state.reason.text), stateNames[state.reason.code] ?? "network");
@@ -301,6 +325,7 @@ export class Gateway implements PooledGateway {
         }
         if (connectionNumber !== this.#connectionNumber) return;
         this.#delivery.linkUp();
+        this.#management.linkUp();
         this.#filters.linkUp(sessionPresent);
     }
 
@@ -317,8 +342,9 @@ export class Gateway implements PooledGateway {
     }
 
     #messageReceived(message: ReceivedMessage, accepted: () => void): void {
+        const { isReplaying } = this.#management;
         const pass = () => {
-            this.#inbound.received(message);
+            this.#inbound.received(message, isReplaying);
             accepted();
         };
         if (this.#inbound.isForFlows(message.topic)) this.#handOver.pass(pass);

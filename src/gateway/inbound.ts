@@ -29,7 +29,8 @@ export interface CommandTaker {
 /** Where other messages go. */
 export interface InboundRoutes {
     notification(topic: string, payload: Buffer): void;
-    management(message: ReceivedMessage): void;
+    /** @param isReplayed whether it was queued while the gateway was away */
+    management(message: ReceivedMessage, isReplayed: boolean): void;
     /** A command came in, whoever takes it. */
     commandSeen(command: CommandTopic): void;
 }
@@ -67,12 +68,12 @@ export class Inbound {
     }
 
     /** Hands a message over; each taker gets a command once, whatever the number of its filters. */
-    received(message: ReceivedMessage): void {
+    received(message: ReceivedMessage, isReplayed: boolean): void {
         const { topic, payload, qos, duplicate } = message;
         if (topic === this.#notifyTopic) {
             this.routes.notification(topic, payload);
         } else if (topic.startsWith("iotdm-1/")) {
-            this.routes.management(message);
+            this.routes.management(message, isReplayed);
         } else {
             const parts = parseCommandTopic(topic);
             if (!parts) return;

@@ -44,6 +44,8 @@ export interface AttachedResponder {
 }
 
 const defaultPace: Pace = { perSecond: 50, maxUnderWay: 16 };
+const conflictText =
+    "Several dm-responder nodes have the same target, so none of them gets its requests. Change the target of all but one.";
 const defaultRequestTimeoutMs = 60_000;
 
 /** Device management of one gateway and of every device behind it, for all its responders. */
@@ -51,6 +53,7 @@ export class ManagementEngine {
     readonly #parts: ManagementParts;
     readonly #targets: TargetTable<Responder>;
     readonly #responders = new Set<Responder>();
+    readonly #inConflict = new WeakSet<Responder>();
     readonly #requests: PlatformRequests;
     readonly #own: OwnRequests;
     readonly #firmware: FirmwareDevices;
@@ -225,8 +228,12 @@ export class ManagementEngine {
     }
 
     #tellConflicts(owners: ReadonlySet<Responder>): void {
-        const text =
-            "Several dm-responder nodes have the same target, so none of them gets its requests. Change the target of all but one.";
-        for (const { listener } of owners) listener.conflictChanged(owners.size > 1 ? new GatewayError("GW_CONFIG", text) : undefined);
+        const isTie = owners.size > 1;
+        for (const responder of owners) {
+            if (this.#inConflict.has(responder) === isTie) continue;
+            if (isTie) this.#inConflict.add(responder);
+            else this.#inConflict.delete(responder);
+            responder.listener.conflictChanged(isTie ? new GatewayError("GW_CONFIG", conflictText) : undefined);
+        }
     }
 }

@@ -53,7 +53,8 @@ export function toFlowRequest(request: PlatformRequest, topic: string, firmware:
             ...(isReplayed && { replayed: true }),
         },
         topic,
-        payload: request.d,
+        // A copy: the flow may change its message, and the answer's payload is compared with what was received.
+        payload: structuredClone(request.d),
     };
 }
 
@@ -64,9 +65,9 @@ function flowFields(request: PlatformRequest, firmware: FirmwareDevices): FlowRe
             return [...(request.fields?.keys() ?? [])];
         case "firmware/download":
         case "firmware/update":
-            return { [firmwareField]: firmware.image(request) };
+            return { [firmwareField]: { ...firmware.image(request) } };
         default:
-            return request.fields && Object.fromEntries(request.fields);
+            return request.fields && structuredClone(Object.fromEntries(request.fields));
     }
 }
 

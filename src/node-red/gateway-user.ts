@@ -1,12 +1,13 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
 import type { Gateway, Subscription } from "../gateway/gateway";
+import type { GatewayState } from "../gateway/gateway-state";
 import { findNode, type StoredDefinition } from "./api";
 import { raise } from "./completion";
 import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
 import { onClose } from "./handlers";
-import { StatusReporter } from "./status";
+import { StatusReporter, type StatusText } from "./status";
 
 /** What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. */
 export interface GatewayUser {
@@ -21,26 +22,40 @@ export interface GatewayUser {
      * throws the same error, so that every message fails with it.
      */
     parse<T>(read: () => T): () => T;
-    /** Opens a subscription for as long as the node runs; nothing happens when the gateway or the settings are not valid. */
-    subscribe(open: (gateway: Gateway) => Subscription): void;
+    /**
+     * Opens a subscription for as long as the node runs; nothing happens when the gateway or the settings are not valid, but
+     * asking for the subscription then throws what is wrong.
+     */
+    subscribe<S extends Subscription>(open: (gateway: Gateway) => S): () => S;
     /** Raises an error for a message that did not come from the flow. */
     raise(error: GatewayError, message: NodeMessage): void;
     /** Shows and raises that the platform refused the node's subscription, or shows that it grants it now. */
     subscriptionChanged(refusal: GatewayError | undefined): void;
+    /** The same for anything that is wrong with the node itself; `topic` is that of the raised message. */
+    problemChanged(problem: GatewayError | undefined, topic: string): void;
+    /** Shows the state again, because something that its words depend on has changed. */
+    showState(): void;
 }
 
-/** Connects a node to the gateway its `gateway` property names, until the node closes. */
-export function useGateway(RED: NodeAPI, node: Node, definition: StoredDefinition): GatewayUser {
+/** Connects a node to the gateway its `gateway` property names, until the node closes; `describe` words its status. */
+export function useGateway(
+    RED: NodeAPI,
+    node: Node,
+    definition: StoredDefinition,
+    describe: (state: GatewayState | GatewayError) => StatusText = gatewayStatus,
+): GatewayUser {
     const status = new StatusReporter(RED, node);
     const config = findNode<GatewayConfigNode>(RED, definition.gateway, "gateway-config");
     const subscriptions: Subscription[] = [];
     // What is wrong with this node itself outlasts what the connection does.
     let ownProblem: GatewayError | undefined;
+    let lastState: GatewayState | GatewayError | undefined;
 
     const member: GatewayMember = {
         node,
         stateChanged(state) {
-            if (!ownProblem) status.show(gatewayStatus(state));
+            lastState = state;
+            if (!ownProblem) status.show(describe(state));
         },
         failedLater(error, message) {
             status.failed(error, `${message.typeId}/${message.deviceId}`);
@@ -50,7 +65,29 @@ export function useGateway(RED: NodeAPI, node: Node, definition: StoredDefinitio
 
     function hasProblem(error: GatewayError): void {
         ownProblem = error;
-        status.show(gatewayStatus(error));
+        status.show(describe(error));
+    }
+
+    function showState(): void {
+        if (lastState && !ownProblem) status.show(describe(lastState));
+    }
+
+    function problemChanged(problem: GatewayError | undefined, topic: string): void {
+        ownProblem = problem;
+        if (!problem) {
+            showState();
+            return;
+        }
+        status.show(describe(problem));
+        raise(node, problem, { topic });
+    }
+
+    function gateway(): Gateway {
+        if (config) return config.gateway();
+        throw new GatewayError(
+            "GW_CONFIG",
+            "No gateway is chosen, or the chosen one is disabled. Choose one in this node's settings and deploy.",
+        );
     }
 
     if (config) config.join(member);
@@ -64,13 +101,7 @@ export function useGateway(RED: NodeAPI, node: Node, definition: StoredDefinitio
 
     return {
         status,
-        gateway() {
-            if (config) return config.gateway();
-            throw new GatewayError(
-                "GW_CONFIG",
-                "No gateway is chosen, or the chosen one is disabled. Choose one in this node's settings and deploy.",
-            );
-        },
+        gateway,
         parse(read) {
             try {
                 const settings = read();
@@ -85,23 +116,23 @@ export function useGateway(RED: NodeAPI, node: Node, definition: StoredDefinitio
             }
         },
         subscribe(open) {
-            if (!config || ownProblem) return;
             try {
-                subscriptions.push(open(config.gateway()));
+                if (ownProblem) throw ownProblem;
+                const subscription = open(gateway());
+                subscriptions.push(subscription);
+                return () => subscription;
             } catch (thrown) {
+                const error = toGatewayError(thrown, "GW_CONFIG");
                 // The config node reports what is wrong with the gateway; here it is only shown.
-                status.show(gatewayStatus(toGatewayError(thrown, "GW_CONFIG")));
+                if (config && !ownProblem) status.show(describe(error));
+                return () => {
+                    throw error;
+                };
             }
         },
         raise: (error, message) => raise(node, error, message),
-        subscriptionChanged(refusal) {
-            ownProblem = refusal;
-            if (refusal) {
-                status.show(gatewayStatus(refusal));
-                raise(node, refusal, { topic: "subscription" });
-            } else if (config) {
-                status.show(gatewayStatus(config.gateway().state));
-            }
-        },
+        subscriptionChanged: (refusal) => problemChanged(refusal, "subscription"),
+        problemChanged,
+        showState,
     };
 }

@@ -79,7 +79,14 @@ function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {
     const server = new Server();
     const registration = new Contacts();
     const warnings: string[] = [];
-    const filters = new FilterSync({ connection: server, registration, state, limit, warn: (text) => warnings.push(text) });
+    const filters = new FilterSync({
+        connection: server,
+        registration,
+        state,
+        limit,
+        granted: () => undefined,
+        warn: (text) => warnings.push(text),
+    });
     return { server, registration, warnings, filters };
 }
 

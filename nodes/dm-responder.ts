@@ -1,0 +1,54 @@
+import { type GatewayError, toGatewayError } from "../src/errors";
+import { defineType, type Node, type NodeAPI, properties } from "../src/node-red/api";
+import { useGateway } from "../src/node-red/gateway-user";
+import { onInput } from "../src/node-red/handlers";
+import { answerMessage, reportMessage, requestMessage } from "../src/node-red/responder-message";
+import { parseResponderSettings } from "../src/node-red/responder-settings";
+import { responderStatus } from "../src/node-red/responder-status";
+
+/** `dm-responder`: device management of the gateway itself, or of devices behind it. */
+export default function register(RED: NodeAPI): void {
+    defineType<Node>(RED, "dm-responder", (node, definition) => {
+        let counts = { managed: 0, pending: 0, rejected: 0, requests: 0 };
+        let conflict: GatewayError | undefined;
+        let refusal: GatewayError | undefined;
+        const user = useGateway(RED, node, definition, (state) => responderStatus(state, counts));
+        const settings = user.parse(() => parseResponderSettings(definition));
+
+        const responder = user.subscribe((gateway) =>
+            gateway.respond(settings(), {
+                requestReceived: (request) => node.send([requestMessage(request), null]),
+                firmwareAnswered: (report, answer) => node.send([null, reportMessage(report, answer)]),
+                raised: (error, about) => user.raise(error, { topic: "device management", ...about }),
+                warned: (text) => node.warn(text),
+                conflictChanged(error) {
+                    conflict = error;
+                    user.problemChanged(error ?? refusal, "target");
+                },
+                refusalChanged(error) {
+                    refusal = error;
+                    user.problemChanged(error ?? conflict, "subscription");
+                },
+                countsChanged(changed) {
+                    counts = changed;
+                    user.showState();
+                },
+            }),
+        );
+
+        onInput(RED, node, { status: user.status, code: "GW_DM_INVALID" }, (message, completion) => {
+            responder().input(properties(message), ({ answer, error }) => {
+                if (error) {
+                    completion.failed(error);
+                    return;
+                }
+                try {
+                    if (answer) node.send([null, answerMessage(message, answer)]);
+                    completion.done();
+                } catch (thrown) {
+                    completion.failed(toGatewayError(thrown, "GW_DM_INVALID"));
+                }
+            });
+        });
+    });
+}

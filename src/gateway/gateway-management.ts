@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../clock";
+import type { GatewayConnection } from "../connection/gateway-connection";
+import type { Registration } from "../devices/registration";
+import type { GatewayError } from "../errors";
+import { type AttachedResponder, ManagementEngine } from "../management/management-engine";
+import type { ResponderListener, ResponderOptions } from "../management/responder";
+import type { StateStore } from "../outbox/store";
+import type { DeviceAddress } from "../protocol/identity";
+import { managementFilter } from "../protocol/topic";
+import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
+import type { ContactUser } from "./first-contacts";
+import { ManagementSender } from "./management-sender";
+
+/** Who answers device management requests. Nothing of this may throw. */
+export interface GatewayResponder extends ResponderListener {
+    /** The platform refused the subscription of device management; undefined = it grants it now. */
+    refusalChanged(error: GatewayError | undefined): void;
+}
+
+/** What device management works with. */
+export interface GatewayManagementParts {
+    readonly gateway: DeviceAddress;
+    readonly clock: Clock;
+    readonly connection: GatewayConnection;
+    readonly registration: Registration;
+    readonly filters: FilterSync;
+    readonly state: StateStore;
+}
+
+/** Device management on a gateway's connection: subscribed while somebody answers, and told of devices as they show up. */
+export class GatewayManagement {
+    readonly #engine: ManagementEngine;
+    readonly #sender: ManagementSender;
+    readonly #registration: Registration;
+    readonly #filters: FilterSync;
+    readonly #seen = new Set<string>();
+    #responders = 0;
+    #isReplaying = false;
+
+    constructor({ gateway, clock, connection, registration, filters, state }: GatewayManagementParts) {
+        this.#registration = registration;
+        this.#filters = filters;
+        this.#sender = new ManagementSender(connection, registration);
+        this.#engine = new ManagementEngine({
+            gateway,
+            link: this.#sender,
+            store: state,
+            clock,
+            random: Math.random,
+            createId: randomUUID,
+        });
+    }
+
+    /** Where the outcome of first contacts made by management messages goes. */
+    get contacts(): ContactUser {
+        return this.#sender;
+    }
+
+    /** Adds somebody who answers, until `detach`. */
+    attach(options: ResponderOptions, responder: GatewayResponder): AttachedResponder {
+        const user = {
+            refusalChanged: (error: GatewayError | undefined) =>
+                responder.refusalChanged(error && subscriptionRefusedError(managementFilter, error)),
+        };
+        const attached = this.#engine.attach(options, responder);
+        this.#responders += 1;
+        this.#filters.add(managementFilter, 1, user);
+        let isAttached = true;
+        return {
+            input: attached.input,
+            detach: () => {
+                if (!isAttached) return;
+                isAttached = false;
+                this.#responders -= 1;
+                attached.detach();
+                this.#filters.remove(managementFilter, user);
+            },
+        };
+    }
+
+    /** The connection is there. In a resumed session, what comes before the first subscription is confirmed was queued. */
+    online(sessionPresent: boolean): void {
+        this.#isReplaying = sessionPresent;
+        this.#engine.restore();
+    }
+
+    /** Messages may be sent: the first subscription was confirmed. */
+    linkUp(): void {
+        this.#isReplaying = false;
+        this.#sender.linkUp();
+        this.#engine.linkUp();
+    }
+
+    /** The platform holds a filter on this connection: if it is ours, devices can be managed. */
+    granted(filter: string): void {
+        if (filter === managementFilter) this.#engine.listening();
+    }
+
+    /** The connection ended. */
+    linkDown(): void {
+        this.#isReplaying = false;
+        this.#sender.linkDown();
+        this.#engine.linkDown();
+    }
+
+    /** Whether what arrives now was queued by a durable session while the gateway was away, as far as can be told. */
+    get isReplaying(): boolean {
+        return this.#isReplaying;
+    }
+
+    /** A message arrived on a topic of device management. */
+    received(topic: string, payload: Buffer, isReplayed: boolean): void {
+        this.#engine.received(topic, payload, isReplayed);
+    }
+
+    /** A device sends, or became known: if the platform knows it, it is kept managed from now on. Called for every event. */
+    deviceUsed(device: string): void {
+        if (this.#responders === 0 || this.#seen.has(device) || this.#registration.stateOf(device).phase !== "known") return;
+        this.#seen.add(device);
+        this.#engine.deviceSeen(device);
+    }
+
+    /** Answers what is open and stops. Call it while the connection is still there. */
+    close(): void {
+        this.#engine.close();
+        this.#sender.linkDown();
+    }
+}

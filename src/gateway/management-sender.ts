@@ -1,0 +1,110 @@
+import type { GatewayConnection } from "../connection/gateway-connection";
+import type { Registration } from "../devices/registration";
+import { GatewayError } from "../errors";
+import type { ManagementLink } from "../management/link";
+import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
+import type { ContactUser } from "./first-contacts";
+
+interface Message {
+    readonly topic: string;
+    readonly payload: string;
+    readonly qos: 0 | 1;
+    readonly settled: (error?: Error) => void;
+}
+
+/**
+ * Sends device management messages: beside the events, not behind them. The first message for a device the platform does not
+ * know waits for a free registration slot and is its first contact; for a device that is held, messages fail at once.
+ */
+export class ManagementSender implements ManagementLink, ContactUser {
+    readonly #waiting = new Map<string, Message[]>();
+    readonly #contacts = new Map<string, Message>();
+    #isOnline = false;
+
+    constructor(
+        private readonly connection: Pick<GatewayConnection, "publish">,
+        private readonly registration: Pick<Registration, "tryContact" | "contactSent" | "contactAcknowledged" | "stateOf">,
+    ) {}
+
+    /** Messages may be sent. */
+    linkUp(): void {
+        this.#isOnline = true;
+    }
+
+    /** The connection ended: what waits has not been sent. Call it before the registration is told. */
+    linkDown(): void {
+        this.#isOnline = false;
+        const waiting = [...this.#waiting.values()].flat();
+        this.#waiting.clear();
+        for (const { settled } of waiting) settled(connectionEnded());
+    }
+
+    publish(address: DeviceAddress, topic: string, payload: string, qos: 0 | 1, settled: (error?: Error) => void): void {
+        const device = deviceKey(address);
+        const message = { topic, payload, qos, settled };
+        const waiting = this.#waiting.get(device);
+        if (waiting) waiting.push(message);
+        else this.#send(device, message);
+    }
+
+    woken(device: string): void {
+        const waiting = this.#waiting.get(device);
+        if (!waiting) return;
+        this.#waiting.delete(device);
+        for (const message of waiting) this.publish(parseDeviceKey(device), message.topic, message.payload, message.qos, message.settled);
+    }
+
+    confirmed(device: string): void {
+        this.#takeContact(device)?.settled();
+        this.woken(device);
+    }
+
+    requeued(device: string): void {
+        this.#takeContact(device)?.settled(this.#isOnline ? held(device) : connectionEnded());
+    }
+
+    dropped(device: string, error: GatewayError): void {
+        this.#takeContact(device)?.settled(error);
+    }
+
+    #send(device: string, message: Message): void {
+        switch (this.registration.tryContact(device, "management")) {
+            case "flow":
+                this.connection.publish(message.topic, message.payload, message.qos, message.settled);
+                return;
+            case "contact":
+                this.#contacts.set(device, message);
+                this.registration.contactSent(device);
+                this.#publishContact(device, message);
+                return;
+            case "wait":
+                if (this.registration.stateOf(device).phase === "held") message.settled(held(device));
+                else this.#waiting.set(device, [...(this.#waiting.get(device) ?? []), message]);
+        }
+    }
+
+    /** Only an acknowledgement tells what became of a first contact; without one, the registration gives it up. */
+    #publishContact(device: string, { topic, payload }: Message): void {
+        const acknowledged = (error?: Error) => {
+            if (!error) this.registration.contactAcknowledged(device);
+        };
+        this.connection.publish(topic, payload, 1, acknowledged, true);
+    }
+
+    #takeContact(device: string): Message | undefined {
+        const message = this.#contacts.get(device);
+        this.#contacts.delete(device);
+        return message;
+    }
+}
+
+function connectionEnded(): GatewayError {
+    return new GatewayError("GW_NOT_CONNECTED", "The connection ended before the message was acknowledged.");
+}
+
+function held(device: string): GatewayError {
+    return new GatewayError(
+        "GW_DEVICE_HELD",
+        `A device management message of ${device} was not accepted: the platform did not register the device, and it is held for a while. Send it again later.`,
+    );
+}
