@@ -58,6 +58,13 @@ describe("requests of the platform to devices", () => {
         });
     }
 
+    it("a reboot is complete also when the manage request follows the answer in the same packet", async () => {
+        const id = await start("device/reboot");
+        const { reqId } = await gateway.next("mgmt/initiate/device/reboot");
+        await Promise.all([gateway.send("response", { rc: 202, reqId }), gateway.send("mgmt/manage", { d: { supports } })]);
+        assert.equal((await finished(id)).devices[0]?.status, "succeeded");
+    });
+
     for (const rc of [400, 500, 501]) {
         it(`a request answered ${rc} has failed with the device's words`, async () => {
             const id = await start("device/reboot");

@@ -29,6 +29,8 @@ export class Dialogue {
     #answer: (Waiting<Answer> & { reqId: string }) | undefined;
     #firmware: Waiting<Firmware> | undefined;
     #managed: Waiting<void> | undefined;
+    /** The device has sent its manage request since it answered, before anybody waited for that. */
+    #hasManaged = false;
     readonly #notified: Firmware[] = [];
     #ended: DialogueEnded | undefined;
     /** The id of the latest question. */
@@ -63,6 +65,7 @@ export class Dialogue {
 
     /** Waits until the device sends its manage request again, which is how it says that it is back. */
     managedAgain(): Promise<void> {
+        if (this.#hasManaged) return Promise.resolve();
         return this.#wait<void>((waiting) => {
             this.#managed = waiting;
         });
@@ -73,6 +76,7 @@ export class Dialogue {
         if (this.#answer?.reqId !== reqId) return false;
         const { resolve } = this.#answer;
         this.#answer = undefined;
+        this.#hasManaged = false;
         resolve(answer);
         return true;
     }
@@ -89,6 +93,7 @@ export class Dialogue {
     managed(): void {
         const waiting = this.#managed;
         this.#managed = undefined;
+        this.#hasManaged = true;
         waiting?.resolve();
     }
 
