@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import type { GatewayError } from "../../src/errors";
 import type { FlowMessage } from "../../src/management/flow-message";
+
+export type { FlowMessage } from "../../src/management/flow-message";
+
 import type { ManagementStore } from "../../src/management/link";
 import { type AttachedResponder, ManagementEngine, type ManagementParts } from "../../src/management/management-engine";
 import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../src/management/responder";
@@ -65,8 +68,8 @@ export class TestResponder {
     counts: ResponderCounts | undefined;
     readonly attached: AttachedResponder;
 
-    constructor(engine: ManagementEngine, options: Partial<ResponderOptions>) {
-        this.attached = engine.attach(
+    constructor(attach: ManagementEngine["attach"], options: Partial<ResponderOptions>) {
+        this.attached = attach(
             { ...plainOptions, ...options },
             {
                 requestReceived: (request) => this.requests.push(request),
@@ -145,7 +148,7 @@ export class ManagementBench {
     }
 
     responder(options: Partial<ResponderOptions> = {}): TestResponder {
-        return new TestResponder(this.engine, options);
+        return new TestResponder((settings, listener) => this.engine.attach(settings, listener), options);
     }
 
     /** A message of the platform for a device, by default s/1. */

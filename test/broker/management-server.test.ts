@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { isRecord } from "../../src/protocol/json";
+import { call } from "../simulator/support/http";
+import { ManagedPlatform } from "../support/managed-platform";
+import type { TestResponder } from "../support/management-bench";
+import { waitFor } from "../support/wait-for";
+
+const api = "/api/v0002/mgmt/requests";
+const ids = (count: number) => Array.from({ length: count }, (_, index) => `m/${index}`);
+
+/** Asks through the platform's HTTP API, and waits until the request is complete; returns the devices by their outcome. */
+async function ask(
+    platform: ManagedPlatform,
+    action: string,
+    devices: readonly string[],
+    parameters: object = {},
+): Promise<Map<string, string[]>> {
+    const body = {
+        action,
+        parameters: Object.entries(parameters).map(([name, value]) => ({ name, value })),
+        devices: devices.map((device) => ({ typeId: device.split("/")[0], deviceId: device.split("/")[1] })),
+    };
+    const { httpPort } = platform.simulator;
+    const started = await call(httpPort, "POST", api, body);
+    assert.ok(started.status === 202 && isRecord(started.body));
+    const { reqId } = started.body;
+    const complete = await waitFor(async () => {
+        const { body: state } = await call(httpPort, "GET", `${api}/${String(reqId)}`);
+        return isRecord(state) && state.complete === true ? state : undefined;
+    }, `${action} to complete`);
+    const outcomes = new Map<string, string[]>();
+    assert.ok(Array.isArray(complete.devices));
+    for (const { status, typeId, deviceId } of complete.devices)
+        outcomes.set(status, [...(outcomes.get(status) ?? []), `${typeId}/${deviceId}`]);
+    return outcomes;
+}
+
+/** A flow that does the work of each request the moment it arrives. */
+function workingFlow(responder: TestResponder, failing: ReadonlySet<string> = new Set()): () => void {
+    let handled = 0;
+    const report = (dm: object, step: string, reason?: string) => responder.input({ dm: { ...dm, action: "firmware", step, reason } });
+    const timer = setInterval(() => {
+        for (; handled < responder.requests.length; handled++) {
+            const request = responder.requests[handled];
+            if (!request) continue;
+            const { dm, payload } = request;
+            responder.input({ dm, payload });
+            if (dm.action === "device/reboot") responder.input({ dm: { ...dm, action: "manage" } });
+            if (dm.action === "firmware/download") {
+                report(dm, "downloading");
+                if (failing.has(`${dm.typeId}/${dm.deviceId}`)) report(dm, "failed", "verification");
+                else report(dm, "downloaded");
+            } else if (dm.action === "firmware/update") {
+                report(dm, "updating");
+                report(dm, "updated");
+            }
+        }
+    }, 5);
+    return () => clearInterval(timer);
+}
+
+describe("device management with the platform's server", () => {
+    let platform: ManagedPlatform;
+    let stop: () => void;
+
+    async function start(devices: readonly string[], failing?: ReadonlySet<string>) {
+        platform = await ManagedPlatform.start({ registrationLimit: "100" }, { registration: { maxPending: 200 } });
+        const deviceInfo = { model: "meter", fwVersion: "1.0" };
+        const responder = platform.responder({ target: { kind: "device" }, manage: true, lifetimeS: 3600, deviceInfo });
+        await platform.connect();
+        await Promise.all(devices.map((device) => platform.event(device)));
+        await waitFor(() => responder.counts?.managed === devices.length, "all devices to be managed");
+        stop = workingFlow(responder, failing);
+        return responder;
+    }
+
+    afterEach(async () => {
+        stop();
+        await platform.close();
+    });
+
+    it("updates the firmware of 50 devices from the request to complete, with one notification for each step", async () => {
+        const devices = ids(50);
+        const responder = await start(devices);
+        platform.published.length = 0;
+        const image = { version: "2.0", name: "meter", uri: "https://example.com/meter-2.0.bin", verifier: "abc" };
+        assert.deepEqual([...(await ask(platform, "firmware/download", devices, image)).entries()], [["succeeded", devices]]);
+        assert.deepEqual([...(await ask(platform, "firmware/update", devices)).entries()], [["succeeded", devices]]);
+        const changes = new Map<string, unknown[]>();
+        for (const { suffix, device, json } of platform.published) {
+            if (suffix !== "notify" || !isRecord(json.d) || !Array.isArray(json.d.fields)) continue;
+            changes.set(device, [...(changes.get(device) ?? []), json.d.fields[0].value]);
+        }
+        const expected = [{ state: 1 }, { state: 2 }, { updateStatus: 1 }, { state: 0, updateStatus: 0 }];
+        assert.deepEqual(
+            devices.map((device) => changes.get(device)),
+            devices.map(() => expected),
+        );
+        await waitFor(() => responder.reports.length === 200, "the answers to the notifications");
+        const server = platform.simulator.organisation("org").management;
+        await waitFor(
+            () => ids(50).every((_, index) => server.device("m", String(index))?.deviceInfo.fwVersion === "2.0"),
+            "the new version at the platform",
+        );
+        assert.equal(server.strayAnswers, 0);
+    });
+
+    it("reports the device whose image could not be verified as failed, and refuses to update it", async () => {
+        const devices = ids(5);
+        await start(devices, new Set(["m/3"]));
+        const downloaded = await ask(platform, "firmware/download", devices, { version: "2.0", uri: "https://example.com/2.0" });
+        assert.deepEqual(downloaded.get("failed"), ["m/3"]);
+        const updated = await ask(platform, "firmware/update", devices);
+        assert.deepEqual([updated.get("failed"), updated.get("succeeded")?.length], [["m/3"], 4]);
+        const again = await ask(platform, "firmware/download", ["m/3"], { version: "2.1", uri: "https://example.com/2.1" });
+        assert.deepEqual(again.get("failed"), ["m/3"], "a failed device can be tried again");
+    });
+
+    it("completes a reboot when the device is managed again", async () => {
+        await start(ids(3));
+        assert.deepEqual([...(await ask(platform, "device/reboot", ids(3))).keys()], ["succeeded"]);
+    });
+
+    it("survives any bytes on any device management topic, and still answers", async () => {
+        const responder = await start(["m/1"]);
+        const suffixes = fc.oneof(
+            fc.stringMatching(/^[A-Za-z_/]{1,40}$/).filter((text) => !/^\/|\/\/|\/$/.test(text)),
+            fc.constantFrom(
+                "observe",
+                "cancel",
+                "response",
+                "device/update",
+                "mgmt/custom/b1/a1",
+                "mgmt/initiate/firmware/download",
+                "mgmt/initiate/device/reboot",
+            ),
+        );
+        const bodies = fc.oneof(
+            fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+            fc.json().map((text) => Buffer.from(text)),
+            fc
+                .record({ d: fc.oneof(fc.jsonValue(), fc.record({ fields: fc.jsonValue() })), reqId: fc.jsonValue() })
+                .map((value) => Buffer.from(JSON.stringify(value))),
+        );
+        for (const [suffix, body] of fc.sample(fc.tuple(suffixes, bodies), 500)) platform.send(suffix, body, "m/1");
+        platform.send("observe", `{"reqId":"deep","d":${"[".repeat(20_000)}${"]".repeat(20_000)}}`, "m/1");
+        platform.send("__proto__/constructor", '{"reqId":"__proto__","d":{"__proto__":{"polluted":1}}}', "m/1");
+        platform.send("mgmt/custom/b1/a1", { reqId: "last" }, "m/1");
+        await waitFor(() => responder.requests.some(({ dm }) => dm.reqId === "last"), "the last request");
+        await waitFor(() => platform.published.some(({ json }) => json.reqId === "last"), "its answer");
+        assert.equal(Reflect.get({}, "polluted"), undefined);
+        assert.equal(platform.gateway.state.connection.phase, "online");
+    });
+});
