@@ -203,9 +203,12 @@ describe("device management conformance", () => {
                 ["GW_DM_REJECTED", 404],
             ],
         );
-        platform.clock.skip(80_000);
+        await waitFor(() => {
+            platform.clock.skip(1000);
+            return platform.published.some(({ device: again }) => again === "s/409");
+        }, "the second attempt");
         await platform.next("mgmt/manage", "s/409");
-        await waitFor(() => responder.counts?.managed === 2, "the second attempt");
+        await waitFor(() => responder.counts?.managed === 2, "its answer");
         platform.clock.skip(3_000_000);
         await platform.settled();
         assert.deepEqual(platform.published, []);
