@@ -34,7 +34,6 @@ export class GatewayManagement {
     readonly #sender: ManagementSender;
     readonly #registration: Registration;
     readonly #filters: FilterSync;
-    readonly #seen = new Set<string>();
     #responders = 0;
     #isReplaying = false;
 
@@ -116,9 +115,8 @@ export class GatewayManagement {
 
     /** A device sends, or became known: if the platform knows it, it is kept managed from now on. Called for every event. */
     deviceUsed(device: string): void {
-        if (this.#responders === 0 || this.#seen.has(device) || this.#registration.stateOf(device).phase !== "known") return;
-        this.#seen.add(device);
-        this.#engine.deviceSeen(device);
+        if (this.#responders === 0 || this.#engine.hasSeen(device)) return;
+        if (this.#registration.stateOf(device).phase === "known") this.#engine.deviceSeen(device);
     }
 
     /** Answers what is open and stops. Call it while the connection is still there. */

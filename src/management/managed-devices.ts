@@ -87,6 +87,11 @@ export class ManagedDevices {
         for (const device of this.#devices.values()) device.isQueued = false;
     }
 
+    /** Whether a device showed up before. */
+    has(key: string): boolean {
+        return this.#devices.has(key);
+    }
+
     /** A device showed up. Cheap for one that is known, as this is called for every event. */
     seen(key: string): void {
         if (this.#devices.has(key)) return;

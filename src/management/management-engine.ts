@@ -140,6 +140,11 @@ export class ManagementEngine {
         this.#reports.close();
     }
 
+    /** Whether a device showed up before. */
+    hasSeen(device: string): boolean {
+        return this.#managed.has(device);
+    }
+
     /** A device showed up, by its key; cheap for a known one. */
     deviceSeen(device: string): void {
         this.#managed.seen(device);

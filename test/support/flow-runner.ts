@@ -3,6 +3,7 @@ import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
 import registerCommandIn from "../../nodes/device-command-in";
 import registerEventOut from "../../nodes/device-event-out";
+import registerResponder from "../../nodes/dm-responder";
 import registerGateway from "../../nodes/gateway-config";
 import registerNotifyIn from "../../nodes/gateway-notify-in";
 
@@ -19,7 +20,7 @@ function allowManyRegistrations(RED: NodeAPI): void {
     RED.events.setMaxListeners(0);
 }
 
-const registrations = [allowManyRegistrations, registerGateway, registerEventOut, registerCommandIn, registerNotifyIn];
+const registrations = [allowManyRegistrations, registerGateway, registerEventOut, registerCommandIn, registerNotifyIn, registerResponder];
 
 /** Starts and ends the runtime around the tests of a suite, and unloads the flow after each of them. */
 export function withRuntime(): void {
@@ -118,13 +119,20 @@ export function commandNode(properties: Record<string, unknown> = {}): FlowNode 
     return { id: "command", type: "device-command-in", gateway: "gateway", wires: [["commands"]], ...properties };
 }
 
+/** A `dm-responder` for the gateway itself, wired to the helper nodes `requests` and `answers`. */
+export function responderNode(properties: Record<string, unknown> = {}): FlowNode {
+    return { id: "responder", type: "dm-responder", gateway: "gateway", wires: [["requests"], ["answers"]], ...properties };
+}
+
 /** Catch, Status and Complete nodes, wired to the helper nodes `caught`, `statuses` and `completed`. */
 export const observers: readonly FlowNode[] = [
     { id: "catch", type: "catch", scope: null, wires: [["caught"]] },
     { id: "status", type: "status", scope: null, wires: [["statuses"]] },
-    { id: "complete", type: "complete", scope: ["event"], wires: [["completed"]] },
+    { id: "complete", type: "complete", scope: ["event", "responder"], wires: [["completed"]] },
     { id: "caught", type: "helper" },
     { id: "statuses", type: "helper" },
     { id: "completed", type: "helper" },
     { id: "commands", type: "helper" },
+    { id: "requests", type: "helper" },
+    { id: "answers", type: "helper" },
 ];
