@@ -12,6 +12,7 @@ import { deviceKey, parseDeviceKey } from "../protocol/identity";
 import { DirectEvents } from "./direct-events";
 import type { EventRequest, Settlement } from "./event-request";
 import { type ContactUser, FirstContacts } from "./first-contacts";
+import type { GatewayManagement } from "./gateway-management";
 import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports, LateMessage } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
@@ -31,7 +32,7 @@ export interface EventDeliveryParts {
     /** The subscriptions, whose concrete filters may be first contacts as well. */
     readonly filters: () => ContactUser;
     /** Device management, whose messages may be first contacts, and which wants to know who is there. */
-    readonly management: () => { readonly contacts: ContactUser; deviceUsed(device: string): void };
+    readonly management: () => Pick<GatewayManagement, "contacts" | "deviceUsed" | "deviceChanged">;
 }
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
@@ -234,7 +235,7 @@ export class EventDelivery {
                 reconnectWanted: (reason) => this.#plannedReconnect.begin(reconnectReasons[reason]),
                 deviceChanged: (device, state) => {
                     this.inventory.registrationChanged(device, state);
-                    if (state.phase === "known") management().deviceUsed(device);
+                    management().deviceChanged(device, state);
                     reports.countsChanged();
                 },
                 unexplainedDrop: () =>

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock";
 import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration";
+import type { RegistrationState } from "../devices/registration-types";
 import type { GatewayError } from "../errors";
 import { type AttachedResponder, ManagementEngine } from "../management/management-engine";
 import type { ResponderListener, ResponderOptions } from "../management/responder";
@@ -113,7 +114,13 @@ export class GatewayManagement {
         this.#engine.received(topic, payload, isReplayed);
     }
 
-    /** A device sends, or became known: if the platform knows it, it is kept managed from now on. Called for every event. */
+    /** A device became known, or is held: then what waits for it fails, rather than being sent long after it was meant. */
+    deviceChanged(device: string, { phase }: RegistrationState): void {
+        if (phase === "known") this.deviceUsed(device);
+        else if (phase === "held") this.#sender.woken(device);
+    }
+
+    /** A device sends: if the platform knows it, it is kept managed from now on. Called for every event. */
     deviceUsed(device: string): void {
         if (this.#responders === 0 || this.#engine.hasSeen(device)) return;
         if (this.#registration.stateOf(device).phase === "known") this.#engine.deviceSeen(device);

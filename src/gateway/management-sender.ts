@@ -61,6 +61,8 @@ export class ManagementSender implements ManagementLink, ContactUser {
 
     requeued(device: string): void {
         this.#takeContact(device)?.settled(this.#isOnline ? held(device) : connectionEnded());
+        // What waits behind it asks again: for a held device it fails as well, rather than being sent long after it was meant.
+        this.woken(device);
     }
 
     dropped(device: string, error: GatewayError): void {

@@ -44,6 +44,8 @@ export interface AttachedResponder {
 }
 
 const defaultPace: Pace = { perSecond: 50, maxUnderWay: 16 };
+/** Notifications of firmware steps are waited for, so they may use what the platform allows a gateway. */
+const notifyPace: Pace = { perSecond: 100, maxUnderWay: 32 };
 const conflictText =
     "Several dm-responder nodes have the same target, so none of them gets its requests. Change the target of all but one.";
 const defaultRequestTimeoutMs = 60_000;
@@ -70,7 +72,7 @@ export class ManagementEngine {
         );
         this.#requests = new PlatformRequests(clock, link, () => this.#reports.changed());
         this.#own = new OwnRequests(clock, link, parts.createId, requestTimeoutMs);
-        this.#firmware = new FirmwareDevices(clock, parts.store, new Pacer(clock, pace), {
+        this.#firmware = new FirmwareDevices(clock, parts.store, new Pacer(clock, notifyPace), {
             send: (request, settle) => this.#own.send(request, settle),
             reported: (report, { answer, error }) => {
                 const listener = this.#owner(report)?.listener;

@@ -1,64 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isRecord } from "../../src/protocol/json";
-import { call } from "../simulator/support/http";
 import { ManagedPlatform } from "../support/managed-platform";
-import type { TestResponder } from "../support/management-bench";
+import { askPlatform, workingFlow } from "../support/management-flow";
 import { waitFor } from "../support/wait-for";
 
-const api = "/api/v0002/mgmt/requests";
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `m/${index}`);
-
-/** Asks through the platform's HTTP API, and waits until the request is complete; returns the devices by their outcome. */
-async function ask(
-    platform: ManagedPlatform,
-    action: string,
-    devices: readonly string[],
-    parameters: object = {},
-): Promise<Map<string, string[]>> {
-    const body = {
-        action,
-        parameters: Object.entries(parameters).map(([name, value]) => ({ name, value })),
-        devices: devices.map((device) => ({ typeId: device.split("/")[0], deviceId: device.split("/")[1] })),
-    };
-    const { httpPort } = platform.simulator;
-    const started = await call(httpPort, "POST", api, body);
-    assert.ok(started.status === 202 && isRecord(started.body));
-    const { reqId } = started.body;
-    const complete = await waitFor(async () => {
-        const { body: state } = await call(httpPort, "GET", `${api}/${String(reqId)}`);
-        return isRecord(state) && state.complete === true ? state : undefined;
-    }, `${action} to complete`);
-    const outcomes = new Map<string, string[]>();
-    assert.ok(Array.isArray(complete.devices));
-    for (const { status, typeId, deviceId } of complete.devices)
-        outcomes.set(status, [...(outcomes.get(status) ?? []), `${typeId}/${deviceId}`]);
-    return outcomes;
-}
-
-/** A flow that does the work of each request the moment it arrives. */
-function workingFlow(responder: TestResponder, failing: ReadonlySet<string> = new Set()): () => void {
-    let handled = 0;
-    const report = (dm: object, step: string, reason?: string) => responder.input({ dm: { ...dm, action: "firmware", step, reason } });
-    const timer = setInterval(() => {
-        for (; handled < responder.requests.length; handled++) {
-            const request = responder.requests[handled];
-            if (!request) continue;
-            const { dm, payload } = request;
-            responder.input({ dm, payload });
-            if (dm.action === "device/reboot") responder.input({ dm: { ...dm, action: "manage" } });
-            if (dm.action === "firmware/download") {
-                report(dm, "downloading");
-                if (failing.has(`${dm.typeId}/${dm.deviceId}`)) report(dm, "failed", "verification");
-                else report(dm, "downloaded");
-            } else if (dm.action === "firmware/update") {
-                report(dm, "updating");
-                report(dm, "updated");
-            }
-        }
-    }, 5);
-    return () => clearInterval(timer);
-}
 
 describe("device management with the platform's server", () => {
     let platform: ManagedPlatform;
@@ -70,7 +17,7 @@ describe("device management with the platform's server", () => {
         const responder = platform.responder({ target: { kind: "device" }, manage: true, lifetimeS: 3600, deviceInfo });
         await platform.connect();
         await Promise.all(devices.map((device) => platform.event(device)));
-        await waitFor(() => responder.counts?.managed === devices.length, "all devices to be managed");
+        await waitFor(() => (responder.counts?.managed ?? 0) === devices.length, "all devices to be managed");
         stop = workingFlow(responder, failing);
         return responder;
     }
@@ -85,8 +32,8 @@ describe("device management with the platform's server", () => {
         const responder = await start(devices);
         platform.published.length = 0;
         const image = { version: "2.0", name: "meter", uri: "https://example.com/meter-2.0.bin", verifier: "abc" };
-        assert.deepEqual([...(await ask(platform, "firmware/download", devices, image)).entries()], [["succeeded", devices]]);
-        assert.deepEqual([...(await ask(platform, "firmware/update", devices)).entries()], [["succeeded", devices]]);
+        assert.deepEqual([...(await askPlatform(platform, "firmware/download", devices, image)).entries()], [["succeeded", devices]]);
+        assert.deepEqual([...(await askPlatform(platform, "firmware/update", devices)).entries()], [["succeeded", devices]]);
         const changes = new Map<string, unknown[]>();
         for (const { suffix, device, json } of platform.published) {
             if (suffix !== "notify" || !isRecord(json.d) || !Array.isArray(json.d.fields)) continue;
@@ -109,17 +56,34 @@ describe("device management with the platform's server", () => {
     it("reports the device whose image could not be verified as failed, and refuses to update it", async () => {
         const devices = ids(5);
         await start(devices, new Set(["m/3"]));
-        const downloaded = await ask(platform, "firmware/download", devices, { version: "2.0", uri: "https://example.com/2.0" });
+        const downloaded = await askPlatform(platform, "firmware/download", devices, { version: "2.0", uri: "https://example.com/2.0" });
         assert.deepEqual(downloaded.get("failed"), ["m/3"]);
-        const updated = await ask(platform, "firmware/update", devices);
+        const updated = await askPlatform(platform, "firmware/update", devices);
         assert.deepEqual([updated.get("failed"), updated.get("succeeded")?.length], [["m/3"], 4]);
-        const again = await ask(platform, "firmware/download", ["m/3"], { version: "2.1", uri: "https://example.com/2.1" });
+        const again = await askPlatform(platform, "firmware/download", ["m/3"], { version: "2.1", uri: "https://example.com/2.1" });
         assert.deepEqual(again.get("failed"), ["m/3"], "a failed device can be tried again");
     });
 
     it("completes a reboot when the device is managed again", async () => {
         await start(ids(3));
-        assert.deepEqual([...(await ask(platform, "device/reboot", ids(3))).keys()], ["succeeded"]);
+        assert.deepEqual([...(await askPlatform(platform, "device/reboot", ids(3))).keys()], ["succeeded"]);
+    });
+
+    it("fails a request for a device that the platform does not register, also when an event was there first", async () => {
+        const responder = await start([]);
+        platform.simulator.faults.add({ fault: "registration", devices: "m/*", rc: 180 });
+        platform.event("m/1").catch(() => undefined);
+        const outcomes = responder.input({ dm: { action: "clearLog", typeId: "m", deviceId: "1" } });
+        await waitFor(() => outcomes.length, "the failure");
+        assert.equal(outcomes[0]?.error?.code, "GW_DEVICE_HELD");
+    });
+
+    it("registers a device by a request of its own", async () => {
+        const responder = await start([]);
+        const outcomes = responder.input({ dm: { action: "manage", typeId: "m", deviceId: "new" } });
+        await waitFor(() => outcomes.length, "the answer");
+        assert.equal(outcomes[0]?.answer?.rc, 200);
+        assert.ok(platform.simulator.organisation("org").registry.device("m", "new"));
     });
 
     it("survives any bytes on any device management topic, and still answers", async () => {

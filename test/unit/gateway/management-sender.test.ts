@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { Registration } from "../../../src/devices/registration";
+import type { ContactUser } from "../../../src/gateway/first-contacts";
+import { FirstContacts } from "../../../src/gateway/first-contacts";
+import { ManagementSender } from "../../../src/gateway/management-sender";
+import { FakeClock } from "../../support/fake-clock";
+
+const device = { typeId: "s", deviceId: "1" };
+const key = "s/1";
+const refusal = { rc: 180, request: "publish", text: "no", registration: true };
+
+interface Published {
+    readonly payload: string;
+    readonly qos: number;
+    readonly isContact: boolean;
+    readonly acknowledge: (error?: Error) => void;
+}
+
+class Bench {
+    readonly clock = new FakeClock();
+    readonly published: Published[] = [];
+    readonly outcomes: string[] = [];
+    readonly registration: Registration;
+    readonly sender: ManagementSender;
+
+    constructor(registrationLimit = 8) {
+        const nobody: ContactUser = { woken() {}, confirmed() {}, requeued() {}, dropped() {} };
+        const management: ContactUser = {
+            woken: (woken) => this.sender.woken(woken),
+            confirmed: (confirmed) => this.sender.confirmed(confirmed),
+            requeued: (requeued) => this.sender.requeued(requeued),
+            dropped: (dropped, error) => this.sender.dropped(dropped, error),
+        };
+        this.registration = new Registration({
+            clock: this.clock,
+            effects: new FirstContacts(
+                { event: nobody, direct: nobody, subscribe: nobody, management },
+                { knownRefused() {}, reconnectWanted() {}, deviceChanged() {}, unexplainedDrop() {} },
+            ),
+            gatewayDevice: "mygw/gw1",
+            registrationLimit,
+            registrationBackoffMs: 600_000,
+        });
+        const connection = {
+            publish: (_topic: string, payload: string | Buffer, qos: number, acknowledge: (error?: Error) => void, isContact = false) => {
+                this.published.push({ payload: String(payload), qos, isContact, acknowledge });
+            },
+        };
+        this.sender = new ManagementSender(connection, this.registration);
+        this.registration.connectionStarted();
+        this.sender.linkUp();
+    }
+
+    send(payload: string, to = device): void {
+        this.sender.publish(to, `iotdevice-1/type/${to.typeId}/id/${to.deviceId}/notify`, payload, 0, (error) => {
+            this.outcomes.push(`${payload} ${error && "code" in error ? String(error.code) : "done"}`);
+        });
+    }
+
+    /** Ends the connection as the gateway does. */
+    disconnect(): void {
+        this.sender.linkDown();
+        this.registration.connectionEnded();
+    }
+
+    sent(): string[] {
+        return this.published.map(({ payload }) => payload);
+    }
+}
+
+describe("ManagementSender", () => {
+    it("sends at once for a known device", () => {
+        const bench = new Bench();
+        bench.registration.restoreKnown(key);
+        bench.send("a");
+        bench.send("b");
+        assert.deepEqual(
+            bench.published.map(({ payload, qos, isContact }) => [payload, qos, isContact]),
+            [
+                ["a", 0, false],
+                ["b", 0, false],
+            ],
+        );
+        bench.published[0]?.acknowledge();
+        assert.deepEqual(bench.outcomes, ["a done"]);
+    });
+
+    it("makes the first message for an unknown device its first contact, at QoS 1, and sends the others in order when it is confirmed", () => {
+        const bench = new Bench();
+        for (const payload of ["a", "b", "c"]) bench.send(payload);
+        assert.deepEqual(
+            bench.published.map(({ payload, qos, isContact }) => [payload, qos, isContact]),
+            [["a", 1, true]],
+        );
+        bench.published[0]?.acknowledge();
+        assert.deepEqual(bench.outcomes, [], "the acknowledgement alone says nothing");
+        bench.clock.advance(150);
+        assert.deepEqual([bench.outcomes, bench.sent()], [["a done"], ["a", "b", "c"]]);
+    });
+
+    it("waits for the first contact of another kind, such as an event", () => {
+        const bench = new Bench();
+        assert.equal(bench.registration.ask(key), "contact");
+        bench.registration.contactSent(key);
+        bench.send("a");
+        assert.deepEqual(bench.sent(), []);
+        bench.registration.contactAcknowledged(key);
+        bench.clock.advance(150);
+        assert.deepEqual(bench.sent(), ["a"]);
+    });
+
+    it("waits for a free slot", () => {
+        const bench = new Bench(1);
+        bench.send("a");
+        bench.send("b", { typeId: "s", deviceId: "2" });
+        assert.deepEqual(bench.sent(), ["a"]);
+        bench.published[0]?.acknowledge();
+        bench.clock.advance(150);
+        assert.deepEqual(bench.sent(), ["a", "b"]);
+    });
+
+    it("fails a refused first contact and what waits behind it, and what follows at once while the device is held", () => {
+        const bench = new Bench();
+        bench.send("a");
+        bench.send("b");
+        bench.published[0]?.acknowledge();
+        bench.registration.refused(key, refusal);
+        bench.clock.advance(200);
+        bench.send("c");
+        assert.deepEqual(bench.outcomes, ["a GW_DEVICE_HELD", "b GW_DEVICE_HELD", "c GW_DEVICE_HELD"]);
+        assert.deepEqual(bench.sent(), ["a"]);
+    });
+
+    it("fails a first contact that was refused for what it is with the refusal", () => {
+        const bench = new Bench();
+        bench.send("a");
+        bench.published[0]?.acknowledge();
+        bench.registration.refused(key, { ...refusal, rc: 276 });
+        bench.clock.advance(200);
+        assert.deepEqual(bench.outcomes, ["a GW_REFUSED"]);
+    });
+
+    it("fails what is under way and what waits when the connection ends, as something that may be sent again", () => {
+        const bench = new Bench();
+        bench.send("a");
+        bench.send("b");
+        bench.disconnect();
+        assert.deepEqual(bench.outcomes.sort(), ["a GW_NOT_CONNECTED", "b GW_NOT_CONNECTED"]);
+        bench.registration.connectionStarted();
+        bench.sender.linkUp();
+        bench.send("again");
+        assert.deepEqual(bench.sent(), ["a", "again"]);
+    });
+});
