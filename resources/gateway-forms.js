@@ -95,6 +95,12 @@
             }
             return { key: "jsonObject" };
         },
+        // The platform takes only strings as the device's information.
+        jsonTexts(value) {
+            const failure = rules.jsonObject(value);
+            if (failure || isBlank(value)) return failure;
+            return Object.values(JSON.parse(value)).every((item) => typeof item === "string") ? undefined : { key: "jsonTexts" };
+        },
         bundles(value) {
             const ids = String(value ?? "")
                 .split(",")
@@ -219,12 +225,12 @@
     }
 
     /** A TypedInput type for an optional JSON object, with the editor's own JSON dialog. */
-    function jsonType(node, property) {
+    function jsonType(node, property, rule) {
         return {
             value: "json",
             label: "JSON",
             icon: "red/images/typedInput/json.svg",
-            validate: (value) => check(node, property, "jsonObject", value) === true,
+            validate: (value) => check(node, property, rule, value) === true,
             expand() {
                 root.RED.editor.editJSON({ value: this.value(), complete: (value) => this.value(value), focus: true });
             },

@@ -126,7 +126,8 @@ describe("editor rules agree with the runtime's", () => {
         ["gateway-config", "host", ["a.b-c.example", "10.0.0.1", "::1"], ["", "mqtts://a", "a:8883", "a/b", "a b", "user@a"]],
         ["dm-responder", "lifetime", ["", "0", "3600"], ["1", "3599", "-1"]],
         ["dm-responder", "timeout", ["", "1", "30"], ["0"]],
-        ["dm-responder", "deviceInfo", ["", "{}", '{"model":"x"}'], ["[]", "null", "1", "{"]],
+        ["dm-responder", "deviceInfo", ["", "{}", '{"model":"x"}'], ["[]", "null", "1", "{", '{"model":5}']],
+        ["dm-responder", "metadata", ["", "{}", '{"site":{"room":5}}'], ["[]", "null", "1", "{"]],
         ["dm-responder", "bundles", ["", "a-v1", "a-v1, b.v2"], ["a b", "a,,b", "a/b"]],
         ["device-event-out", "ttl", ["", "0.5", "86400"], ["0", "-1", "soon"]],
     ];
