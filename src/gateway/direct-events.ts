@@ -4,6 +4,7 @@ import { GatewayError } from "../errors";
 import type { Outbox } from "../outbox/outbox";
 import type { Settlement } from "./event-request";
 import type { ContactUser } from "./first-contacts";
+import { notContactedError, unconfirmedError } from "./held-errors";
 import type { PublishOrigin, Refusals } from "./refusals";
 
 /** An event of QoS 0, ready for the wire. */
@@ -43,7 +44,7 @@ export class DirectEvents implements ContactUser {
                 this.#contact(event, settlement);
                 return;
             case "held":
-                settlement.failed(held(event.device));
+                settlement.failed(notContactedError(event.device));
         }
     }
 
@@ -54,7 +55,7 @@ export class DirectEvents implements ContactUser {
     }
 
     requeued(device: string): void {
-        this.#take(device)?.failed(unconfirmed(device));
+        this.#take(device)?.failed(unconfirmedError(device));
     }
 
     dropped(device: string, error: GatewayError): void {
@@ -116,18 +117,4 @@ export class DirectEvents implements ContactUser {
 function settle(settlement: Settlement, error: Error | undefined): void {
     if (!error) settlement.done();
     else settlement.failed(error instanceof GatewayError ? error : new GatewayError("GW_NOT_CONNECTED", error.message, { cause: error }));
-}
-
-function held(device: string): GatewayError {
-    return new GatewayError(
-        "GW_DEVICE_HELD",
-        `The event of ${device} was not sent: the platform does not know the device yet, its registration cannot be tried now or has failed, and an event of QoS 0 is never queued. Use QoS 1 to have it kept.`,
-    );
-}
-
-function unconfirmed(device: string): GatewayError {
-    return new GatewayError(
-        "GW_DEVICE_HELD",
-        `The event of ${device} was its first, and the platform may have dropped it without a word. An event of QoS 0 is never sent again. Use QoS 1 to have it kept.`,
-    );
 }

@@ -1,9 +1,8 @@
 import type { Clock } from "../clock";
-import type { ConnectionReason } from "../connection/connect-error";
 import type { GatewayConnection } from "../connection/gateway-connection";
 import { Inventory } from "../devices/inventory";
 import { Registration } from "../devices/registration";
-import type { ReconnectReason } from "../devices/registration-types";
+import type { Hold } from "../devices/registration-types";
 import type { GateAnswer } from "../outbox/dispatcher";
 import type { OutboxEvent } from "../outbox/event";
 import { Outbox } from "../outbox/outbox";
@@ -17,6 +16,7 @@ import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports, LateMessage } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
 import type { GatewayStatistics } from "./gateway-statistics";
+import { heldError } from "./held-errors";
 import { PlannedReconnect } from "./planned-reconnect";
 import { type ReceivedNotification, Refusals } from "./refusals";
 
@@ -135,6 +135,11 @@ export class EventDelivery {
             this.#direct.send({ device, topic, payload, message }, this.#isReady, this.#counted(settlement));
             return;
         }
+        const hold = this.#parts.options.outbox === "off" ? this.#holdOf(device) : undefined;
+        if (hold) {
+            settlement.failed(heldError(device, hold));
+            return;
+        }
         this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, complete: completion, message }, settlement);
         this.#parts.reports.countsChanged();
     }
@@ -174,6 +179,12 @@ export class EventDelivery {
             settlement.done();
         };
         return { done, failed: (error) => settlement.failed(error) };
+    }
+
+    /** The hold of a device, unless it is over: then the next event is the probe. */
+    #holdOf(device: string): Hold | undefined {
+        const { phase, hold } = this.registration.stateOf(device);
+        return phase === "held" && hold && hold.until > this.#parts.clock.now() ? hold : undefined;
     }
 
     #ask(device: string): GateAnswer {
@@ -232,7 +243,7 @@ export class EventDelivery {
             },
             {
                 knownRefused: (device) => this.outbox.recall(device),
-                reconnectWanted: (reason) => this.#plannedReconnect.begin(reconnectReasons[reason]),
+                reconnectWanted: (reason) => this.#plannedReconnect.begin(reason),
                 deviceChanged: (device, state) => {
                     this.inventory.registrationChanged(device, state);
                     management().deviceChanged(device, state);
@@ -246,17 +257,6 @@ export class EventDelivery {
         );
     }
 }
-
-const reconnectReasons: Readonly<Record<ReconnectReason, ConnectionReason>> = {
-    "connection-limit": {
-        code: "GW_NETWORK",
-        text: "The platform registers only so many new devices on one connection; the connection is opened anew to register the next ones.",
-    },
-    "stuck-registrations": {
-        code: "GW_NETWORK",
-        text: "The platform does not answer the registration of several devices; the connection is opened anew so that others can be registered.",
-    },
-};
 
 /** A user that exists only when it is first told something, because the parts of a gateway know each other in a circle. */
 function madeLater(user: () => ContactUser): ContactUser {

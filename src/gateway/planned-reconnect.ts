@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import type { ConnectionReason } from "../connection/connect-error";
+import type { ReconnectReason } from "../devices/registration-types";
 
 /** Acknowledgements take no longer on a good link; on another one a few events sent twice are the lesser evil. */
 const patienceMs = 5_000;
@@ -31,9 +32,9 @@ export class PlannedReconnect {
     }
 
     /** Begins: from now on nothing is sent. */
-    begin(reason: ConnectionReason): void {
+    begin(reason: ReconnectReason): void {
         if (this.#reason) return;
-        this.#reason = reason;
+        this.#reason = reasons[reason];
         this.#timer = this.#parts.clock.setTimer(patienceMs, () => this.#carryOut());
         this.acknowledged();
     }
@@ -56,3 +57,14 @@ export class PlannedReconnect {
         if (reason) this.#parts.reconnect(reason);
     }
 }
+
+const reasons: Readonly<Record<ReconnectReason, ConnectionReason>> = {
+    "connection-limit": {
+        code: "GW_NETWORK",
+        text: "The platform registers only so many new devices on one connection; the connection is opened anew to register the next ones.",
+    },
+    "stuck-registrations": {
+        code: "GW_NETWORK",
+        text: "The platform does not answer the registration of several devices; the connection is opened anew so that others can be registered.",
+    },
+};

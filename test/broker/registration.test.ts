@@ -142,6 +142,10 @@ describe("registration over MQTT", () => {
         for (const message of messages) assert.equal(await gateway.outcome(message), "done");
         for (let index = 0; index < 10; index++) await bench.receives(`d${index}`, [1]);
         assert.equal(bench.simulator.observed.counts(clientId).connect, 2);
+        assert.ok(
+            [...bench.delivered.values()].every((payloads) => payloads.length === 1),
+            "nothing is sent twice for the reconnect",
+        );
         assert.ok(gateway.notifications.length > 0);
         assert.ok(gateway.late.every(({ error }) => error.rc === 173 && error.willRetry === true));
     });
@@ -237,6 +241,18 @@ describe("registration over MQTT", () => {
         assert.equal(await gateway.outcome(gateway.publish("d3", 1, { qos: 0 })), "GW_REFUSED");
         assert.equal(await gateway.outcome(gateway.publish("d3", 2, { qos: 0 })), "GW_DEVICE_HELD");
         assert.deepEqual(gateway.late, []);
+    });
+
+    it("refuses new events of a held device where the outbox is off, and delivers the one that is the probe", async () => {
+        await start({}, { outbox: "off" });
+        await gateway.outcome(gateway.publish("ready", 1));
+        refuseOnce("d1", 177);
+        const probe = gateway.publish("d1", 1);
+        await reaches("d1", "held");
+        assert.equal(await gateway.outcome(gateway.publish("d1", 2)), "GW_DEVICE_HELD");
+        assert.equal(await gateway.outcome(probe), "done");
+        assert.equal(await gateway.outcome(gateway.publish("d1", 3)), "done");
+        await bench.receives("d1", [1, 3]);
     });
 
     it("sends again what was in flight when the connection ended, first contacts first", async () => {

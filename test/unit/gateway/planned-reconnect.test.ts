@@ -10,18 +10,18 @@ function create(pending: number, stuck = 0) {
         clock,
         pendingCount: () => counts.pending,
         stuckCount: () => counts.stuck,
-        reconnect: ({ text }) => reconnects.push(text),
+        reconnect: ({ code }) => reconnects.push(code),
     });
     return { clock, counts, reconnects, planned };
 }
 
-const reason = { code: "GW_NETWORK", text: "planned" } as const;
+const reason = "connection-limit";
 
 describe("a planned reconnect", () => {
     it("is carried out at once when nothing is in flight", () => {
         const { planned, reconnects, clock } = create(0);
         planned.begin(reason);
-        assert.deepEqual(reconnects, ["planned"]);
+        assert.deepEqual(reconnects, ["GW_NETWORK"]);
         assert.equal(planned.isUnderWay, false);
         assert.equal(clock.timerCount, 0);
     });
@@ -34,7 +34,7 @@ describe("a planned reconnect", () => {
         assert.deepEqual([reconnects, planned.isUnderWay], [[], true]);
         counts.pending = 1;
         planned.acknowledged();
-        assert.deepEqual(reconnects, ["planned"]);
+        assert.deepEqual(reconnects, ["GW_NETWORK"]);
     });
 
     it("does not wait longer than five seconds", () => {
@@ -44,7 +44,7 @@ describe("a planned reconnect", () => {
         clock.advance(4_999);
         assert.deepEqual(reconnects, []);
         clock.advance(1);
-        assert.deepEqual(reconnects, ["planned"]);
+        assert.deepEqual(reconnects, ["GW_NETWORK"]);
     });
 
     it("is over when the connection ends by itself", () => {
