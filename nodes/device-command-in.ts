@@ -12,7 +12,7 @@ export default function register(RED: NodeAPI): void {
                 received(command) {
                     const { message, error } = commandMessage(command, settings().datatype);
                     if (error) user.raise(error, message);
-                    else node.send(message);
+                    else user.send(message);
                 },
                 refusalChanged: (error) => user.subscriptionChanged(error),
             }),

@@ -17,8 +17,8 @@ export default function register(RED: NodeAPI): void {
 
         const responder = user.subscribe((gateway) =>
             gateway.respond(settings(), {
-                requestReceived: (request) => node.send([requestMessage(request), null]),
-                firmwareAnswered: (report, answer) => node.send([null, reportMessage(report, answer)]),
+                requestReceived: (request) => user.send([requestMessage(request), null]),
+                firmwareAnswered: (report, answer) => user.send([null, reportMessage(report, answer)]),
                 raised: (error, about) => user.raise(error, { topic: "device management", ...about }),
                 warned: (text) => node.warn(text),
                 conflictChanged(error) {

@@ -45,3 +45,19 @@ export function credential(node: Node, name: string): string {
 export function properties(message: NodeMessage): Readonly<Record<string, unknown>> {
     return message;
 }
+
+/** What Node-RED's own `node.error` asks first: whether a Catch node takes the error. Not part of its documented interface. */
+interface ErrorTaker {
+    readonly _flow?: { handleError?(node: Node, error: Error, message: NodeMessage): unknown };
+}
+
+/**
+ * Raises an error like `node.error`, but without the line in the log when no Catch node takes it. Returns whether one did. Where
+ * Node-RED does not offer that, the error is raised and logged as usual.
+ */
+export function raiseForCatchNodes(node: Node, error: Error, message: NodeMessage): boolean {
+    const flow = (node as ErrorTaker)._flow;
+    if (typeof flow?.handleError === "function") return flow.handleError(node, error, message) === true;
+    node.error(error, message);
+    return true;
+}

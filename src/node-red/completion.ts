@@ -51,11 +51,6 @@ export class Completion {
     }
 }
 
-/** Raises an error that belongs to no message being handled, or to one handled earlier, on a node. */
-export function raise(node: Node, error: GatewayError, message: NodeMessage): void {
-    node.error(error, message);
-}
-
 function isCloneable(RED: NodeAPI, message: NodeMessage): boolean {
     try {
         RED.util.cloneMessage(message);

@@ -8,9 +8,9 @@ import type { GatewayState } from "../gateway/gateway-state";
 import { storeDirectory } from "../gateway/gateway-storage";
 import { mqttClientId } from "../protocol/identity";
 import { credential, type StoredDefinition } from "./api";
-import { raise } from "./completion";
 import type { GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
+import { Outlet } from "./outlet";
 import { StatusReporter } from "./status";
 import { readTlsOptions } from "./tls";
 
@@ -23,6 +23,7 @@ export class GatewayHost {
     readonly users: Record<string, Node> = {};
     readonly #members = new Map<string, GatewayMember>();
     readonly #status: StatusReporter;
+    readonly #outlet: Outlet;
     readonly #options: GatewayOptions | GatewayError;
     #lease: GatewayLease<Gateway> | undefined;
     #detach: () => void = () => undefined;
@@ -38,6 +39,7 @@ export class GatewayHost {
         private readonly pool: GatewayPool<Gateway>,
     ) {
         this.#status = new StatusReporter(RED, node);
+        this.#outlet = new Outlet(node);
         this.#options = readOptions(definition);
         if (this.#options instanceof GatewayError) this.#hasProblem(this.#options);
     }
@@ -113,7 +115,7 @@ export class GatewayHost {
     flowsStarted(): void {
         const error = this.#toRaise;
         this.#toRaise = undefined;
-        if (error) raise(this.node, error, { topic: "gateway", state: "config" });
+        if (error) this.#outlet.raise(error, { topic: "gateway", state: "config" });
     }
 
     /** Ends with the node. */
@@ -121,7 +123,7 @@ export class GatewayHost {
         this.#giveBack();
         this.#status.clear();
         if (removed) this.#tellWhatRemains();
-        return this.#closing;
+        return this.#closing.finally(() => this.#outlet.close());
     }
 
     #open(): void {
@@ -153,7 +155,7 @@ export class GatewayHost {
     #listener(): GatewayListener {
         return {
             stateChanged: (state) => this.#stateChanged(state),
-            problem: (error, state) => raise(this.node, error, { topic: "gateway", state }),
+            problem: (error, state) => this.#outlet.raise(error, { topic: "gateway", state }),
             log: (text) => this.node.log(text),
             warn: (text) => this.node.warn(text),
             failedLater: (nodeId, error, message) => {
@@ -161,7 +163,7 @@ export class GatewayHost {
                 if (member) member.failedLater(error, message);
                 return member !== undefined;
             },
-            failedOrphan: (error, message) => raise(this.node, error, { ...message }),
+            failedOrphan: (error, message) => this.#outlet.raise(error, { ...message }),
         };
     }
 

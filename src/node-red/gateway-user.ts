@@ -3,10 +3,10 @@ import { GatewayError, toGatewayError } from "../errors";
 import type { Gateway, Subscription } from "../gateway/gateway";
 import type { GatewayState } from "../gateway/gateway-state";
 import { findNode, type StoredDefinition } from "./api";
-import { raise } from "./completion";
 import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
 import { onClose } from "./handlers";
+import { Outlet } from "./outlet";
 import { StatusReporter, type StatusText } from "./status";
 
 /** What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. */
@@ -29,6 +29,8 @@ export interface GatewayUser {
     subscribe<S extends Subscription>(open: (gateway: Gateway) => S): () => S;
     /** Raises an error for a message that did not come from the flow. */
     raise(error: GatewayError, message: NodeMessage): void;
+    /** Sends on a message that did not come from the flow. */
+    send(message: NodeMessage | (NodeMessage | null)[]): void;
     /** Shows and raises that the platform refused the node's subscription, or shows that it grants it now. */
     subscriptionChanged(refusal: GatewayError | undefined): void;
     /** The same for anything that is wrong with the node itself; `topic` is that of the raised message. */
@@ -44,6 +46,7 @@ export function useGateway(
     definition: StoredDefinition,
     describe: (state: GatewayState | GatewayError) => StatusText = gatewayStatus,
 ): GatewayUser {
+    const outlet = new Outlet(node);
     const status = new StatusReporter(RED, node);
     const config = findNode<GatewayConfigNode>(RED, definition.gateway, "gateway-config");
     const subscriptions: Subscription[] = [];
@@ -59,7 +62,7 @@ export function useGateway(
         },
         failedLater(error, message) {
             status.failed(error, `${message.typeId}/${message.deviceId}`);
-            raise(node, error, { ...message });
+            outlet.raise(error, { ...message });
         },
     };
 
@@ -79,7 +82,7 @@ export function useGateway(
             return;
         }
         status.show(describe(problem));
-        raise(node, problem, { topic });
+        outlet.raise(problem, { topic });
     }
 
     function gateway(): Gateway {
@@ -96,6 +99,7 @@ export function useGateway(
     onClose(node, () => {
         for (const subscription of subscriptions) subscription.close();
         config?.leave(member);
+        outlet.close();
         status.clear();
     });
 
@@ -130,7 +134,8 @@ export function useGateway(
                 };
             }
         },
-        raise: (error, message) => raise(node, error, message),
+        raise: (error, message) => outlet.raise(error, message),
+        send: (message) => outlet.send(message),
         subscriptionChanged: (refusal) => problemChanged(refusal, "subscription"),
         problemChanged,
         showState,

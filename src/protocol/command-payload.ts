@@ -1,4 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
+import { isTooDeep, maxJsonDepth } from "./json";
 
 /** How the payload of a command is handed to the flow; `auto` decides by the command's format. */
 export type CommandDatatype = "auto" | "json" | "utf8" | "buffer";
@@ -35,9 +36,14 @@ function datatypeOf(format: string): CommandDatatype {
 
 function parseJson(bytes: Buffer): unknown {
     try {
-        return JSON.parse(strictUtf8.decode(bytes));
+        const text = strictUtf8.decode(bytes);
+        // Node-RED clones messages by recursion: a command of 65 000 brackets would end the process.
+        if (isTooDeep(text)) throw new Error(`it is nested deeper than ${maxJsonDepth} levels`);
+        return JSON.parse(text);
     } catch (thrown) {
-        throw new GatewayError("GW_BAD_COMMAND", `The command's payload is not valid JSON: ${describeThrown(thrown)}.`, { cause: thrown });
+        throw new GatewayError("GW_BAD_COMMAND", `The command's payload cannot be read as JSON: ${describeThrown(thrown)}.`, {
+            cause: thrown,
+        });
     }
 }
 

@@ -18,7 +18,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function parseJsonObject(payload: Uint8Array): JsonObject | undefined {
     try {
         const text = utf8.decode(payload);
-        if (!isShallow(text)) return undefined;
+        if (isTooDeep(text)) return undefined;
         const members: unknown = JSON.parse(text);
         return isRecord(members) ? { members, text } : undefined;
     } catch {
@@ -54,16 +54,19 @@ export function memberSource(text: string, name: string): string | undefined {
     return source;
 }
 
-function isShallow(text: string): boolean {
+/** Whether JSON text is nested deeper than `maxJsonDepth`. Of text that is not JSON the answer means nothing. */
+export function isTooDeep(text: string): boolean {
+    // Each level takes two brackets.
+    if (text.length <= 2 * maxJsonDepth) return false;
     let depth = 0;
     for (let index = 0; index < text.length; index++) {
         const character = text[index];
         if (character === '"') index = endOfString(text, index) - 1;
         else if (character === "{" || character === "[") depth++;
         else if (character === "}" || character === "]") depth--;
-        if (depth > maxJsonDepth) return false;
+        if (depth > maxJsonDepth) return true;
     }
-    return true;
+    return false;
 }
 
 /** The index after the closing quote of the string that starts at `start`. */

@@ -1,4 +1,5 @@
 import type { DeviceAddress } from "./identity";
+import { isTooDeep } from "./json";
 
 /** What a gateway notification says, each part as its own type; what the platform left out is absent. */
 export interface NotificationFields {
@@ -17,7 +18,7 @@ export interface NotificationFields {
     message?: string;
 }
 
-/** A notification that was received. Only a JSON object can be read; anything else is malformed and kept as text. */
+/** A notification that was received. Only a JSON object, nested at most 100 levels, can be read; anything else is malformed and kept as text. */
 export type Notification =
     | { readonly malformed: false; readonly fields: NotificationFields; readonly raw: Readonly<Record<string, unknown>> }
     | { readonly malformed: true; readonly fields: NotificationFields; readonly raw: string };
@@ -59,6 +60,7 @@ function isAddressAt(levels: readonly string[], index: number): boolean {
 
 function parseObject(text: string): Record<string, unknown> | undefined {
     try {
+        if (isTooDeep(text)) return undefined;
         const value: unknown = JSON.parse(text);
         return isObject(value) ? value : undefined;
     } catch {

@@ -349,43 +349,6 @@ describe("device management conformance", () => {
     });
 });
 
-describe("device management over a restart", () => {
-    it("keeps the image, the state, the observation and the steps not yet notified in the gateway's file", async () => {
-        const platform = await ManagedPlatform.start({ outbox: "disk" });
-        try {
-            const first = platform.responder({ respond: "auto" });
-            await platform.connect();
-            const fields = [{ field: "mgmt.firmware", value: { version: "2", uri: "https://example.com/2.bin" } }];
-            for (const [suffix, body] of [
-                ["device/update", { d: { fields }, reqId: "u" }],
-                ["observe", { d: { fields: ["mgmt.firmware"] }, reqId: "o" }],
-                ["mgmt/initiate/firmware/download", { reqId: "d" }],
-            ] as const) {
-                platform.send(suffix, body);
-                await platform.next("response");
-            }
-            platform.simulator.setLink(true);
-            await waitFor(() => platform.gateway.state.connection.phase !== "online", "the loss of the connection");
-            const steps = ["downloading", "downloaded"].map((step) => first.input({ dm: { action: "firmware", ...device, step } }));
-            await waitFor(() => steps.every(([outcome]) => outcome), "the steps to be durable");
-            assert.deepEqual(steps, [[{}], [{}]]);
-            await platform.endGateway();
-            platform.simulator.setLink(false);
-
-            const second = platform.responder({ respond: "auto" });
-            await platform.connect({ subscribed: false });
-            for (const state of [1, 2]) {
-                assert.deepEqual((await platform.next("notify")).json.d, { fields: [{ field: "mgmt.firmware", value: { state } }] });
-            }
-            platform.send("mgmt/initiate/firmware/update", { reqId: "i" });
-            assert.equal((await platform.next("response")).json.rc, 202);
-            assert.deepEqual(second.last().dm.fields, { "mgmt.firmware": { version: "2", uri: "https://example.com/2.bin" } });
-        } finally {
-            await platform.close();
-        }
-    });
-});
-
 describe("device management conformance, durable session", () => {
     it("67: answers requests that were queued while the gateway was away, marked as such, although the platform gave up", async () => {
         const platform = await ManagedPlatform.start({ cleanSession: "false" });

@@ -83,7 +83,7 @@ describe("the package", () => {
 
             before(async function () {
                 this.timeout(90_000);
-                nodeRed = await NodeRedProcess.start(module, userDir);
+                nodeRed = await NodeRedProcess.start(module, { installedIn: userDir });
             });
 
             after(async () => nodeRed?.stop());

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { generate, type Packet } from "mqtt-packet";
-import { systemClock } from "../../src/clock";
+import { type Clock, systemClock } from "../../src/clock";
+import { FastClock } from "../support/fast-clock";
 import { waitFor } from "../support/wait-for";
 import { HostileBroker, type HostileClient, type PacketHandler } from "./support/hostile-broker";
-import { fastClock, usedBytes, WatchedGateway } from "./support/watched-gateway";
+import { usedBytes, WatchedGateway } from "./support/watched-gateway";
 
 const mebibyte = 1_048_576;
 const commandTopic = "iot-2/type/t/id/d1/cmd/c/fmt/json";
@@ -32,7 +33,7 @@ describe("a hostile broker", () => {
         await broker?.close();
     });
 
-    async function start(handle?: PacketHandler, clock = systemClock): Promise<void> {
+    async function start(handle?: PacketHandler, clock: Clock = systemClock): Promise<void> {
         broker = await HostileBroker.start(handle);
         watched = new WatchedGateway(broker.port, {}, clock);
     }
@@ -69,7 +70,7 @@ describe("a hostile broker", () => {
         ];
         for (const [name, bytes] of malformed) {
             it(`sends ${name}: the connection is opened anew, and the reason says that it was not MQTT`, async () => {
-                await start(undefined, fastClock(20));
+                await start(undefined, new FastClock(20));
                 const client = await online();
                 await client.send(bytes);
                 const problem = await watched.problem(/MQTT/);
@@ -160,7 +161,7 @@ describe("a hostile broker", () => {
             it(`${name}: the connection is opened anew, and says why`, async () => {
                 await start(
                     answering("subscribe", ({ messageId = 0 }) => suback(messageId, ...codes)),
-                    fastClock(20),
+                    new FastClock(20),
                 );
                 assert.equal((await watched.problem(/MQTT does not allow/)).code, "GW_NETWORK");
                 await waitFor(() => broker.connects >= 5, "further attempts");
@@ -169,7 +170,7 @@ describe("a hostile broker", () => {
         }
 
         it("never: the gateway does not stay connected and silent, and says why", async () => {
-            await start((_client, packet) => packet.cmd === "subscribe", fastClock(20));
+            await start((_client, packet) => packet.cmd === "subscribe", new FastClock(20));
             await watched.problem(/subscription/);
             await waitFor(() => broker.connects >= 2, "another attempt");
         });
@@ -195,7 +196,7 @@ describe("a hostile broker", () => {
             it(`with ${name}: it does not count as connected, and the reason is told`, async () => {
                 await start(
                     answering("connect", () => bytes),
-                    fastClock(20),
+                    new FastClock(20),
                 );
                 assert.equal((await watched.problem(/MQTT/)).code, "GW_NETWORK");
                 assert.equal(watched.commands.length, 0);

@@ -8,7 +8,7 @@ import { requireRecord } from "./records";
 export const nodeRedModules = { "Node-RED 5": "node-red", "Node-RED 4.1": "node-red-4" } as const;
 
 /** Nothing leaves the machine: no telemetry, no catalogue, no tours; see the comments for what each line prevents. */
-function settings(userDir: string, nodesDir: string | undefined): string {
+function settings(userDir: string, nodesDir: string | undefined, more: Readonly<Record<string, unknown>>): string {
     return `module.exports = ${JSON.stringify({
         uiHost: "127.0.0.1",
         uiPort: 0,
@@ -24,11 +24,24 @@ function settings(userDir: string, nodesDir: string | undefined): string {
         diagnostics: { ui: false },
         runtimeState: { enabled: false, ui: false },
         logging: { console: { level: "info", metrics: false, audit: false } },
+        ...more,
     })};\n`;
 }
 
 /** What of the flows a deploy restarts. */
 export type DeployType = "full" | "flows" | "nodes";
+
+/** How Node-RED is started, where it matters. */
+export interface StartOptions {
+    /** The package is installed in this user directory; without it, the built package is loaded from here. */
+    readonly installedIn?: string;
+    /** A user directory to use instead of an empty one of its own; the caller removes it. */
+    readonly userDir?: string;
+    /** Settings beside those of every test. */
+    readonly settings?: Readonly<Record<string, unknown>>;
+    /** Environment variables beside those of this process. */
+    readonly env?: Readonly<Record<string, string>>;
+}
 
 /** A real Node-RED in a process of its own, with an empty user directory. */
 export class NodeRedProcess {
@@ -47,15 +60,19 @@ export class NodeRedProcess {
     }
 
     /**
-     * Starts it and waits until it listens; fails with its output when it does not within a minute. It loads the built package
-     * from here, unless the package is installed in the user directory `installedIn`.
+     * Starts it and waits until it listens; fails with its output when it does not within a minute.
      */
-    static async start(module: string, installedIn?: string): Promise<NodeRedProcess> {
-        const userDir = installedIn ?? mkdtempSync(path.join(tmpdir(), "wiotp-gateway-node-red-"));
+    static async start(module: string, options: StartOptions = {}): Promise<NodeRedProcess> {
+        const { installedIn } = options;
+        const givenDir = installedIn ?? options.userDir;
+        const userDir = givenDir ?? mkdtempSync(path.join(tmpdir(), "wiotp-gateway-node-red-"));
         const settingsFile = path.join(userDir, "settings.js");
-        writeFileSync(settingsFile, settings(userDir, installedIn === undefined ? process.cwd() : undefined));
+        writeFileSync(settingsFile, settings(userDir, installedIn === undefined ? process.cwd() : undefined, options.settings ?? {}));
         const red = path.join(path.dirname(require.resolve(`${module}/package.json`)), "red.js");
-        const child = spawn(process.execPath, [red, "-u", userDir, "-s", settingsFile], { stdio: ["ignore", "pipe", "pipe"] });
+        const child = spawn(process.execPath, [red, "-u", userDir, "-s", settingsFile], {
+            stdio: ["ignore", "pipe", "pipe"],
+            env: { ...process.env, ...options.env },
+        });
         const output: string[] = [];
         const url = await new Promise<string>((resolve, reject) => {
             const fail = (what: string): void => reject(new Error(`Node-RED ${what}:\n${output.join("")}`));
@@ -72,7 +89,7 @@ export class NodeRedProcess {
             child.stdout.on("data", listen);
             child.stderr.on("data", listen);
         });
-        return new NodeRedProcess(child, url, userDir, output, installedIn === undefined);
+        return new NodeRedProcess(child, url, userDir, output, givenDir === undefined);
     }
 
     /** What it wrote so far. */
@@ -97,15 +114,24 @@ export class NodeRedProcess {
         return Array.isArray(flows) ? flows.map(requireRecord) : [];
     }
 
+    /** Whether the process is there. */
+    get isRunning(): boolean {
+        return this.#child.exitCode === null && this.#child.signalCode === null;
+    }
+
+    /** Sends it a signal and waits for its end; its user directory stays. */
+    async kill(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+        if (!this.isRunning) return;
+        const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
+        this.#child.kill(signal);
+        await ended;
+    }
+
     /** Ends it and removes the user directory that it was given for the test. */
     async stop(): Promise<void> {
-        if (this.#child.exitCode === null && this.#child.signalCode === null) {
-            const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
-            this.#child.kill("SIGTERM");
-            const force = setTimeout(() => this.#child.kill("SIGKILL"), 20_000);
-            await ended;
-            clearTimeout(force);
-        }
+        const force = setTimeout(() => this.#child.kill("SIGKILL"), 20_000);
+        await this.kill("SIGTERM");
+        clearTimeout(force);
         if (this.#isOwnUserDir) rmSync(this.userDir, { recursive: true, force: true });
     }
 }

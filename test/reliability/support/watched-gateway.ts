@@ -18,11 +18,6 @@ export function usedBytes(): number {
     return heapUsed + external;
 }
 
-/** A clock whose timers run `factor` times as fast, so that a test does not wait for back-offs. */
-export function fastClock(factor: number): Clock {
-    return { ...systemClock, setTimer: (delayMs, action) => systemClock.setTimer(delayMs / factor, action) };
-}
-
 /** A gateway without Node-RED, everything it says, and the commands it hands over. */
 export class WatchedGateway {
     readonly gateway: Gateway;

@@ -28,6 +28,13 @@ describe("command payload", () => {
         throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(Buffer.from([0x22, 0xff, 0x22]), "json", "auto"));
     });
 
+    it("refuses JSON nested so deeply that cloning it would end the process, and takes 100 levels", () => {
+        const nested = (levels: number) => Buffer.from(`${"[".repeat(levels)}"]{["${"]".repeat(levels)}`);
+        throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(nested(101), "json", "auto"));
+        throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(nested(60_000), "x", "json"));
+        assert.doesNotThrow(() => decodeCommandPayload(nested(100), "json", "auto"));
+    });
+
     it("never throws anything but GW_BAD_COMMAND, whatever the bytes", () => {
         fc.assert(
             fc.property(fc.uint8Array(), fc.string(), fc.constantFrom(...commandDatatypes), (bytes, format, datatype) => {

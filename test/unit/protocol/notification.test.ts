@@ -89,6 +89,11 @@ describe("gateway notification", () => {
         assert.equal(notifiedTopic({}), undefined);
     });
 
+    it("keeps one nested so deeply that cloning it would end the process as text", () => {
+        const text = `{"RC":276,"x":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
+        assert.deepEqual(parseNotification(Buffer.from(text)), { malformed: true, fields: {}, raw: text });
+    });
+
     it("never throws, whatever comes", () => {
         fc.assert(
             fc.property(fc.oneof(fc.json(), fc.string()), (text) => {

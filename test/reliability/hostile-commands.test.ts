@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { generate } from "mqtt-packet";
+import { gatewayNode } from "../support/flow-runner";
+import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { waitFor } from "../support/wait-for";
+import { HostileBroker } from "./support/hostile-broker";
+
+/** A PUBLISH as a broker sends it. */
+function publish(topic: string, payload: string | Buffer): Buffer {
+    return generate({ cmd: "publish", topic, payload, qos: 0, messageId: 0, dup: false, retain: false });
+}
+
+const command = (payload: string | Buffer, format = "json") => publish(`iot-2/type/t/id/d1/cmd/c/fmt/${format}`, payload);
+const notification = (payload: string | Buffer) => publish("iot-2/type/gw/id/gw1/notify", payload);
+
+/** Nodes of every kind that take something from the platform, each wired to two others, so that Node-RED clones the messages. */
+function flow(port: number, caught: boolean): object[] {
+    const onTab = (properties: object) => ({ z: "tab", x: 0, y: 0, wires: [], ...properties });
+    return [
+        { id: "tab", type: "tab", label: "hostile" },
+        gatewayNode(port),
+        onTab({ id: "commands", type: "device-command-in", gateway: "gateway", wires: [["echo", "sink"]] }),
+        onTab({ id: "text", type: "device-command-in", gateway: "gateway", datatype: "utf8", wires: [["sink", "sink2"]] }),
+        onTab({ id: "notices", type: "gateway-notify-in", gateway: "gateway", wires: [["sink", "sink2"]] }),
+        onTab({ id: "sink", type: "debug", complete: "true", targetType: "full", console: false, tosidebar: true }),
+        onTab({ id: "sink2", type: "debug", complete: "true", targetType: "full", console: false, tosidebar: true }),
+        onTab({
+            id: "echo",
+            type: "function",
+            outputs: 1,
+            func: "return msg.payload && msg.payload.echo ? { payload: {}, eventId: 'echo' + msg.payload.echo } : null;",
+            wires: [["event"]],
+        }),
+        onTab({ id: "event", type: "device-event-out", gateway: "gateway", source: "gateway", eventId: "eventId", eventIdType: "msg" }),
+        ...(caught ? [onTab({ id: "catch", type: "catch", scope: null, wires: [["count"]] })] : []),
+        onTab({
+            id: "count",
+            type: "function",
+            outputs: 1,
+            func: "context.set('n', (context.get('n') || 0) + 1); return { payload: String(context.get('n')), eventId: 'caught' };",
+            wires: [["event"]],
+        }),
+    ];
+}
+
+for (const [version, module] of Object.entries(nodeRedModules)) {
+    describe(`hostile commands and notifications in ${version}`, () => {
+        let broker: HostileBroker;
+        let nodeRed: NodeRedProcess;
+        let echoes = 0;
+
+        before(async function () {
+            this.timeout(90_000);
+            broker = await HostileBroker.start();
+            nodeRed = await NodeRedProcess.start(module);
+        });
+
+        after(async () => {
+            await nodeRed?.stop();
+            await broker?.close();
+        });
+
+        async function deploy(caught: boolean): Promise<void> {
+            const before = broker.count("subscribe");
+            await nodeRed.deploy(flow(broker.port, caught));
+            await waitFor(() => broker.count("subscribe") >= before + (before === 0 ? 2 : 0) && broker.clients.length > 0, "subscriptions");
+        }
+
+        const send = async (bytes: Buffer) => broker.clients[0]?.send(bytes);
+        const published = (eventId: string) =>
+            broker.received.filter((packet) => packet.cmd === "publish" && packet.topic.includes(`/evt/${eventId}/`)).length;
+
+        /** A command goes through the flow and comes back as an event. */
+        async function stillWorks(): Promise<void> {
+            echoes += 1;
+            await send(command(JSON.stringify({ echo: echoes })));
+            await waitFor(() => published(`echo${echoes}`) === 1 || !nodeRed.isRunning, "the echo of a command", 60_000);
+            assert.ok(nodeRed.isRunning, `Node-RED has ended:\n${nodeRed.log.slice(-2000)}`);
+        }
+
+        it("survives commands and notifications of any content", async function () {
+            this.timeout(90_000);
+            await deploy(true);
+            await stillWorks();
+            const deep = `${"[".repeat(65_000)}${"]".repeat(65_000)}`;
+            const deepObject = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
+            const payloads = [
+                deep,
+                deepObject,
+                `[${"0,".repeat(60_000)}0]`,
+                `{${Array.from({ length: 9000 }, (_, index) => `"k${index}":1`).join()}}`,
+                '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"hasOwnProperty":1,"toString":null}',
+                '{"error":{"hasOwnProperty":1,"source":null},"_msgid":{}}',
+                '"\\ud800"',
+                "1e999",
+                "",
+                "\ufeff{}",
+                Buffer.from([0xff, 0xfe, 0x00, 0x01]),
+                Buffer.alloc(130_000, 0xc0),
+            ];
+            for (const payload of payloads) {
+                for (const format of ["json", "text", "bin", "x"]) await send(command(payload, format));
+                await send(notification(payload));
+                await stillWorks();
+            }
+            await waitFor(() => published("caught") > 0, "a caught error");
+        });
+
+        it("keeps its log short when it is flooded with commands that cannot be read and nobody catches the errors", async function () {
+            this.timeout(90_000);
+            await deploy(false);
+            await stillWorks();
+            const before = nodeRed.log.length;
+            const batch = Buffer.concat(Array.from({ length: 500 }, () => command("{bad")));
+            for (let sent = 0; sent < 20_000; sent += 500) await send(batch);
+            await stillWorks();
+            const lines = nodeRed.log.slice(before).split("\n");
+            assert.ok(lines.length < 300, `${lines.length} lines, such as\n${lines.slice(0, 5).join("\n")}`);
+        });
+
+        it("brings each command that cannot be read to a Catch node, however many there are", async function () {
+            this.timeout(90_000);
+            await deploy(true);
+            await stillWorks();
+            const before = published("caught");
+            const batch = Buffer.concat(Array.from({ length: 100 }, () => command("{bad")));
+            for (let sent = 0; sent < 1000; sent += 100) await send(batch);
+            await waitFor(() => published("caught") === before + 1000, "1000 caught errors", 60_000);
+        });
+
+        it("keeps its log short under 200 000 notifications and goes on working", async function () {
+            this.timeout(120_000);
+            await deploy(true);
+            await stillWorks();
+            const fields = {
+                Request: "PUBLISH",
+                Topic: "iot-2/type/gw/id/gw1/evt/echo1/fmt/json",
+                RC: 276,
+                Message: "no",
+                Type: "gw",
+                Id: "gw1",
+            };
+            const batch = Buffer.concat(Array.from({ length: 500 }, () => notification(JSON.stringify(fields))));
+            const flood = async () => {
+                for (let sent = 0; sent < 100_000; sent += 500) await send(batch);
+                await stillWorks();
+            };
+            const logged = nodeRed.log.length;
+            await flood();
+            await flood();
+            const lines = nodeRed.log.slice(logged).split("\n");
+            assert.ok(lines.length < 300, `${lines.length} lines, such as\n${lines.slice(0, 5).join("\n")}`);
+        });
+    });
+}
