@@ -61,7 +61,10 @@ describe("redeploys in a real Node-RED", () => {
             const event = command === "publish" ? topic?.split("/")[6] : undefined;
             if (event) received.push({ event, value: Number(payload) });
         });
-        nodeRed = await NodeRedProcess.start("node-red");
+        nodeRed = await NodeRedProcess.start("node-red", {
+            // By default Node-RED itself loses a message that is on its way between two nodes when a deploy stops them.
+            settings: { runtimeSyncDelivery: true },
+        });
         await nodeRed.deploy(flow(simulator.port, 0));
         await waitFor(() => values("count").length > 10, "events");
     });
