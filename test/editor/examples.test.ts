@@ -20,7 +20,7 @@ const examples = readdirSync(folder)
 
 /** Node types of an empty Node-RED that the examples may use. */
 const core = new Set(
-    "tab group comment inject debug function switch catch complete mqtt-broker tls-config"
+    "tab group comment inject debug function switch split catch complete mqtt-broker tls-config"
         .split(" ")
         .concat("mqtt in", "mqtt out", "http request", "link in", "link out"),
 );
