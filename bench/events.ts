@@ -1,5 +1,6 @@
 import { Mosquitto } from "../test/support/mosquitto";
 import { Application } from "./support/application";
+import { drawChart } from "./support/chart";
 import type { Spent } from "./support/feeder";
 import { coreEvents, coreEventsThroughFunction, gatewayEvents } from "./support/flows";
 import { type Extent, factor, type Section, shown, table } from "./support/report";
@@ -17,11 +18,10 @@ interface Case {
     readonly outboxes: readonly ("disk" | "memory" | "off")[];
 }
 
-const usual: Case = { qos: 1, payloadBytes: 100, devices: 1000, messages: 20_000, outboxes: ["disk"] };
+const usual: Case = { qos: 1, payloadBytes: 100, devices: 1000, messages: 50_000, outboxes: ["disk"] };
 const cases: readonly Case[] = [
     { ...usual, outboxes: ["disk", "memory", "off"] },
-    { ...usual, devices: 1 },
-    { ...usual, devices: 50_000 },
+    ...[1, 10, 100, 10_000, 50_000].map((devices) => ({ ...usual, devices })),
     { ...usual, payloadBytes: 1024 },
     { ...usual, payloadBytes: 100 * 1024, messages: 1000 },
     { ...usual, qos: 0 },
@@ -42,15 +42,25 @@ interface Measurement {
     readonly peakMb: number;
 }
 
+/** The same events to so many devices. */
+interface Grown {
+    readonly devices: number;
+    readonly measurements: readonly Measurement[];
+}
+
 /** What one event costs, against MQTT.js alone and Node-RED's own MQTT nodes. */
 export async function measureEvents(extent: Extent): Promise<Section> {
     const parts: string[] = [];
+    const growth: Grown[] = [];
     for (const one of extent.quick ? [usual] : cases) {
-        const rows = await measureCase(one, extent);
-        parts.push(`**${title(one)}**\n\n${describe(rows)}`);
+        const measurements = await measureCase(one, extent);
+        if (one.qos === usual.qos && one.payloadBytes === usual.payloadBytes) growth.push({ devices: one.devices, measurements });
+        parts.push(`**${title(one)}**\n\n${describe(measurements)}`);
         console.error(parts.at(-1));
     }
-    return { name: "events", text: parts.join("\n\n") };
+    growth.sort((one, other) => one.devices - other.devices);
+    if (growth.length > 1) parts.push(`**By the number of devices (QoS 1, 100 B)**\n\n${describeGrowth(growth)}`);
+    return { name: "events", text: parts.join("\n\n"), pictures: { "events.svg": drawGrowth(growth) } };
 }
 
 async function measureCase(one: Case, extent: Extent): Promise<Measurement[]> {
@@ -132,4 +142,31 @@ function describe(measurements: readonly Measurement[]): string {
     ]);
     const headings = ["", "CPU µs per event", "against core", "against raw", "events/s", "p50 / p99 ms", "peak MB"];
     return table(headings, rows);
+}
+
+/** The subjects whose growth is shown, by the beginnings of their names. */
+const grown = ["device-event-out, outbox disk", "function + mqtt out", "raw MQTT.js"] as const;
+
+function costOf({ measurements }: Grown, name: string): number {
+    return measurements.find(({ subject }) => subject.name === name)?.cpuUs.median ?? Number.NaN;
+}
+
+function describeGrowth(growth: readonly Grown[]): string {
+    const rows = growth.map((size) => {
+        const own = costOf(size, grown[0]);
+        const ratios = grown.slice(1).map((peer) => factor(own / costOf(size, peer)));
+        const against1 = factor(own / (growth[0] ? costOf(growth[0], grown[0]) : Number.NaN));
+        return [String(size.devices), ...grown.map((name) => costOf(size, name).toFixed(1)), against1, ...ratios];
+    });
+    const headings = ["devices", ...grown.map((name) => `${name}, CPU µs`), "against 1 device", "against core", "against raw"];
+    return table(headings, rows);
+}
+
+function drawGrowth(growth: readonly Grown[]): string {
+    return drawChart({
+        title: "What one event costs",
+        xLabel: "devices that send in turn",
+        yLabel: "CPU µs per event",
+        series: grown.map((name) => ({ name, points: growth.map((size) => [size.devices, costOf(size, name)] as const) })),
+    });
 }

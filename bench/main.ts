@@ -1,4 +1,5 @@
 // npm run bench: measures the parts named on the command line, or all of them.
+import { measureCommands } from "./commands";
 import { measureEvents } from "./events";
 import { measureNewDevices } from "./new-devices";
 import { environment } from "./support/environment";
@@ -6,6 +7,7 @@ import { type Extent, publishSection, type Section } from "./support/report";
 
 const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
     events: measureEvents,
+    commands: measureCommands,
     "new-devices": measureNewDevices,
 };
 

@@ -4,6 +4,19 @@ import { generate, type Packet, parser } from "mqtt-packet";
 import { waitFor } from "../../test/support/wait-for";
 import { machineMs } from "./feeder";
 
+/** Messages that an application publishes. */
+export interface Publishing {
+    readonly messages: number;
+    readonly topicOf: (index: number) => string;
+    readonly payloadOf: (index: number) => string;
+    /** Messages a second; as fast as the broker takes them when absent. */
+    readonly ratePerS?: number;
+}
+
+/** Messages that the broker has not acknowledged yet, at most. */
+const window = 100;
+let applications = 0;
+
 /**
  * The application behind the broker: receives events and sends commands. It does as little as possible, because it shares the
  * machine with what is measured.
@@ -36,7 +49,7 @@ export class Application {
         await once(application.#socket, "connect");
         application.#send({
             cmd: "connect",
-            clientId: `a:bench:${process.pid}`,
+            clientId: `a:bench:${process.pid}-${++applications}`,
             protocolId: "MQTT",
             protocolVersion: 4,
             keepalive: 0,
@@ -68,30 +81,35 @@ export class Application {
         );
     }
 
-    /** Publishes messages with QoS 1, so many unacknowledged at most; resolves when the broker has all of them. */
-    publish(messages: number, topicOf: (index: number) => string, payloadOf: (index: number) => string, window = 100): Promise<void> {
+    /** Publishes messages with QoS 1; resolves when the broker has all of them, with the time at which each was sent. */
+    publish({ messages, topicOf, payloadOf, ratePerS = Number.POSITIVE_INFINITY }: Publishing): Promise<Float64Array> {
+        const sentAtMs = new Float64Array(messages);
+        const startMs = machineMs();
         return new Promise((resolve) => {
             let sent = 0;
+            const isDue = () => ratePerS === Number.POSITIVE_INFINITY || ((machineMs() - startMs) * ratePerS) / 1000 >= sent;
             const next = (): void => {
-                while (sent < messages && this.#unacknowledged < window) {
-                    this.#unacknowledged += 1;
-                    this.#publishId = (this.#publishId % 65_535) + 1;
-                    this.#send({
-                        cmd: "publish",
-                        topic: topicOf(sent),
-                        payload: payloadOf(sent),
-                        qos: 1,
-                        messageId: this.#publishId,
-                        dup: false,
-                        retain: false,
-                    });
+                while (sent < messages && this.#unacknowledged < window && isDue()) {
+                    sentAtMs[sent] = machineMs();
+                    this.#publish(topicOf(sent), payloadOf(sent));
                     sent += 1;
                 }
-                if (sent === messages && this.#unacknowledged === 0) resolve();
+                if (sent === messages && this.#unacknowledged === 0) {
+                    clearInterval(timer);
+                    resolve(sentAtMs);
+                }
             };
+            const timer = setInterval(next, 1);
             this.#acknowledged = next;
             next();
         });
+    }
+
+    /** Sends one message with QoS 1. */
+    #publish(topic: string, payload: string): void {
+        this.#unacknowledged += 1;
+        this.#publishId = (this.#publishId % 65_535) + 1;
+        this.#send({ cmd: "publish", topic, payload, qos: 1, messageId: this.#publishId, dup: false, retain: false });
     }
 
     stop(): void {

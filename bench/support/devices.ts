@@ -11,9 +11,9 @@ export function eventTopicOf(device: number): string {
     return `iot-2/type/${deviceType}/id/${deviceName(device)}/evt/status/fmt/json`;
 }
 
-/** The topic of the commands to a device. */
-export function commandTopicOf(device: number): string {
-    return `iot-2/type/${deviceType}/id/${deviceName(device)}/cmd/set/fmt/json`;
+/** The topic of a command to a device; without a device, the filter of that command to all of them. */
+export function commandTopicOf(device: number | undefined, command: string): string {
+    return `iot-2/type/${deviceType}/id/${device === undefined ? "+" : deviceName(device)}/cmd/${command}/fmt/json`;
 }
 
 /** The payload of a message as an object, which takes so many bytes as JSON. */

@@ -78,37 +78,92 @@ function mqttOut(qos: number): FlowNode {
 
 const counter: FlowNode = { id: "counter", type: "bench-counter", z: "tab", wires: [] };
 
-/** Which commands each of several nodes takes: those of a device of its own, or those of every device. */
-export type CommandFilters = "exact" | "wildcard";
+/** The nodes that take commands in a measured flow. */
+export interface CommandNodes {
+    readonly nodes: number;
+    /** So many nodes in a row have the same filter, and each command reaches all of them. */
+    readonly fanOut: number;
+    /** `exact` = each filter names a device and its command; `wildcard` = a command to any device. */
+    readonly filters: "exact" | "wildcard";
+}
+
+/** The device and the command that the filter with this number takes. */
+function address({ filters }: CommandNodes, filter: number): { device: number | undefined; command: string } {
+    return filters === "exact" ? { device: filter, command: "set" } : { device: undefined, command: `set-${filter}` };
+}
+
+/** The topic of the command with this index; they go to all filters in turn. */
+export function commandTopics(kind: CommandNodes): (index: number) => string {
+    const filters = Math.ceil(kind.nodes / kind.fanOut);
+    return (index) => {
+        const { device = index % 1000, command } = address(kind, index % filters);
+        return commandTopicOf(device, command);
+    };
+}
 
 /** n × device-command-in → counter */
-export function gatewayCommands(settings: GatewaySettings, nodes: number, filters: CommandFilters): FlowNode[] {
-    const inputs = Array.from({ length: nodes }, (_, index) => ({
-        id: `in-${index}`,
+export function gatewayCommands(settings: GatewaySettings, kind: CommandNodes): FlowNode[] {
+    const inputs = commandNodes(kind, (device, commandId) => ({
         type: "device-command-in",
-        z: "tab",
         gateway: "gateway-node",
         typeId: deviceType,
-        deviceId: filters === "exact" ? deviceName(index) : "",
-        commandId: "set",
+        deviceId: device === undefined ? "" : deviceName(device),
+        commandId,
         format: "json",
-        wires: [["counter"]],
     }));
     return [tab, gatewayNode(settings), ...inputs, counter];
 }
 
 /** n × mqtt in → counter */
-export function coreCommands(port: number, nodes: number, filters: CommandFilters): FlowNode[] {
-    const inputs = Array.from({ length: nodes }, (_, index) => ({
-        id: `in-${index}`,
+export function coreCommands(port: number, kind: CommandNodes): FlowNode[] {
+    const inputs = commandNodes(kind, (device, command) => ({
         type: "mqtt in",
-        z: "tab",
-        topic: filters === "exact" ? commandTopicOf(index) : `iot-2/type/${deviceType}/id/+/cmd/set/fmt/json`,
+        topic: commandTopicOf(device, command),
         qos: "1",
         datatype: "auto-detect",
         broker: "broker",
         inputs: 0,
-        wires: [["counter"]],
     }));
     return [tab, coreBrokerNode(port), ...inputs, counter];
+}
+
+function commandNodes(
+    kind: CommandNodes,
+    settings: (device: number | undefined, command: string) => { readonly type: string; readonly [property: string]: unknown },
+): FlowNode[] {
+    return Array.from({ length: kind.nodes }, (_, index) => {
+        const { device, command } = address(kind, Math.floor(index / kind.fanOut));
+        return { id: `in-${index}`, z: "tab", wires: [["counter"]], ...settings(device, command) };
+    });
+}
+
+/** device-command-in → device-event-out: answers each command with an event. */
+export function gatewayEcho(settings: GatewaySettings): FlowNode[] {
+    const input = { id: "in", type: "device-command-in", z: "tab", gateway: "gateway-node", wires: [["target"]] };
+    const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", qos: "1", wires: [] };
+    return [tab, gatewayNode(settings), input, target];
+}
+
+/** mqtt in → function, which builds the topic of the event → mqtt out */
+export function coreEcho(port: number): FlowNode[] {
+    const input = {
+        id: "in",
+        type: "mqtt in",
+        z: "tab",
+        topic: "iot-2/type/+/id/+/cmd/+/fmt/+",
+        qos: "1",
+        datatype: "auto-detect",
+        broker: "broker",
+        inputs: 0,
+        wires: [["build"]],
+    };
+    const build = {
+        id: "build",
+        type: "function",
+        z: "tab",
+        func: 'msg.topic = msg.topic.replace(/cmd\\/[^/]+/, "evt/status");\nreturn msg;',
+        outputs: 1,
+        wires: [["target"]],
+    };
+    return [tab, coreBrokerNode(port), input, build, mqttOut(1)];
 }

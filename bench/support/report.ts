@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { environment } from "./environment";
 import type { Spread } from "./statistics";
@@ -19,10 +19,12 @@ export interface Section {
     readonly text: string;
     /** The document it belongs to, in `docs/`. */
     readonly document?: string;
+    /** Pictures as SVG, by their names in `docs/images/`. */
+    readonly pictures?: Readonly<Record<string, string>>;
 }
 
 /** Prints a section and, after a full run, writes it to its place in its document, `docs/performance.md` unless it names another. */
-export function publishSection({ name, text, document: file = "performance.md" }: Section, { quick }: Extent): void {
+export function publishSection({ name, text, document: file = "performance.md", pictures = {} }: Section, { quick }: Extent): void {
     const document = path.join(process.cwd(), "docs", file);
     console.log(`\n## ${name}\n\n${text}\n`);
     if (quick || !existsSync(document)) return;
@@ -33,6 +35,9 @@ export function publishSection({ name, text, document: file = "performance.md" }
     const to = before.indexOf(end, from);
     if (from < 0 || to < 0) throw new Error(`${document} has no place for ${name}`);
     const note = `*${environment()}; ${new Date().toISOString().slice(0, 10)}.*`;
+    const images = path.join(process.cwd(), "docs", "images");
+    mkdirSync(images, { recursive: true });
+    for (const [picture, svg] of Object.entries(pictures)) writeFileSync(path.join(images, picture), svg);
     writeFileSync(document, `${before.slice(0, from)}${begin}\n${text}\n\n${note}\n${before.slice(to)}`);
 }
 

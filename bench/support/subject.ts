@@ -52,9 +52,9 @@ export class Subject {
         });
     }
 
-    /** Starts MQTT.js alone; with a filter it counts what it receives. */
-    static async rawMqtt(port: number, filter?: string): Promise<Subject> {
-        const args = [path.join(compiled, "peers", "raw-mqtt.js"), String(port), ...(filter === undefined ? [] : [filter])];
+    /** Starts MQTT.js alone; with a filter it counts what it receives, or answers each command with an event. */
+    static async rawMqtt(port: number, filter?: string, mode: "count" | "echo" = "count"): Promise<Subject> {
+        const args = [path.join(compiled, "peers", "raw-mqtt.js"), String(port), ...(filter === undefined ? [] : [filter, mode])];
         const subject = new Subject({ name: "raw MQTT.js", args, directory: makeDirectory() });
         await subject.#waitUntil(() => subject.#isReady, "connect");
         return subject;

@@ -15,7 +15,7 @@ export interface MosquittoOptions {
     readonly general?: readonly string[];
     /** Files to write beside the configuration, by name; `{dir}` in a line stands for their folder. */
     readonly files?: Readonly<Record<string, string>>;
-    /** Logs no packets, so that it costs no more than a broker in use. */
+    /** Logs no packets but SUBSCRIBEs, so that it costs no more than a broker in use. */
     readonly quiet?: boolean;
     /** Keeps sessions over `restart`. */
     readonly persistent?: boolean;
@@ -116,7 +116,9 @@ export class Mosquitto {
         const { listener = [], general = ["allow_anonymous true"], quiet = false, persistent = false } = this.#options;
         return [
             "log_dest stderr",
-            ...(quiet ? ["log_type error", "log_type warning", "log_type notice", "log_type information"] : ["log_type all"]),
+            ...(quiet
+                ? ["log_type error", "log_type warning", "log_type notice", "log_type information", "log_type subscribe"]
+                : ["log_type all"]),
             "connection_messages true",
             "user root",
             "max_queued_messages 100000",
