@@ -34,8 +34,8 @@ export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, lo
         gateways: Array.from(hosts, (host) => ({
             ...gatewayEntry(host),
             settings: host.settings instanceof GatewayError ? host.settings.message : { ...host.settings, hasToken: host.token !== "" },
-            problems: host.running?.recentProblems ?? [],
-            notifications: host.running?.recentNotifications.items ?? [],
+            problems: host.running?.monitor.recentProblems ?? [],
+            notifications: host.running?.monitor.recentNotifications ?? [],
         })),
         log,
     };

@@ -24,7 +24,7 @@ export function gatewayEntry({ id, name, problem, running }: GatewayHost): Gatew
         id,
         name,
         ...(problem && { problem: { code: problem.code, text: problem.message } }),
-        ...(running && { gateway: running.overview }),
+        ...(running && { gateway: running.monitor.overview }),
     };
 }
 

@@ -24,7 +24,7 @@ export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, G
     const log = new LogRing(RED, nodeTypes);
 
     RED.httpAdmin.get("/wiotp-gateway/metrics", mayRead, (_request, response) => {
-        renderMetrics(runningGateways(hosts.values()).map(({ overview }) => overview))
+        renderMetrics(runningGateways(hosts.values()).map(({ monitor }) => monitor.overview))
             .then(({ contentType, text }) => response.set("Content-Type", contentType).send(text))
             .catch((thrown: unknown) => response.status(500).json({ error: describeThrown(thrown) }));
     });
@@ -39,7 +39,7 @@ export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, G
 
     RED.httpAdmin.get("/gateway-config/:id/history", mayRead, (request, response) => {
         const gateway = hosts.get(String(request.params.id))?.running;
-        if (gateway) response.json(gateway.history);
+        if (gateway) response.json(gateway.monitor.history);
         else response.status(404).json({ error: "not running" });
     });
 
@@ -51,12 +51,14 @@ export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, G
             return;
         }
         const filter = deviceFilters.find((candidate): candidate is DeviceFilter => candidate === state);
-        response.json(gateway.devices({ search: typeof search === "string" ? search : "", ...(filter && { filter }), page: pageOf(page) }));
+        response.json(
+            gateway.monitor.devices({ search: typeof search === "string" ? search : "", ...(filter && { filter }), page: pageOf(page) }),
+        );
     });
 
     RED.httpAdmin.get("/gateway-config/:id/notifications", mayRead, (request, response) => {
         const gateway = hosts.get(String(request.params.id))?.running;
-        if (gateway) response.json(gateway.recentNotifications.items);
+        if (gateway) response.json(gateway.monitor.recentNotifications);
         else response.status(404).json({ error: "not running" });
     });
 }

@@ -1,0 +1,96 @@
+import type { Clock } from "../clock";
+import type { Inventory } from "../devices/inventory";
+import type { OutboxCounters } from "../outbox/outbox";
+import { type DeviceList, type DeviceListQuery, listDevices } from "./device-listing";
+import { GatewayHistory, type HistorySample } from "./gateway-history";
+import type { GatewayOptions } from "./gateway-options";
+import { type GatewayOverview, gatewayOverview } from "./gateway-overview";
+import type { GatewayReports, PastProblem } from "./gateway-reports";
+import type { GatewayState } from "./gateway-state";
+import type { GatewayStatistics } from "./gateway-statistics";
+import { type NotificationView, notificationView } from "./notification-view";
+import { Recent } from "./recent";
+import type { ReceivedNotification } from "./refusals";
+
+/** What is watched of a gateway. */
+export interface MonitorParts {
+    readonly clock: Clock;
+    readonly options: GatewayOptions;
+    readonly reports: GatewayReports;
+    readonly statistics: GatewayStatistics;
+    readonly inventory: Inventory;
+    state(): GatewayState;
+    counters(): OutboxCounters;
+}
+
+const recentCount = 50;
+
+/** What an operator sees of a gateway: the present, the last hour, the devices and what went wrong lately. */
+export class GatewayMonitor {
+    readonly #parts: MonitorParts;
+    readonly #history: GatewayHistory;
+    readonly #notifications = new Recent<NotificationView>(recentCount);
+
+    constructor(parts: MonitorParts) {
+        this.#parts = parts;
+        this.#history = new GatewayHistory(parts.clock, () => this.#sample());
+    }
+
+    /** Begins to remember the last hour. */
+    start(): void {
+        this.#history.start();
+    }
+
+    /** Everything that can be said of the gateway in numbers and words. */
+    get overview(): GatewayOverview {
+        const { options, statistics, inventory } = this.#parts;
+        const counters = this.#parts.counters();
+        return gatewayOverview({
+            options,
+            state: this.#parts.state(),
+            since: statistics.since,
+            counters,
+            totals: statistics.totals(counters.acknowledged),
+            rememberedDevices: inventory.size,
+        });
+    }
+
+    /** At most the last hour, the oldest sample first. */
+    get history(): readonly HistorySample[] {
+        return this.#history.items;
+    }
+
+    /** The problems that the gateway had last. */
+    get recentProblems(): readonly PastProblem[] {
+        return this.#parts.reports.recentProblems.items;
+    }
+
+    /** The notifications that came last. */
+    get recentNotifications(): readonly NotificationView[] {
+        return this.#notifications.items;
+    }
+
+    /** A page of the devices behind the gateway. */
+    devices(query: DeviceListQuery): DeviceList {
+        return listDevices(this.#parts.inventory, () => undefined, query);
+    }
+
+    /** The platform sent a notification. */
+    notified(received: ReceivedNotification): void {
+        this.#parts.statistics.notificationReceived(received.notification.fields);
+        this.#notifications.add(notificationView(received, this.#parts.clock.now()));
+    }
+
+    /** Stops the timer. */
+    close(): void {
+        this.#history.close();
+    }
+
+    #sample(): HistorySample {
+        const { clock, statistics } = this.#parts;
+        const { queued, acknowledged } = this.#parts.counters();
+        const { eventsAccepted, eventsPublished } = statistics.totals(acknowledged);
+        const isOnline = this.#parts.state().connection.phase === "online";
+        return { at: clock.now(), isOnline, queued, eventsAccepted, eventsPublished };
+    }
+}

@@ -1,0 +1,40 @@
+import type { Clock } from "../clock";
+import type { ConnectionOptions } from "../connection/gateway-connection";
+import { mqttClientId, mqttUserName } from "../protocol/identity";
+import { eventTopic } from "../protocol/topic";
+import type { GatewayOptions } from "./gateway-options";
+
+/** What a gateway is made of. */
+export interface GatewayParts {
+    readonly options: GatewayOptions;
+    /** The authentication token; empty = none, as with a client certificate. */
+    readonly token: string;
+    /** Options for Node's TLS. */
+    readonly tls: Readonly<Record<string, unknown>>;
+    /** Node-RED's user directory, below which the outbox files are; undefined = nothing is kept on disk. */
+    readonly userDir: string | undefined;
+    readonly clock: Clock;
+}
+
+/** The settings of the connection that a gateway of these parts makes. */
+export function connectionOptions({ options, token, tls, clock }: Omit<GatewayParts, "userDir">): ConnectionOptions {
+    const { host, port, transport, path, keepAliveS, cleanSession } = options;
+    return {
+        clock,
+        host,
+        port,
+        transport,
+        path,
+        tls,
+        clientId: mqttClientId(options.identity),
+        ...(token === "" ? {} : { userName: mqttUserName, password: token }),
+        keepAliveS,
+        cleanSession,
+        will: lastWill(options),
+    };
+}
+
+function lastWill({ identity, willEventId }: GatewayOptions) {
+    if (willEventId === undefined) return undefined;
+    return { topic: eventTopic(identity, willEventId, "text"), payload: "offline", qos: 1 } as const;
+}

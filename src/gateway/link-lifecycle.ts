@@ -1,0 +1,96 @@
+import type { Clock } from "../clock";
+import type { ConnectionState, GatewayConnection } from "../connection/gateway-connection";
+import { describeThrown, GatewayError } from "../errors";
+import { mqttClientId } from "../protocol/identity";
+import { notifyTopic } from "../protocol/topic";
+import type { EventDelivery } from "./event-delivery";
+import type { FilterSync } from "./filter-sync";
+import type { GatewayManagement } from "./gateway-management";
+import type { GatewayOptions } from "./gateway-options";
+import type { GatewayReports } from "./gateway-reports";
+import type { GatewayStatistics } from "./gateway-statistics";
+import type { Reception } from "./reception";
+
+/** Everything that begins and ends with a connection. */
+export interface LinkLifecycleParts {
+    readonly clock: Clock;
+    readonly options: GatewayOptions;
+    readonly connection: GatewayConnection;
+    readonly reports: GatewayReports;
+    readonly statistics: GatewayStatistics;
+    readonly reception: Reception;
+    readonly delivery: EventDelivery;
+    readonly filters: FilterSync;
+    readonly management: GatewayManagement;
+}
+
+/** How long the first subscription may take; until it is answered no event goes out. */
+const subscribeDeadlineMs = 30_000;
+
+/** Tells each part of a gateway, in the right order, that a connection has come about or ended. */
+export class LinkLifecycle {
+    readonly #parts: LinkLifecycleParts;
+    /** Counts connections, so that what one of them started late does not act on the next. */
+    #connectionNumber = 0;
+    #onlineSince: number | undefined;
+
+    constructor(parts: LinkLifecycleParts) {
+        this.#parts = parts;
+    }
+
+    /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
+    get onlineSince(): number | undefined {
+        return this.#onlineSince;
+    }
+
+    /** The state of the connection changed. */
+    changed(state: ConnectionState): void {
+        const { clock, options, reports, statistics, reception, delivery, filters, management } = this.#parts;
+        this.#connectionNumber += 1;
+        statistics.connectionChanged(state);
+        this.#onlineSince = state.phase === "online" ? clock.now() : undefined;
+        if (state.phase === "online") {
+            reports.solved();
+            reports.log(`Connected to ${options.host}:${options.port} as ${mqttClientId(options.identity)}.`);
+            management.online(state.sessionPresent);
+            void this.#connected(this.#connectionNumber, state.sessionPresent);
+        } else {
+            reception.discard();
+            filters.linkDown();
+            management.linkDown();
+            delivery.linkDown();
+            if (state.phase === "waiting")
+                reports.problem(new GatewayError(state.reason.code, state.reason.text), stateNames[state.reason.code] ?? "network");
+        }
+        reports.stateChanged();
+    }
+
+    /** The gateway closes: a subscription that is answered from now on starts nothing. */
+    close(): void {
+        this.#connectionNumber += 1;
+    }
+
+    /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. */
+    async #connected(connectionNumber: number, sessionPresent: boolean): Promise<void> {
+        const { options, connection, reports, delivery, filters, management } = this.#parts;
+        try {
+            await connection.subscribe(notifyTopic(options.identity), 0, subscribeDeadlineMs);
+        } catch (thrown) {
+            if (connectionNumber !== this.#connectionNumber) return;
+            reports.warn(`Refusals will not be known on this connection: ${describeThrown(thrown)}`);
+        }
+        if (connectionNumber !== this.#connectionNumber) return;
+        delivery.linkUp();
+        management.linkUp();
+        filters.linkUp(sessionPresent);
+    }
+}
+
+/** The names of the gateway's troubles, as `msg.state` has them behind a Catch node. */
+const stateNames: Partial<Record<GatewayError["code"], string>> = {
+    GW_AUTH: "not-authorised",
+    GW_TLS: "tls",
+    GW_NETWORK: "network",
+    GW_TAKEN_OVER: "taken-over",
+    GW_STALLED: "stalled",
+};

@@ -1,0 +1,108 @@
+import type { Clock } from "../clock";
+import type { ConnectionReason } from "../connection/connect-error";
+import type { ReceivedMessage } from "../connection/transport";
+import type { GatewayError } from "../errors";
+import type { GatewayIdentity } from "../protocol/identity";
+import type { Qos } from "../protocol/qos";
+import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
+import { HandOver } from "./hand-over";
+import { type CommandSelection, Inbound, type InboundRoutes, type ReceivedCommand } from "./inbound";
+import { Notices } from "./notices";
+import type { ReceivedNotification } from "./refusals";
+import type { Subscription } from "./subscription";
+
+/** Who takes commands. Nothing of this may throw. */
+export interface CommandListener {
+    received(command: ReceivedCommand): void;
+    /** The platform refused the subscription; undefined = it grants it now. */
+    refusalChanged(error: GatewayError | undefined): void;
+}
+
+/** What reception works with. */
+export interface ReceptionParts {
+    readonly clock: Clock;
+    readonly identity: GatewayIdentity;
+    readonly filters: FilterSync;
+    /** Where messages go that are no commands, and where commands are counted. */
+    readonly routes: Omit<InboundRoutes, "notification"> & {
+        /** Makes of a notification what flows may get. */
+        notification(topic: string, payload: Buffer): ReceivedNotification;
+    };
+    /** Whether what arrives now was queued while the gateway was away. */
+    isReplaying(): boolean;
+    /** Opens the connection anew. */
+    reconnect(reason: ConnectionReason): void;
+}
+
+/** Brings what the platform sends to the flows; while they stop and start, it waits. */
+export class Reception {
+    readonly #parts: ReceptionParts;
+    readonly #inbound: Inbound;
+    readonly #handOver: HandOver;
+    readonly #notices = new Notices();
+
+    constructor(parts: ReceptionParts) {
+        const { clock, identity, routes, reconnect } = parts;
+        this.#parts = parts;
+        this.#handOver = new HandOver(clock, () => reconnect(heldTooLong));
+        this.#inbound = new Inbound(identity, {
+            ...routes,
+            notification: (topic, payload) => this.#notices.pass(routes.notification(topic, payload)),
+        });
+    }
+
+    /** Hands commands to the listener until the subscription is closed. */
+    onCommand(selection: CommandSelection, qos: Qos, listener: CommandListener): Subscription {
+        const { filters } = this.#parts;
+        const filter = this.#inbound.filterOf(selection);
+        const user = {
+            refusalChanged: (error: GatewayError | undefined) => listener.refusalChanged(error && subscriptionRefusedError(filter, error)),
+        };
+        const takeOut = this.#inbound.add({ selection, received: (command) => listener.received(command) });
+        filters.add(filter, qos, user);
+        return {
+            close: () => {
+                takeOut();
+                filters.remove(filter, user);
+            },
+        };
+    }
+
+    /** Hands notifications to the listener until the subscription is closed. The listener must not throw. */
+    onNotification(listener: (notification: ReceivedNotification) => void): Subscription {
+        return { close: this.#notices.add(listener) };
+    }
+
+    /** A message arrived; `accepted` is called when it has been handed over. */
+    received(message: ReceivedMessage, accepted: () => void): void {
+        const isReplaying = this.#parts.isReplaying();
+        const pass = () => {
+            this.#inbound.received(message, isReplaying);
+            accepted();
+        };
+        if (this.#inbound.isForFlows(message.topic)) this.#handOver.pass(pass);
+        else pass();
+    }
+
+    /** From now on messages for the flows wait. */
+    hold(): void {
+        this.#handOver.hold();
+        this.#notices.hold();
+    }
+
+    /** Hands over what waits, in order, and everything that follows at once. */
+    release(): void {
+        this.#handOver.release();
+        this.#notices.release();
+    }
+
+    /** The connection ended: what waits and was not acknowledged comes again with the next one. */
+    discard(): void {
+        this.#handOver.discard();
+    }
+}
+
+const heldTooLong: ConnectionReason = {
+    code: "GW_STALLED",
+    text: "A command waited 30 s for the flows to start; the connection is opened anew, so that the platform keeps it until then.",
+};

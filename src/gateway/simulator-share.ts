@@ -1,0 +1,26 @@
+import type { SimulatorLease } from "../simulator/shared";
+
+/** A gateway's share in the built-in simulator. The simulator's code is loaded only by the first gateway that opens a share. */
+export class SimulatorShare {
+    readonly #port: number;
+    #lease: SimulatorLease | undefined;
+    #isClosed = false;
+
+    constructor(port: number) {
+        this.#port = port;
+    }
+
+    /** Starts the simulator, or joins the one that runs on this port. Rejects when the port is taken by something else. */
+    async open(): Promise<void> {
+        const { acquireSimulator } = await import("../simulator/shared.js");
+        const lease = await acquireSimulator(this.#port);
+        if (this.#isClosed) await lease.release();
+        else this.#lease = lease;
+    }
+
+    /** Gives the share back; one that is being opened is given back when it is. */
+    async close(): Promise<void> {
+        this.#isClosed = true;
+        await this.#lease?.release();
+    }
+}
