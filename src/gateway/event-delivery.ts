@@ -3,14 +3,16 @@ import type { GatewayConnection } from "../connection/gateway-connection";
 import { Inventory } from "../devices/inventory";
 import { Registration } from "../devices/registration";
 import type { Hold } from "../devices/registration-types";
-import type { GateAnswer } from "../outbox/dispatcher";
 import type { OutboxEvent } from "../outbox/event";
+import type { OutboxLimits } from "../outbox/limits";
 import { Outbox } from "../outbox/outbox";
 import type { EventStore, StateStore } from "../outbox/store";
 import { deviceKey, parseDeviceKey } from "../protocol/identity";
 import { DirectEvents } from "./direct-events";
+import { EventContacts } from "./event-contacts";
 import type { EventRequest, Settlement } from "./event-request";
-import { type ContactUser, FirstContacts } from "./first-contacts";
+import { EventSender } from "./event-sender";
+import { type ContactUser, FirstContacts, madeLater } from "./first-contacts";
 import type { GatewayManagement } from "./gateway-management";
 import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports, LateMessage } from "./gateway-reports";
@@ -44,46 +46,46 @@ export class EventDelivery {
     readonly #plannedReconnect: PlannedReconnect;
     readonly #parts: EventDeliveryParts;
     readonly #direct: DirectEvents;
-    /** The numbers, for refusals, of the first contacts under way. */
-    readonly #contactNumbers = new Map<string, number>();
-    /** The event that the outbox is about to send as a first contact. */
-    #contact: OutboxEvent | undefined;
     /** Whether refusals can be received, so that events may be sent. */
     #isReady = false;
 
     constructor(parts: EventDeliveryParts) {
-        const { options, clock, connection, events, state, reports } = parts;
+        const { options, clock, connection, events, state, reports, statistics } = parts;
         this.#parts = parts;
+        const contacts = new EventContacts({
+            registration: () => this.registration,
+            outbox: () => this.outbox,
+            refusals: () => this.#refusals,
+        });
         this.registration = new Registration({
             clock,
-            effects: this.#firstContacts(),
+            effects: this.#firstContacts(contacts),
             gatewayDevice: deviceKey(options.identity),
             registrationLimit: options.registrationLimit,
             registrationBackoffMs: options.registrationBackoffMs,
         });
+        this.inventory = new Inventory({ clock, store: state, registration: this.registration });
+        this.#plannedReconnect = new PlannedReconnect({
+            clock,
+            pendingCount: () => connection.pendingCount,
+            stuckCount: () => this.registration.stuckCount,
+            reconnect: (reason) => connection.reconnect(reason),
+        });
+        this.#refusals = new Refusals({
+            clock,
+            registration: this.registration,
+            failed: (nodeId, error, message) => reports.failedLater(nodeId, error, message),
+            unmatched: (error) => reports.warn(error.message),
+            counted: (device) => this.inventory.refusalSeen(device),
+        });
+        const refusals = this.#refusals;
+        const plannedReconnect = this.#plannedReconnect;
         this.outbox = new Outbox({
             store: events,
             clock,
-            limits: {
-                maxBytes: options.outboxMaxBytes,
-                maxAgeMs: options.outboxMaxAgeMs,
-                whenFull: options.outboxFull,
-                maxRate: options.maxRate,
-                maxInFlight: options.maxInFlight,
-                acceptsOffline: options.outbox !== "off",
-            },
-            gate: {
-                ask: (device) => this.#ask(device),
-                contactSent: (device, event) => {
-                    this.#contact = event;
-                    this.registration.contactSent(device);
-                },
-                contactAcknowledged: (device) => this.registration.contactAcknowledged(device),
-            },
-            link: {
-                send: (event, settled) => this.#send(event, settled),
-                isWritable: () => connection.isWritable && !this.#plannedReconnect.isUnderWay,
-            },
+            limits: outboxLimits(options),
+            gate: contacts,
+            link: new EventSender({ clock, connection, statistics, contacts, refusals, plannedReconnect }),
             listener: {
                 lateError: (error, event) => reports.failedLater(event.message.nodeId, error, lateMessage(event)),
                 dropped: (error, event, sinceLast) => {
@@ -92,21 +94,7 @@ export class EventDelivery {
                 },
             },
         });
-        this.#plannedReconnect = new PlannedReconnect({
-            clock,
-            pendingCount: () => connection.pendingCount,
-            stuckCount: () => this.registration.stuckCount,
-            reconnect: (reason) => connection.reconnect(reason),
-        });
-        this.inventory = new Inventory({ clock, store: state, registration: this.registration });
-        this.#refusals = new Refusals({
-            clock,
-            registration: this.registration,
-            failed: (nodeId, error, message) => reports.failedLater(nodeId, error, message),
-            unmatched: (error) => reports.warn(error.message),
-            counted: (device) => this.inventory.refusalSeen(device),
-        });
-        this.#direct = new DirectEvents(connection, this.outbox, this.registration, this.#refusals);
+        this.#direct = new DirectEvents(connection, this.outbox, this.registration, refusals);
     }
 
     /** The numbers of the gateway's state. */
@@ -187,51 +175,11 @@ export class EventDelivery {
         return phase === "held" && hold && hold.until > this.#parts.clock.now() ? hold : undefined;
     }
 
-    #ask(device: string): GateAnswer {
-        const answer = this.registration.ask(device);
-        return answer === "wait" && this.registration.stateOf(device).phase === "held" ? "hold" : answer;
-    }
-
-    #send(event: OutboxEvent, settled: (error?: Error) => void): void {
-        const isContact = this.#contact === event;
-        this.#contact = undefined;
-        const { clock, statistics, connection } = this.#parts;
-        const number = this.#refusals.sent(event.device, event.topic, event.message);
-        if (isContact) this.#contactNumbers.set(event.device, number);
-        const sentMs = clock.monotonicMs();
-        const acknowledged = (error?: Error) => {
-            if (error) {
-                this.#refusals.forget(number);
-            } else {
-                this.#refusals.acknowledged(number);
-                statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
-            }
-            settled(error);
-            if (this.#plannedReconnect.isUnderWay) this.#plannedReconnect.acknowledged();
-        };
-        connection.publish(event.topic, event.payload, event.qos, acknowledged, isContact);
-    }
-
-    #firstContacts(): FirstContacts {
+    #firstContacts(contacts: EventContacts): FirstContacts {
         const { reports, filters, management } = this.#parts;
         return new FirstContacts(
             {
-                event: {
-                    woken: (device) => this.outbox.wake(device),
-                    confirmed: (device) => {
-                        this.#refusals.forget(this.#contactNumbers.get(device) ?? -1);
-                        this.#contactNumbers.delete(device);
-                        this.outbox.confirm(device);
-                    },
-                    requeued: (device) => {
-                        this.#contactNumbers.delete(device);
-                        this.outbox.requeue(device);
-                    },
-                    dropped: (device, error) => {
-                        this.#contactNumbers.delete(device);
-                        this.outbox.drop(device, error);
-                    },
-                },
+                event: contacts,
                 direct: {
                     woken: () => undefined,
                     confirmed: (device) => this.#direct.confirmed(device),
@@ -258,13 +206,14 @@ export class EventDelivery {
     }
 }
 
-/** A user that exists only when it is first told something, because the parts of a gateway know each other in a circle. */
-function madeLater(user: () => ContactUser): ContactUser {
+function outboxLimits(options: GatewayOptions): OutboxLimits {
     return {
-        woken: (device) => user().woken(device),
-        confirmed: (device) => user().confirmed(device),
-        requeued: (device) => user().requeued(device),
-        dropped: (device, error) => user().dropped(device, error),
+        maxBytes: options.outboxMaxBytes,
+        maxAgeMs: options.outboxMaxAgeMs,
+        whenFull: options.outboxFull,
+        maxRate: options.maxRate,
+        maxInFlight: options.maxInFlight,
+        acceptsOffline: options.outbox !== "off",
     };
 }
 

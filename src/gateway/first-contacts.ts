@@ -62,3 +62,13 @@ export class FirstContacts implements RegistrationEffects {
         this.owner.unexplainedDrop();
     }
 }
+
+/** A user that exists only when it is first told something, because the parts of a gateway know each other in a circle. */
+export function madeLater(user: () => ContactUser): ContactUser {
+    return {
+        woken: (device) => user().woken(device),
+        confirmed: (device) => user().confirmed(device),
+        requeued: (device) => user().requeued(device),
+        dropped: (device, error) => user().dropped(device, error),
+    };
+}

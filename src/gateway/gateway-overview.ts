@@ -1,6 +1,6 @@
 import type { ConnectionState } from "../connection/gateway-connection";
 import type { ErrorCode } from "../errors";
-import type { OutboxCounters } from "../outbox/outbox";
+import type { OutboxCounters } from "../outbox/outbox-counters";
 import { mqttClientId } from "../protocol/identity";
 import type { GatewayOptions, OutboxKind, Platform } from "./gateway-options";
 import type { GatewayState } from "./gateway-state";

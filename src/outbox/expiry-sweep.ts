@@ -1,17 +1,19 @@
 import type { Clock, Timer } from "../clock";
+import type { Dispatcher } from "./dispatcher";
 import type { OutboxEvent } from "./event";
+import type { Ledger } from "./ledger";
 import type { EventStore } from "./store";
+import type { WaitingEvents } from "./waiting-events";
 
 /** What the sweep looks at and whom it tells. */
 export interface ExpirySweepOptions {
     readonly clock: Clock;
     readonly store: EventStore;
+    readonly waiting: WaitingEvents;
+    readonly dispatcher: Dispatcher;
+    readonly ledger: Ledger;
     /** Wall-clock milliseconds, corrected for jumps. */
     now(): number;
-    /** Expires what is due in memory; returns when the next event in memory is due. */
-    expireInMemory(nowMs: number): number;
-    /** Expires an event that the store found due, if it is on disk only. */
-    expireStored(event: OutboxEvent): void;
 }
 
 const longestSleepMs = 60_000;
@@ -58,16 +60,38 @@ export class ExpirySweep {
     #sweep(): void {
         this.#timerDueMs = Number.POSITIVE_INFINITY;
         const nowMs = this.#options.now();
-        this.#sleep(this.#options.expireInMemory(nowMs), nowMs);
+        this.#options.ledger.tellDrops(this.#options.clock.monotonicMs());
+        this.#sleep(this.#expireInMemory(nowMs), nowMs);
         if (this.#isAsking) return;
         this.#isAsking = true;
         this.#options.store.readExpired(nowMs, batchEvents, (error, batch) => {
             this.#isAsking = false;
-            for (const event of batch.events) this.#options.expireStored(event);
+            this.#expireStored(batch.events);
             if (error) this.#sleep(nowMs + longestSleepMs, nowMs);
             else if (batch.events.length === batchEvents) this.#sleep(nowMs, nowMs);
             else if (batch.nextExpiresAt !== undefined) this.#sleep(batch.nextExpiresAt, nowMs);
         });
+    }
+
+    /** Expires what is due in memory; returns when the next event in memory is due. */
+    #expireInMemory(nowMs: number): number {
+        const { waiting, dispatcher, ledger } = this.#options;
+        let nextMs = Number.POSITIVE_INFINITY;
+        for (const entry of waiting.inMemory()) {
+            if (entry.expiresAt <= nowMs) ledger.expire(entry, nowMs - entry.createdAt);
+            else nextMs = Math.min(nextMs, entry.expiresAt);
+        }
+        for (const entry of dispatcher.underWay()) nextMs = Math.min(nextMs, Math.max(entry.expiresAt, nowMs));
+        return nextMs;
+    }
+
+    #expireStored(events: readonly OutboxEvent[]): void {
+        const { waiting, ledger } = this.#options;
+        const nowMs = this.#options.now();
+        for (const event of events) {
+            const entry = waiting.takeStored(event);
+            if (entry) ledger.expire(entry, nowMs - entry.createdAt);
+        }
     }
 
     #sleep(untilMs: number, nowMs: number): void {

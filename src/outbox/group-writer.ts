@@ -47,10 +47,6 @@ export class GroupWriter {
         return this.#retryMs > 0;
     }
 
-    get #isIdle(): boolean {
-        return !this.#isPosting && this.#queue.length === 0 && this.#removals.length === 0;
-    }
-
     /** Asks for an event to be stored, once. */
     save(entry: Entry): void {
         if (entry.saved !== "no") return;
@@ -90,17 +86,23 @@ export class GroupWriter {
         this.#unremoved.clear();
     }
 
-    /** Writes without waiting for company; `finished` is called when nothing is left to write or remove. */
-    flush(finished: () => void): void {
-        this.#idleListeners.push(finished);
-        this.#lastGroupMs = Number.NEGATIVE_INFINITY;
-        this.#cancelTimer();
-        this.#post();
+    /** Writes without waiting for company. Resolves when nothing is left to write or remove, or at the deadline. */
+    flush(deadlineMs: number): Promise<void> {
+        return new Promise((resolve) => {
+            const timer = this.#options.clock.setTimer(deadlineMs, resolve);
+            this.#idleListeners.push(() => {
+                timer.cancel();
+                resolve();
+            });
+            this.#lastGroupMs = Number.NEGATIVE_INFINITY;
+            this.#cancelTimer();
+            this.#post();
+        });
     }
 
     dispose(): void {
         this.pause();
-        this.#idleListeners = [];
+        this.#tellIdle();
     }
 
     #remove(seq: number): void {
@@ -198,7 +200,6 @@ export class GroupWriter {
     }
 
     #tellIdle(): void {
-        if (!this.#isIdle) return;
         const listeners = this.#idleListeners;
         this.#idleListeners = [];
         for (const listener of listeners) listener();

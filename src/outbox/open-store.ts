@@ -3,10 +3,11 @@ import type { Clock } from "../clock";
 import { LeftoverStore } from "./leftover-store";
 import { MemoryStateStore } from "./memory-state-store";
 import { MemoryStore } from "./memory-store";
-import { SqliteStore, type StoreHealthListener } from "./sqlite-store";
+import { SqliteStore } from "./sqlite-store";
 import { isSqliteAvailable } from "./sqlite-support";
 import type { EventStore, StateStore } from "./store";
 import { type FileOwner, storeDirectory, storeFileName } from "./store-file";
+import type { StoreHealthListener } from "./store-health";
 
 /** What a gateway keeps, and where. */
 export interface GatewayStore {

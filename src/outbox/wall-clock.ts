@@ -1,15 +1,10 @@
 import type { Clock } from "../clock";
+import type { Entry } from "./entry";
 
 /** Nothing that this package wrote is older; a clock that shows less was never set, as on a board without a battery after a power cut. */
 const earliestTrueTime = Date.UTC(2025, 0, 1);
 /** Between two looks a true clock moves no more than this against the timers. */
 const jumpMs = 1000;
-
-/** The times of an event, as far as they may have to be corrected. */
-export interface EventTimes {
-    createdAt: number;
-    expiresAt: number;
-}
 
 /** Notices that the wall clock was set, so that events keep the age they have. Time during which the machine slept does not count. */
 export class WallClock {
@@ -34,13 +29,21 @@ export class WallClock {
     }
 }
 
-/** Whether times were taken from a clock that had not been set, while the clock is set now. */
-export function isFromUnsetClock(expiresAt: number, nowMs: number): boolean {
-    return expiresAt < earliestTrueTime && nowMs >= earliestTrueTime;
-}
-
-/** Times from an unset clock start again: the event gets its whole time to live from now. */
-export function restartTimes(event: EventTimes, nowMs: number): void {
-    event.expiresAt += nowMs - event.createdAt;
-    event.createdAt = nowMs;
+/**
+ * Corrects the times of events after the clock was set. Those admitted by this process (with numbers after `runStartSeq`) keep their age;
+ * those of earlier ones are true already, unless their clock had not been set at all: then they get their whole time to live from now.
+ */
+export function correctTimes(
+    entries: Iterable<Entry>,
+    { byMs, runStartSeq, nowMs }: { byMs: number; runStartSeq: number; nowMs: number },
+): void {
+    for (const entry of entries) {
+        if (entry.seq > runStartSeq) {
+            entry.createdAt += byMs;
+            entry.expiresAt += byMs;
+        } else if (entry.expiresAt < earliestTrueTime && nowMs >= earliestTrueTime) {
+            entry.expiresAt += nowMs - entry.createdAt;
+            entry.createdAt = nowMs;
+        }
+    }
 }

@@ -1,6 +1,7 @@
 import { GatewayError } from "../../src/errors";
-import type { DeviceGate, EventLink, GateAnswer } from "../../src/outbox/dispatcher";
+import type { DeviceGate, GateAnswer } from "../../src/outbox/device-gate";
 import type { Completion, NewEvent, OutboxEvent } from "../../src/outbox/event";
+import type { EventLink } from "../../src/outbox/event-link";
 import type { LedgerListener } from "../../src/outbox/ledger";
 import type { MemoryLimits, OutboxLimits } from "../../src/outbox/limits";
 import { MemoryStore } from "../../src/outbox/memory-store";

@@ -1,0 +1,118 @@
+import type { Clock } from "../clock";
+import { GatewayError } from "../errors";
+import type { Dispatcher } from "./dispatcher";
+import type { NewEvent } from "./event";
+import type { GroupWriter } from "./group-writer";
+import type { Ledger } from "./ledger";
+import { heldShare, type MemoryLimits, maxEvents, type OutboxLimits } from "./limits";
+import type { SpillContext } from "./spill-queue";
+import type { WaitingEvents } from "./waiting-events";
+
+/** What admission depends on. */
+export interface AdmissionOptions {
+    readonly clock: Clock;
+    readonly limits: OutboxLimits;
+    readonly memory: MemoryLimits;
+    readonly context: SpillContext;
+    readonly ledger: Ledger;
+    readonly writer: GroupWriter;
+    readonly waiting: WaitingEvents;
+    readonly dispatcher: Dispatcher;
+}
+
+/** The rules by which a new event is taken or refused, and by which old ones make room for it. */
+export class Admission {
+    readonly #options: AdmissionOptions;
+    readonly #maxEvents: number;
+    #isClosed = false;
+
+    constructor(options: AdmissionOptions) {
+        this.#options = options;
+        this.#maxEvents = maxEvents(options.limits);
+    }
+
+    /** Takes nothing more. */
+    close(): void {
+        this.#isClosed = true;
+    }
+
+    /** Whether a sender can be told later what becomes of its event: where nothing is durable, only so many can wait. */
+    get canWait(): boolean {
+        const { context, ledger, memory } = this.#options;
+        return context.store.isDurable || ledger.waitingCompletions < memory.waitingCompletions;
+    }
+
+    /** Whether the store cannot be used now: events are kept in memory only. */
+    get isStoreFailing(): boolean {
+        return this.#options.context.access === "closed" || this.#options.writer.isFailing;
+    }
+
+    /** Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. */
+    refusal(event: NewEvent): GatewayError | undefined {
+        const { limits, memory, ledger, dispatcher, waiting } = this.#options;
+        if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", "The gateway is being stopped and takes no more events.");
+        if (!limits.acceptsOffline && !dispatcher.isOnline) {
+            return new GatewayError(
+                "GW_NOT_CONNECTED",
+                "The event was not sent: there is no connection and the outbox is off. Switch the outbox on to keep events while offline.",
+            );
+        }
+        if (event.complete === "acknowledged" && ledger.waitingCompletions >= memory.waitingCompletions) {
+            return full(`${memory.waitingCompletions} messages wait for their acknowledgement already, the most that may wait`);
+        }
+        const { lanes } = waiting;
+        if (lanes.of(event.device)?.isHeld && lanes.held.bytes + event.bytes > limits.maxBytes * heldShare)
+            return full(`the device ${event.device} is held, and held devices may use half of ${megabytes(limits.maxBytes)} together`);
+        if (limits.whenFull === "drop-oldest") {
+            this.#trim(1, event.bytes);
+            this.#trimUnsaved(event.bytes);
+        }
+        if (this.#isUnsavedOver(event.bytes)) {
+            return full("events arrive faster than they can be written to the outbox file, or it cannot be written at all");
+        }
+        if (!this.#isOver(1, event.bytes)) return undefined;
+        // What is about to be read from disk and dropped makes room soon.
+        if (limits.whenFull === "drop-oldest" && waiting.oldest().isLoading) return undefined;
+        return full(`it holds ${ledger.events} events with ${megabytes(ledger.bytes)}, of at most ${megabytes(limits.maxBytes)}`);
+    }
+
+    /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */
+    trim(): void {
+        if (this.#options.limits.whenFull === "drop-oldest") this.#trim(0, 0);
+    }
+
+    /** Drops the oldest events until so much more fits, as far as they are in memory. */
+    #trim(events: number, bytes: number): void {
+        while (this.#isOver(events, bytes) && this.#dropOldest());
+    }
+
+    /** While the store cannot be written, the oldest events in memory give way to new ones. */
+    #trimUnsaved(bytes: number): void {
+        while (this.isStoreFailing && this.#isUnsavedOver(bytes) && this.#dropOldest()) this.#options.waiting.main.fill();
+    }
+
+    #dropOldest(): boolean {
+        const { waiting, ledger, clock } = this.#options;
+        const { entry } = waiting.oldest();
+        if (entry) ledger.drop(entry, clock.monotonicMs());
+        return entry !== undefined;
+    }
+
+    #isUnsavedOver(bytes: number): boolean {
+        const { context, memory } = this.#options;
+        return context.unsaved.events >= memory.unsavedEvents || context.unsaved.bytes + bytes > memory.unsavedBytes;
+    }
+
+    #isOver(events: number, bytes: number): boolean {
+        const { ledger, limits } = this.#options;
+        return ledger.bytes + bytes > limits.maxBytes || ledger.events + events > this.#maxEvents;
+    }
+}
+
+function full(reason: string): GatewayError {
+    return new GatewayError("GW_OUTBOX_FULL", `The outbox takes no more events: ${reason}. Send less, or give the outbox more room.`);
+}
+
+function megabytes(bytes: number): string {
+    return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

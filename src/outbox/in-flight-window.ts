@@ -1,0 +1,58 @@
+import type { Clock } from "../clock";
+import { AcknowledgementTime } from "./acknowledgement-time";
+import type { Entry } from "./entry";
+import { EntryList } from "./entry-list";
+
+/** The events that are sent and not acknowledged, in the order of sending, and how long the platform takes to acknowledge. */
+export class InFlightWindow {
+    readonly acknowledgementTime = new AcknowledgementTime();
+    readonly #clock: Clock;
+    readonly #maxInFlight: number;
+    readonly #entries = new EntryList();
+    #transmissions = 0;
+
+    constructor(options: { clock: Clock; maxInFlight: number }) {
+        this.#clock = options.clock;
+        this.#maxInFlight = options.maxInFlight;
+    }
+
+    get length(): number {
+        return this.#entries.length;
+    }
+
+    get hasRoom(): boolean {
+        return this.#entries.length < this.#maxInFlight;
+    }
+
+    /** The event sent last. */
+    get last(): Entry | undefined {
+        return this.#entries.last;
+    }
+
+    /** The event goes out; returns the number of this transmission. */
+    sent(entry: Entry): number {
+        const transmission = ++this.#transmissions;
+        entry.transmission = transmission;
+        this.#entries.push(entry);
+        if (!this.acknowledgementTime.isTiming) this.acknowledgementTime.sent(transmission, this.#clock.monotonicMs());
+        return transmission;
+    }
+
+    /** A transmission was acknowledged; false when it is not the one under way, so that its acknowledgement means nothing any more. */
+    acknowledged(entry: Entry, transmission: number): boolean {
+        if (entry.transmission !== transmission) return false;
+        if (this.acknowledgementTime.isTimed(transmission)) this.acknowledgementTime.acknowledged(this.#clock.monotonicMs());
+        entry.transmission = 0;
+        this.#entries.remove(entry);
+        return true;
+    }
+
+    /** The connection ended: nothing that is in flight will be acknowledged. */
+    linkDown(): void {
+        this.acknowledgementTime.forget();
+    }
+
+    [Symbol.iterator](): Generator<Entry> {
+        return this.#entries[Symbol.iterator]();
+    }
+}

@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import type { Clock, Timer } from "../clock";
+import type { GatewayError } from "../errors";
+import { type Ask, SqliteClient } from "./sqlite-client";
+import type { OpenedContents, StoreFailure, StoreFaults, WorkerResponse } from "./sqlite-messages";
+import { StoreHealth, type StoreHealthListener, storeError } from "./store-health";
+
+/** Which file is kept open, and who is told. */
+export interface SqliteAccessOptions {
+    readonly path: string;
+    readonly clock: Clock;
+    readonly health: StoreHealthListener;
+    readonly faults: StoreFaults;
+    /** The file is opened when this resolves; at once when absent. */
+    readonly opensWhen: Promise<void> | undefined;
+    /** The file is open, for the first time or again. */
+    opened(contents: OpenedContents): void;
+    /** The file cannot be used any more, or not yet; told once until it is opened. */
+    closed(): void;
+}
+
+const firstRetryMs = 1000;
+const lastRetryMs = 30_000;
+
+/** Keeps one file open: a file that cannot be opened, or fails later, is tried again until it can be used. */
+export class SqliteAccess {
+    /** Resolves when opening has succeeded or failed for the first time. */
+    readonly ready: Promise<void>;
+    readonly #options: SqliteAccessOptions;
+    readonly #client: SqliteClient;
+    readonly #health: StoreHealth;
+    #state: "opening" | "open" | "closed" = "opening";
+    #isClosing = false;
+    #failure: StoreFailure = { kind: "unusable", text: "it is not open yet" };
+    #retryTimer: Timer | undefined;
+    #retryMs = 0;
+    #isReady: () => void = () => {};
+
+    constructor(options: SqliteAccessOptions) {
+        const { path, health, faults, opensWhen } = options;
+        this.#options = options;
+        this.#client = new SqliteClient({ path, owner: randomUUID(), faults });
+        this.#health = new StoreHealth(path, health);
+        this.ready = new Promise((resolve) => {
+            this.#isReady = resolve;
+        });
+        if (!opensWhen) this.#open();
+        else
+            void opensWhen.then(() => {
+                if (!this.#isClosing) this.#open();
+            });
+    }
+
+    get state(): "opening" | "open" | "closed" {
+        return this.#state;
+    }
+
+    /** Asks the file; with an error when it is not open or fails. */
+    ask(request: Ask, answered: (error: GatewayError | undefined, response?: WorkerResponse) => void): void {
+        if (this.#state !== "open") {
+            answered(storeError(this.#options.path, this.#failure));
+            return;
+        }
+        this.#client.ask(request, (response) => {
+            if (!response.failure) {
+                this.#health.succeeded(request);
+                answered(undefined, response);
+                return;
+            }
+            this.#health.failed(request, response.failure);
+            answered(storeError(this.#options.path, response.failure), response);
+            if (response.isClosed && this.#state === "open") this.#closed(response.failure);
+        });
+    }
+
+    /** From now on the file is not opened again. */
+    stopOpening(): void {
+        this.#isClosing = true;
+        this.#retryTimer?.cancel();
+    }
+
+    /** Closes the file, so that another process can open it; gives up at the deadline. */
+    async close(deadlineMs: number): Promise<void> {
+        this.stopOpening();
+        await new Promise<void>((resolve) => {
+            const timer = this.#options.clock.setTimer(deadlineMs, resolve);
+            this.#client.ask({ kind: "close" }, () => {
+                timer.cancel();
+                resolve();
+            });
+        });
+        await this.#client.terminate();
+    }
+
+    /** For tests: changes how badly the disk behaves. */
+    setFaults(faults: StoreFaults): Promise<void> {
+        return new Promise((resolve) => this.#client.ask({ kind: "faults", faults }, () => resolve()));
+    }
+
+    /** For tests: the thread dies. */
+    crashWorker(): Promise<void> {
+        return this.#client.terminate();
+    }
+
+    #open(): void {
+        this.#client.ask({ kind: "open" }, (response) => {
+            if (response.contents) this.#opened(response.contents);
+            else this.#closed(response.failure ?? this.#failure);
+        });
+    }
+
+    #opened(contents: OpenedContents): void {
+        this.#state = "open";
+        this.#retryMs = 0;
+        this.#health.opened(contents.setAside);
+        this.#isReady();
+        this.#options.opened(contents);
+    }
+
+    #closed(failure: StoreFailure): void {
+        if (this.#isClosing) return;
+        this.#failure = failure;
+        this.#health.failed({ kind: "open" }, failure);
+        this.#isReady();
+        const wasClosed = this.#state === "closed";
+        this.#state = "closed";
+        // A damaged file is replaced at once; everything else may get better with time.
+        this.#retryMs = failure.kind === "corrupt" && !wasClosed ? 0 : Math.min(Math.max(this.#retryMs * 2, firstRetryMs), lastRetryMs);
+        this.#retryTimer?.cancel();
+        this.#retryTimer = this.#options.clock.setTimer(this.#retryMs, () => this.#open());
+        if (!wasClosed) this.#options.closed();
+    }
+}

@@ -1,0 +1,91 @@
+import type { Admission } from "./admission";
+import type { Dispatcher } from "./dispatcher";
+import type { ExpirySweep } from "./expiry-sweep";
+import type { GroupWriter } from "./group-writer";
+import type { Ledger } from "./ledger";
+import type { SpillContext } from "./spill-queue";
+import type { StoreContents } from "./store";
+import type { WaitingEvents } from "./waiting-events";
+import { correctTimes } from "./wall-clock";
+
+/** What is concerned when the store becomes reachable or stops being so. */
+export interface StoreSessionOptions {
+    readonly context: SpillContext;
+    readonly ledger: Ledger;
+    readonly writer: GroupWriter;
+    readonly waiting: WaitingEvents;
+    readonly dispatcher: Dispatcher;
+    readonly admission: Admission;
+    readonly sweep: ExpirySweep;
+}
+
+/** Brings together what is in memory and what is in the store, whenever the store is opened, and numbers the events of both. */
+export class StoreSession {
+    readonly #options: StoreSessionOptions;
+    #lastSeq = 0;
+    /** Events with larger numbers were admitted by this process. */
+    #runStartSeq = 0;
+
+    constructor(options: StoreSessionOptions) {
+        this.#options = options;
+    }
+
+    /** Begins: the store may answer before this returns. */
+    start(): void {
+        this.#options.context.store.attach({ opened: (contents) => this.#opened(contents), closed: () => this.#closed() });
+    }
+
+    /** The largest number given to an event so far. */
+    get lastSeq(): number {
+        return this.#lastSeq;
+    }
+
+    /** The number of a new event. */
+    nextSeq(): number {
+        return ++this.#lastSeq;
+    }
+
+    /** The wall clock was set: events keep the age they have. */
+    clockJumped(byMs: number, nowMs: number): void {
+        const { context, dispatcher, sweep } = this.#options;
+        correctTimes(dispatcher.inMemory(), { byMs, runStartSeq: this.#runStartSeq, nowMs });
+        if (context.access === "open") context.store.shiftTimes(this.#runStartSeq, byMs, () => sweep.check());
+    }
+
+    #opened(contents: StoreContents): void {
+        const { context, writer, sweep, admission, dispatcher } = this.#options;
+        if (!contents.isContinued) this.#rebase(contents);
+        context.access = "open";
+        writer.resume();
+        sweep.check();
+        admission.trim();
+        dispatcher.resume();
+    }
+
+    #closed(): void {
+        const { context, writer, dispatcher } = this.#options;
+        context.access = "closed";
+        writer.pause();
+        dispatcher.resume();
+    }
+
+    /** The store holds events of an earlier run, or lost what it held: the events in memory get numbers behind them and are all unsaved. */
+    #rebase(contents: StoreContents): void {
+        const { context, ledger, writer, waiting, dispatcher } = this.#options;
+        const shift = contents.lastSeq;
+        const entries = [...dispatcher.inMemory()];
+        for (const entry of entries) {
+            entry.seq += shift;
+            entry.saved = "no";
+        }
+        this.#lastSeq += shift;
+        this.#runStartSeq = shift;
+        ledger.rebase(entries, contents);
+        writer.reset();
+        waiting.rebase(shift, contents.lastSeq);
+        for (const entry of entries) {
+            entry.lane?.recount(entry);
+            if (context.store.isDurable || entry.tailOf) writer.save(entry);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import type { DeviceLane } from "./device-lane";
+import type { Entry } from "./entry";
+import type { OutboxEvent } from "./event";
+import { LaneTable } from "./lane-table";
+import type { Ledger } from "./ledger";
+import type { MemoryLimits } from "./limits";
+import { type SpillContext, SpillQueue } from "./spill-queue";
+
+/** What the waiting events work with. */
+export interface WaitingEventsOptions {
+    readonly memory: MemoryLimits;
+    readonly ledger: Ledger;
+    readonly context: SpillContext;
+    /** The largest number given to an event so far. */
+    lastSeq(): number;
+    /** Events came back into memory, or could not be read. */
+    loaded(error: boolean): void;
+}
+
+/**
+ * The events that are to be sent, in memory and on disk: the main queue, and a lane for each device that may not simply flow. What is in
+ * flight, or an acknowledged first contact, is not among them.
+ */
+export class WaitingEvents {
+    readonly main: SpillQueue;
+    readonly lanes: LaneTable;
+    readonly #ledger: Ledger;
+    readonly #context: SpillContext;
+
+    constructor({ memory, ledger, context, lastSeq, loaded }: WaitingEventsOptions) {
+        this.#ledger = ledger;
+        this.#context = context;
+        this.main = new SpillQueue(context, {
+            passedSeq: 0,
+            maxEvents: memory.readyEvents,
+            batchEvents: memory.batchEvents,
+            batchBytes: memory.batchBytes,
+            hasRoom: (head) => head.length < memory.readyEvents && head.bytes < memory.readyBytes,
+            reloaded: (event) => this.#reloadedToMain(event),
+            loaded,
+        });
+        this.lanes = new LaneTable({
+            context,
+            memory,
+            lastSeq,
+            loaded,
+            reloaded: (event) => ledger.reloaded(event),
+            emptied: () => {
+                if (this.main.isEmpty) context.isOutOfOrder = false;
+            },
+        });
+    }
+
+    /** Adds a new event behind all others. */
+    push(entry: Entry): void {
+        this.lanes.of(entry.device)?.admitted(entry);
+        this.main.push(entry);
+    }
+
+    /** Puts an event that was sent back before all others of its device. */
+    giveBack(entry: Entry): void {
+        entry.list?.remove(entry);
+        entry.transmission = 0;
+        entry.isContact = false;
+        (this.lanes.of(entry.device)?.queue ?? this.main).unshift(entry);
+    }
+
+    /** The lane of a device; made, for what is still to come, when there is none. */
+    laneFor(device: string): DeviceLane {
+        return this.lanes.of(device) ?? this.lanes.create(device, this.main.passedSeq + 1);
+    }
+
+    /** The oldest event, if there is one in memory; `isLoading` tells that there are others. */
+    oldest(): { entry: Entry | undefined; isLoading: boolean } {
+        const entry = this.main.peek();
+        if (entry || !this.main.isEmpty) return { entry, isLoading: !entry };
+        let isLoading = false;
+        for (const lane of this.lanes) {
+            const first = lane.queue.peek();
+            if (first) return { entry: first, isLoading: false };
+            isLoading ||= !lane.queue.isEmpty;
+        }
+        return { entry: undefined, isLoading };
+    }
+
+    *inMemory(): Generator<Entry> {
+        yield* this.main.inMemory();
+        for (const lane of this.lanes) yield* lane.queue.inMemory();
+    }
+
+    /** The entry, to be finished at once, of an event that was found in the store; undefined when it is in memory too, or done with. */
+    takeStored(event: OutboxEvent): Entry | undefined {
+        const lane = this.lanes.of(event.device);
+        const isOnlyStored = this.main.isOnlyStored(event.seq) || (lane?.queue.isOnlyStored(event.seq) ?? false);
+        if (!isOnlyStored || this.#context.isForgotten(event.seq)) return undefined;
+        const entry = this.#ledger.reloaded(event);
+        entry.lane = lane;
+        return entry;
+    }
+
+    /** The numbers in memory have grown by `shift`; the store holds others, up to `lastSeq`. */
+    rebase(shift: number, lastSeq: number): void {
+        this.main.rebase(shift, lastSeq);
+        for (const lane of this.lanes) lane.rebase(shift);
+    }
+
+    #reloadedToMain(event: OutboxEvent): Entry {
+        const entry = this.#ledger.reloaded(event);
+        const lane = this.lanes.of(event.device);
+        if (lane?.counts(event.seq)) entry.lane = lane;
+        return entry;
+    }
+}
