@@ -90,9 +90,10 @@ export class WaitingEvents {
 
     /** The entry, to be finished at once, of an event that was found in the store; undefined when it is in memory too, or done with. */
     takeStored(event: OutboxEvent): Entry | undefined {
+        if (this.#context.isForgotten(event.seq)) return undefined;
+        if (this.main.isOnlyStored(event.seq)) return this.#reloadedToMain(event);
         const lane = this.lanes.of(event.device);
-        const isOnlyStored = this.main.isOnlyStored(event.seq) || (lane?.queue.isOnlyStored(event.seq) ?? false);
-        if (!isOnlyStored || this.#context.isForgotten(event.seq)) return undefined;
+        if (!lane?.queue.isOnlyStored(event.seq)) return undefined;
         const entry = this.#ledger.reloaded(event);
         entry.lane = lane;
         return entry;

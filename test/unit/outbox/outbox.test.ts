@@ -330,6 +330,22 @@ describe("expiry", () => {
         assert.equal(disk.events, 2);
     });
 
+    it("on disk gives a held device no more room than its share", () => {
+        const { outbox, clock, store, writeOut, admit } = outboxFixture({
+            memory: { readyEvents: 2, batchEvents: 2 },
+            limits: { maxBytes: 1000 },
+        });
+        for (let index = 0; index < 6; index++) admit("t/held", "x".repeat(100), { ttlMs: 10 * second });
+        for (let round = 0; round < 5; round++) writeOut();
+        outbox.hold("t/held");
+        clock.advance(15 * second);
+        store.settle();
+        for (let round = 0; round < 5; round++) writeOut();
+        assert.deepEqual([outbox.counters.expired, outbox.counters.heldBytes], [6, 0]);
+        const held = [...Array(6)].map(() => admit("t/held", "x".repeat(100)));
+        assert.equal(held[5]?.error?.code, "GW_OUTBOX_FULL");
+    });
+
     it("does not send what has expired", () => {
         const { outbox, link, clock, admit } = outboxFixture();
         admit("t/a", "short", { ttlMs: 500 });
