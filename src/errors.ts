@@ -12,7 +12,7 @@ export const errorTable = {
     GW_INVALID_QOS: { scope: "message", meaning: "The QoS is not 0, 1 or 2" },
     GW_NOT_CONNECTED: { scope: "message", meaning: "There is no connection and the message may not be queued" },
     GW_OUTBOX_FULL: { scope: "message", meaning: "The outbox has reached one of its limits" },
-    GW_EXPIRED: { scope: "message", meaning: "The event grew older than its time to live before it could be delivered" },
+    GW_EXPIRED: { scope: "message", meaning: "The event outlived its time to live, or an operator ended it, before it could be delivered" },
     GW_REFUSED: { scope: "message", meaning: "The platform refused the event and told so by a notification" },
     GW_DEVICE_HELD: { scope: "message", meaning: "The device is held after a failed registration and the message may not be queued" },
     GW_BAD_COMMAND: { scope: "message", meaning: "A command arrived whose payload does not fit its format" },

@@ -132,6 +132,18 @@ export class EventDelivery {
         this.#parts.reports.countsChanged();
     }
 
+    /** Drops what waits for a device, as an operator wants it; resolves with the number of events. */
+    async purge(device: string): Promise<number> {
+        const { reports } = this.#parts;
+        try {
+            const dropped = await this.outbox.purge(device);
+            reports.log(`${dropped} events that waited for ${device} were dropped by an operator.`);
+            return dropped;
+        } finally {
+            reports.countsChanged();
+        }
+    }
+
     /** The platform told that it refused something: whoever it concerns is told. Returns what a flow may get of it. */
     notificationReceived(topic: string, payload: Buffer): ReceivedNotification {
         return this.#refusals.received(topic, payload);

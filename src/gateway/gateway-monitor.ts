@@ -1,6 +1,6 @@
 import type { Clock } from "../clock";
 import type { Inventory } from "../devices/inventory";
-import type { OutboxCounters } from "../outbox/outbox";
+import type { OutboxCounters } from "../outbox/outbox-counters";
 import { type DeviceList, type DeviceListQuery, listDevices } from "./device-listing";
 import { GatewayHistory, type HistorySample } from "./gateway-history";
 import type { GatewayOptions } from "./gateway-options";

@@ -134,6 +134,15 @@ export class Gateway implements PooledGateway {
         return this.#link.onlineSince;
     }
 
+    /**
+     * An operator's action: drops every event of the device (`typeId/deviceId`) that waits in the outbox, in memory and on disk, but not
+     * what is in flight. Each sender is told `GW_EXPIRED`. Resolves with the number of events; rejects with `GW_STORE` when the file
+     * cannot be read.
+     */
+    purgeDevice(device: string): Promise<number> {
+        return this.#delivery.purge(device);
+    }
+
     /** Adds a listener to states, errors and log lines; returns what takes it out again. */
     listen(listener: GatewayListener): () => void {
         return this.#reports.add(listener);

@@ -104,6 +104,14 @@ export class Ledger {
         this.#fail(entry, error);
     }
 
+    /** An operator gives the event up. For whoever sent it, its time is over: it will not be delivered any more. */
+    purge(entry: Entry): void {
+        this.dropped += 1;
+        this.#finish(entry);
+        const text = `The event ${entry.message.eventId} of ${entry.device} was not sent: an operator dropped all events that waited for this device, which ended its time to live.`;
+        this.#fail(entry, new GatewayError("GW_EXPIRED", text));
+    }
+
     /** The event gives way to a newer one. */
     drop(entry: Entry, nowMs: number): void {
         this.dropped += 1;

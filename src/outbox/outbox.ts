@@ -15,6 +15,7 @@ import { GroupWriter } from "./group-writer";
 import { Ledger, type LedgerListener } from "./ledger";
 import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./limits";
 import type { OutboxCounters } from "./outbox-counters";
+import { Purge, type PurgeOptions } from "./purge";
 import type { SpillContext } from "./spill-queue";
 import type { EventStore } from "./store";
 import { StoreSession } from "./store-session";
@@ -48,6 +49,7 @@ export class Outbox {
     readonly #fresh: FreshEvents;
     readonly #sweep: ExpirySweep;
     readonly #closing: Closing;
+    readonly #purging: PurgeOptions;
     readonly #wallClock: WallClock;
     readonly #meter: DrainMeter;
 
@@ -83,6 +85,7 @@ export class Outbox {
         this.#sweep = sweep;
         this.#devices = new DeviceOutcomes({ waiting, dispatcher, ledger });
         this.#closing = new Closing({ clock, isDurable, ledger, writer, dispatcher });
+        this.#purging = { clock, store, memory, waiting, ledger, writer };
         this.#fresh = new FreshEvents({
             clock,
             delayMs: () => dispatcher.window.acknowledgementTime.commitDelayMs,
@@ -162,6 +165,15 @@ export class Outbox {
     /** The gate may answer differently for this device now; does nothing for a device with a first contact under way. */
     wake(device: string): void {
         this.#devices.wake(device);
+    }
+
+    /**
+     * Drops every event of the device that is not in flight, in memory and on disk: each fails with `GW_EXPIRED` and counts as dropped.
+     * Events admitted afterwards are kept. Resolves with the number of events dropped; rejects with `GW_STORE` when the store cannot be
+     * read: then what was in memory only has been dropped all the same.
+     */
+    purge(device: string): Promise<number> {
+        return new Purge(device, this.#session.lastSeq, this.#purging).run();
     }
 
     /** Whether a QoS 0 publish, which does not pass the outbox, may be sent now; takes its place in the rate. */

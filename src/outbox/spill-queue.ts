@@ -79,6 +79,11 @@ export class SpillQueue {
         return this.#passedSeq;
     }
 
+    /** Whether events of the queue are on their way from disk into memory. */
+    get isReading(): boolean {
+        return this.#isReading;
+    }
+
     /** Adds an event behind all others. Its number must be larger than theirs. */
     push(entry: Entry): void {
         const isBehind = this.#tail.length > 0 || this.#hasRange() || this.#context.access === "opening";

@@ -88,6 +88,11 @@ export class WaitingEvents {
         for (const lane of this.lanes) yield* lane.queue.inMemory();
     }
 
+    /** Whether events, of this device or of several, are on their way from disk into memory. */
+    isReading(device: string): boolean {
+        return this.main.isReading || (this.lanes.of(device)?.queue.isReading ?? false);
+    }
+
     /** The entry, to be finished at once, of an event that was found in the store; undefined when it is in memory too, or done with. */
     takeStored(event: OutboxEvent): Entry | undefined {
         if (this.#context.isForgotten(event.seq)) return undefined;

@@ -92,6 +92,18 @@ describe("registration over MQTT", () => {
         assert.match(first?.error.message ?? "", /Failed to create device.*held until.*kept/s);
     });
 
+    it("drops what waits for a held device when an operator says so, and leaves the others alone", async () => {
+        await start();
+        const held = [1, 2, 3].map((payload) => gateway.publish("deny1", payload));
+        await reaches("deny1", "held");
+        assert.equal(await gateway.gateway.purgeDevice("t/deny1"), 3);
+        for (const message of held) assert.equal(await gateway.outcome(message), "GW_EXPIRED");
+        assert.equal(await gateway.gateway.purgeDevice("t/other"), 0);
+        assert.equal(await gateway.outcome(gateway.publish("d1", 4)), "done");
+        const { events, heldBytes, droppedTotal } = gateway.gateway.monitor.overview.outbox;
+        assert.deepEqual({ events, heldBytes, droppedTotal }, { events: 0, heldBytes: 0, droppedTotal: 3 });
+    });
+
     it("does not delay known devices or other new ones while one is held or never answered", async () => {
         await start({}, { registrationLimit: "2" });
         await gateway.outcome(gateway.publish("known", 1));

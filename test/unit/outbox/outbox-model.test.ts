@@ -31,6 +31,16 @@ interface Admitted {
 
 type Knowledge = "known" | "unknown" | "held";
 
+/** A purge that was asked for. */
+interface Purged {
+    readonly device: string;
+    /** Events with this number and larger ones were admitted afterwards. */
+    readonly before: number;
+    /** What was in flight then or was sent since may stay. */
+    readonly mayStay: Set<string>;
+    outcome: "open" | "done" | "failed";
+}
+
 /** The outbox between a store, a link and a gate that the generated steps drive, and the rules that must hold at every send. */
 class World {
     readonly clock = new FakeClock();
@@ -43,6 +53,8 @@ class World {
     /** The last number sent for each device on this connection. */
     readonly #lastSent = new Map<string, number>();
     readonly #disk = new Disk();
+    #purges: Purged[] = [];
+    readonly #leftByPurges: string[] = [];
     readonly #checksOrder: boolean;
     link = new ManualLink();
     gate = new ManualGate();
@@ -50,6 +62,7 @@ class World {
     outbox: Outbox;
     isUp = false;
     hasCrashed = false;
+    hasLostStore = false;
 
     constructor(checksOrder: boolean) {
         this.#checksOrder = checksOrder;
@@ -144,8 +157,32 @@ class World {
         this.outbox.hold(device);
     }
 
+    failStore(): void {
+        this.hasLostStore = true;
+        this.store.fail();
+    }
+
+    closeStore(): void {
+        this.hasLostStore = true;
+        this.store.close();
+    }
+
+    purge(device: string): void {
+        const sent = this.events.filter((event) => event.device === device && this.#isUnderWay(event));
+        const before = this.events.filter((event) => event.device === device).length;
+        const purge: Purged = { device, before, mayStay: new Set(sent.map(({ text }) => text)), outcome: "open" };
+        this.#purges.push(purge);
+        this.outbox.purge(device).then(
+            () => this.#purged(purge),
+            () => {
+                purge.outcome = "failed";
+            },
+        );
+    }
+
     crash(): void {
         this.hasCrashed = true;
+        this.#purges = [];
         for (const event of this.events) {
             if (event.completion.outcome !== "done" && !event.isDelivered) event.mayBeLost = true;
         }
@@ -169,11 +206,17 @@ class World {
             this.acknowledge(0);
             if (round % 10 === 9) this.clock.advance(300);
         }
+        this.linkUp();
         for (const device of devices) this.outbox.wake(device);
         for (let round = 0; round < 5; round++) {
             this.clock.advance(1000);
             this.store.settle();
         }
+        assert.ok(
+            this.#purges.every(({ outcome }) => outcome === "done" || (outcome === "failed" && this.hasLostStore)),
+            "a purge did not end",
+        );
+        assert.deepEqual(this.#leftByPurges, [], "events were left by a purge");
         const { queued, queuedBytes, waitingDevices, heldBytes } = this.outbox.counters;
         assert.deepEqual(
             { queued, queuedBytes, waitingDevices, heldBytes },
@@ -187,6 +230,20 @@ class World {
         assert.equal(this.#disk.events, 0, "events left on disk");
         const late = this.listener.late.map(({ event }) => event.payload);
         if (!this.hasCrashed) assert.equal(new Set(late).size, late.length, "an event was told to have expired twice");
+    }
+
+    #isUnderWay(event: Admitted): boolean {
+        return this.#contacts.get(event.device) === event || this.link.pending.some((pending) => pending.event.payload === event.text);
+    }
+
+    #purged(purge: Purged): void {
+        purge.outcome = "done";
+        if (!this.#purges.includes(purge)) return;
+        for (const event of this.events) {
+            if (event.device !== purge.device || event.number >= purge.before) continue;
+            const isGone = event.isDelivered || event.mayBeLost || this.#hasExpired(event);
+            if (!isGone && !purge.mayStay.has(event.text)) this.#leftByPurges.push(event.text);
+        }
     }
 
     #hasExpired(event: Admitted): boolean {
@@ -207,6 +264,7 @@ class World {
         assert.notEqual(this.#knowledge.get(event.device), "held", `${event.text} was sent for a held device`);
         assert.ok(!this.#contacts.has(event.device), `${event.text} overtook the outcome of the first contact`);
         if (isContact) this.#contacts.set(event.device, event);
+        for (const purge of this.#purges) if (purge.device === event.device) purge.mayStay.add(event.text);
         assert.ok(this.hasCrashed || !this.#hasExpired(event), `${event.text} was sent although it was told to have expired`);
         assert.ok(this.hasCrashed || !event.isDelivered, `${event.text} was sent again after it was acknowledged`);
         assert.ok(!this.link.pending.some((pending) => pending.event === sent), `${event.text} was sent twice`);
@@ -242,14 +300,14 @@ type Step =
     | ["advance", ms: number]
     | ["decide", device: string, succeeds: boolean]
     | ["release", device: string, knowledge: Knowledge]
-    | ["hold", device: string];
+    | ["hold" | "purge", device: string];
 
 function perform(world: World, step: Step): void {
     if (step[0] === "admit") for (let count = 0; count < step[3]; count++) world.admit(step[1], step[2], step[4]);
     else if (step[0] === "acknowledge") world.acknowledge(step[1]);
     else if (step[0] === "step store") for (let count = 0; count < step[1]; count++) world.store.step();
-    else if (step[0] === "fail store") world.store.fail();
-    else if (step[0] === "close store") world.store.close();
+    else if (step[0] === "fail store") world.failStore();
+    else if (step[0] === "close store") world.closeStore();
     else if (step[0] === "open store") world.store.open();
     else if (step[0] === "link up") world.linkUp();
     else if (step[0] === "link down") world.linkDown();
@@ -258,6 +316,7 @@ function perform(world: World, step: Step): void {
     else if (step[0] === "decide") world.decide(step[1], step[2]);
     else if (step[0] === "release") world.release(step[1], step[2]);
     else if (step[0] === "hold") world.hold(step[1]);
+    else if (step[0] === "purge") world.purge(step[1]);
 }
 
 function weighted(weight: number, arbitrary: fc.Arbitrary<Step>): fc.WeightedArbitrary<Step> {
@@ -276,6 +335,7 @@ const steps = [
     weighted(1, fc.tuple(fc.constant("hold"), device)),
     weighted(1, fc.constant(["fail store"])),
 ];
+const purge = weighted(1, fc.tuple(fc.constant("purge"), device));
 const crash = weighted(1, fc.constant(["crash"]));
 const storeLoss = [weighted(1, fc.constant(["close store"])), weighted(2, fc.constant(["open store"]))];
 
@@ -284,6 +344,29 @@ function run(checksOrder: boolean, script: Step[]): void {
     if (checksOrder) world.store.open();
     for (const step of script) perform(world, step);
     world.finish();
+}
+
+/** The same where promises get their turn after each step. */
+async function runWithTurns(checksOrder: boolean, script: Step[]): Promise<void> {
+    const world = new World(checksOrder);
+    if (checksOrder) world.store.open();
+    else world.hasLostStore = true;
+    for (const step of script) {
+        perform(world, step);
+        await turn();
+    }
+    world.store.open();
+    for (let round = 0; round < 30; round++) {
+        world.store.settle();
+        world.clock.advance(1000);
+        await turn();
+    }
+    world.finish();
+    await turn();
+}
+
+function turn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("the outbox against a naive reference", () => {
@@ -301,6 +384,22 @@ describe("the outbox against a naive reference", () => {
         const script = fc.array(fc.oneof(...steps, ...storeLoss), { minLength: 5, maxLength: 150, size: "max" });
         fc.assert(
             fc.property(script, (generated) => run(false, generated)),
+            { numRuns },
+        );
+    });
+
+    it("drops what waits for a device when it is purged, and nothing else", async () => {
+        const script = fc.array(fc.oneof(...steps, purge, crash), { minLength: 5, maxLength: 150, size: "max" });
+        await fc.assert(
+            fc.asyncProperty(script, (generated) => runWithTurns(true, generated)),
+            { numRuns },
+        );
+    });
+
+    it("ends every purge while the store comes and goes", async () => {
+        const script = fc.array(fc.oneof(...steps, ...storeLoss, purge), { minLength: 5, maxLength: 150, size: "max" });
+        await fc.assert(
+            fc.asyncProperty(script, (generated) => runWithTurns(false, generated)),
             { numRuns },
         );
     });

@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { systemClock } from "../../../src/clock";
+import type { GatewayError } from "../../../src/errors";
+import type { MemoryLimits } from "../../../src/outbox/limits";
+import { MemoryStore } from "../../../src/outbox/memory-store";
+import { Outbox } from "../../../src/outbox/outbox";
+import { SqliteStore } from "../../../src/outbox/sqlite-store";
+import { isSqliteAvailable } from "../../../src/outbox/sqlite-support";
+import type { EventStore, StoreContents } from "../../../src/outbox/store";
+import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits } from "../../support/outbox";
+import { waitFor } from "../../support/wait-for";
+
+const gone = "t/gone";
+const kept = "t/kept";
+
+/** An outbox on a store, and on the machine's clock: a purge of a large backlog is to leave the process alone in between. */
+function outboxOn(store: EventStore, options: { maxInFlight?: number; memory?: Partial<MemoryLimits> } = {}) {
+    const link = new ManualLink();
+    const gate = new ManualGate();
+    const listener = new RecordingListener();
+    const limits = { ...roomyLimits, maxInFlight: options.maxInFlight ?? 100 };
+    const outbox = new Outbox({ store, clock: systemClock, limits, memory: options.memory ?? {}, gate, link, listener });
+    return {
+        outbox,
+        link,
+        gate,
+        listener,
+        admit(device: string, text: string, complete: "safe" | "acknowledged" = "safe"): RecordedCompletion {
+            const completion = new RecordedCompletion();
+            outbox.admit(newEvent(device, text, { complete }), completion);
+            return completion;
+        },
+        /** Sends and acknowledges until nothing is left. */
+        async drain(): Promise<void> {
+            outbox.linkUp();
+            await waitFor(() => {
+                link.acknowledgeAll();
+                return outbox.counters.queued === 0;
+            }, "everything to be sent");
+        },
+    };
+}
+
+/** What a purge does, whatever the events are stored in. */
+function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () => Promise<StoreContents> }>): void {
+    const small = { readyEvents: 4, batchEvents: 3, laneEvents: 3 };
+    let store: EventStore;
+    let close: () => Promise<StoreContents>;
+
+    beforeEach(async () => {
+        ({ store, close } = await open());
+    });
+
+    it("drops what waits for the device, in memory and on disk, tells each sender once, and leaves the rest in order", async () => {
+        const { outbox, link, listener, admit, drain } = outboxOn(store, { memory: small });
+        const safe = Array.from({ length: 40 }, (_, index) => admit(index % 2 === 0 ? gone : kept, `${index}`));
+        const waiting = admit(gone, "waiting", "acknowledged");
+        if (store.isDurable) await waitFor(() => safe.every(({ outcome }) => outcome === "done"), "everything to be stored");
+        assert.equal(await outbox.purge(gone), 21);
+        assert.equal(waiting.error?.code, "GW_EXPIRED");
+        assert.match(waiting.error?.message ?? "", /an operator dropped all events that waited for this device/);
+        const late = listener.late.map(({ error, event }) => [error.code, event.device]);
+        const failed = safe.filter(({ outcome }) => outcome === "failed");
+        assert.equal(late.length + failed.length, 20);
+        assert.ok(late.every(([code, device]) => code === "GW_EXPIRED" && device === gone));
+        const { queued, dropped, expired } = outbox.counters;
+        assert.deepEqual({ queued, dropped, expired }, { queued: 20, dropped: 21, expired: 0 });
+        await drain();
+        assert.deepEqual(
+            link.sent,
+            Array.from({ length: 20 }, (_, index) => `${index * 2 + 1}`),
+        );
+        await outbox.close(5000);
+        assert.equal((await close()).events, 0);
+    });
+
+    it("leaves nothing of the device in the store when it has ended", async () => {
+        const { outbox, admit } = outboxOn(store, { memory: small });
+        for (let index = 0; index < 30; index++) admit(index % 3 === 0 ? kept : gone, `${index}`);
+        if (store.isDurable) await waitFor(() => outbox.counters.writtenEvents === 30, "everything to be stored");
+        assert.equal(await outbox.purge(gone), 20);
+        const devices = await new Promise<string[]>((resolve) =>
+            store.read({ after: 0, upTo: 1000, maxEvents: 1000, maxBytes: 1e6 }, (_, { events }) =>
+                resolve(events.map(({ device }) => device)),
+            ),
+        );
+        assert.ok(!devices.includes(gone), String(devices));
+        await outbox.close(0);
+        await close();
+    });
+
+    it("leaves what is in flight, and what comes afterwards", async () => {
+        const { outbox, link, admit } = outboxOn(store, { maxInFlight: 2 });
+        outbox.linkUp();
+        const [inFlight, other, waiting] = [admit(gone, "in flight"), admit(kept, "other"), admit(gone, "waiting")];
+        const purged = outbox.purge(gone);
+        const later = admit(gone, "later");
+        assert.equal(await purged, 1);
+        assert.equal(waiting.error?.code, "GW_EXPIRED");
+        link.acknowledgeAll();
+        assert.deepEqual(link.sent, ["in flight", "other", "later"]);
+        assert.deepEqual([inFlight.outcome, other.outcome, later.outcome], ["done", "done", "done"]);
+        await outbox.close(5000);
+        await close();
+    });
+
+    it("gives back what a held device took of the outbox", async () => {
+        const { outbox, link, gate, admit } = outboxOn(store, { memory: small });
+        gate.answers.set(gone, "hold");
+        outbox.linkUp();
+        for (let index = 0; index < 20; index++) admit(gone, `${index}`);
+        assert.ok(outbox.counters.heldBytes > 0);
+        assert.equal(await outbox.purge(gone), 20);
+        const { queued, heldBytes } = outbox.counters;
+        assert.deepEqual({ queued, heldBytes }, { queued: 0, heldBytes: 0 });
+        gate.answers.delete(gone);
+        admit(gone, "new");
+        outbox.wake(gone);
+        await waitFor(() => link.sent.length > 0, "the new event to be sent");
+        assert.deepEqual(link.sent, ["new"]);
+        link.acknowledgeAll();
+        assert.equal(outbox.counters.waitingDevices, 0);
+        await outbox.close(5000);
+        await close();
+    });
+
+    it("of a device whose backlog is being drained: each event is either sent or dropped", async () => {
+        const { outbox, link, listener, admit } = outboxOn(store, { maxInFlight: 10, memory: small });
+        const completions = Array.from({ length: 2000 }, (_, index) => admit(gone, `${index}`, "acknowledged"));
+        outbox.linkUp();
+        let isPurged = false;
+        const purged = outbox.purge(gone).finally(() => {
+            isPurged = true;
+        });
+        await waitFor(() => {
+            link.acknowledgeAll();
+            return isPurged;
+        }, "the purge to end");
+        link.acknowledgeAll();
+        assert.equal(link.sent.length + (await purged), 2000);
+        assert.equal(outbox.counters.queued, 0);
+        assert.ok(completions.every(({ outcome }) => outcome !== "open"));
+        assert.equal(completions.filter(({ outcome }) => outcome === "done").length, link.sent.length);
+        assert.deepEqual(listener.late, []);
+        await outbox.close(5000);
+        await close();
+    });
+
+    it("of a large backlog lets the rest of the process have its turn", async () => {
+        const events = 30_000;
+        const { outbox, listener, admit } = outboxOn(store);
+        for (let index = 0; index < events; index++) admit(index % 3 === 0 ? kept : gone, `${index}`);
+        if (store.isDurable) await waitFor(() => outbox.counters.writtenEvents === events, "everything to be stored", 30_000);
+        let turns = 0;
+        const ticker = setInterval(() => {
+            turns += 1;
+        }, 1);
+        assert.equal(await outbox.purge(gone), 20_000);
+        clearInterval(ticker);
+        assert.ok(turns >= 20, `${turns} turns`);
+        assert.equal(outbox.counters.queued, 10_000);
+        if (store.isDurable) assert.equal(new Set(listener.late.map(({ event }) => event.message.messageId)).size, 20_000);
+        await outbox.close(0);
+        const { events: stored } = await close();
+        if (store.isDurable) assert.equal(stored, 10_000);
+    });
+}
+
+describe("a purge of an outbox in memory", () => {
+    behavesLikeAPurge(() => {
+        const store = new MemoryStore();
+        const close = () => new Promise<StoreContents>((resolve) => store.attach({ opened: resolve, closed: () => {} }));
+        return Promise.resolve({ store, close });
+    });
+});
+
+if (isSqliteAvailable()) {
+    const health = { failed: (error: GatewayError) => assert.fail(error), recovered: () => {} };
+
+    describe("a purge of an outbox on disk", () => {
+        behavesLikeAPurge(async () => {
+            const directory = mkdtempSync(path.join(tmpdir(), "outbox-"));
+            const open = async () => {
+                const opened = new SqliteStore({ path: path.join(directory, "gw.sqlite"), clock: systemClock, listener: health });
+                await opened.ready;
+                return opened;
+            };
+            const store = await open();
+            /** What the next process would find. */
+            const close = async () => {
+                await store.close(5000);
+                const next = await open();
+                const contents = await new Promise<StoreContents>((resolve) => next.attach({ opened: resolve, closed: () => {} }));
+                await next.close(5000);
+                rmSync(directory, { recursive: true });
+                return contents;
+            };
+            return { store, close };
+        });
+
+        it("fails in words when the file cannot be read, after what was in memory has been dropped", async () => {
+            const directory = mkdtempSync(path.join(tmpdir(), "outbox-"));
+            const store = new SqliteStore({ path: directory, clock: systemClock, listener: { failed: () => {}, recovered: () => {} } });
+            await store.ready;
+            const { outbox, admit } = outboxOn(store);
+            const completion = admit(gone, "1");
+            await assert.rejects(outbox.purge(gone), { code: "GW_STORE" });
+            assert.equal(completion.error?.code, "GW_EXPIRED");
+            await outbox.close(0);
+            await store.close(5000);
+            rmSync(directory, { recursive: true });
+        });
+    });
+}
