@@ -14,6 +14,7 @@ export default function register(RED: NodeAPI): void {
     const pool = new GatewayPool<Gateway>(systemClock);
     const hosts = new Map<string, GatewayHost>();
     watchDeploys(RED, {
+        deployAnnounced: () => pool.deployAnnounced(),
         flowsStopping: (deploy) => pool.flowsStopping(deploy),
         flowsStarted: () => {
             pool.flowsStarted();

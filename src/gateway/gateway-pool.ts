@@ -5,7 +5,7 @@ import { GatewayError } from "../errors";
 export interface PooledGateway {
     /** Opens the outbox and the connection. Called once, when nothing else uses this identity any more. */
     start(): void;
-    /** The flows are about to stop or change: withhold commands and keep the filters. */
+    /** The flows are about to stop or change: withhold commands and keep the filters. May be called again. */
     flowsStopping(): void;
     /** The flows run: hand over what was withheld and bring the filters up to date. */
     flowsStarted(): void;
@@ -50,6 +50,8 @@ interface Entry<G> {
     linger: Timer | undefined;
 }
 
+/** A deploy that was announced has failed when the flows have not stopped by then. */
+const maxAnnouncedMs = 5_000;
 /** A kept gateway waits no longer than this for the flows to start again. */
 const maxLingerMs = 15_000;
 /** Node-RED gives a node 15 s to close; a gateway takes a third of it at most. */
@@ -64,6 +66,7 @@ export class GatewayPool<G extends PooledGateway> {
     readonly #entries = new Map<string, Entry<G>>();
     readonly #closing = new Map<string, Promise<void>>();
     #deploy: Deploy | undefined;
+    #announced: Timer | undefined;
     #flowsRun = false;
 
     constructor(clock: Clock) {
@@ -90,8 +93,22 @@ export class GatewayPool<G extends PooledGateway> {
         return { gateway: entry.gateway, release: this.#releaseOnce(entry) };
     }
 
+    /**
+     * The flows will stop in a moment: commands wait from now on, so that none is on its way between two nodes when they do,
+     * where Node-RED would lose it. They go on when the flows have not stopped within 5 s.
+     */
+    deployAnnounced(): void {
+        if (!this.#flowsRun) return;
+        this.#announced?.cancel();
+        this.#announced = this.#clock.setTimer(maxAnnouncedMs, () => {
+            for (const { gateway } of this.#entries.values()) gateway.flowsStarted();
+        });
+        for (const { gateway } of this.#entries.values()) gateway.flowsStopping();
+    }
+
     /** The flows are about to stop. */
     flowsStopping(deploy: Deploy): void {
+        this.#announced?.cancel();
         this.#deploy = deploy;
         this.#flowsRun = false;
         for (const { gateway } of this.#entries.values()) gateway.flowsStopping();

@@ -1,8 +1,11 @@
+import { EventEmitter } from "node:events";
 import type { NodeAPI } from "node-red";
 import type { Deploy } from "../gateway/gateway-pool";
 
 /** Who wants to know when the flows stop and start. */
 export interface DeployListener {
+    /** New flows are being stored; unless that fails, the running ones stop as soon as it is done. */
+    deployAnnounced(): void;
     flowsStopping(deploy: Deploy): void;
     flowsStarted(): void;
 }
@@ -11,9 +14,16 @@ export interface DeployListener {
 export function watchDeploys(RED: NodeAPI, listener: DeployListener): () => void {
     const stopping = (event: unknown) => listener.flowsStopping(readDeploy(event));
     const started = () => listener.flowsStarted();
+    // No event tells of a deploy before the flows stop, but the audit log does, which goes to every log handler.
+    const log = new EventEmitter();
+    log.on("log", (entry: unknown) => {
+        if (record(entry).event === "flows.set") listener.deployAnnounced();
+    });
+    RED.log.addHandler(log);
     RED.events.on("flows:stopping", stopping);
     RED.events.on("flows:started", started);
     return () => {
+        RED.log.removeHandler(log);
         RED.events.removeListener("flows:stopping", stopping);
         RED.events.removeListener("flows:started", started);
     };

@@ -9,6 +9,8 @@ export interface GatewayMember {
     readonly node: Node;
     /** The gateway's state changed, or the node has just joined. */
     stateChanged(state: GatewayState | GatewayError): void;
+    /** The gateway could not be used when the node joined, and now it can. */
+    gatewayReady(): void;
     /** An error about a message this node handled earlier. */
     failedLater(error: GatewayError, message: LateMessage): void;
 }

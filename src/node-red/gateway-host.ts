@@ -111,8 +111,9 @@ export class GatewayHost {
         if (this.#members.size === 0) this.#giveBack();
     }
 
-    /** The flows run: what went wrong while they started can now reach their Catch nodes. */
+    /** The flows run: what stood in the way may be gone, and what went wrong while they started can now reach their Catch nodes. */
     flowsStarted(): void {
+        this.#tryAgain();
         const error = this.#toRaise;
         this.#toRaise = undefined;
         if (error) this.#outlet.raise(error, { topic: "gateway", state: "config" });
@@ -141,6 +142,23 @@ export class GatewayHost {
             this.#detach = this.#lease.gateway.listen(this.#listener());
         } catch (thrown) {
             this.#hasProblem(toGatewayError(thrown, "GW_CONFIG"));
+        }
+    }
+
+    /** A gateway that was refused because of another one is not deployed again when that one goes. */
+    #tryAgain(): void {
+        const problem = this.#problem;
+        if (!problem || this.#members.size === 0) return;
+        const toRaise = this.#toRaise;
+        this.#problem = undefined;
+        this.#open();
+        if (this.#lease) {
+            this.#toRaise = undefined;
+            for (const member of this.#members.values()) member.gatewayReady();
+            this.#stateChanged(this.#lease.gateway.state);
+        } else {
+            this.#problem ??= problem;
+            if (this.#problem.message === problem.message) this.#toRaise = toRaise;
         }
     }
 

@@ -50,6 +50,8 @@ export function useGateway(
     const status = new StatusReporter(RED, node);
     const config = findNode<GatewayConfigNode>(RED, definition.gateway, "gateway-config");
     const subscriptions: Subscription[] = [];
+    /** Opens what could not be opened while there was no gateway. */
+    const unopened: (() => void)[] = [];
     // What is wrong with this node itself outlasts what the connection does.
     let ownProblem: GatewayError | undefined;
     let lastState: GatewayState | GatewayError | undefined;
@@ -59,6 +61,9 @@ export function useGateway(
         stateChanged(state) {
             lastState = state;
             if (!ownProblem) status.show(describe(state));
+        },
+        gatewayReady() {
+            for (const openNow of unopened.splice(0)) openNow();
         },
         failedLater(error, message) {
             status.failed(error, `${message.typeId}/${message.deviceId}`);
@@ -120,19 +125,24 @@ export function useGateway(
             }
         },
         subscribe(open) {
-            try {
-                if (ownProblem) throw ownProblem;
-                const subscription = open(gateway());
-                subscriptions.push(subscription);
-                return () => subscription;
-            } catch (thrown) {
-                const error = toGatewayError(thrown, "GW_CONFIG");
-                // The config node reports what is wrong with the gateway; here it is only shown.
-                if (config && !ownProblem) status.show(describe(error));
-                return () => {
-                    throw error;
-                };
-            }
+            let opened: ReturnType<typeof open> | GatewayError;
+            const openNow = () => {
+                try {
+                    if (ownProblem) throw ownProblem;
+                    opened = open(gateway());
+                    subscriptions.push(opened);
+                } catch (thrown) {
+                    opened = toGatewayError(thrown, "GW_CONFIG");
+                    unopened.push(openNow);
+                    // The config node reports what is wrong with the gateway; here it is only shown.
+                    if (config && !ownProblem) status.show(describe(opened));
+                }
+            };
+            openNow();
+            return () => {
+                if (opened instanceof GatewayError) throw opened;
+                return opened;
+            };
         },
         raise: (error, message) => outlet.raise(error, message),
         send: (message) => outlet.send(message),

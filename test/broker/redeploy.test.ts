@@ -1,21 +1,41 @@
 import assert from "node:assert/strict";
-import { type Simulator, startSimulator } from "../../src/simulator/simulator";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { connectAsync, type MqttClient } from "mqtt";
 import { gatewayNode } from "../support/flow-runner";
+import { Mosquitto } from "../support/mosquitto";
+import { passwordFile } from "../support/mosquitto-passwords";
 import { type DeployType, NodeRedProcess } from "../support/node-red-process";
 import { waitFor } from "../support/wait-for";
 
-const clientId = "g:org:gw:gw1";
+const token = "s3cret";
 const deployTypes: readonly DeployType[] = ["full", "flows", "nodes"];
+
+/** What of a flow differs from deploy to deploy. */
+interface FlowChoice {
+    readonly gateway?: Record<string, unknown>;
+    /** Other nodes. */
+    readonly more?: readonly object[];
+    /** Without the nodes that use the gateway. */
+    readonly unused?: boolean;
+}
 
 /**
  * A source that numbers its events without a pause, an echo of each command as an event, and a node that differs from
  * deploy to deploy. The numbers live in the global context, which outlasts a deploy.
  */
-function flow(port: number, version: number, gateway: Record<string, unknown> = {}): object[] {
+function flow(port: number, version: number, { gateway = {}, more = [], unused = false }: FlowChoice = {}): object[] {
     const onTab = (properties: object) => ({ z: "tab", x: 0, y: 0, wires: [], ...properties });
+    const users = [
+        onTab({ id: "event", type: "device-event-out", gateway: "gateway", eventId: "count", eventIdType: "str" }),
+        onTab({ id: "command", type: "device-command-in", gateway: "gateway", typeId: "pump", wires: [["echo"]] }),
+        onTab({ id: "echoed", type: "device-event-out", gateway: "gateway", eventId: "echo", eventIdType: "str" }),
+    ];
     return [
         { id: "tab", type: "tab", label: "redeploy" },
-        { ...gatewayNode(port, { outbox: "disk", ...gateway }) },
+        gatewayNode(port, { outbox: "disk", ...gateway }),
+        ...(unused ? [] : users),
         onTab({ id: "tick", type: "inject", repeat: "0.02", once: true, onceDelay: 0.01, props: [], wires: [["source"]] }),
         onTab({
             id: "source",
@@ -24,19 +44,15 @@ function flow(port: number, version: number, gateway: Record<string, unknown> = 
             func: 'const n = (global.get("n") || 0) + 1; global.set("n", n); return { payload: n, typeId: "pump", deviceId: "p1" };',
             wires: [["event"]],
         }),
-        onTab({ id: "event", type: "device-event-out", gateway: "gateway", eventId: "count", eventIdType: "str" }),
         onTab({ id: "complete", type: "complete", scope: ["event"], wires: [["done"]] }),
         onTab({ id: "done", type: "function", func: 'global.set("done", (global.get("done") || []).concat(msg.payload)); return null;' }),
-        onTab({ id: "command", type: "device-command-in", gateway: "gateway", typeId: "pump", wires: [["echo"]] }),
         onTab({
             id: "echo",
             type: "function",
             outputs: 1,
-            func: "return { payload: msg.payload, typeId: 'pump', deviceId: 'p2' };",
+            func: `return { payload: msg.payload, typeId: 'pump', deviceId: 'p2', version: ${version} };`,
             wires: [["echoed"]],
         }),
-        onTab({ id: "echoed", type: "device-event-out", gateway: "gateway", eventId: "echo", eventIdType: "str" }),
-        onTab({ id: "changes", type: "comment", name: `version ${version}` }),
         onTab({ id: "dump", type: "http in", url: "/dump", method: "get", wires: [["answer"]] }),
         onTab({
             id: "answer",
@@ -46,37 +62,55 @@ function flow(port: number, version: number, gateway: Record<string, unknown> = 
             wires: [["response"]],
         }),
         onTab({ id: "response", type: "http response" }),
+        ...more,
     ];
 }
 
-describe("redeploys in a real Node-RED", () => {
-    let simulator: Simulator;
+describe("redeploys in a real Node-RED, on Mosquitto", () => {
+    const userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-redeploy-"));
+    let broker: Mosquitto;
+    let application: MqttClient;
     let nodeRed: NodeRedProcess;
     const received: { event: string; value: number }[] = [];
+    let version = 0;
+    let commands = 0;
 
-    before(async function () {
-        this.timeout(90_000);
-        simulator = await startSimulator({ port: 0, httpPort: 0, logSize: 0 });
-        simulator.observed.onPacket(({ command, topic, payload }) => {
-            const event = command === "publish" ? topic?.split("/")[6] : undefined;
-            if (event) received.push({ event, value: Number(payload) });
+    const launch = () =>
+        NodeRedProcess.start("node-red", {
+            userDir,
+            settings: { nodesDir: [path.join(process.cwd(), "dist"), path.join(process.cwd(), "test/broker/fixtures/probe")] },
         });
-        nodeRed = await NodeRedProcess.start("node-red", {
-            // By default Node-RED itself loses a message that is on its way between two nodes when a deploy stops them.
-            settings: { runtimeSyncDelivery: true },
-        });
-        await nodeRed.deploy(flow(simulator.port, 0));
-        await waitFor(() => values("count").length > 10, "events");
-    });
-
-    after(async () => {
-        await nodeRed?.stop();
-        await simulator?.close();
-    });
-
+    const deploy = (type: DeployType, choice: FlowChoice = {}) => nodeRed.deploy(flow(broker.port, ++version, choice), type);
     const values = (name: string) => received.filter(({ event }) => event === name).map(({ value }) => value);
-    const connects = () => simulator.observed.counts(clientId).connect ?? 0;
+    const connects = () => broker.count(/New client connected from .* as g:org:gw:gw1 /);
+    const disconnects = () => broker.count(/Received DISCONNECT from g:org:gw:gw1$/);
     const done = async (): Promise<number[]> => (await (await fetch(`${nodeRed.url}dump`)).json()).done;
+
+    const moreEvents = async (): Promise<void> => {
+        const before = values("count").length;
+        await waitFor(() => values("count").length > before + 5, "events");
+    };
+
+    /** Whatever the broker has done by now is in its log when this is. */
+    const logged = async (): Promise<void> => {
+        const mark = `mark/${++version}`;
+        await application.publishAsync(mark, "", { qos: 1 });
+        await broker.logged(new RegExp(`Received PUBLISH from application .*'${mark}'`));
+    };
+
+    const send = (): void => {
+        commands += 1;
+        application.publish("iot-2/type/pump/id/p9/cmd/go/fmt/json", String(commands), { qos: 1 });
+    };
+
+    /** Each command, and no more than that, in their order. */
+    const echoesEachCommand = async (): Promise<void> => {
+        await waitFor(() => values("echo").includes(commands), "the last command");
+        assert.deepEqual(
+            values("echo"),
+            Array.from({ length: commands }, (_, index) => index + 1),
+        );
+    };
 
     /** Done means safe, so what is done now may still be on its way. */
     const deliversWhatIsDone = async (): Promise<void> => {
@@ -87,66 +121,144 @@ describe("redeploys in a real Node-RED", () => {
         }, "every event that was reported done");
     };
 
+    before(async function () {
+        this.timeout(90_000);
+        broker = await Mosquitto.start({
+            general: ["allow_anonymous false", "password_file {dir}/passwords"],
+            files: { passwords: passwordFile({ "use-token-auth": token, application: "application" }) },
+        });
+        application = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, {
+            clientId: "application",
+            username: "application",
+            password: "application",
+        });
+        application.on("message", (topic, payload) => {
+            received.push({ event: topic.split("/")[6] ?? "", value: Number(payload.toString()) });
+        });
+        await application.subscribeAsync("iot-2/type/+/id/+/evt/+/fmt/+", { qos: 1 });
+        nodeRed = await launch();
+    });
+
+    after(async () => {
+        await nodeRed?.stop();
+        await application?.endAsync();
+        await broker?.stop();
+        rmSync(userDir, { recursive: true, force: true });
+    });
+
+    it("that correct a wrong token connect at once", async function () {
+        this.timeout(60_000);
+        await deploy("full", { gateway: { credentials: { token: "wrong" } } });
+        await waitFor(() => nodeRed.log.includes("did not authorise g:org:gw:gw1"), "the refusal");
+        assert.equal(connects(), 0);
+        await deploy("nodes", { gateway: { credentials: { token } } });
+        // The next attempt by itself would come after a minute.
+        await waitFor(() => connects() === 1, "the connection");
+        await moreEvents();
+    });
+
     it("that leave the gateway unchanged keep its connection, and lose no event and no command, whatever their kind", async function () {
         this.timeout(120_000);
-        const subscribes = simulator.observed.counts(clientId).subscribe;
-        let command = 0;
-        const sending = setInterval(() => {
-            command += 1;
-            simulator.publish("org", "iot-2/type/pump/id/p9/cmd/go/fmt/json", String(command), 1);
-        }, 10);
+        await logged();
+        const counts = () => [connects(), disconnects(), broker.count(/Received (UN)?SUBSCRIBE from g:org:gw:gw1$/)];
+        const before = counts();
+        const sending = setInterval(send, 5);
         try {
-            let version = 1;
-            for (const type of deployTypes) {
-                for (let round = 0; round < 3; round++) {
-                    await nodeRed.deploy(flow(simulator.port, version++), type);
-                    const before = values("count").length;
-                    await waitFor(() => values("count").length > before + 5, `events after a deploy of ${type}`);
-                }
+            for (const type of [...deployTypes, ...deployTypes, ...deployTypes]) {
+                await deploy(type);
+                await moreEvents();
             }
         } finally {
             clearInterval(sending);
         }
-        await waitFor(() => values("echo").includes(command), "the last command");
-        assert.equal(connects(), 1);
-        assert.deepEqual(
-            [simulator.observed.counts(clientId).subscribe, simulator.observed.counts(clientId).unsubscribe ?? 0],
-            [subscribes, 0],
-        );
-        assert.deepEqual(
-            values("echo"),
-            Array.from({ length: command }, (_, index) => index + 1),
-        );
+        await echoesEachCommand();
         await deliversWhatIsDone();
+        await logged();
+        assert.deepEqual(counts(), before);
     });
 
     it("that change the gateway connect it once more, and lose no event", async function () {
         this.timeout(60_000);
-        const before = connects();
-        await nodeRed.deploy(flow(simulator.port, 1000, { keepAlive: "45" }), "nodes");
-        await waitFor(() => connects() === before + 1, "the new connection");
-        const count = values("count").length;
-        await waitFor(() => values("count").length > count + 5, "events over the new connection");
-        assert.equal(connects(), before + 1);
+        const before = [connects(), disconnects()];
+        await deploy("nodes", { gateway: { keepAlive: "45", cleanSession: false } });
+        await waitFor(() => connects() > (before[0] ?? 0), "the new connection");
+        await moreEvents();
+        await deliversWhatIsDone();
+        await logged();
+        assert.deepEqual(
+            [connects(), disconnects()],
+            before.map((count) => count + 1),
+        );
+    });
+
+    it("two hundred in a row leave no listener, socket or timer behind", async function () {
+        this.timeout(180_000);
+        const choice = { gateway: { keepAlive: "45", cleanSession: false } };
+        const held = async (): Promise<Record<string, number>> => (await fetch(`${nodeRed.url}probe`)).json();
+        for (const type of deployTypes) await deploy(type, choice);
+        await moreEvents();
+        const before = await held();
+        const connectsBefore = connects();
+        for (let round = 0; round < 200; round++) await deploy(deployTypes[round % 3] ?? "full", choice);
+        await moreEvents();
+        let now: Record<string, number> = {};
+        const isBack = async () => {
+            now = await held();
+            // A timer or two come and go with the events and with the request itself.
+            return Object.entries(now).every(([kind, count]) => count <= (before[kind] ?? 0) + (kind === "Timeout" ? 2 : 0));
+        };
+        await waitFor(isBack, "Node-RED to hold what it held before").catch((error: unknown) => {
+            throw new Error(`${String(error)}; it held ${JSON.stringify(before)} and holds ${JSON.stringify(now)}`);
+        });
+        await logged();
+        assert.equal(connects(), connectsBefore);
+        assert.doesNotMatch(nodeRed.log, /MaxListenersExceededWarning/);
+    });
+
+    it("and restarts lose no command of a durable session", async function () {
+        this.timeout(90_000);
+        await nodeRed.kill("SIGTERM");
+        for (let i = 0; i < 50; i++) send();
+        await logged();
+        nodeRed = await launch();
+        await echoesEachCommand();
+    });
+
+    it("that remove the last user end the connection with DISCONNECT, and the next user opens it", async function () {
+        this.timeout(60_000);
+        const choice = { gateway: { keepAlive: "45", cleanSession: false } };
+        const before = [connects(), disconnects()];
+        await deploy("nodes", { ...choice, unused: true });
+        await waitFor(() => disconnects() > (before[1] ?? 0), "DISCONNECT");
+        await deploy("nodes", choice);
+        await waitFor(() => connects() > (before[0] ?? 0), "the connection");
+        await moreEvents();
         await deliversWhatIsDone();
     });
 
-    it("two hundred in a row leave no listener, socket, timer or subscription behind", async function () {
-        this.timeout(180_000);
-        const before = connects();
-        for (let version = 0; version < 200; version++) {
-            await nodeRed.deploy(flow(simulator.port, 2000 + version, { keepAlive: "45" }), deployTypes[version % 3] ?? "full");
-        }
-        const count = values("count").length;
-        await waitFor(() => values("count").length > count + 5, "events");
-        assert.equal(connects(), before);
-        assert.doesNotMatch(nodeRed.log, /MaxListenersExceededWarning/);
-        assert.equal(simulator.organisation("org").clients.size, 1);
+    it("that remove the other one of two gateways in conflict let the refused one connect", async function () {
+        this.timeout(60_000);
+        const user = (id: string, outbox: string, isNew: boolean) => [
+            gatewayNode(broker.port, { id, orgId: "org2", outbox, ...(isNew ? { credentials: { token } } : {}) }),
+            { id: `${id}-command`, type: "device-command-in", gateway: id, z: "tab", x: 0, y: 0, wires: [] },
+        ];
+        const choice = { gateway: { keepAlive: "45", cleanSession: false } };
+        const rivals = () => broker.count(/New client connected from .* as g:org2:gw:gw1 /);
+        const subscribed = (times: number) => broker.logged(/: g:org2:gw:gw1 1 iot-2\/type\/\+\/id\/\+\/cmd/, times);
+        await deploy("nodes", { ...choice, more: user("first", "off", true) });
+        await subscribed(1);
+        await deploy("nodes", { ...choice, more: [...user("first", "off", false), ...user("second", "memory", true)] });
+        await waitFor(() => /uses the identity g:org2:gw:gw1 with different settings/.test(nodeRed.log), "the refusal");
+        assert.equal(rivals(), 1);
+        await deploy("nodes", { ...choice, more: user("second", "memory", false) });
+        await subscribed(2);
+        assert.equal(rivals(), 2);
     });
 
     it("and the end of Node-RED closes with DISCONNECT", async function () {
         this.timeout(30_000);
         await nodeRed.stop();
-        assert.equal(simulator.observed.counts(clientId).disconnect, connects());
+        await logged();
+        assert.equal(disconnects(), connects());
     });
 });

@@ -100,6 +100,42 @@ describe("gateway pool", () => {
         assert.equal(clock.timerCount, 0);
     });
 
+    it("withholds commands as soon as a deploy is announced, before any node stops", () => {
+        const { clock, events, pool, lease } = setUp();
+        const before = lease();
+        pool.flowsStarted();
+        pool.deployAnnounced();
+        assert.equal(events.at(-1), "gateway1 hold");
+        pool.flowsStopping(deploy());
+        clock.advance(6_000);
+        assert.equal(events.at(-1), "gateway1 hold", "the flows have not started yet");
+        void before.release();
+        lease();
+        pool.flowsStarted();
+        assert.equal(events.at(-1), "gateway1 release");
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("goes on after 5 s when the deploy that was announced fails", () => {
+        const { clock, events, pool, lease } = setUp();
+        lease();
+        pool.flowsStarted();
+        pool.deployAnnounced();
+        clock.advance(4_999);
+        assert.equal(events.at(-1), "gateway1 hold");
+        clock.advance(1);
+        assert.equal(events.at(-1), "gateway1 release");
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("makes nothing of a deploy while no flows run", () => {
+        const { clock, events, pool, lease } = setUp();
+        lease();
+        pool.deployAnnounced();
+        assert.deepEqual(events, []);
+        assert.equal(clock.timerCount, 0);
+    });
+
     it("closes a kept gateway when the flows do not start within 15 s", () => {
         const { clock, events, pool, lease } = setUp();
         const before = lease();
