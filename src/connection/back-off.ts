@@ -21,14 +21,9 @@ export class BackOff {
      * @param atLeastMs for reasons that call for patience; a tenth more is added at random
      */
     nextDelayMs(onlineMs: number, atLeastMs = 0): number {
-        if (onlineMs >= goodLinkMs) this.reset();
+        if (onlineMs >= goodLinkMs) this.#stepMs = shortestMs;
         const delayMs = this.#stepMs * (1 + this.#random());
         this.#stepMs = Math.min(this.#stepMs * 2, longestMs / 2);
         return Math.max(delayMs, atLeastMs * (1 + this.#random() / 10));
-    }
-
-    /** Starts over, after a change that may have removed the cause. */
-    reset(): void {
-        this.#stepMs = shortestMs;
     }
 }

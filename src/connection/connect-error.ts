@@ -1,11 +1,31 @@
 import { describeThrown, type ErrorCode, GatewayError } from "../errors";
 import type { LineStage, TransportName } from "./line";
-import { describeTlsError } from "./tls-error";
+import { describeTlsError, tlsCause } from "./tls-error";
 import type { TransportEnd } from "./transport";
+
+/** Causes that a status tells in words of their own; where there is none, it tells the code. */
+export const connectionCauses = [
+    "hostNotFound",
+    "refused",
+    "timedOut",
+    "unanswered",
+    "willRefused",
+    "unavailable",
+    "clientIdRefused",
+    "certificateExpired",
+    "certificateName",
+    "certificateUntrusted",
+    "clientCertificate",
+] as const;
+
+export type ConnectionCause = (typeof connectionCauses)[number];
 
 /** Why there is no connection, for the status, the log and the error. */
 export interface ConnectionReason {
     readonly code: ErrorCode;
+    readonly cause?: ConnectionCause | undefined;
+    /** The client id, where it is the point. */
+    readonly clientId?: string;
     /** Plain words: what is known and the likely causes, nothing more. Never a secret. */
     readonly text: string;
 }
@@ -41,20 +61,17 @@ export function describeTimeout(stage: LineStage, timeoutMs: number, context: Re
     const server = place(context);
     const within = `within ${Math.round(timeoutMs / 1000)} s`;
     if (stage === "dialling") {
-        return network(`${server} did not answer ${within}: the host may be down, or a firewall drops the packets.`);
+        return network(`${server} did not answer ${within}: the host may be down, or a firewall drops the packets.`, "timedOut");
     }
-    if (stage === "securing") {
-        return network(`${server} accepted the connection but did not answer the TLS or websocket handshake ${within}: is the port right?`);
-    }
-    return network(
-        `${server} accepted the connection but did not answer the MQTT CONNECT ${within}: is it an MQTT server, and the transport right?`,
-    );
+    const asked = stage === "securing" ? "the TLS or websocket handshake" : "the MQTT CONNECT";
+    const question = stage === "securing" ? "is the port right?" : "is it an MQTT server, and the transport right?";
+    return network(`${server} accepted the connection but did not answer ${asked} ${within}: ${question}`, "timedOut");
 }
 
 /** Another client uses the client id, as far as can be told. */
 export function describeTakeOver({ clientId }: ReasonContext): ConnectionReason {
     const text = `Another client seems to use the client id ${clientId}: the server keeps closing the connection soon after accepting it. Stop the other client, or give one of them another identity.`;
-    return { code: "GW_TAKEN_OVER", text };
+    return { code: "GW_TAKEN_OVER", clientId, text };
 }
 
 /** The subscription without which refusals would go unnoticed was not answered. */
@@ -91,10 +108,14 @@ function describeReturnCode(returnCode: number, { host, clientId }: ReasonContex
         case 2:
             return {
                 code: "GW_AUTH",
+                cause: "clientIdRefused",
                 text: `${host} does not accept the client id ${clientId}: check organisation, type and device id of the gateway.`,
             };
         case 3:
-            return network(`${host} says that its messaging service is unavailable; it may be starting or under maintenance.`);
+            return network(
+                `${host} says that its messaging service is unavailable; it may be starting or under maintenance.`,
+                "unavailable",
+            );
         case 4:
         case 5:
             return {
@@ -122,18 +143,30 @@ function describeClose(stage: LineStage, wasOnline: boolean, context: ReasonCont
     const will = context.willTopic === undefined ? "" : `it refuses the last will on ${context.willTopic}, `;
     return network(
         `${server} closed the connection without answering the MQTT CONNECT. Likely causes: ${will}the transport ${context.transport} is wrong for this port, or a proxy or firewall is in between.`,
+        context.willTopic === undefined ? "unanswered" : "willRefused",
     );
 }
 
 function describeError({ error, stage, certificate, proxy }: FailedEnd, context: ReasonContext): ConnectionReason {
     if (error instanceof GatewayError) return { code: error.code, text: error.message };
     const tlsText = describeTlsError(error, certificate, context);
-    if (tlsText !== undefined) return { code: "GW_TLS", text: tlsText };
+    if (tlsText !== undefined) return { code: "GW_TLS", cause: tlsCause(error), text: tlsText };
     const server = place(context);
-    if (proxy === undefined || stage === "open") return network(describeNetworkError(error, stage, server, context));
+    const cause = networkCauses[errorCode(error) ?? ""];
+    if (proxy === undefined || stage === "open") return network(describeNetworkError(error, stage, server, context), cause);
     const proxyPlace = `the web proxy ${proxy}`;
-    return network(`No way to ${server} by ${proxyPlace}: ${describeNetworkError(error, stage, proxyPlace, { ...context, host: proxy })}`);
+    return network(
+        `No way to ${server} by ${proxyPlace}: ${describeNetworkError(error, stage, proxyPlace, { ...context, host: proxy })}`,
+        cause,
+    );
 }
+
+const networkCauses: Readonly<Record<string, ConnectionCause>> = {
+    ENOTFOUND: "hostNotFound",
+    EAI_AGAIN: "hostNotFound",
+    ECONNREFUSED: "refused",
+    ETIMEDOUT: "timedOut",
+};
 
 /** @param server what the gateway spoke to directly, in words */
 function describeNetworkError(error: unknown, stage: LineStage, server: string, { host, transport }: ReasonContext): string {
@@ -166,8 +199,8 @@ function errorCode(error: unknown): string | undefined {
     return typeof error.code === "string" ? error.code : undefined;
 }
 
-function network(text: string): ConnectionReason {
-    return { code: "GW_NETWORK", text };
+function network(text: string, cause?: ConnectionCause): ConnectionReason {
+    return { code: "GW_NETWORK", cause, text };
 }
 
 function place({ host, port }: ReasonContext): string {

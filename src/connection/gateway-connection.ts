@@ -30,12 +30,6 @@ export interface ConnectionListener {
     drained(): void;
 }
 
-/** The token or certificate user of a connection; absent fields are not sent. */
-export interface Credentials {
-    readonly userName?: string | undefined;
-    readonly password?: string | undefined;
-}
-
 /** Settings and surroundings of a connection. */
 export interface ConnectionOptions extends TransportOptions {
     readonly clock: Clock;
@@ -60,7 +54,7 @@ export class GatewayConnection {
     readonly #backOff: BackOff;
     readonly #takeOver = new TakeOverDetector();
     readonly #connectTimeoutMs: number;
-    #transportOptions: TransportOptions;
+    readonly #transportOptions: TransportOptions;
     #state: ConnectionState = { phase: "closed" };
     #attempt: ConnectionAttempt | undefined;
     #retry: Timer | undefined;
@@ -133,13 +127,6 @@ export class GatewayConnection {
         this.#renewal = reason;
         this.#change({ phase: "connecting", reason });
         this.#attempt?.part(reason, partingMs);
-    }
-
-    /** Uses other credentials from now on, and at once: a connection that stands is opened anew. */
-    updateCredentials({ userName, password }: Credentials): void {
-        this.#transportOptions = { ...this.#transportOptions, userName, password };
-        this.#backOff.reset();
-        this.reconnect({ code: "GW_AUTH", text: "The credentials were changed; the connection is opened anew." });
     }
 
     /**

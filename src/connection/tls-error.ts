@@ -1,4 +1,5 @@
 import type { PeerCertificate } from "node:tls";
+import type { ConnectionCause } from "./connect-error";
 
 interface TlsPlace {
     readonly host: string;
@@ -11,8 +12,8 @@ interface TlsPlace {
  * @param certificate what the server presented, as far as known
  */
 export function describeTlsError(error: unknown, certificate: PeerCertificate | undefined, { host, port }: TlsPlace): string | undefined {
-    if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
-    const code = error.code === "EPROTO" ? codeFromWords(error.message) : error.code;
+    const code = tlsCode(error);
+    if (code === undefined || !(error instanceof Error)) return undefined;
     const shown = describeCertificate(certificate);
     switch (code) {
         case "CERT_HAS_EXPIRED":
@@ -38,6 +39,31 @@ export function describeTlsError(error: unknown, certificate: PeerCertificate | 
     }
 }
 
+/** What a TLS failure comes to, where a status has words for it. */
+export function tlsCause(error: unknown): ConnectionCause | undefined {
+    const code = tlsCode(error) ?? "";
+    return alertOnOurCertificate.test(code) ? "clientCertificate" : causes[code];
+}
+
+const causes: Readonly<Record<string, ConnectionCause>> = {
+    CERT_HAS_EXPIRED: "certificateExpired",
+    ERR_TLS_CERT_ALTNAME_INVALID: "certificateName",
+    DEPTH_ZERO_SELF_SIGNED_CERT: "certificateUntrusted",
+    SELF_SIGNED_CERT_IN_CHAIN: "certificateUntrusted",
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificateUntrusted",
+    UNABLE_TO_GET_ISSUER_CERT: "certificateUntrusted",
+    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "certificateUntrusted",
+};
+
+/** The server's words about the certificate of this side. */
+const alertOnOurCertificate =
+    /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED|CERTIFICATE_UNKNOWN|UNSUPPORTED_CERTIFICATE)$/;
+
+function tlsCode(error: unknown): string | undefined {
+    if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
+    return error.code === "EPROTO" ? codeFromWords(error.message) : error.code;
+}
+
 /** Node gives a failure while writing no code of its own, only OpenSSL's words: `…:SSL routines:function:wrong version number:…`. */
 function codeFromWords(message: string): string {
     const words = /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
@@ -49,9 +75,7 @@ function describeOther(code: string, message: string, host: string): string | un
     if (/ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)$/.test(code)) {
         return `${host} ended the TLS handshake: it may require a client certificate (TLS settings), or share no TLS version or cipher with this machine.`;
     }
-    if (
-        /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_EXPIRED|CERTIFICATE_REVOKED|CERTIFICATE_UNKNOWN|UNSUPPORTED_CERTIFICATE)$/.test(code)
-    ) {
+    if (alertOnOurCertificate.test(code)) {
         return `${host} does not accept the client certificate of the TLS settings (${alertName(code)}).`;
     }
     if (

@@ -64,7 +64,7 @@ const linesPerMinute = 60;
 
 /** Spreads what happens on a gateway over its listeners, no more often than anybody can read. */
 export class GatewayReports {
-    /** The problems that were told last. A Catch node keeps them out of the log, so they are remembered here. */
+    /** The problems that were told last. */
     readonly recentProblems = new Recent<PastProblem>(rememberedProblems);
     readonly #listeners = new Set<GatewayListener>();
     #held: HeldError[] | undefined;

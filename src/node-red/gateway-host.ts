@@ -116,7 +116,7 @@ export class GatewayHost {
         this.#tryAgain();
         const error = this.#toRaise;
         this.#toRaise = undefined;
-        if (error) this.#outlet.raise(error, { topic: "gateway", state: "config" });
+        if (error) this.#outlet.raiseAndLog(error, { topic: "gateway", state: "config" });
     }
 
     /** Ends with the node. */
@@ -173,7 +173,7 @@ export class GatewayHost {
     #listener(): GatewayListener {
         return {
             stateChanged: (state) => this.#stateChanged(state),
-            problem: (error, state) => this.#outlet.raise(error, { topic: "gateway", state }),
+            problem: (error, state) => this.#outlet.raiseAndLog(error, { topic: "gateway", state }),
             log: (text) => this.node.log(text),
             warn: (text) => this.node.warn(text),
             failedLater: (nodeId, error, message) => {

@@ -3,6 +3,8 @@ import { GatewayError } from "../errors";
 import type { GatewayState } from "../gateway/gateway-state";
 import type { StatusText } from "./status";
 
+type WaitingReason = Extract<GatewayState["connection"], { phase: "waiting" }>["reason"];
+
 /**
  * The status of a node whose gateway is in this state, or cannot work at all. Colours as in Node-RED's own MQTT nodes: red = no
  * connection, yellow = connecting, green = connected; blue stands for events that wait.
@@ -16,10 +18,16 @@ export function gatewayStatus(state: GatewayState | GatewayError): StatusText {
         case "connecting":
             return withQueue({ fill: "yellow", shape: "ring", key: "connecting" }, state);
         case "waiting":
-            return withQueue({ fill: "red", shape: "ring", key: problemKeys[state.connection.reason.code] ?? "disconnected" }, state);
+            return withQueue(waitingStatus(state.connection.reason), state);
         case "online":
             return onlineStatus(state);
     }
+}
+
+/** Why there is no connection: the cause in words where it has some, or what its code stands for. */
+function waitingStatus({ code, cause, clientId }: WaitingReason): StatusText {
+    const key = cause ?? problemKeys[code] ?? "disconnected";
+    return { fill: "red", shape: "ring", key, ...(clientId === undefined ? {} : { parameters: { client: clientId } }) };
 }
 
 /** The status of a node that cannot work as it is set, or of a gateway with a problem. */
@@ -28,6 +36,7 @@ function problemStatus(error: GatewayError): StatusText {
 }
 
 const problemKeys: Partial<Record<ErrorCode, string>> = {
+    GW_CONFIG: "config",
     GW_STORE: "store",
     GW_AUTH: "notAuthorised",
     GW_TLS: "tls",
@@ -48,7 +57,7 @@ function onlineStatus(state: GatewayState): StatusText {
 }
 
 function withQueue(status: StatusText, { queued }: GatewayState): StatusText {
-    return queued === 0 ? status : { ...status, key: `${status.key}Queued`, parameters: { count: queued } };
+    return queued === 0 ? status : { ...status, waiting: queued };
 }
 
 /** A duration as people say it: "45 s", "12 m", "2 h 04 m". */

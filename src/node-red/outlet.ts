@@ -34,11 +34,27 @@ export class Outlet {
 
     /** Raises an error with the message it is about. */
     raise(error: GatewayError, message: NodeMessage): void {
+        this.#hand(error, (mayLog) => {
+            if (mayLog) this.#node.error(error, message);
+            else if (!raiseForCatchNodes(this.#node, error, message)) this.#notLogged += 1;
+        });
+    }
+
+    /** The same for what belongs in the log even when a Catch node takes it: why a link was down at night is looked up there. */
+    raiseAndLog(error: GatewayError, message: NodeMessage): void {
+        this.#hand(error, (mayLog) => {
+            const isCaught = raiseForCatchNodes(this.#node, error, message);
+            if (!mayLog) this.#notLogged += 1;
+            else if (isCaught) this.#node.warn(error.message);
+            else this.#node.error(error);
+        });
+    }
+
+    #hand(error: GatewayError, hand: (mayLog: boolean) => void): void {
         this.#minute ??= this.#clock.setTimer(minuteMs, () => this.#endMinute());
         this.#errors += 1;
         try {
-            if (this.#errors <= errorsPerMinute) this.#node.error(error, message);
-            else if (!raiseForCatchNodes(this.#node, error, message)) this.#notLogged += 1;
+            hand(this.#errors <= errorsPerMinute);
         } catch (thrown) {
             this.#node.error(`${error.message} The message it is about could not be handed to the flow: ${describeThrown(thrown)}`);
         }

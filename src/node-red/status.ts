@@ -7,6 +7,8 @@ export interface StatusText {
     readonly shape: "dot" | "ring";
     readonly key: string;
     readonly parameters?: Readonly<Record<string, string | number>>;
+    /** Events that wait meanwhile; told beside it. */
+    readonly waiting?: number;
 }
 
 /** The status of one node: sent only when it changed, because each goes to every open editor. */
@@ -19,10 +21,13 @@ export class StatusReporter {
     ) {}
 
     /** Shows a status of the catalogue. */
-    show({ fill, shape, key, parameters }: StatusText): void {
-        const name = `${this.node.type}.status.${key}`;
+    show({ fill, shape, key, parameters, waiting }: StatusText): void {
+        const words = `${this.node.type}.status`;
+        const name = `${words}.${key}`;
         // A bare key is translated in each editor; with parameters only the server can fill them in.
-        this.#send({ fill, shape, text: parameters ? this.RED._(name, { ...parameters }) : name });
+        const isBare = parameters === undefined && waiting === undefined;
+        const status = isBare ? name : this.RED._(name, { ...parameters });
+        this.#send({ fill, shape, text: waiting === undefined ? status : this.RED._(`${words}.queued`, { status, count: waiting }) });
     }
 
     /** Shows that a message failed, and for which device where that matters, until the next change of state. */

@@ -54,6 +54,30 @@ describe("gateway-config", () => {
         assert.deepEqual([code(error), error.topic, error.state], ["GW_AUTH", "gateway", "not-authorised"]);
         await statuses.next((message) => status(message) === "device-event-out.status.notAuthorised");
         await statuses.next((message) => status(message) === "gateway-config.status.notAuthorised");
+        const logged = helper
+            .log()
+            .args.flat()
+            .filter((entry) => String(Reflect.get(Object(entry), "msg")).includes("did not authorise"));
+        assert.equal(logged.length, 1, "it is in the log although a Catch node took it");
+    });
+
+    it("shows each node one status for each change of the connection, and no more", async () => {
+        await load([gatewayNode(simulator.port), eventNode(), eventNode({ id: "event2" }), ...observers], good);
+        const statuses = new Inbox("statuses");
+        const shown = (id: string) =>
+            statuses.messages
+                .filter((message) => Reflect.get(Object(Reflect.get(Object(message.status), "source")), "id") === id)
+                .map((message) => status(message));
+        await waitFor(() => shown("event2").at(-1) === "device-event-out.status.connected", "the connection");
+        const before = shown("event2").length;
+        simulator.cut(clientId);
+        await waitFor(() => shown("event2").length > before, "the loss");
+        const name = (key: string) => `device-event-out.status.${key}`;
+        await waitFor(() => shown("event2").at(-1) === name("connected"), "the next connection");
+        for (const id of ["event", "event2"]) {
+            assert.deepEqual(shown(id).slice(-4), [name("connected"), name("network"), name("connecting"), name("connected")]);
+            assert.equal(shown(id).length, new Set(shown(id).slice(0, -3)).size + 3);
+        }
     });
 
     it("never shows the token, neither the right nor a wrong one", async () => {

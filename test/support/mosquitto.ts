@@ -81,6 +81,12 @@ export class Mosquitto {
         if (!(await this.#launch())) throw new Error(`Mosquitto does not come back: ${this.log.slice(-5).join("\n")}`);
     }
 
+    /** Writes files anew and has it read its settings again; connections stay. */
+    reload(files: Readonly<Record<string, string>>): void {
+        for (const [name, content] of Object.entries(files)) writeFileSync(join(this.#directory, name), content);
+        this.#process?.kill("SIGHUP");
+    }
+
     /** Suspends it, as a hung server would be, until `thaw`. */
     freeze(): void {
         this.#process?.kill("SIGSTOP");

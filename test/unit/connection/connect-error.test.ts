@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeEnd, describeTimeout, type ReasonContext } from "../../../src/connection/connect-error";
+import { type ConnectionCause, describeEnd, describeTimeout, type ReasonContext } from "../../../src/connection/connect-error";
 
 const context: ReasonContext = { host: "mas.example", port: 443, transport: "tls", clientId: "g:ws1:gw:g1" };
 
@@ -8,27 +8,27 @@ function failure(code: string, message = "something") {
 }
 
 describe("reasons in words", () => {
-    const cases: [code: string, reasonCode: string, words: RegExp][] = [
-        ["ENOTFOUND", "GW_NETWORK", /host name mas\.example was not found/],
-        ["EAI_AGAIN", "GW_NETWORK", /DNS does not answer/],
-        ["ECONNREFUSED", "GW_NETWORK", /mas\.example:443 refused the connection/],
-        ["ETIMEDOUT", "GW_NETWORK", /did not answer/],
-        ["EHOSTUNREACH", "GW_NETWORK", /cannot be reached/],
-        ["ECONNRESET", "GW_NETWORK", /reset the connection before it was established/],
-        ["CERT_HAS_EXPIRED", "GW_TLS", /has expired/],
-        ["ERR_TLS_CERT_ALTNAME_INVALID", "GW_TLS", /issued for another name/],
-        ["DEPTH_ZERO_SELF_SIGNED_CERT", "GW_TLS", /self-signed/],
-        ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "GW_TLS", /authority that is not trusted/],
-        ["ERR_SSL_WRONG_VERSION_NUMBER", "GW_TLS", /does not speak TLS/],
-        ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "GW_TLS", /require a client certificate/],
-        ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "GW_TLS", /does not accept the client certificate .*unknown ca/],
-        ["ERR_OSSL_PEM_NO_START_LINE", "GW_TLS", /cannot be read/],
-        ["ESTRANGE", "GW_NETWORK", /something/],
+    const cases: [code: string, reasonCode: string, cause: ConnectionCause | undefined, words: RegExp][] = [
+        ["ENOTFOUND", "GW_NETWORK", "hostNotFound", /host name mas\.example was not found/],
+        ["EAI_AGAIN", "GW_NETWORK", "hostNotFound", /DNS does not answer/],
+        ["ECONNREFUSED", "GW_NETWORK", "refused", /mas\.example:443 refused the connection/],
+        ["ETIMEDOUT", "GW_NETWORK", "timedOut", /did not answer/],
+        ["EHOSTUNREACH", "GW_NETWORK", undefined, /cannot be reached/],
+        ["ECONNRESET", "GW_NETWORK", undefined, /reset the connection before it was established/],
+        ["CERT_HAS_EXPIRED", "GW_TLS", "certificateExpired", /has expired/],
+        ["ERR_TLS_CERT_ALTNAME_INVALID", "GW_TLS", "certificateName", /issued for another name/],
+        ["DEPTH_ZERO_SELF_SIGNED_CERT", "GW_TLS", "certificateUntrusted", /self-signed/],
+        ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "GW_TLS", "certificateUntrusted", /authority that is not trusted/],
+        ["ERR_SSL_WRONG_VERSION_NUMBER", "GW_TLS", undefined, /does not speak TLS/],
+        ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "GW_TLS", undefined, /require a client certificate/],
+        ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "GW_TLS", "clientCertificate", /does not accept the client certificate .*unknown ca/],
+        ["ERR_OSSL_PEM_NO_START_LINE", "GW_TLS", undefined, /cannot be read/],
+        ["ESTRANGE", "GW_NETWORK", undefined, /something/],
     ];
-    for (const [code, reasonCode, words] of cases) {
+    for (const [code, reasonCode, cause, words] of cases) {
         it(`says what ${code} means`, () => {
             const reason = describeEnd(failure(code), false, context);
-            assert.equal(reason.code, reasonCode);
+            assert.deepEqual([reason.code, reason.cause], [reasonCode, cause]);
             assert.match(reason.text, words);
         });
     }
@@ -48,22 +48,31 @@ describe("reasons in words", () => {
     });
 
     it("names no more causes of a refusal than the server tells apart", () => {
-        const text = describeEnd({ kind: "refused", returnCode: 5 }, false, context).text;
-        assert.match(text, /token, the organisation or the gateway's type or device id/);
-        assert.match(describeEnd({ kind: "refused", returnCode: 2 }, false, context).text, /does not accept the client id g:ws1:gw:g1/);
-        assert.match(describeEnd({ kind: "refused", returnCode: 3 }, false, context).text, /unavailable/);
-        assert.match(describeEnd({ kind: "refused", returnCode: 77 }, false, context).text, /77/);
+        const refusal = (returnCode: number) => describeEnd({ kind: "refused", returnCode }, false, context);
+        assert.match(refusal(5).text, /token, the organisation or the gateway's type or device id/);
+        assert.match(refusal(2).text, /does not accept the client id g:ws1:gw:g1/);
+        assert.match(refusal(3).text, /unavailable/);
+        assert.match(refusal(77).text, /77/);
+        assert.deepEqual(
+            [5, 2, 3, 77].map((returnCode) => refusal(returnCode).cause),
+            [undefined, "clientIdRefused", "unavailable", undefined],
+        );
     });
 
     it("thinks of the last will when a server closes without an answer, if there is one", () => {
         const closed = { kind: "closed", stage: "open" } as const;
-        assert.doesNotMatch(describeEnd(closed, false, context).text, /last will/);
-        assert.match(describeEnd(closed, false, { ...context, willTopic: "iot-2/x" }).text, /refuses the last will on iot-2\/x/);
+        const [without, withWill] = [undefined, "iot-2/x"].map((willTopic) => describeEnd(closed, false, { ...context, willTopic }));
+        assert.equal(without?.cause, "unanswered");
+        assert.doesNotMatch(without?.text ?? "", /last will/);
+        assert.equal(withWill?.cause, "willRefused");
+        assert.match(withWill?.text ?? "", /refuses the last will on iot-2\/x/);
         assert.match(describeEnd(closed, true, context).text, /closed the connection\.$/);
     });
 
     it("tells how far an attempt got that timed out", () => {
-        const texts = (["dialling", "securing", "open"] as const).map((stage) => describeTimeout(stage, 30_000, context).text);
+        const reasons = (["dialling", "securing", "open"] as const).map((stage) => describeTimeout(stage, 30_000, context));
+        assert.ok(reasons.every(({ cause }) => cause === "timedOut"));
+        const texts = reasons.map(({ text }) => text);
         assert.match(texts[0] ?? "", /did not answer within 30 s/);
         assert.match(texts[1] ?? "", /handshake within 30 s/);
         assert.match(texts[2] ?? "", /CONNECT within 30 s/);

@@ -56,37 +56,40 @@ describe("gateway connection", () => {
         assert.equal(recorder.phases.at(-1), "connecting");
     });
 
-    it("starts over with short pauses after 30 s of a good link", () => {
+    it("starts over with short pauses after 30 s of a good link, and not before", () => {
         const { clock, transports, connection, goOnline } = setUp();
         connection.start();
-        for (let i = 0; i < 4; i++) {
+        /** Ends the connection, and returns how long it waits for the next attempt, which has then begun. */
+        const pauseAfterEndMs = () => {
             transports.latest().listener.ended(closed);
-            clock.advance(60_000);
-        }
-        goOnline();
-        clock.advance(30_000);
-        transports.latest().listener.ended(closed);
-        assert.equal(connection.state.phase === "waiting" && connection.state.retryInMs, 1500);
+            const { state } = connection;
+            const pauseMs = state.phase === "waiting" ? state.retryInMs : 0;
+            clock.advance(pauseMs);
+            return pauseMs;
+        };
+        const pauseAfterLinkMs = (onlineMs: number) => {
+            goOnline();
+            clock.advance(onlineMs);
+            return pauseAfterEndMs();
+        };
+        assert.deepEqual([pauseAfterEndMs(), pauseAfterEndMs(), pauseAfterEndMs()], [1_500, 3_000, 6_000]);
+        assert.equal(pauseAfterLinkMs(29_999), 12_000);
+        assert.equal(pauseAfterLinkMs(30_000), 1_500);
     });
 
-    it("waits at least a minute after a refusal of the credentials, whatever the code", () => {
+    it("waits at least a minute after each refusal of the credentials, whatever the code, and never gives up", () => {
         for (const returnCode of [2, 4, 5]) {
-            const { transports, connection } = setUp();
+            const { clock, transports, connection } = setUp();
             connection.start();
-            transports.latest().listener.ended({ kind: "refused", returnCode });
-            const state = connection.state;
-            assert.ok(state.phase === "waiting" && state.retryInMs >= 60_000 && state.reason.code === "GW_AUTH");
-            assert.doesNotMatch(state.reason.text, /wrong"/);
+            for (let attempt = 1; attempt <= 10; attempt++) {
+                assert.equal(transports.made.length, attempt);
+                transports.latest().listener.ended({ kind: "refused", returnCode });
+                const state = connection.state;
+                assert.ok(state.phase === "waiting" && state.retryInMs >= 60_000 && state.reason.code === "GW_AUTH");
+                assert.doesNotMatch(state.reason.text, /wrong"/);
+                clock.advance(state.retryInMs);
+            }
         }
-    });
-
-    it("uses corrected credentials at once", () => {
-        const { transports, connection } = setUp();
-        connection.start();
-        transports.latest().listener.ended({ kind: "refused", returnCode: 5 });
-        connection.updateCredentials({ userName: "use-token-auth", password: "right" });
-        assert.equal(transports.made.length, 2);
-        assert.equal(transports.latest().options.password, "right");
     });
 
     it("suspects another client when the connection keeps ending right after it was accepted", () => {

@@ -67,6 +67,23 @@ describe("outlet", () => {
         assert.deepEqual(node.logged, []);
     });
 
+    it("logs once what belongs in the log, whether a Catch node takes it or not, and no more than the rest", () => {
+        for (const isCaught of [true, false]) {
+            const node = new FakeNode();
+            node.isCaught = isCaught;
+            const clock = new FakeClock();
+            const outlet = new Outlet(node.asNode(), clock);
+            outlet.raiseAndLog(failure, {});
+            assert.equal(node.caught.length, isCaught ? 1 : 0);
+            assert.equal(node.logged.length, 1);
+            assert.match(node.logged[0] ?? "", /bad/);
+            for (let count = 0; count < 1000; count++) outlet.raiseAndLog(failure, {});
+            assert.equal(node.caught.length, isCaught ? 1001 : 0);
+            assert.equal(node.logged.length, 30);
+            outlet.close();
+        }
+    });
+
     it("reports a message that cannot be handed over instead of ending the process", () => {
         const node = new FakeNode();
         node.send = () => {

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import type { GatewayState } from "../../../src/gateway/gateway-state";
+import { gatewayStatus } from "../../../src/node-red/gateway-status";
+
+type Connection = GatewayState["connection"];
+type Reason = Extract<Connection, { phase: "waiting" }>["reason"];
+
+function state(connection: Connection, changes: Partial<GatewayState> = {}): GatewayState {
+    const idle = { queued: 0, isBacklogged: false, drain: undefined, heldDevices: 0, outbox: "disk", isDegraded: false } as const;
+    return { connection, ...idle, storeProblem: undefined, ...changes };
+}
+
+const waiting = (reason: Omit<Reason, "text">): Connection => ({ phase: "waiting", retryInMs: 1000, reason: { text: "words", ...reason } });
+
+describe("status of a gateway", () => {
+    it("tells the cause in its own words, and the code where there are none", () => {
+        const keyOf = (reason: Omit<Reason, "text">) => gatewayStatus(state(waiting(reason))).key;
+        assert.equal(keyOf({ code: "GW_NETWORK", cause: "hostNotFound" }), "hostNotFound");
+        assert.equal(keyOf({ code: "GW_TLS", cause: "certificateExpired" }), "certificateExpired");
+        assert.equal(keyOf({ code: "GW_NETWORK" }), "network");
+        assert.equal(keyOf({ code: "GW_AUTH" }), "notAuthorised");
+        assert.equal(keyOf({ code: "GW_STALLED" }), "stalled");
+        assert.equal(keyOf({ code: "GW_CONFIG" }), "config");
+    });
+
+    it("names the client id that another client uses", () => {
+        const { key, parameters } = gatewayStatus(state(waiting({ code: "GW_TAKEN_OVER", clientId: "g:org:gw:g1" })));
+        assert.deepEqual([key, parameters], ["takenOver", { client: "g:org:gw:g1" }]);
+    });
+
+    it("tells how many events wait beside whatever it is", () => {
+        const queued = { queued: 7 };
+        assert.equal(gatewayStatus(state(waiting({ code: "GW_NETWORK", cause: "refused" }), queued)).waiting, 7);
+        assert.equal(gatewayStatus(state({ phase: "connecting" }, queued)).waiting, 7);
+        assert.equal(gatewayStatus(state({ phase: "closed" })).waiting, undefined);
+        const online = { phase: "online", sessionPresent: false } as const;
+        assert.equal(gatewayStatus(state(online, queued)).waiting, undefined, "a healthy link always has some under way");
+        assert.equal(gatewayStatus(state(online, { ...queued, isBacklogged: true })).waiting, 7);
+    });
+});
