@@ -3,6 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
 import { describeThrown } from "../errors";
 import { describeEnd } from "./connect-error";
+import { tlsOptions } from "./line";
 import { mqttTransportFactory } from "./mqtt-transport";
 import { describeTlsError } from "./tls-error";
 import type { TransportOptions } from "./transport";
@@ -90,8 +91,7 @@ async function testTls({ host, port, transport, tls }: TransportOptions): Promis
     let certificate: PeerCertificate | undefined;
     let socket: TLSSocket | undefined;
     try {
-        const servername = tls?.servername || (isIP(host) === 0 ? host : "");
-        const dialled = connectTls({ minVersion: "TLSv1.2", ...tls, ...(servername === "" ? {} : { servername }), host, port });
+        const dialled = connectTls({ ...tlsOptions(host, tls), host, port });
         socket = dialled;
         dialled.prependOnceListener("secure", () => {
             certificate = dialled.getPeerCertificate();

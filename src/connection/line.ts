@@ -101,10 +101,14 @@ function dialTls({ host, port, tls }: LineOptions): TLSSocket {
     return connectTls({ ...tlsOptions(host, tls), host, port }).setNoDelay(true);
 }
 
-/** The settings with the server name that the certificate must carry; an address cannot be sent as one. */
-function tlsOptions(host: string, tls: TlsSettings = {}): ConnectionOptions {
+/**
+ * The settings with the server name that the certificate must carry; an address cannot be sent as one. Certificates are verified
+ * unless the settings say otherwise, whatever `NODE_TLS_REJECT_UNAUTHORIZED` does to the rest of the process.
+ */
+export function tlsOptions(host: string, tls: TlsSettings = {}): ConnectionOptions {
     const servername = tls.servername || (isIP(host) === 0 ? host : "");
-    return { minVersion: "TLSv1.2", ...tls, ...(servername === "" ? {} : { servername }) };
+    const rejectUnauthorized = tls.rejectUnauthorized !== false;
+    return { minVersion: "TLSv1.2", ...tls, rejectUnauthorized, ...(servername === "" ? {} : { servername }) };
 }
 
 function openWebSocket(options: LineOptions, progress: Progress): Duplex {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
+import { TestAuthority } from "../support/certificates";
 import { gatewayNode } from "../support/flow-runner";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
@@ -253,6 +254,32 @@ describe("redeploys in a real Node-RED, on Mosquitto", () => {
         await deploy("nodes", { ...choice, more: user("second", "memory", false) });
         await subscribed(2);
         assert.equal(rivals(), 2);
+    });
+
+    it("that correct the TLS settings connect at once", async function () {
+        this.timeout(60_000);
+        const authority = new TestAuthority("Plant CA");
+        const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"] });
+        const secure = await Mosquitto.start({
+            listener: ["certfile {dir}/server.crt", "keyfile {dir}/server.key"],
+            files: { "server.crt": cert, "server.key": key },
+        });
+        const more = (credentials: object) => [
+            { id: "tls", type: "tls-config", verifyservercert: true, ...credentials },
+            gatewayNode(secure.port, { id: "secure", deviceId: "gw2", host: "localhost", transport: "tls", tls: "tls", outbox: "memory" }),
+            { id: "secure-command", type: "device-command-in", gateway: "secure", z: "tab", x: 0, y: 0, wires: [] },
+        ];
+        const choice = { gateway: { keepAlive: "45", cleanSession: false } };
+        try {
+            await deploy("nodes", { ...choice, more: more({}) });
+            await waitFor(() => /certificate of localhost .* not trusted/.test(nodeRed.log), "the reason");
+            await deploy("nodes", { ...choice, more: more({ credentials: { cadata: authority.cert } }) });
+            await waitFor(() => secure.connects === 1, "the connection");
+            await deploy("nodes", choice);
+        } finally {
+            await secure.stop();
+            authority.remove();
+        }
     });
 
     it("and the end of Node-RED closes with DISCONNECT", async function () {

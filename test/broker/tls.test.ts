@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:tls";
 import type { ConnectionOptions } from "../../src/connection/gateway-connection";
 import { TestAuthority } from "../support/certificates";
 import { Connections } from "../support/connections";
@@ -73,6 +75,43 @@ describe("TLS", () => {
                 /certificate of localhost \(broker, issued by Plant CA\) is signed by an authority that is not trusted/,
             );
         }
+    });
+
+    it("verifies also in a process that does not, for whatever reason", async () => {
+        const { port } = await broker({});
+        process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+        try {
+            const reason = await connections.reason("env", secure(port, undefined));
+            assert.equal(reason.cause, "certificateUntrusted");
+        } finally {
+            delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+        }
+    });
+
+    it("sends the host as server name, or the one of the settings, and none for an address", async () => {
+        const names: unknown[] = [];
+        const server = createServer(authority.issue({ commonName: "names", names: localNames }), (socket) => {
+            names.push(socket.servername);
+            socket.destroy();
+        });
+        server.on("tlsClientError", () => {});
+        await once(server.listen(0, "127.0.0.1"), "listening");
+        const address = server.address();
+        const port = typeof address === "object" && address !== null ? address.port : 0;
+        try {
+            await connections.reason("host", secure(port, { ca: authority.cert }));
+            await connections.reason("other", secure(port, { ca: authority.cert, servername: "other.example", rejectUnauthorized: false }));
+            await connections.reason("address", { ...secure(port, { ca: authority.cert }), host: "127.0.0.1" });
+        } finally {
+            server.close();
+        }
+        assert.deepEqual(names, ["localhost", "other.example", false]);
+    });
+
+    it("leaves the web proxy of the environment aside", async () => {
+        const { port } = await broker({});
+        const environment = { HTTPS_PROXY: "http://127.0.0.1:9", ALL_PROXY: "http://127.0.0.1:9" };
+        await connections.online("no-proxy", { ...secure(port, { ca: authority.cert }), environment });
     });
 
     it("trusts anybody only when told so", async () => {

@@ -66,6 +66,19 @@ describe("websockets", () => {
         assert.match(elsewhere.text, /issued for another name/);
     });
 
+    it("verify certificates behind a web proxy as well, with the host as server name", async () => {
+        const through = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
+        secure.serverNames.length = 0;
+        await connections.online("named", wss(through));
+        assert.deepEqual(secure.serverNames, ["localhost"]);
+        const reason = await connections.reason("distrust", { ...wss(through), tls: {} });
+        assert.deepEqual([reason.code, reason.cause], ["GW_TLS", "certificateUntrusted"]);
+        assert.equal(proxy.tunnels.length, 2);
+        secure.serverNames.length = 0;
+        await connections.online("direct-name", wss());
+        assert.deepEqual(secure.serverNames, ["localhost"]);
+    });
+
     it("are refused in words by a server that is not one for MQTT", async () => {
         const reason = await connections.reason("refused", { ...wss(), port: plain.port });
         assert.equal(reason.code, "GW_TLS");

@@ -20,7 +20,8 @@ export interface CertificateRequest {
 
 /** A certificate authority of a test, made with openssl. */
 export class TestAuthority {
-    readonly #directory = mkdtempSync(join(tmpdir(), "certificates-"));
+    /** Where its files are; removed with them. */
+    readonly directory = mkdtempSync(join(tmpdir(), "certificates-"));
     readonly cert: string;
     #issued = 0;
 
@@ -35,7 +36,7 @@ export class TestAuthority {
         const name = `issued${++this.#issued}`;
         this.#makeKey(name);
         this.#openssl("req", "-new", "-key", `${name}.key`, "-subj", `/CN=${commonName}`, "-out", `${name}.csr`);
-        writeFileSync(join(this.#directory, `${name}.ext`), names.length === 0 ? "" : `subjectAltName=${names.join(",")}\n`);
+        writeFileSync(join(this.directory, `${name}.ext`), names.length === 0 ? "" : `subjectAltName=${names.join(",")}\n`);
         const signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", `${name}.ext`, "-days", String(days)];
         this.#openssl("x509", "-req", "-in", `${name}.csr`, ...signed, "-out", `${name}.crt`);
         return { cert: this.#read(`${name}.crt`), key: this.#read(`${name}.key`) };
@@ -43,7 +44,7 @@ export class TestAuthority {
 
     /** Removes the files. */
     remove(): void {
-        rmSync(this.#directory, { recursive: true, force: true });
+        rmSync(this.directory, { recursive: true, force: true });
     }
 
     #makeKey(name: string): void {
@@ -51,10 +52,10 @@ export class TestAuthority {
     }
 
     #read(file: string): string {
-        return readFileSync(join(this.#directory, file), "utf8");
+        return readFileSync(join(this.directory, file), "utf8");
     }
 
     #openssl(...options: string[]): void {
-        execFileSync("openssl", options, { cwd: this.#directory, stdio: ["ignore", "ignore", "pipe"] });
+        execFileSync("openssl", options, { cwd: this.directory, stdio: ["ignore", "ignore", "pipe"] });
     }
 }

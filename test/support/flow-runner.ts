@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import path from "node:path";
 import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
 import registerCommandIn from "../../nodes/device-command-in";
@@ -20,7 +21,21 @@ function allowManyRegistrations(RED: NodeAPI): void {
     RED.events.setMaxListeners(0);
 }
 
-const registrations = [allowManyRegistrations, registerGateway, registerEventOut, registerCommandIn, registerNotifyIn, registerResponder];
+/** Node-RED's own TLS settings, of the version that is tested. */
+function registerTls(RED: NodeAPI): void {
+    const from = { paths: [process.env.NODE_RED_PATH ?? require.resolve("node-red")].map(path.dirname) };
+    require(require.resolve("@node-red/nodes/core/network/05-tls.js", from))(RED);
+}
+
+const registrations = [
+    registerTls,
+    allowManyRegistrations,
+    registerGateway,
+    registerEventOut,
+    registerCommandIn,
+    registerNotifyIn,
+    registerResponder,
+];
 
 /** Starts and ends the runtime around the tests of a suite, and unloads the flow after each of them. */
 export function withRuntime(): void {

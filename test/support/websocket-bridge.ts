@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { connect } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Credential } from "./certificates";
 
@@ -13,11 +14,14 @@ export class WebSocketBridge {
     readonly paths: string[] = [];
     /** The subprotocols that were offered, in order. */
     readonly protocols: string[] = [];
+    /** The server names that were asked for with TLS, in order. */
+    readonly serverNames: unknown[] = [];
     /** The codes with which the other side closed; 1006 = without a word. */
     readonly closeCodes: number[] = [];
 
     private constructor(brokerPort: number, credential: Credential | undefined) {
         this.#server = credential ? createSecureServer({ ...credential }) : createServer();
+        this.#server.on("secureConnection", ({ servername }: TLSSocket) => this.serverNames.push(servername));
         this.#sockets = new WebSocketServer({
             server: this.#server,
             handleProtocols: (offered) => {

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import helper from "node-red-node-test-helper";
+import { type Credential, TestAuthority } from "../support/certificates";
+import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
+import { Mosquitto } from "../support/mosquitto";
+import { passwordFile } from "../support/mosquitto-passwords";
+
+const code = (message: Record<string, unknown>) => Reflect.get(Object(message.error), "code");
+const words = (message: Record<string, unknown>) => String(Reflect.get(Object(message.error), "message"));
+
+/** A gateway whose TLS settings come from Node-RED's own `tls-config` node. */
+describe("TLS settings of a tls-config node", () => {
+    let authority: TestAuthority;
+    /** Asks every client for its certificate and its password. */
+    let strict: Mosquitto;
+    /** Asks for the password only. */
+    let tokens: Mosquitto;
+    let own: Credential;
+    withRuntime();
+
+    before(async () => {
+        authority = new TestAuthority("Plant CA");
+        own = authority.issue({ commonName: "g:gw:gw1" });
+        const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"] });
+        const broker = (...listener: string[]) =>
+            Mosquitto.start({
+                listener: ["cafile {dir}/ca.crt", "certfile {dir}/server.crt", "keyfile {dir}/server.key", ...listener],
+                general: ["allow_anonymous false", "password_file {dir}/passwords"],
+                files: {
+                    "ca.crt": authority.cert,
+                    "server.crt": cert,
+                    "server.key": key,
+                    passwords: passwordFile({ "use-token-auth": "s3cret" }),
+                },
+            });
+        tokens = await broker();
+        strict = await broker("require_certificate true");
+    });
+
+    after(async () => {
+        await strict?.stop();
+        await tokens?.stop();
+        authority?.remove();
+    });
+
+    /** Deploys a gateway with these TLS settings; `undefined` = none are chosen. */
+    async function deploy(
+        port: number,
+        settings: Record<string, unknown> | undefined,
+        { token = "s3cret", ...secrets }: { token?: string; certdata?: string; keydata?: string; cadata?: string } = {},
+    ): Promise<{ caught: Inbox; completed: Inbox }> {
+        const tls = settings ? [{ id: "tls", type: "tls-config", verifyservercert: true, ...settings }] : [];
+        const gateway = gatewayNode(port, { host: "localhost", transport: "tls", tls: settings ? "tls" : "" });
+        await load([...tls, gateway, eventNode(), ...observers], { gateway: { token }, tls: secrets });
+        return { caught: new Inbox("caught"), completed: new Inbox("completed") };
+    }
+
+    /** Publishes an event and waits until the broker has acknowledged it. */
+    async function publishes({ completed }: { completed: Inbox }): Promise<void> {
+        helper.getNode("event").receive({ typeId: "pump", deviceId: "p1", payload: 1 });
+        await completed.next();
+    }
+
+    it("trust the private authority it names, with the token alone", async () => {
+        await publishes(await deploy(tokens.port, {}, { cadata: authority.cert }));
+        await tokens.logged(/as g:org:gw:gw1 .*u'use-token-auth'/);
+    });
+
+    it("may come from files", async () => {
+        const file = path.join(authority.directory, "trusted.crt");
+        writeFileSync(file, authority.cert);
+        await publishes(await deploy(tokens.port, { ca: file }));
+    });
+
+    it("are not weakened when there are none: a private authority is not trusted, and the error names the certificate", async () => {
+        const error = await (await deploy(tokens.port, undefined)).caught.next();
+        assert.deepEqual([code(error), error.topic, error.state], ["GW_TLS", "gateway", "tls"]);
+        assert.match(words(error), /certificate of localhost \(broker, issued by Plant CA\) is signed by an authority that is not trusted/);
+    });
+
+    it("turn verification off only when that is what the user chose", async () => {
+        await publishes(await deploy(tokens.port, { verifyservercert: false }));
+        await helper.unload();
+        const error = await (await deploy(tokens.port, { verifyservercert: undefined })).caught.next();
+        assert.equal(code(error), "GW_TLS");
+    });
+
+    it("bring a client certificate and a token where the broker wants both", async () => {
+        const certificate = { certdata: own.cert, keydata: own.key, cadata: authority.cert };
+        await publishes(await deploy(strict.port, {}, certificate));
+        await helper.unload();
+        const missing = await (await deploy(strict.port, {}, { cadata: authority.cert })).caught.next();
+        assert.equal(code(missing), "GW_TLS");
+        await helper.unload();
+        const wrong = await (await deploy(strict.port, {}, { ...certificate, token: "wrong" })).caught.next();
+        assert.equal(code(wrong), "GW_AUTH");
+    });
+
+    it("identify the gateway by its certificate alone, without user and token", async () => {
+        const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"] });
+        const certificates = await Mosquitto.start({
+            listener: [
+                "cafile {dir}/ca.crt",
+                "certfile {dir}/server.crt",
+                "keyfile {dir}/server.key",
+                "require_certificate true",
+                "use_identity_as_username true",
+            ],
+            general: ["allow_anonymous false"],
+            files: { "ca.crt": authority.cert, "server.crt": cert, "server.key": key },
+        });
+        try {
+            await publishes(
+                await deploy(certificates.port, {}, { certdata: own.cert, keydata: own.key, cadata: authority.cert, token: "" }),
+            );
+            await certificates.logged(/as g:org:gw:gw1 .*u'g:gw:gw1'/);
+            await helper.unload();
+        } finally {
+            await certificates.stop();
+        }
+    });
+
+    it("that cannot be loaded keep the gateway from connecting at all", async () => {
+        const error = await (await deploy(tokens.port, { ca: "/no/such/file.crt" })).caught.next(
+            (message) => code(message) === "GW_CONFIG",
+        );
+        assert.match(words(error), /could not load their certificate or key files/);
+        await helper.unload();
+        const connects = tokens.connects;
+        const gateway = gatewayNode(tokens.port, { host: "localhost", transport: "tls", tls: "gone" });
+        await load([gateway, eventNode(), ...observers], { gateway: { token: "s3cret" } });
+        const gone = await new Inbox("caught").next();
+        assert.equal(code(gone), "GW_CONFIG");
+        assert.match(words(gone), /TLS settings are missing or disabled/);
+        assert.equal(tokens.connects, connects);
+    });
+});

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { proxyFor } from "../../../src/connection/web-proxy";
+
+/** What Node-RED's own nodes go by. */
+const core: { getProxyForUrl(url: string, options: object): string } = require("@node-red/nodes/core/network/lib/proxyHelper.js");
+
+const hosts = fc.constantFrom("mas.example", "broker.mas.example", "example", "plant.local");
+const entries = fc.oneof(
+    hosts,
+    hosts.map((host) => `.${host}`),
+    hosts.map((host) => `*.${host}`),
+    fc.tuple(hosts, fc.constantFrom(443, 8443)).map(([host, port]) => `${host}:${port}`),
+    fc.constantFrom("*", "", "MAS.example"),
+);
+const lists = fc
+    .tuple(fc.array(entries, { maxLength: 4 }), fc.constantFrom(",", " ", ", "))
+    .map(([list, separator]) => list.join(separator));
+
+describe("web proxy of the environment", () => {
+    it("is left aside for the same hosts as by Node-RED's own nodes", () => {
+        fc.assert(
+            fc.property(hosts, fc.constantFrom(443, 8443), lists, fc.boolean(), (host, port, exceptions, upperCase) => {
+                const environment = {
+                    wss_proxy: "http://proxy.example:3128",
+                    [upperCase ? "NO_PROXY" : "no_proxy"]: exceptions,
+                };
+                const expected = core.getProxyForUrl(`wss://${host}:${port}/`, { env: environment });
+                assert.equal(proxyFor(host, port, environment)?.host ?? "", expected === "" ? "" : "proxy.example:3128");
+            }),
+        );
+    });
+
+    it("is that for https, or that for wss where there is one", () => {
+        const named = (environment: Record<string, string>) => proxyFor("mas.example", 443, environment)?.hostname;
+        assert.equal(named({}), undefined);
+        assert.equal(named({ HTTPS_PROXY: "http://upper:1" }), "upper");
+        assert.equal(named({ HTTPS_PROXY: "http://upper:1", https_proxy: "lower:1" }), "lower");
+        assert.equal(named({ https_proxy: "http://https:1", WSS_PROXY: "http://wss:1" }), "wss");
+        assert.equal(named({ ALL_PROXY: "http://all:1", http_proxy: "http://plain:1" }), "all");
+    });
+});
