@@ -216,7 +216,7 @@ export class FilterSync implements ContactUser {
         if (!limit || neededFilters <= limit.maxFilters || neededFilters === this.#warnedOf) return;
         this.#warnedOf = neededFilters;
         warn(
-            `The flows need ${neededFilters} subscriptions, and the platform allows ${limit.maxFilters}. Filters of one device type are joined to keep within that; the flows get the same commands as before.`,
+            `The flows need ${neededFilters} subscriptions, and the platform allows ${limit.maxFilters} beside that of the notifications. Filters of one device type are joined to keep within that; the flows get the same commands as before.`,
         );
     }
 }
@@ -228,9 +228,9 @@ function concreteDevice(filter: string): string | undefined {
     return deviceKey({ typeId, deviceId });
 }
 
-/** Maximo's limit of filters; only filters of one device type are ever joined because of it. */
+/** Maximo allows fifty filters, one of which is that of the notifications. Only filters of one device type are ever joined because of it. */
 export const maximoFilterLimit: FilterLimit = {
-    maxFilters: 50,
+    maxFilters: 49,
     groupOf(filter) {
         const [root, , typeId] = filter.split("/");
         return root === "iot-2" && typeId !== undefined && typeId !== "+" ? typeId : undefined;

@@ -26,8 +26,8 @@ interface EventChoice {
     readonly settled?: (outcome: string) => void;
 }
 
-/** Properties as in the editor, and the user directory for what is kept on disk. */
-export type BenchProperties = Readonly<Record<string, unknown>> & { readonly userDir?: string };
+/** Properties as in the editor, the user directory for what is kept on disk, and options for Node's TLS. */
+export type BenchProperties = Readonly<Record<string, unknown>> & { readonly userDir?: string; readonly tls?: object };
 
 /** A gateway without Node-RED, and everything it told. */
 export class BenchGateway {
@@ -40,7 +40,7 @@ export class BenchGateway {
     readonly outcomes = new Map<string, string>();
     #messages = 0;
 
-    constructor(port: number, { userDir, ...properties }: BenchProperties) {
+    constructor(port: number, { userDir, tls = {}, ...properties }: BenchProperties) {
         const options = parseGatewayOptions({
             platform: "broker",
             host: "127.0.0.1",
@@ -53,7 +53,7 @@ export class BenchGateway {
             registrationBackoff: "1",
             ...properties,
         });
-        this.gateway = new Gateway({ options, token: "", tls: {}, userDir, clock: systemClock });
+        this.gateway = new Gateway({ options, token: "", tls: { ...tls }, userDir, clock: systemClock });
         this.gateway.listen({
             stateChanged: () => {},
             problem: (error) => this.problems.push(error),

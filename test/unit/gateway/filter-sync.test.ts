@@ -148,6 +148,33 @@ describe("filter synchronisation", () => {
         assert.match(warnings[0] ?? "", /need 3 subscriptions, and the platform allows 2/);
     });
 
+    it("joins none of the forty-nine filters that Maximo leaves beside the notifications, and the fiftieth only within its type", async () => {
+        const { server, warnings, filters } = setUp({ limit: maximoFilterLimit });
+        filters.linkUp(false);
+        for (let i = 0; i < 48; i++) filters.add(command("t", `d${i}`), 1, new User());
+        filters.add(command("other", "d"), 1, new User());
+        await settle();
+        assert.equal(server.take().length, 49);
+        assert.deepEqual(warnings, []);
+        filters.add(command("t", "d48"), 1, new User());
+        await settle();
+        const sent = server.take();
+        assert.deepEqual([sent.length, sent.at(-1)], [49, `+${command("t")}`]);
+        assert.equal(warnings.length, 1);
+    });
+
+    it("sends all filters before any is answered", async () => {
+        const { server, filters } = setUp();
+        server.subscribe = (filter) => {
+            server.sent.push(filter);
+            return new Promise(() => undefined);
+        };
+        for (let i = 0; i < 100; i++) filters.add(command("t", `d${i}`), 1, new User());
+        filters.linkUp(false);
+        await settle();
+        assert.equal(server.take().length, 100);
+    });
+
     it("changes nothing while flows are deployed, and then only what has really changed", async () => {
         const { server, filters } = setUp();
         const users = [new User(), new User()];

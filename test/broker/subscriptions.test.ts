@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import fc from "fast-check";
+import { connectAsync, type MqttClient } from "mqtt";
+import type { CommandSelection } from "../../src/gateway/inbound";
+import type { CommandTopic } from "../../src/protocol/topic";
+import { disjointFilters } from "../../src/routing/disjoint-filters";
+import { TestAuthority } from "../support/certificates";
+import { BenchGateway, GatewayBench } from "../support/gateway-bench";
+import { Mosquitto } from "../support/mosquitto";
+import { waitFor } from "../support/wait-for";
+
+const clientId = "g:org:gw:gw1";
+const commandTopic = ({ typeId, deviceId, commandId, format }: CommandTopic) =>
+    `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/${format}`;
+
+/** A listener that keeps the topics it got. */
+function listen(gateway: BenchGateway, selection: CommandSelection) {
+    const topics: string[] = [];
+    const { close } = gateway.gateway.onCommand(selection, 1, {
+        received: ({ topic }) => topics.push(topic),
+        refusalChanged: (error) => assert.ifError(error),
+    });
+    return { topics, close };
+}
+
+describe("routing on a server that sends one copy for each filter", () => {
+    const any = { typeId: undefined, deviceId: undefined, commandId: undefined };
+    const parts = fc
+        .record({
+            typeId: fc.constantFrom(any.typeId, "a", "b", "gw"),
+            deviceId: fc.constantFrom(any.deviceId, "1", "2", "gw1"),
+            commandId: fc.constantFrom(any.commandId, "x", "y"),
+        })
+        .map((choice) => Object.fromEntries(Object.entries(choice).filter(([, value]) => value !== undefined)));
+    const selections: fc.Arbitrary<CommandSelection> = fc.oneof(
+        { weight: 5, arbitrary: parts.map((chosen) => ({ target: "device" as const, parts: chosen })) },
+        { weight: 1, arbitrary: fc.constant({ target: "gateway" as const, parts: {} }) },
+    );
+    const devices = [
+        ["a", "1"],
+        ["a", "2"],
+        ["b", "1"],
+        ["gw", "gw1"],
+    ] as const;
+    const commands = devices.flatMap(([typeId, deviceId]) =>
+        ["x", "y"].map((commandId) => ({ typeId, deviceId, commandId, format: "json" })),
+    );
+
+    /** By the words of the contract: the parts match, and the gateway's own commands are for those who name it. */
+    function wants({ target, parts: chosen }: CommandSelection, command: CommandTopic): boolean {
+        const isOwn = command.typeId === "gw" && command.deviceId === "gw1";
+        if (target === "gateway") return isOwn;
+        if (isOwn && (chosen.typeId === undefined || chosen.deviceId === undefined)) return false;
+        return Object.entries(chosen).every(([part, value]) => Reflect.get(command, part) === value);
+    }
+
+    function filterOf({ target, parts: chosen }: CommandSelection): string {
+        const { typeId = "+", deviceId = "+", commandId = "+" } = target === "gateway" ? { typeId: "gw", deviceId: "gw1" } : chosen;
+        return commandTopic({ typeId, deviceId, commandId, format: "+" });
+    }
+
+    it("gives each listener each command once, whatever the filters, which never overlap", async function () {
+        this.timeout(60_000);
+        const bench = await GatewayBench.start();
+        try {
+            const gateway = await bench.gateway();
+            const held = () =>
+                [...(bench.simulator.organisation("org").sessions.get(clientId)?.subscriptions.keys() ?? [])]
+                    .filter((filter) => filter.includes("/cmd/"))
+                    .sort();
+            await fc.assert(
+                fc.asyncProperty(fc.array(selections, { minLength: 1, maxLength: 6 }), fc.nat(5), async (chosen, kept) => {
+                    const listeners = chosen.map((selection) => ({ selection, ...listen(gateway, selection) }));
+                    for (const those of [listeners, listeners.slice(0, kept)]) {
+                        for (const { close, topics } of listeners) {
+                            topics.length = 0;
+                            if (those.every((other) => other.close !== close)) close();
+                        }
+                        const wanted = disjointFilters(new Map(those.map(({ selection }) => [filterOf(selection), 1])));
+                        const expected = [...wanted.keys()].sort().join();
+                        await waitFor(() => held().join() === expected, `the platform to hold ${expected}`);
+                        for (const command of commands) {
+                            const copies = bench.simulator.publish("org", commandTopic(command), "{}", 1);
+                            assert.ok(copies <= 1, `${copies} copies of ${commandTopic(command)} with ${expected}`);
+                        }
+                        for (const { selection, topics } of those) {
+                            const due = commands.filter((command) => wants(selection, command)).map(commandTopic);
+                            await waitFor(() => topics.length >= due.length, `${due} for ${JSON.stringify(selection)}`);
+                        }
+                        // Whatever comes twice comes in a row.
+                        await waitFor(
+                            () => bench.simulator.organisation("org").sessions.get(clientId)?.unacknowledged === 0,
+                            "all of them",
+                        );
+                        for (const { selection, topics } of those) {
+                            const due = commands.filter((command) => wants(selection, command)).map(commandTopic);
+                            assert.deepEqual([...topics].sort(), due.sort());
+                        }
+                    }
+                    for (const { close } of listeners) close();
+                }),
+                { numRuns: 40 },
+            );
+        } finally {
+            await bench.close();
+        }
+    });
+});
+
+describe("subscriptions on Mosquitto", () => {
+    const userDirs: string[] = [];
+    const gateways: BenchGateway[] = [];
+    let authority: TestAuthority;
+    let broker: Mosquitto;
+    let secure: Mosquitto;
+    let application: MqttClient;
+
+    before(async () => {
+        authority = new TestAuthority("Plant CA");
+        const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"] });
+        broker = await Mosquitto.start();
+        secure = await Mosquitto.start({
+            listener: ["certfile {dir}/server.crt", "keyfile {dir}/server.key"],
+            files: { "server.crt": cert, "server.key": key },
+        });
+    });
+
+    afterEach(async () => {
+        for (const { gateway } of gateways.splice(0)) await gateway.close(3_000);
+        await application?.endAsync();
+        for (const userDir of userDirs.splice(0)) rmSync(userDir, { recursive: true, force: true });
+    });
+
+    after(async () => {
+        await broker?.stop();
+        await secure?.stop();
+        authority?.remove();
+    });
+
+    const device = (typeId: string, deviceId: string): CommandSelection => ({ target: "device", parts: { typeId, deviceId } });
+    const topicFor = (typeId: string, deviceId: string) => commandTopic({ typeId, deviceId, commandId: "go", format: "json" });
+
+    function create(port: number, properties: Record<string, unknown>): BenchGateway {
+        const gateway = new BenchGateway(port, properties);
+        gateways.push(gateway);
+        return gateway;
+    }
+
+    it("of a durable session that the flows gave up while the gateway was down are removed after a restart", async () => {
+        const userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-ghosts-"));
+        userDirs.push(userDir);
+        const properties = { userDir, outbox: "disk", cleanSession: false };
+        application = await connectAsync(`mqtt://127.0.0.1:${broker.port}`);
+        const before = create(broker.port, properties);
+        for (const deviceId of ["kept", "ghost"]) listen(before, device("t", deviceId));
+        before.gateway.start();
+        await broker.logged(/: g:org:gw:gw1 1 iot-2\/type\/t\/id\/(kept|ghost)\//, 2);
+        await before.gateway.close(3_000);
+        await application.publishAsync(topicFor("t", "kept"), "{}", { qos: 1 });
+
+        const after = create(broker.port, properties);
+        const kept = listen(after, device("t", "kept"));
+        after.gateway.start();
+        await broker.logged(/Received UNSUBSCRIBE from g:org:gw:gw1/);
+        await waitFor(() => kept.topics.length === 1, "the command that was queued");
+        const sent = broker.count(/Sending PUBLISH to g:org:gw:gw1/);
+        for (const deviceId of ["ghost", "kept"]) await application.publishAsync(topicFor("t", deviceId), "{}", { qos: 1 });
+        await waitFor(() => kept.topics.length === 2, "the command that is still wanted");
+        await broker.logged(/Sending PUBLISH to g:org:gw:gw1/, sent + 1);
+        assert.equal(broker.count(/Sending PUBLISH to g:org:gw:gw1/), sent + 1);
+    });
+
+    it("beyond the fifty that Maximo allows are joined within a type, with one warning, and lose nobody a command", async () => {
+        const gateway = create(secure.port, {
+            platform: "maximo",
+            host: "localhost",
+            transport: "tls",
+            tls: { ca: authority.cert },
+        });
+        const many = Array.from({ length: 60 }, (_, index) => ({ id: `d${index}`, ...listen(gateway, device("many", `d${index}`)) }));
+        const few = Array.from({ length: 3 }, (_, index) => ({ id: `d${index}`, ...listen(gateway, device("few", `d${index}`)) }));
+        gateway.gateway.start();
+        await secure.logged(/: g:org:gw:gw1 1 iot-2\/type\/many\/id\/\+\/cmd\/\+\/fmt\/\+/);
+        await secure.logged(/: g:org:gw:gw1 1 iot-2\/type\/few\/id\/d[012]\/cmd\/\+\/fmt\/\+/, 3);
+        assert.ok(secure.count(/Received SUBSCRIBE from g:org:gw:gw1/) <= 50);
+        assert.deepEqual(
+            gateway.warnings.filter((text) => text.includes("subscriptions")),
+            [
+                "The flows need 63 subscriptions, and the platform allows 49 beside that of the notifications. Filters of one device type are joined to keep within that; the flows get the same commands as before.",
+            ],
+        );
+        application = await connectAsync(`mqtts://localhost:${secure.port}`, { ca: authority.cert });
+        const listeners = [...many.map((each) => ({ typeId: "many", ...each })), ...few.map((each) => ({ typeId: "few", ...each }))];
+        for (const { typeId, id } of listeners) await application.publishAsync(topicFor(typeId, id), "{}", { qos: 1 });
+        await waitFor(() => listeners.every(({ topics }) => topics.length > 0), "a command for each device");
+        for (const { typeId, id, topics } of listeners) assert.deepEqual(topics, [topicFor(typeId, id)]);
+    });
+});
