@@ -1,19 +1,18 @@
-import { type IClientOptions, type IPublishPacket, MqttClient, type Packet, Store } from "mqtt";
+import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
 import type { Qos } from "../protocol/qos";
 import { type Line, type LineStage, openLine } from "./line";
 import { LinkStream } from "./link-stream";
+import { createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
 import { packetFault } from "./packet-fault";
 import type { SubscribeAnswer, Transport, TransportEnd, TransportFactory, TransportListener, TransportOptions } from "./transport";
 
 const disconnectPacket = Buffer.from([0xe0, 0x00]);
-const neverMs = 2 ** 31 - 1;
 
 /**
- * Makes connections with MQTT.js, which here does no more than encode, decode and acknowledge: each attempt gets a new
- * client that never reconnects, resends, resubscribes or queues. One factory serves one client id: it carries what a
- * durable session remembers from one connection to the next.
+ * Makes connections with MQTT.js, a new client for each attempt. One factory serves one client id: it carries what a durable
+ * session remembers from one connection to the next.
  */
 export function mqttTransportFactory(random: () => number = Math.random): TransportFactory {
     const session = new MqttSession<Packet>(random);
@@ -48,7 +47,7 @@ class MqttTransport implements Transport {
             failed,
         );
         this.traffic.on("drain", () => this.#drained());
-        this.#client = new MqttClient(() => this.traffic, clientOptions(options, session));
+        this.#client = createMqttClient(this.traffic, options, session);
         this.#client.handleMessage = (packet, done) => this.#received(packet, done);
         this.#client.on("packetreceive", (packet) => this.#inspect(packet));
         this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
@@ -194,72 +193,4 @@ class MqttTransport implements Transport {
 /** Whether an error comes from the operating system or from TLS, as opposed to MQTT. */
 function isSystemError(error: Error): boolean {
     return "code" in error && typeof error.code === "string";
-}
-
-/** MQTT.js stores what it publishes so that it can send it again; here the outbox does. */
-class ForgetfulStore extends Store {
-    override put(_packet: Packet, stored: () => void): this {
-        stored();
-        return this;
-    }
-
-    override del(_packet: Pick<Packet, "messageId">, removed: () => void): this {
-        removed();
-        return this;
-    }
-}
-
-/** Where MQTT.js keeps what was received with QoS 2 until the server releases it. */
-class SessionStore extends Store {
-    readonly #session: MqttSession<Packet>;
-
-    constructor(session: MqttSession<Packet>) {
-        super();
-        this.#session = session;
-    }
-
-    override put(packet: Packet, stored: () => void): this {
-        this.#session.hold(packet);
-        stored();
-        return this;
-    }
-
-    override get(packet: Pick<Packet, "messageId">, found: (error?: Error, packet?: Packet) => void): this {
-        return this.#answer(this.#session.held(packet.messageId), found);
-    }
-
-    override del(packet: Pick<Packet, "messageId">, removed: (error?: Error, packet?: Packet) => void): this {
-        return this.#answer(this.#session.drop(packet.messageId), removed);
-    }
-
-    #answer(packet: Packet | undefined, answer: (error?: Error, packet?: Packet) => void): this {
-        if (packet) answer(undefined, packet);
-        else answer(new Error("No message is held under this id"));
-        return this;
-    }
-}
-
-function clientOptions(options: TransportOptions, session: MqttSession<Packet>): IClientOptions {
-    const { clientId, userName, password, keepAliveS, cleanSession, will } = options;
-    return {
-        clientId,
-        ...(userName === undefined ? {} : { username: userName }),
-        ...(password === undefined ? {} : { password }),
-        ...(will === undefined ? {} : { will: { ...will, payload: Buffer.from(will.payload), retain: false } }),
-        clean: cleanSession,
-        keepalive: keepAliveS,
-        protocolVersion: 4,
-        reconnectPeriod: 0,
-        connectTimeout: neverMs,
-        resubscribe: false,
-        queueQoSZero: false,
-        outgoingStore: new ForgetfulStore(),
-        incomingStore: new SessionStore(session),
-        messageIdProvider: session.ids,
-        // Each call of the default logger formats its arguments; silent it still costs 2 µs a publish.
-        log: () => {},
-        // The connection has its own keep-alive, which knows back-pressure from silence.
-        timerVariant: { set: () => 0, clear: () => {} },
-        reschedulePings: false,
-    };
 }

@@ -1,3 +1,5 @@
+import type { Clock } from "../clock";
+
 /**
  * What is sent to a device that is not known: a queued event, an event that is not queued (QoS 0), a SUBSCRIBE for that
  * device alone, or a device management message. Each makes the platform register the device.
@@ -85,4 +87,16 @@ export interface RegistrationEffects {
     stateChanged(device: string, state: RegistrationState): void;
     /** The platform dropped something of a *known* device without a notification; which one cannot be told. */
     unexplainedDrop(): void;
+}
+
+/** What the registration of a gateway's devices needs. */
+export interface RegistrationOptions {
+    readonly clock: Clock;
+    readonly effects: RegistrationEffects;
+    /** The key of the gateway's own device, known from the start. */
+    readonly gatewayDevice: string;
+    /** Registrations under way at once. */
+    readonly registrationLimit: number;
+    /** How long the platform does not try again after a failed registration. */
+    readonly registrationBackoffMs: number;
 }

@@ -8,24 +8,22 @@ import { Deadlines } from "./deadlines";
 import { DeviceTable } from "./device-table";
 import { HoldPolicy } from "./hold-policy";
 import { isFinal } from "./refusal-codes";
-import type { ContactKind, GateAnswer, Hold, Refusal, RefusalVerdict, RegistrationEffects, RegistrationState } from "./registration-types";
+import type {
+    ContactKind,
+    GateAnswer,
+    Hold,
+    Refusal,
+    RefusalVerdict,
+    RegistrationEffects,
+    RegistrationOptions,
+    RegistrationState,
+} from "./registration-types";
 import { StrayPings } from "./stray-pings";
+import { StrayWatch } from "./stray-watch";
 
 /** Notifications and stray packets follow their acknowledgement, and each other, within a few milliseconds. */
 const confirmationMs = 100;
 const strayGapMs = 50;
-
-/** What the registration of a gateway's devices needs. */
-export interface RegistrationOptions {
-    readonly clock: Clock;
-    readonly effects: RegistrationEffects;
-    /** The key of the gateway's own device, known from the start. */
-    readonly gatewayDevice: string;
-    /** Registrations under way at once. */
-    readonly registrationLimit: number;
-    /** How long the platform does not try again after a failed registration. */
-    readonly registrationBackoffMs: number;
-}
 
 type Due = { readonly contact: Contact; readonly version: number } | "stray-ping" | "slots" | "reconnect";
 
@@ -44,10 +42,10 @@ export class Registration {
     readonly #table: DeviceTable;
     readonly #line: ContactLine;
     readonly #strayPings = new StrayPings(strayGapMs);
+    readonly #strayWatch: StrayWatch;
     readonly #deadlines: Deadlines<Due>;
     readonly #outcomes: ContactOutcomes;
     readonly #scheduler: ContactScheduler;
-    #areStraysWatched = false;
 
     constructor({ clock, effects, gatewayDevice, registrationLimit, registrationBackoffMs }: RegistrationOptions) {
         const quota = new ConnectionQuota();
@@ -58,6 +56,11 @@ export class Registration {
         this.#policy = new HoldPolicy(registrationBackoffMs);
         this.#table = new DeviceTable(gatewayDevice);
         this.#deadlines = new Deadlines(clock, (due) => this.#reached(due));
+        this.#strayWatch = new StrayWatch({
+            clock,
+            strayPings: this.#strayPings,
+            at: (dueMs) => this.#deadlines.add(dueMs, "stray-ping"),
+        });
         this.#outcomes = new ContactOutcomes({
             clock,
             effects,
@@ -134,16 +137,12 @@ export class Registration {
 
     /** A `DE 00` came in: the platform dropped something because of its device. */
     strayPing(): void {
-        this.#strayPings.strayPing(this.#clock.monotonicMs());
-        this.#watchStrays();
+        this.#strayWatch.strayPing();
     }
 
     /** A notification came in; `device` is undefined where it names none. Says what becomes of that which was refused. */
     refused(device: string | undefined, refusal: Refusal): RefusalVerdict {
-        if (refusal.registration) {
-            this.#strayPings.notification(this.#clock.monotonicMs());
-            this.#watchStrays();
-        }
+        if (refusal.registration) this.#strayWatch.notification();
         if (device === undefined) return { willRetry: false };
         if (this.#table.isKnown(device)) return this.#outcomes.refuseKnown(device, refusal);
         const contact = this.#table.contact(device);
@@ -225,13 +224,6 @@ export class Registration {
         this.#later(delayMs, { contact, version: contact.version });
     }
 
-    #watchStrays(): void {
-        const { dueMs } = this.#strayPings;
-        if (dueMs === undefined || this.#areStraysWatched) return;
-        this.#areStraysWatched = true;
-        this.#deadlines.add(dueMs, "stray-ping");
-    }
-
     #later(delayMs: number, due: Due): void {
         this.#deadlines.add(this.#clock.monotonicMs() + delayMs, due);
     }
@@ -242,10 +234,8 @@ export class Registration {
         } else if (due === "slots") {
             this.#scheduler.slotsDue();
         } else if (due === "stray-ping") {
-            this.#areStraysWatched = false;
-            const strays = this.#strayPings.takeUnexplained(this.#clock.monotonicMs());
+            const strays = this.#strayWatch.look();
             if (strays) this.#outcomes.unexplained(strays);
-            this.#watchStrays();
         } else if (due.version === due.contact.version) {
             this.#stageOver(due.contact);
         }

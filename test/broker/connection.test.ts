@@ -88,6 +88,7 @@ describe("connection to a broker", () => {
         });
         try {
             const clock = new FastClock(40);
+            const startMs = clock.monotonicMs();
             const { connection, recorder } = connections.open("token", {
                 port: strict.port,
                 userName: "use-token-auth",
@@ -95,13 +96,12 @@ describe("connection to a broker", () => {
                 clock,
             });
             await waitFor(() => connection.state.phase === "waiting", "the refusal");
-            const refusedMs = clock.monotonicMs();
             assert.equal(recorder.lastReason?.code, "GW_AUTH");
             assert.doesNotMatch(recorder.lastReason?.text ?? "", /r1ght/);
             await rejectsCode("GW_NOT_CONNECTED", connection.subscribe("a", 1));
             strict.reload({ passwords: passwordFile({ "use-token-auth": "r1ght" }) });
             await waitFor(() => connection.isOnline, "the connection");
-            assert.ok(clock.monotonicMs() - refusedMs >= 60_000);
+            assert.ok(clock.monotonicMs() - startMs >= 60_000);
         } finally {
             await connections.close();
             await strict.stop();

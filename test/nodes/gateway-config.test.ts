@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
+import { FaultyLine } from "../support/faulty-line";
 import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { freePortPair } from "../support/free-ports";
 import { waitFor } from "../support/wait-for";
@@ -45,6 +46,23 @@ describe("gateway-config", () => {
         await connected();
         await helper.unload();
         await waitFor(() => simulator.observed.counts(clientId).disconnect, "DISCONNECT");
+    });
+
+    it("closes within 5 s on a dead line with events under way and waiting", async () => {
+        const line = await FaultyLine.to(simulator.port);
+        try {
+            await load([gatewayNode(line.port, { outbox: "memory" }), eventNode(), ...observers], good);
+            await connected();
+            node("event").receive({ typeId: "pump", deviceId: "p1", payload: 0 });
+            await new Inbox("completed").next();
+            line.blackHole();
+            for (let payload = 1; payload <= 500; payload++) node("event").receive({ typeId: "pump", deviceId: "p1", payload });
+            const startMs = performance.now();
+            await helper.unload();
+            assert.ok(performance.now() - startMs < 5_000);
+        } finally {
+            line.close();
+        }
     });
 
     it("brings its status to every node that uses it, and its errors to their Catch nodes", async () => {
