@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock, Timer } from "../clock";
 import type { GatewayError } from "../errors";
 import { type Ask, SqliteClient } from "./sqlite-client";
-import type { OpenedContents, StoreFailure, StoreFaults, WorkerResponse } from "./sqlite-messages";
+import type { OpenedContents, StoreFailure, WorkerResponse } from "./sqlite-messages";
 import { StoreHealth, type StoreHealthListener, storeError } from "./store-health";
 
 /** Which file is kept open, and who is told. */
@@ -10,7 +10,6 @@ export interface SqliteAccessOptions {
     readonly path: string;
     readonly clock: Clock;
     readonly health: StoreHealthListener;
-    readonly faults: StoreFaults;
     /** The file is opened when this resolves; at once when absent. */
     readonly opensWhen: Promise<void> | undefined;
     /** The file is open, for the first time or again. */
@@ -37,9 +36,9 @@ export class SqliteAccess {
     #isReady: () => void = () => {};
 
     constructor(options: SqliteAccessOptions) {
-        const { path, health, faults, opensWhen } = options;
+        const { path, health, opensWhen } = options;
         this.#options = options;
-        this.#client = new SqliteClient({ path, owner: randomUUID(), faults });
+        this.#client = new SqliteClient({ path, owner: randomUUID() });
         this.#health = new StoreHealth(path, health);
         this.ready = new Promise((resolve) => {
             this.#isReady = resolve;
@@ -90,11 +89,6 @@ export class SqliteAccess {
             });
         });
         await this.#client.terminate();
-    }
-
-    /** For tests: changes how badly the disk behaves. */
-    setFaults(faults: StoreFaults): Promise<void> {
-        return new Promise((resolve) => this.#client.ask({ kind: "faults", faults }, () => resolve()));
     }
 
     /** For tests: the thread dies. */

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, renameSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
-import { eventColumns, type OpenedContents, type StoreFaults, stateColumns } from "./sqlite-messages";
+import { eventColumns, type OpenedContents, stateColumns } from "./sqlite-messages";
 import { migrate } from "./sqlite-schema";
 
 /** A clock that shows less was never set. */
@@ -28,14 +28,12 @@ interface Statements {
 export class SqliteFile {
     readonly #path: string;
     readonly #owner: string;
-    #faults: StoreFaults;
     #database: DatabaseSync | undefined;
     #statements: Statements | undefined;
 
-    constructor(options: { path: string; owner: string; faults: StoreFaults }) {
+    constructor(options: { path: string; owner: string }) {
         this.#path = options.path;
         this.#owner = options.owner;
-        this.#faults = options.faults;
     }
 
     /** Opens the file and creates what is missing, readable by the owner only. */
@@ -58,7 +56,6 @@ export class SqliteFile {
         const events = Number(total?.events);
         if (events === 0) shrink(database);
         this.#statements = prepare(database);
-        this.#applyFaults();
         return {
             lastSeq: Number(database.prepare("SELECT max(seq) AS seq FROM event").get()?.seq ?? 0),
             events,
@@ -93,11 +90,6 @@ export class SqliteFile {
             }
         }
         return target;
-    }
-
-    setFaults(faults: StoreFaults): void {
-        this.#faults = faults;
-        this.#applyFaults();
     }
 
     commit(events: readonly SqlValue[], removals: readonly number[], states: readonly SqlValue[]): void {
@@ -175,7 +167,6 @@ export class SqliteFile {
         database.exec("BEGIN IMMEDIATE");
         try {
             action();
-            if (this.#faults.commitDelayMs) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, this.#faults.commitDelayMs);
             database.exec("COMMIT");
         } catch (error) {
             try {
@@ -185,11 +176,6 @@ export class SqliteFile {
             }
             throw error;
         }
-    }
-
-    #applyFaults(): void {
-        const maxPages = this.#faults.maxPages;
-        if (maxPages !== undefined) this.#database?.exec(`PRAGMA max_page_count = ${maxPages === 0 ? 1073741823 : maxPages}`);
     }
 }
 

@@ -9,27 +9,17 @@ export interface StoreFailure {
     readonly text: string;
 }
 
-/** For tests: makes the file behave like one on bad hardware. */
-export interface StoreFaults {
-    /** Each transaction takes so much longer, as with a slow flush to the disk. */
-    readonly commitDelayMs?: number;
-    /** The file may not have more pages than this, as on a full disk; 0 lifts the limit. */
-    readonly maxPages?: number;
-}
-
 /** What the worker is started with. */
 export interface WorkerOptions {
     readonly path: string;
     /** Names the store object, to recognise a file that somebody else has used in between. */
     readonly owner: string;
-    readonly faults: StoreFaults;
 }
 
 /** Asks of the worker. Rows are flat arrays: they cross the thread boundary much faster than objects. */
 export type WorkerRequest =
     | { readonly id: number; readonly kind: "open" }
     | { readonly id: number; readonly kind: "close" }
-    | { readonly id: number; readonly kind: "faults"; readonly faults: StoreFaults }
     | {
           readonly id: number;
           readonly kind: "commit";

@@ -4,7 +4,7 @@ import type { GatewayError } from "../errors";
 import type { OutboxEvent } from "./event";
 import { eventsFromRows, rowsFromEvents } from "./event-rows";
 import { SqliteAccess } from "./sqlite-access";
-import type { OpenedContents, StoreFaults } from "./sqlite-messages";
+import type { OpenedContents } from "./sqlite-messages";
 import { StateJournal } from "./state-journal";
 import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StateStore } from "./store";
 import type { StoreHealthListener } from "./store-health";
@@ -14,7 +14,6 @@ export interface SqliteStoreOptions {
     readonly path: string;
     readonly clock: Clock;
     readonly listener: StoreHealthListener;
-    readonly faults?: StoreFaults;
     /** The file is opened when this resolves, because an earlier gateway may still have it open; at once when absent. */
     readonly opensWhen?: Promise<void> | undefined;
 }
@@ -39,14 +38,13 @@ export class SqliteStore implements EventStore, StateStore {
     #isClosing = false;
     #stateTimer: Timer | undefined;
 
-    constructor({ path, clock, listener, faults = {}, opensWhen }: SqliteStoreOptions) {
+    constructor({ path, clock, listener, opensWhen }: SqliteStoreOptions) {
         this.path = path;
         this.#clock = clock;
         this.#access = new SqliteAccess({
             path,
             clock,
             health: listener,
-            faults,
             opensWhen,
             opened: (contents) => this.#opened(contents),
             closed: () => this.#events?.closed(),
@@ -123,11 +121,6 @@ export class SqliteStore implements EventStore, StateStore {
             ),
         );
         return sizes.reduce((sum, size) => sum + size, 0);
-    }
-
-    /** For tests: changes how badly the disk behaves. */
-    setFaults(faults: StoreFaults): Promise<void> {
-        return this.#access.setFaults(faults);
     }
 
     /** For tests: the thread dies. */

@@ -37,9 +37,6 @@ function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
         case "close":
             file.close();
             return {};
-        case "faults":
-            file.setFaults(request.faults);
-            return {};
         case "commit":
             file.commit(request.events, request.removals, request.states);
             return {};

@@ -22,10 +22,10 @@ import path from "node:path";
 import type { GatewayError } from "../../../src/errors";
 import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
-import type { StoreFaults } from "../../../src/outbox/sqlite-messages";
 import { SqliteStore } from "../../../src/outbox/sqlite-store";
 import { isSqliteAvailable } from "../../../src/outbox/sqlite-support";
 import { FakeClock } from "../../support/fake-clock";
+import { FaultyDisk } from "../../support/faulty-disk";
 import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits, storedEvent } from "../../support/outbox";
 import { waitFor } from "../../support/wait-for";
 
@@ -36,11 +36,10 @@ class StoreUnderTest {
     recoveries = 0;
     readonly store: SqliteStore;
 
-    constructor(file: string, faults: StoreFaults = {}) {
+    constructor(file: string) {
         this.store = new SqliteStore({
             path: file,
             clock: this.clock,
-            faults,
             listener: {
                 failed: (error) => this.errors.push(error),
                 recovered: () => {
@@ -99,8 +98,8 @@ if (isSqliteAvailable()) {
         let file: string;
         const opened: StoreUnderTest[] = [];
 
-        const open = async (faults: StoreFaults = {}): Promise<StoreUnderTest> => {
-            const under = new StoreUnderTest(file, faults);
+        const open = async (): Promise<StoreUnderTest> => {
+            const under = new StoreUnderTest(file);
             opened.push(under);
             await under.store.ready;
             return under;
@@ -177,7 +176,7 @@ if (isSqliteAvailable()) {
         it("is opened by one process; when that is killed, the next one gets it", async () => {
             const module = path.join(__dirname, "../../../src/outbox/sqlite-file.js");
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
-                const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "other", faults: {} });
+                const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "other" });
                 file.open();
                 file.commit([4, "t/a", "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", ""], [], []);
                 console.log("open");
@@ -312,7 +311,8 @@ if (isSqliteAvailable()) {
         }
 
         it("completes nothing while the disk is full, goes on from memory, and stores what is left when there is room", async () => {
-            const under = await open({ maxPages: 12 });
+            const disk = new FaultyDisk({ maxPages: 12 });
+            const under = await disk.under(() => open());
             const { outbox, link, admit } = outboxOn(under);
             const completions = [...Array(400).keys()].map((index) => admit(`${index} ${"x".repeat(200)}`));
             await waitFor(() => {
@@ -326,13 +326,14 @@ if (isSqliteAvailable()) {
             link.acknowledge();
             assert.equal(completions[0]?.outcome, "done");
             outbox.linkDown();
-            await under.store.setFaults({ maxPages: 0 });
+            disk.set({});
             await under.recovered();
             await waitFor(() => {
                 under.clock.advance(100);
                 return completions.every((completion) => completion.outcome === "done");
             }, "everything to be stored");
             assert.equal(under.errors.length, 1);
+            disk.dispose();
         });
 
         it("goes on after the worker has died: nothing is lost, nothing is stored twice", async () => {

@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+/** How badly a disk behaves. */
+export interface DiskFaults {
+    /** Each flush takes so much longer. */
+    readonly flushMs?: number;
+    /** An SQLite file may not have more pages than this, as on a full disk. */
+    readonly maxPages?: number;
+}
+
+/** The disk under the SQLite files of a process that is started with `environment`, as the test wants it to be. */
+export class FaultyDisk {
+    readonly #directory = mkdtempSync(path.join(tmpdir(), "faulty-disk-"));
+    readonly #control = path.join(this.#directory, "faults.json");
+
+    constructor(faults: DiskFaults = {}) {
+        this.set(faults);
+        writeFileSync(`${this.#control}.transactions`, "");
+    }
+
+    /** The environment of the process, or of threads that are started while this process has it. */
+    get environment(): Readonly<Record<string, string>> {
+        return { NODE_OPTIONS: `--require ${path.join(__dirname, "faulty-disk-hook.js")}`, FAULTY_DISK: this.#control };
+    }
+
+    /** Transactions committed so far. */
+    get transactions(): number {
+        return statSync(`${this.#control}.transactions`).size;
+    }
+
+    /** Changes the behaviour; counts from the next transaction on. */
+    set(faults: DiskFaults): void {
+        writeFileSync(this.#control, JSON.stringify(faults));
+    }
+
+    /** Whatever threads are started meanwhile in this process write to this disk. */
+    async under<Result>(start: () => Promise<Result>): Promise<Result> {
+        const before = Object.keys(this.environment).map((name) => [name, process.env[name]] as const);
+        Object.assign(process.env, this.environment);
+        try {
+            return await start();
+        } finally {
+            for (const [name, value] of before) {
+                if (value === undefined) delete process.env[name];
+                else process.env[name] = value;
+            }
+        }
+    }
+
+    dispose(): void {
+        rmSync(this.#directory, { recursive: true, force: true });
+    }
+}
