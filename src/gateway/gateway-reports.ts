@@ -69,6 +69,7 @@ export class GatewayReports {
     readonly #listeners = new Set<GatewayListener>();
     #held: HeldError[] | undefined;
     #countsTimer: Timer | undefined;
+    #isClosed = false;
     #problem = "";
     #minuteStartMs = Number.NEGATIVE_INFINITY;
     #lines = 0;
@@ -91,10 +92,13 @@ export class GatewayReports {
         this.#countsTimer = undefined;
         const state = this.readState();
         for (const listener of this.#listeners) listener.stateChanged(state);
+        // What waits goes out, or grows old, although nothing new comes.
+        if (state.queued > 0) this.countsChanged();
     }
 
     /** Only numbers changed: told within a second. */
     countsChanged(): void {
+        if (this.#isClosed) return;
         this.#countsTimer ??= this.clock.setTimer(countsEveryMs, () => this.stateChanged());
     }
 
@@ -154,6 +158,7 @@ export class GatewayReports {
     /** Tells what still waits, and ends the timer. */
     close(): void {
         this.release();
+        this.#isClosed = true;
         this.#countsTimer?.cancel();
         this.#countsTimer = undefined;
     }

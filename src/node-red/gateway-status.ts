@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../errors";
 import { GatewayError } from "../errors";
 import type { GatewayState } from "../gateway/gateway-state";
-import type { StatusText } from "./status";
+import { grouped, type StatusText } from "./status";
 
 type WaitingReason = Extract<GatewayState["connection"], { phase: "waiting" }>["reason"];
 
@@ -48,8 +48,10 @@ const problemKeys: Partial<Record<ErrorCode, string>> = {
 
 function onlineStatus(state: GatewayState): StatusText {
     const { queued, isBacklogged, drain, heldDevices, outbox, isDegraded } = state;
-    if (drain)
-        return { fill: "blue", shape: "dot", key: "draining", parameters: { count: queued, remaining: duration(drain.remainingMs) } };
+    if (drain) {
+        const parameters = { count: grouped(queued), remaining: duration(drain.remainingMs) };
+        return { fill: "blue", shape: "dot", key: "draining", parameters };
+    }
     if (heldDevices > 0) return { fill: "blue", shape: "ring", key: "held", parameters: { count: heldDevices } };
     if (isBacklogged) return withQueue({ fill: "blue", shape: "dot", key: "connected" }, state);
     if (outbox === "memory" && isDegraded) return { fill: "green", shape: "dot", key: "memoryOnly" };

@@ -27,7 +27,11 @@ export class StatusReporter {
         // A bare key is translated in each editor; with parameters only the server can fill them in.
         const isBare = parameters === undefined && waiting === undefined;
         const status = isBare ? name : this.RED._(name, { ...parameters });
-        this.#send({ fill, shape, text: waiting === undefined ? status : this.RED._(`${words}.queued`, { status, count: waiting }) });
+        this.#send({
+            fill,
+            shape,
+            text: waiting === undefined ? status : this.RED._(`${words}.queued`, { status, count: grouped(waiting) }),
+        });
     }
 
     /** Shows that a message failed, and for which device where that matters, until the next change of state. */
@@ -46,4 +50,9 @@ export class StatusReporter {
         this.#sent = text;
         this.node.status(status);
     }
+}
+
+/** A number that can be read at a glance, in any language: "12 430". */
+export function grouped(count: number): string {
+    return String(count).replace(/\B(?=(\d{3})+$)/g, " ");
 }

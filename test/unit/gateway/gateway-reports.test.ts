@@ -21,7 +21,8 @@ describe("gateway reports", () => {
     function setUp(owned: readonly string[] = ["node"]) {
         const clock = new FakeClock();
         const told: string[] = [];
-        const reports = new GatewayReports(clock, () => state);
+        const numbers = { queued: 0 };
+        const reports = new GatewayReports(clock, () => ({ ...state, ...numbers }));
         const listener: GatewayListener = {
             stateChanged: () => told.push("state"),
             problem: (error, name) => told.push(`${name}: ${error.message}`),
@@ -30,7 +31,7 @@ describe("gateway reports", () => {
             failedLater: (nodeId) => owned.includes(nodeId) && told.push(`failed on ${nodeId}`) > 0,
             failedOrphan: () => told.push("failed on the gateway"),
         };
-        return { clock, told, reports, listener };
+        return { clock, told, reports, listener, numbers };
     }
 
     it("tell numbers that change all the time at most once a second", () => {
@@ -40,6 +41,24 @@ describe("gateway reports", () => {
         assert.deepEqual(told, []);
         clock.advance(1000);
         assert.deepEqual(told, ["state"]);
+        assert.equal(clock.timerCount, 0);
+    });
+
+    it("go on telling numbers as long as events wait, and end when they are closed", () => {
+        const { clock, told, reports, listener, numbers } = setUp();
+        reports.add(listener);
+        numbers.queued = 3;
+        reports.countsChanged();
+        clock.advance(3000);
+        assert.deepEqual(told, ["state", "state", "state"]);
+        numbers.queued = 0;
+        clock.advance(10_000);
+        assert.equal(told.length, 4);
+        assert.equal(clock.timerCount, 0);
+        numbers.queued = 1;
+        reports.stateChanged();
+        reports.close();
+        reports.stateChanged();
         assert.equal(clock.timerCount, 0);
     });
 
