@@ -1,13 +1,21 @@
 // npm run bench: measures the parts named on the command line, or all of them.
 import { measureCommands } from "./commands";
 import { measureEvents } from "./events";
+import { measureMemory } from "./memory";
 import { measureNewDevices } from "./new-devices";
+import { measureScaling } from "./scaling";
+import { measureSoak } from "./soak";
+import { measureStart } from "./start";
 import { environment } from "./support/environment";
 import { type Extent, publishSection, type Section } from "./support/report";
 
 const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
     events: measureEvents,
     commands: measureCommands,
+    start: measureStart,
+    memory: measureMemory,
+    scaling: measureScaling,
+    soak: measureSoak,
     "new-devices": measureNewDevices,
 };
 
@@ -16,7 +24,12 @@ async function main(): Promise<void> {
     const unknown = wanted.filter((name) => !(name in parts));
     if (unknown.length > 0) throw new Error(`No such part: ${unknown.join(", ")}. There are: ${Object.keys(parts).join(", ")}.`);
     const quick = process.argv.includes("--quick");
-    const extent: Extent = { quick, rounds: quick ? 3 : 5, messages: (full) => (quick ? Math.min(full, 10_000) : full) };
+    const extent: Extent = {
+        quick,
+        rounds: quick ? 3 : 5,
+        messages: (full) => (quick ? Math.min(full, 10_000) : full),
+        option: (name) => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3),
+    };
     console.log(environment());
     for (const [name, measure] of Object.entries(parts)) {
         if (wanted.length === 0 || wanted.includes(name)) publishSection(await measure(extent), extent);

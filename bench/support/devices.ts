@@ -16,6 +16,16 @@ export function commandTopicOf(device: number | undefined, command: string): str
     return `iot-2/type/${deviceType}/id/${device === undefined ? "+" : deviceName(device)}/cmd/${command}/fmt/json`;
 }
 
+/** Where a device publishes on a broker in the field, before any gateway has seen it. */
+export function fieldTopic(device: string): string {
+    return `field/${deviceType}/${device}`;
+}
+
+/** The index with which a payload was made, below a million. */
+export function indexOf(payload: Buffer): number {
+    return Number(/"count":(\d+)/.exec(payload.toString())?.[1]) - 1_000_000;
+}
+
 /** The payload of a message as an object, which takes so many bytes as JSON. */
 export function payloadOf(index: number, bytes: number): Record<string, unknown> {
     const payload = { count: 1_000_000 + (index % 1_000_000), temperature: 21.5, unit: "C", note: "" };

@@ -1,4 +1,4 @@
-import { commandTopicOf, deviceName, deviceType } from "./devices";
+import { commandTopicOf, deviceName, deviceType, eventTopicOf, fieldTopic } from "./devices";
 import type { FlowNode } from "./subject";
 
 const tab: FlowNode = { id: "tab", type: "tab", label: "bench" };
@@ -8,10 +8,11 @@ export interface GatewaySettings {
     readonly port: number;
     readonly outbox?: "disk" | "memory" | "off";
     readonly deviceId?: string;
+    readonly outboxMaxMb?: number;
 }
 
 /** The configuration of a gateway on the broker of the measurement. */
-export function gatewayNode({ port, outbox = "disk", deviceId = "gateway-1" }: GatewaySettings): FlowNode {
+export function gatewayNode({ port, outbox = "disk", deviceId = "gateway-1", outboxMaxMb = 100 }: GatewaySettings): FlowNode {
     return {
         id: "gateway-node",
         type: "gateway-config",
@@ -23,6 +24,7 @@ export function gatewayNode({ port, outbox = "disk", deviceId = "gateway-1" }: G
         typeId: "gateway",
         deviceId,
         outbox,
+        outboxMaxMb: String(outboxMaxMb),
         registrationLimit: "128",
     };
 }
@@ -44,6 +46,38 @@ export function coreBrokerNode(port: number, protocolVersion: 4 | 5 = 4): FlowNo
     };
 }
 
+/** One of several processes that share the work: mqtt in with a shared subscription → function → device-event-out */
+export function sharedFieldEvents(settings: GatewaySettings & { readonly deviceId: string }): FlowNode[] {
+    const field = {
+        ...coreBrokerNode(settings.port, 5),
+        clientid: `field-${settings.deviceId}`,
+        cleansession: false,
+        sessionExpiry: "3600",
+        autoUnsubscribe: false,
+    };
+    const input = {
+        id: "in",
+        type: "mqtt in",
+        z: "tab",
+        topic: `$share/gateways/${fieldTopic("+")}`,
+        qos: "1",
+        datatype: "json",
+        broker: "broker",
+        inputs: 0,
+        wires: [["build"]],
+    };
+    const build = {
+        id: "build",
+        type: "function",
+        z: "tab",
+        func: 'const [, typeId, deviceId] = msg.topic.split("/");\nreturn { typeId, deviceId, payload: msg.payload };',
+        outputs: 1,
+        wires: [["target"]],
+    };
+    const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", qos: "1", wires: [] };
+    return [tab, field, gatewayNode(settings), input, build, target];
+}
+
 function source(shape: "address" | "topic", next: string): FlowNode {
     return { id: "source", type: "bench-source", z: "tab", shape, target: "target", wires: [[next]] };
 }
@@ -52,6 +86,28 @@ function source(shape: "address" | "topic", next: string): FlowNode {
 export function gatewayEvents(settings: GatewaySettings, qos: number): FlowNode[] {
     const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", qos: String(qos), wires: [] };
     return [tab, gatewayNode(settings), source("address", "target"), target];
+}
+
+/** n × device-event-out, each for a device of its own; nothing is sent to them. */
+export function gatewayEventNodes(settings: GatewaySettings, nodes: number): FlowNode[] {
+    const outputs = Array.from({ length: nodes }, (_, index) => ({
+        id: `out-${index}`,
+        type: "device-event-out",
+        z: "tab",
+        gateway: "gateway-node",
+        typeId: deviceType,
+        typeIdType: "str",
+        deviceId: deviceName(index),
+        deviceIdType: "str",
+        wires: [],
+    }));
+    return [tab, gatewayNode(settings), ...outputs, counter];
+}
+
+/** n × mqtt out, each for a topic of its own; nothing is sent to them. */
+export function coreEventNodes(port: number, nodes: number): FlowNode[] {
+    const outputs = Array.from({ length: nodes }, (_, index) => ({ ...mqttOut(1), id: `out-${index}`, topic: eventTopicOf(index) }));
+    return [tab, coreBrokerNode(port), ...outputs, counter];
 }
 
 /** source with ready topics → mqtt out */

@@ -10,6 +10,8 @@ export interface Extent {
     readonly rounds: number;
     /** How many messages one measurement takes where a full one takes `full`. */
     messages(full: number): number;
+    /** The value of an option of the command line, `--name=value`. */
+    option(name: string): string | undefined;
 }
 
 /** One part of the results, as Markdown. */

@@ -30,10 +30,10 @@ export class Station {
     }
 }
 
-/** Resolves once clients other than applications have subscribed to so many different topics. */
-export async function subscribed(broker: Mosquitto, topics: number): Promise<void> {
+/** Resolves once clients other than applications have subscribed to so many different topics, from a line of the broker's log on. */
+export async function subscribed(broker: Mosquitto, topics: number, fromLine = 0): Promise<void> {
     const seen = new Set<string>();
-    let read = 0;
+    let read = fromLine;
     await waitFor(
         () => {
             for (; read < broker.log.length; read++) {

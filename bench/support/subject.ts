@@ -74,6 +74,17 @@ export class Subject {
         return this.#output.join("");
     }
 
+    /** Deploys a flow, everything anew; resolves when Node-RED says that it has. */
+    async deploy(flow: readonly FlowNode[]): Promise<void> {
+        const url = /http:\/\/127\.0\.0\.1:\d+\//.exec(this.log)?.[0];
+        const response = await fetch(`${url}flows`, {
+            method: "POST",
+            headers: { "content-type": "application/json", "Node-RED-Deployment-Type": "full" },
+            body: JSON.stringify(placed(flow)),
+        });
+        if (!response.ok) throw new Error(`${this.name}: ${response.status} ${await response.text()}`);
+    }
+
     /** Asks the process; rejects when it ends before it answers. */
     ask<Name extends RequestName>(name: Name, argument: Argument<Name>): Promise<Answer<Name>>;
     ask(name: RequestName, argument: unknown): Promise<unknown> {
@@ -133,10 +144,13 @@ function prepareUserDirectory(directory: string, flow: readonly FlowNode[]): voi
         writeFileSync(path.join(nodes, `${type}.js`), `module.exports = require(${JSON.stringify(module)}).default;\n`);
         writeFileSync(path.join(nodes, `${type}.html`), "");
     }
-    // A node without a place on the canvas would be taken for a configuration node.
-    const placed = flow.map((node) => (node.z === undefined ? node : { x: 0, y: 0, ...node }));
-    writeFileSync(path.join(directory, "flows.json"), JSON.stringify(placed));
+    writeFileSync(path.join(directory, "flows.json"), JSON.stringify(placed(flow)));
     writeFileSync(path.join(directory, "settings.js"), `module.exports = ${JSON.stringify(settings())};\n`);
+}
+
+/** A node without a place on the canvas would be taken for a configuration node. */
+function placed(flow: readonly FlowNode[]): FlowNode[] {
+    return flow.map((node) => (node.z === undefined ? node : { x: 0, y: 0, ...node }));
 }
 
 /** As installed, but silent towards the network. */

@@ -1,0 +1,100 @@
+import { FaultyLine } from "../test/support/faulty-line";
+import { Mosquitto } from "../test/support/mosquitto";
+import { waitFor } from "../test/support/wait-for";
+import { coreCommands, coreEventNodes, type GatewaySettings, gatewayCommands, gatewayEventNodes, gatewayEvents } from "./support/flows";
+import { type Extent, type Section, shown, table } from "./support/report";
+import type { EventLoad } from "./support/requests";
+import { subscribed } from "./support/station";
+import { spread } from "./support/statistics";
+import { type FlowNode, Subject } from "./support/subject";
+
+const devices = 50_000;
+const nodes = 10_000;
+const queued = 100_000;
+const load: EventLoad = { messages: 1000, devices: 1000, payloadBytes: 200, qos: 1, window: 100, ratePerS: 0 };
+
+/** Each measurement gets a broker of its own, and answers with bytes for each one of many. */
+const measurements: Readonly<Record<string, (broker: Mosquitto) => Promise<number>>> = {
+    "known device (of 50 000)": ({ port }) => perDevice(port),
+    "`device-event-out` node (of 10 000)": ({ port }) => perNode((count) => gatewayEventNodes({ port }, count)),
+    "– core `mqtt out`": ({ port }) => perNode((count) => coreEventNodes(port, count)),
+    "`device-command-in` node with a filter of its own (of 10 000)": (broker) =>
+        perNode((count) => gatewayCommands({ port: broker.port }, { nodes: count, fanOut: 1, filters: "exact" }), broker),
+    "– core `mqtt in`": (broker) => perNode((count) => coreCommands(broker.port, { nodes: count, fanOut: 1, filters: "exact" }), broker),
+    "queued event of 200 B, outbox `memory` (of 100 000)": ({ port }) => perQueuedEvent({ port, outbox: "memory" }),
+    "queued event of 200 B, outbox `disk` (of 100 000)": ({ port }) => perQueuedEvent({ port, outbox: "disk" }),
+};
+
+/** What the process keeps, after a garbage collection, for each thing of which there may be many. */
+export async function measureMemory({ quick, rounds }: Extent): Promise<Section> {
+    const rows: string[][] = [];
+    for (const [name, measure] of Object.entries(measurements)) {
+        const results: number[] = [];
+        for (let round = 0; round < (quick ? 1 : rounds); round++) {
+            const broker = await Mosquitto.start({ quiet: true });
+            results.push(await measure(broker));
+            await broker.stop();
+        }
+        rows.push([name, shown(spread(results), 0)]);
+        console.error(rows.at(-1)?.join(": "));
+    }
+    return { name: "memory", text: table(["for each", "bytes"], rows) };
+}
+
+async function perDevice(port: number): Promise<number> {
+    const subject = await Subject.nodeRed("Node-RED", gatewayEvents({ port }, 1));
+    await publish(subject, load);
+    const before = await liveBytes(subject);
+    await publish(subject, { ...load, messages: devices + load.devices, devices: devices + load.devices });
+    const bytes = ((await liveBytes(subject)) - before) / devices;
+    await subject.stop();
+    return bytes;
+}
+
+/** @param broker where each node subscribes, if it does */
+async function perNode(flow: (nodes: number) => FlowNode[], broker?: Mosquitto): Promise<number> {
+    const one = await Subject.nodeRed("one node", flow(1));
+    const many = await Subject.nodeRed(`${nodes} nodes`, flow(nodes));
+    if (broker) await subscribed(broker, nodes);
+    const bytes = ((await liveBytes(many)) - (await liveBytes(one))) / (nodes - 1);
+    await Promise.all([one.stop(), many.stop()]);
+    return bytes;
+}
+
+async function perQueuedEvent(settings: GatewaySettings): Promise<number> {
+    const line = await FaultyLine.to(settings.port);
+    const subject = await Subject.nodeRed("Node-RED", gatewayEvents({ ...settings, port: line.port }, 1));
+    await publish(subject, load);
+    line.refuse();
+    line.reset();
+    const before = await liveBytes(subject);
+    // In memory the last ten thousand messages are completed only when they are acknowledged: the answer does not come.
+    subject.ask("publish", { ...load, messages: queued, window: queued }).catch(() => undefined);
+    const bytes = ((await settledBytes(subject)) - before) / queued;
+    await subject.stop();
+    line.close();
+    return bytes;
+}
+
+/** What is alive once nothing changes any more. */
+async function settledBytes(subject: Subject): Promise<number> {
+    let bytes = 0;
+    return waitFor(
+        async () => {
+            const before = bytes;
+            bytes = await liveBytes(subject);
+            return Math.abs(bytes / before - 1) < 0.001 ? bytes : undefined;
+        },
+        "memory to settle",
+        60_000,
+    );
+}
+
+async function publish(subject: Subject, events: EventLoad): Promise<void> {
+    const { failed, firstError } = await subject.ask("publish", events);
+    if (failed > 0) throw new Error(`${failed} events failed, the first with: ${firstError}`);
+}
+
+async function liveBytes(subject: Subject): Promise<number> {
+    return (await subject.ask("memory", undefined)).liveBytes;
+}
