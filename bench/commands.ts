@@ -50,7 +50,7 @@ export async function measureCommands(extent: Extent): Promise<Section> {
         const costs = await measureGrowth(growth, extent);
         parts.push(`**${title(growth)}**\n\n${describe(growth, costs)}`);
         if (picture === "") picture = draw(growth, costs);
-        console.error(parts.at(-1));
+        if (!extent.quick) console.error(parts.at(-1));
     }
     parts.push(`**From the application through the flow and back as an event, at ${echoRatePerS} commands a second**`);
     parts.push(await measureEcho(extent));

@@ -56,7 +56,7 @@ export async function measureEvents(extent: Extent): Promise<Section> {
         const measurements = await measureCase(one, extent);
         if (one.qos === usual.qos && one.payloadBytes === usual.payloadBytes) growth.push({ devices: one.devices, measurements });
         parts.push(`**${title(one)}**\n\n${describe(measurements)}`);
-        console.error(parts.at(-1));
+        if (!extent.quick) console.error(parts.at(-1));
     }
     growth.sort((one, other) => one.devices - other.devices);
     if (growth.length > 1) parts.push(`**By the number of devices (QoS 1, 100 B)**\n\n${describeGrowth(growth)}`);

@@ -44,9 +44,9 @@ export async function measureMemory({ quick, rounds }: Extent): Promise<Section>
 async function perDevice(port: number): Promise<number> {
     const subject = await Subject.nodeRed("Node-RED", gatewayEvents({ port }, 1));
     await publish(subject, load);
-    const before = await liveBytes(subject);
+    const before = await settledBytes(subject);
     await publish(subject, { ...load, messages: devices + load.devices, devices: devices + load.devices });
-    const bytes = ((await liveBytes(subject)) - before) / devices;
+    const bytes = ((await settledBytes(subject)) - before) / devices;
     await subject.stop();
     return bytes;
 }
@@ -56,7 +56,7 @@ async function perNode(flow: (nodes: number) => FlowNode[], broker?: Mosquitto):
     const one = await Subject.nodeRed("one node", flow(1));
     const many = await Subject.nodeRed(`${nodes} nodes`, flow(nodes));
     if (broker) await subscribed(broker, nodes);
-    const bytes = ((await liveBytes(many)) - (await liveBytes(one))) / (nodes - 1);
+    const bytes = ((await settledBytes(many)) - (await settledBytes(one))) / (nodes - 1);
     await Promise.all([one.stop(), many.stop()]);
     return bytes;
 }
@@ -67,7 +67,7 @@ async function perQueuedEvent(settings: GatewaySettings): Promise<number> {
     await publish(subject, load);
     line.refuse();
     line.reset();
-    const before = await liveBytes(subject);
+    const before = await settledBytes(subject);
     // In memory the last ten thousand messages are completed only when they are acknowledged: the answer does not come.
     subject.ask("publish", { ...load, messages: queued, window: queued }).catch(() => undefined);
     const bytes = ((await settledBytes(subject)) - before) / queued;
@@ -82,7 +82,7 @@ async function settledBytes(subject: Subject): Promise<number> {
     return waitFor(
         async () => {
             const before = bytes;
-            bytes = await liveBytes(subject);
+            bytes = (await subject.ask("memory", undefined)).liveBytes;
             return Math.abs(bytes / before - 1) < 0.001 ? bytes : undefined;
         },
         "memory to settle",
@@ -93,8 +93,4 @@ async function settledBytes(subject: Subject): Promise<number> {
 async function publish(subject: Subject, events: EventLoad): Promise<void> {
     const { failed, firstError } = await subject.ask("publish", events);
     if (failed > 0) throw new Error(`${failed} events failed, the first with: ${firstError}`);
-}
-
-async function liveBytes(subject: Subject): Promise<number> {
-    return (await subject.ask("memory", undefined)).liveBytes;
 }

@@ -27,7 +27,7 @@ export function eventTopic(address: DeviceAddress, eventId: string, format: stri
 
 /** The parts of an event topic, or undefined when the topic is not exactly of that form. */
 export function parseEventTopic(topic: string): EventTopic | undefined {
-    const parts = parseMessageTopic(topic, "evt");
+    const parts = parseMessageLevels(topic.split("/"), "evt");
     return parts && { typeId: parts.typeId, deviceId: parts.deviceId, eventId: parts.id, format: parts.format };
 }
 
@@ -42,7 +42,12 @@ export function commandFilter(parts: Partial<CommandTopic>): string {
  * Parsing goes by levels, so no part can swallow a neighbour.
  */
 export function parseCommandTopic(topic: string): CommandTopic | undefined {
-    const parts = parseMessageTopic(topic, "cmd");
+    return parseCommandLevels(topic.split("/"));
+}
+
+/** The same of a topic that has been split into its levels already. */
+export function parseCommandLevels(levels: readonly string[]): CommandTopic | undefined {
+    const parts = parseMessageLevels(levels, "cmd");
     return parts && { typeId: parts.typeId, deviceId: parts.deviceId, commandId: parts.id, format: parts.format };
 }
 
@@ -74,8 +79,7 @@ interface MessageTopic extends DeviceAddress {
     readonly format: string;
 }
 
-function parseMessageTopic(topic: string, kind: "evt" | "cmd"): MessageTopic | undefined {
-    const levels = topic.split("/");
+function parseMessageLevels(levels: readonly string[], kind: "evt" | "cmd"): MessageTopic | undefined {
     if (levels.length !== 9 || levels[0] !== "iot-2" || levels[1] !== "type" || levels[3] !== "id") return undefined;
     if (levels[5] !== kind || levels[7] !== "fmt") return undefined;
     const [, , typeId, , deviceId, , id, , format] = levels;

@@ -45,8 +45,13 @@ export class TopicTrie<Value> {
 
     /** The values of all matching filters, each once however many of its filters match. */
     match(topic: string): Value[] {
+        return this.matchLevels(topicLevels(topic));
+    }
+
+    /** The same for a topic that has been split into its levels already. */
+    matchLevels(levels: readonly string[]): Value[] {
         const hits: Set<Value>[] = [];
-        collect(this.#root, topicLevels(topic), 0, hits);
+        collect(this.#root, levels, 0, hits);
         const [first, ...others] = hits;
         if (!first) return [];
         if (others.length === 0) return [...first];
