@@ -1,6 +1,7 @@
 import { parseDeviceKey } from "../protocol/identity";
 import type { DeviceRecord } from "./device-record";
 import type { RegistrationState } from "./registration-types";
+import { compare } from "./sorted-keys";
 
 /** Which devices to show. */
 export interface DeviceQuery {
@@ -47,26 +48,24 @@ export interface NameQuery {
 export const pageSize = 200;
 const maxNames = 200;
 
-/** Finds the devices that match and makes views of one page of them. */
+/** Finds the devices that match and makes views of one page of them, in the order of `devices`. */
 export function queryDevices(
+    devices: readonly string[],
     records: ReadonlyMap<string, DeviceRecord>,
     stateOf: (device: string) => RegistrationState,
     { search = "", accepts, page = 0 }: DeviceQuery,
 ): DevicePage {
     const wanted = search.toLowerCase();
-    const matching: string[] = [];
-    for (const [device, { refusals }] of records) {
-        if (wanted !== "" && !device.toLowerCase().includes(wanted)) continue;
-        if (!accepts || accepts(device, stateOf(device), refusals)) matching.push(device);
-    }
-    // Records move when they are active; without an order of its own a device would be seen twice or never while paging.
-    matching.sort(compare);
-    const devices: DeviceView[] = [];
+    const isMatching = (device: string) =>
+        (wanted === "" || device.toLowerCase().includes(wanted)) &&
+        (!accepts || accepts(device, stateOf(device), records.get(device)?.refusals ?? 0));
+    const matching = wanted === "" && !accepts ? devices : devices.filter(isMatching);
+    const views: DeviceView[] = [];
     for (const device of matching.slice(page * pageSize, (page + 1) * pageSize)) {
         const record = records.get(device);
-        if (record) devices.push(viewOf(device, record, stateOf(device)));
+        if (record) views.push(viewOf(device, record, stateOf(device)));
     }
-    return { devices, total: matching.length, page, pageSize };
+    return { devices: views, total: matching.length, page, pageSize };
 }
 
 /** The distinct names that begin with the prefix; `sources` are device keys for type and device ids, else the names themselves. */
@@ -93,8 +92,4 @@ function viewOf(device: string, record: DeviceRecord, registration: Registration
         commands: record.commands,
         refusals: record.refusals,
     };
-}
-
-function compare(one: string, other: string): number {
-    return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -4,6 +4,7 @@ import { DeviceRecord } from "./device-record";
 import { type DevicePage, type DeviceQuery, type NameQuery, queryDevices, queryNames } from "./inventory-query";
 import type { Registration } from "./registration";
 import type { RegistrationState } from "./registration-types";
+import { SortedKeys } from "./sorted-keys";
 
 /** Where records outlive a restart: small texts by key. */
 export interface DeviceStore {
@@ -41,6 +42,8 @@ export class Inventory {
     readonly #maxDevices: number;
     /** In the order of the last minute in which each was active. */
     readonly #records = new Map<string, DeviceRecord>();
+    /** The same devices in an order of its own: records move when they are active, and a device would be seen twice or never while paging. */
+    readonly #sorted = new SortedKeys();
     readonly #eventIds = new BoundedNames(maxNames);
     readonly #commandIds = new BoundedNames(maxNames);
     #dirty: string[] = [];
@@ -59,6 +62,7 @@ export class Inventory {
             const record = DeviceRecord.decode(text);
             const seenSince = this.#records.get(device);
             if (seenSince) record.add(seenSince);
+            else this.#sorted.add(device);
             this.#records.set(device, record);
             if (record.isKnown) this.#registration.restoreKnown(device);
             else if (record.hold) this.#registration.restoreHeld(device, record.hold);
@@ -101,7 +105,7 @@ export class Inventory {
 
     /** One page of the devices that match, in a stable order, with what the registration says of each at this moment. */
     query(query: DeviceQuery = {}): DevicePage {
-        return queryDevices(this.#records, (device) => this.#registration.stateOf(device), query);
+        return queryDevices(this.#sorted.values, this.#records, (device) => this.#registration.stateOf(device), query);
     }
 
     /** Names that were seen, for completion while typing; at most 200, in alphabetical order. */
@@ -109,6 +113,16 @@ export class Inventory {
         if (query.of === "eventId") return queryNames(this.#eventIds.values, query);
         if (query.of === "commandId") return queryNames(this.#commandIds.values, query);
         return queryNames(this.#records.keys(), query);
+    }
+
+    /** Forgets a device; its next event is a first contact. False if it is not remembered, or its first contact is under way. */
+    forget(device: string): boolean {
+        if (!this.#records.has(device)) return false;
+        if (!this.#registration.forget(device) && this.#registration.stateOf(device).phase !== "new") return false;
+        this.#records.delete(device);
+        this.#sorted.remove(device);
+        this.#store.remove(kind, device);
+        return true;
     }
 
     /** Hands all counters that have changed to the store, and stops the timer. */
@@ -124,6 +138,7 @@ export class Inventory {
         if (present) return present;
         const record = new DeviceRecord(this.#clock.now());
         this.#records.set(device, record);
+        this.#sorted.add(device);
         if (this.#records.size > this.#maxDevices) this.#forgetSome();
         return record;
     }
@@ -165,6 +180,7 @@ export class Inventory {
             if (!isQuiet) continue;
             excess--;
             this.#records.delete(device);
+            this.#sorted.remove(device);
             this.#store.remove(kind, device);
             this.#registration.forget(device);
         }

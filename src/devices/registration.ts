@@ -200,6 +200,19 @@ export class Registration {
         this.#setDeadline(contact, Math.min(Math.max(leftMs, 0), this.#policy.longestMs));
     }
 
+    /** Ends the hold of a device now: what waits for it asks again. False if it was not held. */
+    release(device: string): boolean {
+        const contact = this.#table.contact(device);
+        const hold = contact?.state.hold;
+        if (!contact || !hold) return false;
+        contact.hold = { ...hold, until: Math.min(hold.until, this.#clock.now()) };
+        contact.stage = "idle";
+        this.#effects.stateChanged(device, contact.state);
+        this.#effects.wake(device);
+        this.#scheduler.serve();
+        return true;
+    }
+
     /** Forgets a device whose first contact is not under way: what is sent next is a first contact. False if it was not forgotten. */
     forget(device: string): boolean {
         const contact = this.#table.contact(device);

@@ -1,9 +1,7 @@
 import type { Inventory } from "../devices/inventory";
 import type { DeviceView } from "../devices/inventory-query";
+import type { ManagedPhase } from "../management/managed-devices";
 import { deviceKey } from "../protocol/identity";
-
-/** How device management sees a device; `dormant` = its lifetime ended without a renewal. */
-export type ManagementPhase = "waiting" | "managed" | "rejected" | "dormant";
 
 /** What devices can be picked by. `refused` = the platform refused something of it at least once. */
 export const deviceFilters = ["registered", "pending", "held", "refused", "managed", "dormant"] as const;
@@ -20,7 +18,7 @@ export interface DeviceListQuery {
 
 /** A device in the list. */
 export interface DeviceRow extends DeviceView {
-    readonly management?: ManagementPhase;
+    readonly management?: ManagedPhase;
 }
 
 /** A page of the list. */
@@ -35,7 +33,7 @@ export interface DeviceList {
 /** Lists devices with what the registration and device management know of them; search and filter happen here, not at the reader's. */
 export function listDevices(
     inventory: Inventory,
-    managementOf: (device: string) => ManagementPhase | undefined,
+    managementOf: (device: string) => ManagedPhase | undefined,
     { search, filter, page }: DeviceListQuery,
 ): DeviceList {
     const list = inventory.query({
@@ -54,7 +52,7 @@ function isPicked(
     filter: DeviceFilter,
     phase: DeviceView["registration"]["phase"],
     refusals: number,
-    management: () => ManagementPhase | undefined,
+    management: () => ManagedPhase | undefined,
 ): boolean {
     switch (filter) {
         case "registered":

@@ -120,6 +120,11 @@ export class GatewayManagement {
         else if (phase === "held") this.#sender.woken(device);
     }
 
+    /** The requests that came last, and where devices stand. */
+    get engine(): Pick<ManagementEngine, "history" | "phaseOf" | "forget"> {
+        return this.#engine;
+    }
+
     /** A device sends: if the platform knows it, it is kept managed from now on. Called for every event. */
     deviceUsed(device: string): void {
         if (this.#responders === 0 || this.#engine.hasSeen(device)) return;

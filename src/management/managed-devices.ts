@@ -25,6 +25,9 @@ export interface ManageLinks {
 
 type Phase = "waiting" | "managed" | "rejected" | "unmanaged";
 
+/** Where a device stands; `dormant` = its lifetime ended without a renewal. */
+export type ManagedPhase = "waiting" | "managed" | "rejected" | "dormant";
+
 interface Device {
     phase: Phase;
     isQueued: boolean;
@@ -132,6 +135,20 @@ export class ManagedDevices {
             device.lifetimeEndMs = undefined;
         }
         this.#links.changed();
+    }
+
+    /** Where a device stands; undefined = it is not managed. */
+    phaseOf(key: string): ManagedPhase | undefined {
+        const device = this.#devices.get(key);
+        if (!device || device.phase === "unmanaged") return undefined;
+        const { phase, lifetimeEndMs } = device;
+        if (phase === "waiting" && !this.#links.plan(parseDeviceKey(key))) return undefined;
+        return lifetimeEndMs !== undefined && lifetimeEndMs <= this.#clock.monotonicMs() ? "dormant" : phase;
+    }
+
+    /** Forgets a device: when it shows up again, it is managed anew. */
+    forget(key: string): void {
+        if (this.#devices.delete(key)) this.#links.changed();
     }
 
     /** The device was asked to restart: a renewal must not tell the platform that it has, unless its lifetime ends. */

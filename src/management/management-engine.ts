@@ -7,11 +7,12 @@ import { parseManagementTopic } from "../protocol/topic";
 import { FirmwareDevices } from "./firmware-devices";
 import { type FlowMessage, parseFlowMessage } from "./flow-message";
 import type { ManagementLink, ManagementStore } from "./link";
-import { ManagedDevices, type ManagePlan } from "./managed-devices";
+import { ManagedDevices, type ManagedPhase, type ManagePlan } from "./managed-devices";
 import { OwnRequests } from "./own-requests";
 import { type Pace, Pacer } from "./pacer";
 import { PlatformRequests } from "./platform-requests";
 import { RequestDispatcher } from "./request-dispatcher";
+import { RequestHistory } from "./request-history";
 import type { FlowOutcome, Responder, ResponderListener, ResponderOptions } from "./responder";
 import { CountReports, tally } from "./responder-counts";
 import { TargetTable } from "./target-table";
@@ -62,6 +63,8 @@ export class ManagementEngine {
     readonly #managed: ManagedDevices;
     readonly #dispatcher: RequestDispatcher;
     readonly #reports: CountReports;
+    /** The requests that came last. */
+    readonly history = new RequestHistory();
 
     constructor(parts: ManagementParts) {
         const { clock, link, pace = defaultPace, requestTimeoutMs = defaultRequestTimeoutMs } = parts;
@@ -70,11 +73,14 @@ export class ManagementEngine {
         this.#reports = new CountReports(clock, this.#responders, () =>
             tally(this.#managed, this.#requests, (device) => this.#owner(device)),
         );
-        this.#requests = new PlatformRequests(clock, link, () => this.#reports.changed());
+        this.#requests = new PlatformRequests(clock, link, this.history, () => this.#reports.changed());
         this.#own = new OwnRequests(clock, link, parts.createId, requestTimeoutMs);
         this.#firmware = new FirmwareDevices(clock, parts.store, new Pacer(clock, notifyPace), {
             send: (request, settle) => this.#own.send(request, settle),
             reported: (report, { answer, error }) => {
+                const { typeId, deviceId, step } = report;
+                const notified = { at: clock.now(), typeId, deviceId, action: `firmware/${step}`, from: "device" } as const;
+                this.history.ended(notified, { ...(answer && { answer }), ...(error && { error }) });
                 const listener = this.#owner(report)?.listener;
                 if (answer) listener?.firmwareAnswered(report, answer);
                 else if (error) listener?.raised(error, report);
@@ -145,6 +151,16 @@ export class ManagementEngine {
     /** Whether a device showed up before. */
     hasSeen(device: string): boolean {
         return this.#managed.has(device);
+    }
+
+    /** Where a device stands, by its key; undefined = it is not managed. */
+    phaseOf(device: string): ManagedPhase | undefined {
+        return this.#managed.phaseOf(device);
+    }
+
+    /** Forgets that a device showed up; firmware states stay, because only the device knows them. */
+    forget(device: string): void {
+        this.#managed.forget(device);
     }
 
     /** A device showed up, by its key; cheap for a known one. */

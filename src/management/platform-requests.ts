@@ -5,6 +5,7 @@ import { assertFits } from "../protocol/limits";
 import { encodeAnswer, type ManagementAnswer, type PlatformRequest, type RequestId } from "../protocol/management";
 import { managementTopic } from "../protocol/topic";
 import { isLinkLoss, type ManagementLink, notConnected } from "./link";
+import type { RequestHistory } from "./request-history";
 
 /** A request that a flow is working on. */
 export interface WaitingRequest {
@@ -13,6 +14,7 @@ export interface WaitingRequest {
 }
 
 interface Answered {
+    readonly key: string;
     readonly device: DeviceAddress;
     readonly payload: string;
     readonly isTimeout: boolean;
@@ -32,6 +34,7 @@ const maxAnsweredCharacters = 8_000_000;
 export class PlatformRequests {
     readonly #clock: Clock;
     readonly #link: ManagementLink;
+    readonly #history: RequestHistory;
     readonly #changed: () => void;
     readonly #waiting = new Map<string, WaitingRequest>();
     readonly #answered = new Map<string, Answered>();
@@ -40,9 +43,10 @@ export class PlatformRequests {
     #isLinkUp = false;
 
     /** @param changed called when a request begins or ends to wait for a flow */
-    constructor(clock: Clock, link: ManagementLink, changed: () => void) {
+    constructor(clock: Clock, link: ManagementLink, history: RequestHistory, changed: () => void) {
         this.#clock = clock;
         this.#link = link;
+        this.#history = history;
         this.#changed = changed;
     }
 
@@ -74,9 +78,25 @@ export class PlatformRequests {
         this.#unsent.clear();
     }
 
-    /** Whether the request was received before; if it was answered, the answer is sent again. */
-    isRepeated(device: DeviceAddress, reqId: RequestId): boolean {
-        const key = keyOf(device, reqId.value);
+    /**
+     * Takes note of a request. False if it was received before; if it was answered, the answer is sent again.
+     * @param action its name, where it could be read
+     */
+    begin(device: DeviceAddress, reqId: RequestId | undefined, action: string | undefined): boolean {
+        const key = reqId && keyOf(device, reqId.value);
+        if (key !== undefined && this.#isRepeated(key)) return false;
+        const { typeId, deviceId } = device;
+        this.#history.received(key, {
+            at: this.#clock.now(),
+            typeId,
+            deviceId,
+            from: "platform",
+            ...(action !== undefined && { action }),
+        });
+        return true;
+    }
+
+    #isRepeated(key: string): boolean {
         const answered = this.#answered.get(key);
         if (answered && !this.#unsent.has(answered)) this.#send(answered);
         return answered !== undefined || this.#waiting.has(key);
@@ -149,9 +169,10 @@ export class PlatformRequests {
         const key = keyOf(device, reqId.value);
         this.#waiting.get(key)?.timer.cancel();
         if (this.#waiting.delete(key)) this.#changed();
-        const answered: Answered = { device, payload, isTimeout, settle };
+        const answered: Answered = { key, device, payload, isTimeout, settle };
         this.#answered.set(key, answered);
         this.#answeredCharacters += key.length + payload.length;
+        this.#history.answered(key, answer);
         this.#forgetOldest();
         this.#send(answered);
     }
@@ -166,6 +187,7 @@ export class PlatformRequests {
                 this.#unsent.add(answered);
                 return;
             }
+            if (!error) this.#history.delivered(answered.key);
             const { settle } = answered;
             answered.settle = undefined;
             settle?.(error instanceof GatewayError ? error : undefined);

@@ -40,7 +40,7 @@ export class RequestDispatcher {
     received(request: PlatformRequest, arrival: Arrival): void {
         const { requests, firmware } = this.#parts;
         const { reqId } = request;
-        if (reqId && requests.isRepeated(request, reqId)) return;
+        if (!requests.begin(request, reqId, nameOf(request))) return;
         const match = this.#parts.responderOf(request);
         const refusal =
             match.kind === "one" ? immediateRefusal(request, match.owner.options, firmware, arrival.isReplayed) : noResponder(match);
@@ -65,7 +65,7 @@ export class RequestDispatcher {
 
     /** Something arrived that is no request that could be carried out. */
     refuse(device: DeviceAddress, reason: { reqId?: RequestId; rc: number; reason: string }, payload: Buffer): void {
-        if (reason.reqId && this.#parts.requests.isRepeated(device, reason.reqId)) return;
+        if (!this.#parts.requests.begin(device, reason.reqId, undefined)) return;
         this.#answerAtOnce(device, reason.reqId, { rc: reason.rc, message: reason.reason }, payload);
     }
 
@@ -130,4 +130,8 @@ export class RequestDispatcher {
 function noResponder({ kind }: TargetMatch<Responder>): ManagementAnswer {
     if (kind === "tie") return { rc: 500, message: "Several dm-responder nodes have this target." };
     return { rc: 501, message: "No dm-responder is set up for this device." };
+}
+
+function nameOf({ action, bundleId, actionId }: PlatformRequest): string {
+    return action === "custom" ? `${bundleId}/${actionId}` : action;
 }

@@ -156,6 +156,31 @@ describe("device inventory", () => {
         assert.equal(store.values.has("t/2"), false);
     });
 
+    it("forgets a device on request, also in the store, but none that is under way", () => {
+        const clock = new FakeClock();
+        const store = new MapStore();
+        let isFree = true;
+        const inventory = new Inventory({
+            clock,
+            store,
+            registration: {
+                stateOf: () => ({ phase: "contacting" }),
+                forget: () => isFree,
+                restoreKnown: () => undefined,
+                restoreHeld: () => undefined,
+            },
+        });
+        inventory.registrationChanged("t/a", { phase: "known" });
+        inventory.registrationChanged("t/b", { phase: "known" });
+        inventory.eventSeen("t/a", "e");
+        assert.equal(inventory.forget("t/a"), true);
+        assert.equal(inventory.forget("t/a"), false, "it is not remembered any more");
+        isFree = false;
+        assert.equal(inventory.forget("t/b"), false);
+        clock.advance(minute);
+        assert.deepEqual([...store.values.keys()], ["t/b"], "counters that were due do not bring it back");
+    });
+
     it("searches, filters by phase and pages by 200 in a stable order", () => {
         const { inventory, clock, change } = create();
         for (let index = 0; index < 450; index++) inventory.eventSeen(`pump/${String(index).padStart(3, "0")}`, "e");

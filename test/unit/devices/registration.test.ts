@@ -602,6 +602,30 @@ describe("registration: memory", () => {
         assert.deepEqual(bench.send("t/a", "t/b"), ["contact", "contact"]);
     });
 
+    it("ends a hold on request: what waits is the probe, and a new failure counts on", () => {
+        const bench = new RegistrationBench();
+        bench.send("t/a");
+        bench.acknowledge("t/a");
+        bench.refuse("t/a", 177);
+        bench.take({ wakes: true });
+        assert.equal(bench.send("t/a")[0], "wait");
+        assert.equal(bench.registration.release("t/a"), true);
+        assert.deepEqual(bench.take({ wakes: true }), ["state t/a held:refused", "wake t/a"]);
+        assert.equal(bench.registration.stateOf("t/a").hold?.until, bench.clock.now(), "nobody is told that it lasts longer");
+        assert.equal(bench.send("t/a")[0], "contact");
+        bench.acknowledge("t/a");
+        bench.refuse("t/a", 177);
+        assert.equal(bench.registration.stateOf("t/a").hold?.failures, 2);
+    });
+
+    it("has no hold to end of a device that is known, under way or never seen", () => {
+        const bench = new RegistrationBench();
+        bench.learn("t/known");
+        bench.send("t/flying");
+        for (const device of ["t/known", "t/flying", "t/none"]) assert.equal(bench.registration.release(device), false, device);
+        assert.deepEqual(bench.take({ wakes: true }), []);
+    });
+
     it("uses one timer whatever the number of devices, and none after it is closed", () => {
         const bench = new RegistrationBench({ registrationLimit: 128 });
         for (const device of devices(1000)) {

@@ -1,0 +1,92 @@
+import type { DeviceAddress } from "../protocol/identity";
+import type { ManagementAnswer } from "../protocol/management";
+
+/** A device management request, or a firmware step that was notified, as it is shown. */
+export interface RequestView extends DeviceAddress {
+    /** When it was received or sent (wall clock, milliseconds). */
+    readonly at: number;
+    /** As in `msg.dm.action`; a custom one as `bundle/action`, a firmware step as `firmware/step`. Absent = it could not be read. */
+    readonly action?: string;
+    /** `device`: the gateway told the platform something by itself. */
+    readonly from: "platform" | "device";
+    /** `waiting`: a flow is working on it. `unanswered`: the platform wants no answer. `failed`: the platform did not take it. */
+    readonly outcome: "waiting" | "answered" | "unanswered" | "failed";
+    /** The code of the answer. */
+    readonly rc?: number;
+    readonly message?: string;
+    /** Of an answer of ours: whether the platform has acknowledged it. */
+    readonly isDelivered?: boolean;
+}
+
+type Begun = Omit<RequestView, "outcome" | "rc" | "message" | "isDelivered">;
+
+const capacity = 50;
+const maxCharacters = 300;
+
+/** Remembers the requests of device management that came last, and what became of each. */
+export class RequestHistory {
+    /** By key, the oldest first. */
+    readonly #views = new Map<string, RequestView>();
+    #count = 0;
+    #unnamed = 0;
+
+    /** The oldest first. */
+    get items(): readonly RequestView[] {
+        return [...this.#views.values()];
+    }
+
+    /** Grows with every change. */
+    get count(): number {
+        return this.#count;
+    }
+
+    /** A request arrived that was not seen before; the key is that of its answer, absent when the platform wants none. */
+    received(key: string | undefined, request: Begun): void {
+        this.#put(key ?? this.#newKey(), { ...request, outcome: key === undefined ? "unanswered" : "waiting" });
+    }
+
+    /** The request was answered. */
+    answered(key: string, { rc, message }: ManagementAnswer): void {
+        this.#change(key, { outcome: "answered", rc, isDelivered: false, ...(message !== undefined && { message: cut(message) }) });
+    }
+
+    /** The platform acknowledged the answer. */
+    delivered(key: string): void {
+        if (this.#views.get(key)?.isDelivered === false) this.#change(key, { isDelivered: true });
+    }
+
+    /** Something that was sent without being asked for came to an end. */
+    ended(sent: Begun, { answer, error }: { answer?: ManagementAnswer; error?: Error }): void {
+        const message = error?.message ?? answer?.message;
+        this.#put(this.#newKey(), {
+            ...sent,
+            outcome: error ? "failed" : "answered",
+            ...(answer && { rc: answer.rc }),
+            ...(message !== undefined && { message: cut(message) }),
+        });
+    }
+
+    #newKey(): string {
+        this.#unnamed += 1;
+        return String(this.#unnamed);
+    }
+
+    #put(key: string, view: RequestView): void {
+        this.#count += 1;
+        this.#views.delete(key);
+        this.#views.set(key, view.action === undefined ? view : { ...view, action: cut(view.action) });
+        const [oldest] = this.#views.keys();
+        if (this.#views.size > capacity && oldest !== undefined) this.#views.delete(oldest);
+    }
+
+    #change(key: string, change: Partial<RequestView>): void {
+        const view = this.#views.get(key);
+        if (!view) return;
+        this.#count += 1;
+        this.#views.set(key, { ...view, ...change });
+    }
+}
+
+function cut(text: string): string {
+    return text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
+}
