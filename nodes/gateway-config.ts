@@ -8,6 +8,7 @@ import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
 import { GatewayHost } from "../src/node-red/gateway-host";
 import { onClose } from "../src/node-red/handlers";
 import { registerMonitorRoutes } from "../src/node-red/monitor-routes";
+import { registerPanelRoutes } from "../src/node-red/panel-routes";
 
 /** `gateway-config`: the identity and the connection of one gateway, shared by all nodes that choose it. */
 export default function register(RED: NodeAPI): void {
@@ -24,6 +25,7 @@ export default function register(RED: NodeAPI): void {
 
     registerAdminRoutes(RED, (id) => hosts.get(id));
     registerMonitorRoutes(RED, hosts);
+    registerPanelRoutes(RED, hosts);
 
     defineType<GatewayConfigNode>(
         RED,

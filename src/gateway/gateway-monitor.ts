@@ -1,8 +1,10 @@
 import type { Clock } from "../clock";
 import type { Inventory } from "../devices/inventory";
+import type { RequestView } from "../management/request-history";
 import type { OutboxCounters } from "../outbox/outbox-counters";
 import { type DeviceList, type DeviceListQuery, listDevices } from "./device-listing";
 import { GatewayHistory, type HistorySample } from "./gateway-history";
+import type { GatewayManagement } from "./gateway-management";
 import type { GatewayOptions } from "./gateway-options";
 import { type GatewayOverview, gatewayOverview } from "./gateway-overview";
 import type { GatewayReports, PastProblem } from "./gateway-reports";
@@ -19,8 +21,15 @@ export interface MonitorParts {
     readonly reports: GatewayReports;
     readonly statistics: GatewayStatistics;
     readonly inventory: Inventory;
+    readonly management: GatewayManagement;
     state(): GatewayState;
     counters(): OutboxCounters;
+}
+
+/** Numbers that change when something is added to a list. */
+export interface ListVersions {
+    readonly notifications: number;
+    readonly requests: number;
 }
 
 const recentCount = 50;
@@ -49,6 +58,7 @@ export class GatewayMonitor {
             options,
             state: this.#parts.state(),
             since: statistics.since,
+            changedAt: statistics.changedAt,
             counters,
             totals: statistics.totals(counters.acknowledged),
             rememberedDevices: inventory.size,
@@ -70,9 +80,20 @@ export class GatewayMonitor {
         return this.#notifications.items;
     }
 
+    /** The device management requests that came last, with their outcome. */
+    get recentRequests(): readonly RequestView[] {
+        return this.#parts.management.engine.history.items;
+    }
+
+    /** Numbers that change with each of the lists. */
+    get listVersions(): ListVersions {
+        return { notifications: this.#notifications.count, requests: this.#parts.management.engine.history.count };
+    }
+
     /** A page of the devices behind the gateway. */
     devices(query: DeviceListQuery): DeviceList {
-        return listDevices(this.#parts.inventory, () => undefined, query);
+        const { inventory, management } = this.#parts;
+        return listDevices(inventory, (device) => management.engine.phaseOf(device), query);
     }
 
     /** The platform sent a notification. */

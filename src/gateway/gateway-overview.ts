@@ -23,6 +23,8 @@ export interface GatewayOverview {
         readonly since: string;
         readonly reason?: Problem;
         readonly retryInMs?: number;
+        /** When the next attempt comes. */
+        readonly retryAt?: string;
     };
     readonly outbox: {
         readonly kind: OutboxKind;
@@ -52,13 +54,23 @@ export interface OverviewSources {
     readonly options: GatewayOptions;
     readonly state: GatewayState;
     readonly since: number;
+    /** When the connection changed last. */
+    readonly changedAt: number;
     readonly counters: OutboxCounters;
     readonly totals: GatewayTotals;
     readonly rememberedDevices: number;
 }
 
 /** Puts an overview together. */
-export function gatewayOverview({ options, state, since, counters, totals, rememberedDevices }: OverviewSources): GatewayOverview {
+export function gatewayOverview({
+    options,
+    state,
+    since,
+    changedAt,
+    counters,
+    totals,
+    rememberedDevices,
+}: OverviewSources): GatewayOverview {
     const { connection, drain, storeProblem } = state;
     return {
         clientId: mqttClientId(options.identity),
@@ -68,7 +80,10 @@ export function gatewayOverview({ options, state, since, counters, totals, remem
             phase: connection.phase,
             since: new Date(since).toISOString(),
             ...("reason" in connection && connection.reason && { reason: connection.reason }),
-            ...(connection.phase === "waiting" && { retryInMs: connection.retryInMs }),
+            ...(connection.phase === "waiting" && {
+                retryInMs: connection.retryInMs,
+                retryAt: new Date(changedAt + connection.retryInMs).toISOString(),
+            }),
         },
         outbox: {
             kind: state.outbox,

@@ -43,10 +43,12 @@ export class GatewayStatistics {
     #notificationsReceived = 0;
     #phase: ConnectionState["phase"] = "closed";
     #since: number;
+    #changedAt: number;
 
     constructor(clock: Clock) {
         this.#clock = clock;
         this.#since = clock.now();
+        this.#changedAt = this.#since;
     }
 
     /** An event was taken from a flow. */
@@ -76,7 +78,8 @@ export class GatewayStatistics {
     connectionChanged(state: ConnectionState): void {
         const before = this.#phase;
         this.#phase = state.phase;
-        if ((before === "online") !== (state.phase === "online")) this.#since = this.#clock.now();
+        this.#changedAt = this.#clock.now();
+        if ((before === "online") !== (state.phase === "online")) this.#since = this.#changedAt;
         if (state.phase !== "connecting" || before === "connecting" || !state.reason) return;
         increase(this.#reconnects, reconnectReasons[state.reason.code] ?? "other");
     }
@@ -84,6 +87,11 @@ export class GatewayStatistics {
     /** Since when the gateway is online, or is not (wall clock, milliseconds). */
     get since(): number {
         return this.#since;
+    }
+
+    /** When the connection changed last (wall clock, milliseconds). */
+    get changedAt(): number {
+        return this.#changedAt;
     }
 
     /** All counts until now; `delivered` is how many events have left the outbox because they arrived. */

@@ -11,6 +11,7 @@ import { eventTopic } from "../protocol/topic";
 import { EventDelivery } from "./event-delivery";
 import type { EventRequest, Settlement } from "./event-request";
 import { FilterSync, maximoFilterLimit } from "./filter-sync";
+import { GatewayActions } from "./gateway-actions";
 import { GatewayManagement, type GatewayResponder } from "./gateway-management";
 import { GatewayMonitor } from "./gateway-monitor";
 import { connectionOptions, type GatewayParts } from "./gateway-parts";
@@ -23,6 +24,7 @@ import type { CommandSelection } from "./inbound";
 import { LinkLifecycle } from "./link-lifecycle";
 import { type CommandListener, Reception } from "./reception";
 import type { ReceivedNotification } from "./refusals";
+import { SimulatorControl } from "./simulator-control";
 import { SimulatorShare } from "./simulator-share";
 import type { Subscription } from "./subscription";
 
@@ -46,6 +48,10 @@ export class Gateway implements PooledGateway {
     readonly #simulator: SimulatorShare | undefined;
     /** What an operator sees. */
     readonly monitor: GatewayMonitor;
+    /** What an operator can do. */
+    readonly actions: GatewayActions;
+    /** The platform's side, for a gateway on the built-in simulator. */
+    readonly simulatorControl: SimulatorControl | undefined;
     #isClosed = false;
 
     constructor({ options, token, tls, userDir, clock }: GatewayParts) {
@@ -119,9 +125,19 @@ export class Gateway implements PooledGateway {
             reports: this.#reports,
             statistics: this.#statistics,
             inventory: this.inventory,
+            management: this.#management,
             state: () => this.state,
             counters: () => this.#delivery.outbox.counters,
         });
+        this.actions = new GatewayActions({
+            connection: this.#connection,
+            registration: this.#delivery.registration,
+            inventory: this.inventory,
+            management: this.#management,
+            reports: this.#reports,
+            purge: (device) => this.#delivery.purge(device),
+        });
+        this.simulatorControl = this.#simulator && new SimulatorControl(options.identity, () => this.#simulator?.simulator);
     }
 
     /** What can be said of the gateway right now. */
@@ -132,15 +148,6 @@ export class Gateway implements PooledGateway {
     /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
     get onlineSince(): number | undefined {
         return this.#link.onlineSince;
-    }
-
-    /**
-     * An operator's action: drops every event of the device (`typeId/deviceId`) that waits in the outbox, in memory and on disk, but not
-     * what is in flight. Each sender is told `GW_EXPIRED`. Resolves with the number of events; rejects with `GW_STORE` when the file
-     * cannot be read.
-     */
-    purgeDevice(device: string): Promise<number> {
-        return this.#delivery.purge(device);
     }
 
     /** Adds a listener to states, errors and log lines; returns what takes it out again. */

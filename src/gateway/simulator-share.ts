@@ -1,4 +1,5 @@
 import type { SimulatorLease } from "../simulator/shared";
+import type { Simulator } from "../simulator/simulator";
 
 /** A gateway's share in the built-in simulator. The simulator's code is loaded only by the first gateway that opens a share. */
 export class SimulatorShare {
@@ -8,6 +9,11 @@ export class SimulatorShare {
 
     constructor(port: number) {
         this.#port = port;
+    }
+
+    /** The simulator, while it runs. */
+    get simulator(): Simulator | undefined {
+        return this.#isClosed ? undefined : this.#lease?.simulator;
     }
 
     /** Starts the simulator, or joins the one that runs on this port. Rejects when the port is taken by something else. */

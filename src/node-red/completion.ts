@@ -11,6 +11,8 @@ export type Done = (error?: Error) => void;
  */
 export class Completion {
     #done: Done | undefined;
+    /** When the handling began, where Node-RED's metrics are switched on (`logging.*.metrics`). */
+    readonly #startedMs: number | undefined;
 
     constructor(
         private readonly RED: NodeAPI,
@@ -20,12 +22,14 @@ export class Completion {
         private readonly status?: StatusReporter,
     ) {
         this.#done = done;
+        if (node.metric()) this.#startedMs = performance.now();
     }
 
     /** Completes the message: Complete nodes fire. */
     done(): void {
         const done = this.#take();
         if (!done) return;
+        this.#measure("complete");
         try {
             done();
         } catch (thrown) {
@@ -38,10 +42,16 @@ export class Completion {
     failed(error: GatewayError): void {
         const done = this.#take();
         if (!done) return;
+        this.#measure("failed");
         this.status?.failed(error);
         // Node-RED clones the message for Catch nodes; one that cannot be cloned would end the process.
         if (isCloneable(this.RED, this.message)) done(error);
         else this.node.error(error, outline(this.message));
+    }
+
+    /** The milliseconds until the end, as `node.<type>.complete` or `.failed` among Node-RED's metrics. */
+    #measure(event: string): void {
+        if (this.#startedMs !== undefined) this.node.metric(event, outline(this.message), performance.now() - this.#startedMs);
     }
 
     #take(): Done | undefined {

@@ -15,6 +15,7 @@ export interface DiagnosticsBundle {
         readonly settings: unknown;
         readonly problems: unknown;
         readonly notifications: unknown;
+        readonly requests: unknown;
     })[];
     /** The last lines that this package wrote to Node-RED's log, the oldest first. */
     readonly log: readonly LogLine[];
@@ -36,6 +37,7 @@ export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, lo
             settings: host.settings instanceof GatewayError ? host.settings.message : { ...host.settings, hasToken: host.token !== "" },
             problems: host.running?.monitor.recentProblems ?? [],
             notifications: host.running?.monitor.recentNotifications ?? [],
+            requests: host.running?.monitor.recentRequests ?? [],
         })),
         log,
     };

@@ -70,6 +70,13 @@ export class Faults {
         return [...this.#active].map(({ fault, left }) => (Number.isFinite(left) ? { ...fault, times: left } : fault));
     }
 
+    /** Switches off the faults for which `fits` says so; returns how many. */
+    remove(fits: (fault: Fault) => boolean): number {
+        const removed = [...this.#active].filter(({ fault }) => fits(fault));
+        for (const active of removed) this.#active.delete(active);
+        return removed.length;
+    }
+
     /** Switches every fault off. */
     clear(): void {
         this.#active.clear();

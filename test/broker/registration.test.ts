@@ -96,9 +96,14 @@ describe("registration over MQTT", () => {
         await start();
         const held = [1, 2, 3].map((payload) => gateway.publish("deny1", payload));
         await reaches("deny1", "held");
-        assert.equal(await gateway.gateway.purgeDevice("t/deny1"), 3);
+        const { actions } = gateway.gateway;
+        assert.deepEqual(await actions.purge({ typeId: "t", deviceId: "deny1" }), {
+            isDone: true,
+            key: "purged",
+            parameters: { count: 3 },
+        });
         for (const message of held) assert.equal(await gateway.outcome(message), "GW_EXPIRED");
-        assert.equal(await gateway.gateway.purgeDevice("t/other"), 0);
+        assert.deepEqual(await actions.purge({ typeId: "t", deviceId: "other" }), { isDone: false, key: "nothingToPurge" });
         assert.equal(await gateway.outcome(gateway.publish("d1", 4)), "done");
         const { events, heldBytes, droppedTotal } = gateway.gateway.monitor.overview.outbox;
         assert.deepEqual({ events, heldBytes, droppedTotal }, { events: 0, heldBytes: 0, droppedTotal: 3 });

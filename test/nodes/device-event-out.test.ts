@@ -217,4 +217,19 @@ describe("device-event-out", () => {
         const values = events().map(({ payload }) => Number(payload));
         assert.deepEqual([...new Set(values)], [0, 1, 2, 3, 4, 5]);
     });
+
+    it("adds the time each message took to Node-RED's metrics, where they are switched on", async () => {
+        const { completed, caught } = await start();
+        const measured: unknown[][] = [];
+        const metric = (...metrics: unknown[]) => metrics.length === 0 || measured.push(metrics) > 0;
+        Object.assign(node("event"), { metric });
+        node("event").receive({ _msgid: "m1", typeId: "pump", deviceId: "p1", payload: 1 });
+        node("event").receive({ _msgid: "m2", typeId: "pump", payload: 1 });
+        await Promise.all([completed.next(), caught.next()]);
+        const told = measured.filter(([event]) => event === "complete" || event === "failed");
+        assert.deepEqual(told.map(([event, message, value]) => [event, message, typeof value]).sort(), [
+            ["complete", { _msgid: "m1" }, "number"],
+            ["failed", { _msgid: "m2" }, "number"],
+        ]);
+    });
 });

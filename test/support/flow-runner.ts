@@ -27,7 +27,8 @@ function registerTls(RED: NodeAPI): void {
     require(require.resolve("@node-red/nodes/core/network/05-tls.js", from))(RED);
 }
 
-const registrations = [
+/** What registers the types of the package, and those of Node-RED that it uses. */
+export const registrations = [
     registerTls,
     allowManyRegistrations,
     registerGateway,

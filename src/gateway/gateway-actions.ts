@@ -1,0 +1,74 @@
+import type { ConnectionReason } from "../connection/connect-error";
+import type { GatewayConnection } from "../connection/gateway-connection";
+import type { Inventory } from "../devices/inventory";
+import type { Registration } from "../devices/registration";
+import { type DeviceAddress, deviceKey } from "../protocol/identity";
+import { type ActionOutcome, done, notDone } from "./action-outcome";
+import type { GatewayManagement } from "./gateway-management";
+import type { GatewayReports } from "./gateway-reports";
+
+/** What an operator's actions work on. */
+export interface ActionParts {
+    readonly connection: GatewayConnection;
+    readonly registration: Registration;
+    readonly inventory: Inventory;
+    readonly management: GatewayManagement;
+    readonly reports: GatewayReports;
+    /** Drops what waits for a device in the outbox; resolves with the number of events. */
+    purge(device: string): Promise<number>;
+}
+
+const byOperator: ConnectionReason = {
+    code: "GW_NETWORK",
+    text: "An operator asked for it; the connection is opened anew.",
+};
+
+/** What an operator can do to a gateway. Each action says truthfully what came of it, and leaves a line in the log. */
+export class GatewayActions {
+    readonly #parts: ActionParts;
+
+    constructor(parts: ActionParts) {
+        this.#parts = parts;
+    }
+
+    /** Opens the connection anew, or makes the next attempt now. */
+    reconnect(): ActionOutcome {
+        const { connection, reports } = this.#parts;
+        const { phase } = connection.state;
+        if (phase === "closed") return notDone("notOpen");
+        reports.log("The connection is opened anew because an operator asked for it.");
+        connection.reconnect(byOperator);
+        return done(phase === "online" ? "reconnecting" : "tryingNow");
+    }
+
+    /** Ends the hold of a device, so that what waits for it is tried now. */
+    release(address: DeviceAddress): ActionOutcome {
+        const { registration, reports } = this.#parts;
+        const device = deviceKey(address);
+        if (!registration.release(device)) return notDone("notHeld");
+        reports.log(`The hold of ${device} was ended by an operator.`);
+        reports.countsChanged();
+        return done("released");
+    }
+
+    /**
+     * Drops every event of a device that waits in the outbox, in memory and on disk, but not what is in flight. Each sender is told
+     * `GW_EXPIRED`. Rejects with `GW_STORE` when the file cannot be read.
+     */
+    async purge(address: DeviceAddress): Promise<ActionOutcome> {
+        const count = await this.#parts.purge(deviceKey(address));
+        return count > 0 ? done("purged", { count }) : notDone("nothingToPurge");
+    }
+
+    /** Forgets what is remembered of a device: its next event is a first contact. */
+    forget(address: DeviceAddress): ActionOutcome {
+        const { registration, inventory, management, reports } = this.#parts;
+        const device = deviceKey(address);
+        const { phase } = registration.stateOf(device);
+        if (!inventory.forget(device)) return notDone(phase === "contacting" || phase === "unanswered" ? "underWay" : "cannotForget");
+        management.engine.forget(device);
+        reports.log(`${device} was forgotten because an operator asked for it.`);
+        reports.countsChanged();
+        return done("forgotten");
+    }
+}

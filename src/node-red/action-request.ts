@@ -1,0 +1,66 @@
+import { GatewayError } from "../errors";
+import type { ActionOutcome } from "../gateway/action-outcome";
+import type { Gateway } from "../gateway/gateway";
+import { choiceOption } from "../gateway/option-parsing";
+import { troubleKinds } from "../gateway/simulator-control";
+import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
+import { maxPayloadBytes } from "../protocol/limits";
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** Carries an action out. It may throw or reject with what is wrong with the request or with the gateway. */
+type Action = (gateway: Gateway, body: Body) => ActionOutcome | Promise<ActionOutcome>;
+
+/** The actions by their names in the address; those of the simulator are refused for other platforms. */
+const actions: Readonly<Record<string, Action>> = {
+    reconnect: (gateway) => gateway.actions.reconnect(),
+    release: (gateway, body) => gateway.actions.release(device(body)),
+    purge: (gateway, body) => gateway.actions.purge(device(body)),
+    forget: (gateway, body) => gateway.actions.forget(device(body)),
+    "simulator-command": (gateway, body) =>
+        simulatorOf(gateway).command({
+            ...device(body),
+            commandId: parseLevel(body.commandId, "commandId"),
+            format: parseLevel(body.format, "format"),
+            payload: text(body, "payload", maxPayloadBytes),
+        }),
+    "simulator-request": (gateway, body) =>
+        simulatorOf(gateway).request({
+            ...device(body),
+            action: choiceOption(body, "action", requestActions, ""),
+            parameters: firmwareParameters(body),
+        }),
+    "simulator-trouble": (gateway, body) =>
+        simulatorOf(gateway).trouble(device(body), body.kind === "none" ? undefined : choiceOption(body, "kind", troubleKinds, "refuse")),
+    "simulator-link": (gateway, body) => simulatorOf(gateway).link(body.down === true),
+};
+
+const requestActions = ["device/reboot", "device/factoryReset", "firmware/download", "firmware/update"] as const;
+const maxParameterCharacters = 1_000;
+
+/** The action of that name, or undefined. */
+export function findAction(name: string): Action | undefined {
+    return Object.hasOwn(actions, name) ? actions[name] : undefined;
+}
+
+function device({ typeId, deviceId }: Body): DeviceAddress {
+    return { typeId: parseTypeId(typeId), deviceId: parseDeviceId(deviceId) };
+}
+
+function simulatorOf({ simulatorControl }: Gateway) {
+    if (simulatorControl) return simulatorControl;
+    throw new GatewayError("GW_CONFIG", "The gateway is not on the built-in simulator; the platform's side can be played only there.");
+}
+
+function firmwareParameters(body: Body): { name: string; value: string }[] {
+    return ["version", "uri"].flatMap((name) => {
+        const value = body[name] === undefined ? "" : text(body, name, maxParameterCharacters);
+        return value === "" ? [] : [{ name, value }];
+    });
+}
+
+function text(body: Body, name: string, maxBytes: number): string {
+    const value = body[name];
+    if (typeof value === "string" && Buffer.byteLength(value) <= maxBytes) return value;
+    throw new GatewayError("GW_INVALID_PAYLOAD", `${name} must be text of at most ${maxBytes} bytes.`);
+}

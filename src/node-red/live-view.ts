@@ -1,0 +1,68 @@
+import type { Clock, Timer } from "../clock";
+
+/** What a live view works with. */
+export interface LiveViewParts {
+    readonly clock: Clock;
+    /** What is to be seen of a subject at this moment; undefined = there is no such subject any more. */
+    read(subject: string): object | undefined;
+    /** Brings it to whoever listens. */
+    publish(subject: string, view: object): void;
+}
+
+interface Watch {
+    /** Monotonic milliseconds. */
+    untilMs: number;
+    told: string;
+}
+
+/** How long a watch lasts without being renewed. */
+export const watchMs = 15_000;
+const tickMs = 1_000;
+
+/**
+ * Publishes what people look at: a change at most once a second, and nothing when nobody looks. Somebody looks for 15 s after each
+ * `watch`, so whoever closes a page, loses the network or falls asleep needs not say so.
+ */
+export class LiveView {
+    readonly #parts: LiveViewParts;
+    readonly #watches = new Map<string, Watch>();
+    #timer: Timer | undefined;
+
+    constructor(parts: LiveViewParts) {
+        this.#parts = parts;
+    }
+
+    /** Somebody looks at a subject from now on. Returns what is to be seen; undefined = there is no such subject. */
+    watch(subject: string): object | undefined {
+        const view = this.#parts.read(subject);
+        if (!view) return undefined;
+        const untilMs = this.#parts.clock.monotonicMs() + watchMs;
+        const watch = this.#watches.get(subject);
+        if (watch) watch.untilMs = untilMs;
+        else this.#watches.set(subject, { untilMs, told: JSON.stringify(view) });
+        this.#timer ??= this.#parts.clock.setTimer(tickMs, () => this.#tick());
+        return view;
+    }
+
+    /** How many subjects are watched. */
+    get size(): number {
+        return this.#watches.size;
+    }
+
+    #tick(): void {
+        const nowMs = this.#parts.clock.monotonicMs();
+        for (const [subject, watch] of this.#watches) {
+            const view = watch.untilMs > nowMs ? this.#parts.read(subject) : undefined;
+            if (view) this.#tell(subject, watch, view);
+            else this.#watches.delete(subject);
+        }
+        this.#timer = this.#watches.size > 0 ? this.#parts.clock.setTimer(tickMs, () => this.#tick()) : undefined;
+    }
+
+    #tell(subject: string, watch: Watch, view: object): void {
+        const text = JSON.stringify(view);
+        if (text === watch.told) return;
+        watch.told = text;
+        this.#parts.publish(subject, view);
+    }
+}

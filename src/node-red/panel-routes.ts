@@ -1,0 +1,98 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { NodeAPI } from "node-red";
+import { systemClock } from "../clock";
+import { describeThrown, GatewayError } from "../errors";
+import { findAction } from "./action-request";
+import type { GatewayHost } from "./gateway-host";
+import { LiveView } from "./live-view";
+import { panelView } from "./panel-view";
+
+/** A command's payload may have 131072 bytes, each of which JSON may write as six. */
+const maxBodyBytes = 1_000_000;
+
+/**
+ * What the panel in the editor's sidebar needs beside what a monitoring system can read:
+ *
+ * - `POST gateway-config/:id/watch`: answers with the gateway's state, and has its changes published for the next 15 s on the
+ *   editor's own channel, as `wiotp-gateway/:id`
+ * - `GET gateway-config/:id/requests`: the last device management requests
+ * - `GET wiotp-gateway/uplot.js` and `.css`: the chart library that is installed with this package
+ * - `POST gateway-config/:id/actions/:action`: carries an action out, with `gateway-config.write`
+ */
+export function registerPanelRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, GatewayHost>): void {
+    const mayRead = RED.auth.needsPermission("gateway-config.read");
+    const mayWrite = RED.auth.needsPermission("gateway-config.write");
+    const live = new LiveView({
+        clock: systemClock,
+        read: (id) => {
+            const host = hosts.get(id);
+            return host && panelView(host);
+        },
+        publish: (id, view) => RED.comms.publish(`wiotp-gateway/${id}`, stamped(view), false),
+    });
+
+    RED.httpAdmin.post("/gateway-config/:id/watch", mayRead, (request, response) => {
+        const view = live.watch(String(request.params.id));
+        if (view) response.json(stamped(view));
+        else response.status(404).json({ error: "not deployed" });
+    });
+
+    RED.httpAdmin.get("/gateway-config/:id/requests", mayRead, (request, response) => {
+        const gateway = hosts.get(String(request.params.id))?.running;
+        if (gateway) response.json(gateway.monitor.recentRequests);
+        else response.status(404).json({ error: "not running" });
+    });
+
+    for (const [name, type, read] of chartFiles) {
+        RED.httpAdmin.get(`/wiotp-gateway/${name}`, mayRead, (_request, response) => {
+            response.set("Content-Type", type).set("Cache-Control", "private, max-age=3600").send(read());
+        });
+    }
+
+    RED.httpAdmin.post("/gateway-config/:id/actions/:action", mayWrite, (request, response) => {
+        const action = findAction(String(request.params.action));
+        const gateway = hosts.get(String(request.params.id))?.running;
+        if (!action || !gateway) {
+            response.status(404).json({ error: action ? "not running" : "no such action" });
+            return;
+        }
+        if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) {
+            response.status(413).json({ error: `the request must not be longer than ${maxBodyBytes} bytes` });
+            return;
+        }
+        Promise.resolve()
+            .then(() => action(gateway, record(request.body)))
+            .then((outcome) => response.json(outcome))
+            .catch((thrown: unknown) => response.status(statusOf(thrown)).json({ error: describeThrown(thrown) }));
+    });
+}
+
+const chartFiles = [
+    ["uplot.js", "text/javascript; charset=utf-8", () => intoNamespace(readChartFile("uPlot.iife.min.js"))],
+    ["uplot.css", "text/css; charset=utf-8", () => readChartFile("uPlot.min.css")],
+] as const;
+
+function readChartFile(name: string): string {
+    // Found as Node.js finds it, wherever npm has put the dependency.
+    return readFileSync(path.join(path.dirname(require.resolve("uplot/package.json")), "dist", name), "utf8");
+}
+
+/** The library declares a global variable; in the editor's page only the panel's own name is taken. */
+function intoNamespace(script: string): string {
+    return `globalThis.wiotpPanel.uPlot = (() => {\n${script}\nreturn uPlot;\n})();\n`;
+}
+
+/** With the time at this machine, as a browser's clock may be wrong. */
+function stamped(view: object): object {
+    return { ...view, at: systemClock.now() };
+}
+
+/** What is wrong with the request is told apart from what is wrong here. */
+function statusOf(thrown: unknown): number {
+    return thrown instanceof GatewayError && thrown.code !== "GW_STORE" ? 400 : 500;
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,20 @@
+import type { ListVersions } from "../gateway/gateway-monitor";
+import type { SimulatorView } from "../gateway/simulator-control";
+import type { GatewayHost } from "./gateway-host";
+import type { GatewayEntry } from "./gateway-listing";
+import { gatewayEntry } from "./gateway-listing";
+
+/** What the panel shows of one gateway, beside lists that it asks for. Contains no secret. */
+export interface PanelView extends GatewayEntry {
+    /** Numbers that change with the lists of notifications and requests. */
+    readonly lists?: ListVersions;
+    /** Present on the built-in simulator. */
+    readonly simulator?: SimulatorView;
+}
+
+/** What the panel shows of a gateway at this moment. */
+export function panelView(host: GatewayHost): PanelView {
+    const { running } = host;
+    const simulator = running?.simulatorControl?.view;
+    return { ...gatewayEntry(host), ...(running && { lists: running.monitor.listVersions }), ...(simulator && { simulator }) };
+}
