@@ -1,7 +1,6 @@
 import type { NodeMessage } from "node-red";
 import { type GatewayError, toGatewayError } from "../errors";
 import type { CommandSelection, ReceivedCommand } from "../gateway/inbound";
-
 import { choiceOption, textOption } from "../gateway/option-parsing";
 import { type CommandDatatype, commandDatatypes, decodeCommandPayload } from "../protocol/command-payload";
 import { parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
@@ -44,7 +43,7 @@ export function commandMessage(command: ReceivedCommand, datatype: CommandDataty
         message.payload = decodeCommandPayload(command.payload, format, datatype);
         return { message };
     } catch (thrown) {
-        message.payload = command.payload;
+        message.payload = Buffer.from(command.payload);
         return { message, error: toGatewayError(thrown, "GW_BAD_COMMAND") };
     }
 }

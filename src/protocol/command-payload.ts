@@ -12,7 +12,8 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * The payload of a command as a flow wants it. `auto`: json is parsed; text, txt, csv and xml become strings; bin stays a
- * Buffer; any other format is a string when it is valid UTF-8, else a Buffer.
+ * Buffer; any other format is a string when it is valid UTF-8, else a Buffer. Each call makes a value of its own, so that no flow
+ * changes another's.
  * @throws GW_BAD_COMMAND when the bytes are not what the datatype promises
  */
 export function decodeCommandPayload(bytes: Buffer, format: string, datatype: CommandDatatype): unknown {
@@ -22,9 +23,9 @@ export function decodeCommandPayload(bytes: Buffer, format: string, datatype: Co
         case "utf8":
             return parseUtf8(bytes, format);
         case "buffer":
-            return bytes;
+            return Buffer.from(bytes);
         default:
-            return isUtf8(bytes) ? bytes.toString() : bytes;
+            return isUtf8(bytes) ? bytes.toString() : Buffer.from(bytes);
     }
 }
 

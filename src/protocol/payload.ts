@@ -18,7 +18,8 @@ export interface EncodeOptions {
  *
  * `json`: objects, arrays, numbers, booleans and null are encoded; a string that already is a JSON object or array goes
  * unchanged; any other string becomes a JSON string; a Buffer goes as it is. `text`: string, number or boolean.
- * `bin`: Buffer, or a string as UTF-8. Any other format: string, Buffer or number.
+ * `bin`: Buffer, or a string as UTF-8. Any other format: string, Buffer or number. The bytes of a Buffer are copied: the flow may
+ * change its own while the event waits.
  * @throws GW_INVALID_PAYLOAD for anything else, also for what JSON cannot express (a circular object, BigInt, a getter that throws)
  */
 export function encodePayload(payload: unknown, format: string, options: EncodeOptions = {}): EncodedPayload {
@@ -30,10 +31,12 @@ export function encodePayload(payload: unknown, format: string, options: EncodeO
             if (typeof payload === "number" || typeof payload === "boolean") return String(payload);
             throw unsuitable(payload, format, "a string, number or boolean");
         case "bin":
-            if (typeof payload === "string" || Buffer.isBuffer(payload)) return payload;
+            if (typeof payload === "string") return payload;
+            if (Buffer.isBuffer(payload)) return Buffer.from(payload);
             throw unsuitable(payload, format, "a Buffer or a string");
         default:
-            if (typeof payload === "string" || Buffer.isBuffer(payload)) return payload;
+            if (typeof payload === "string") return payload;
+            if (Buffer.isBuffer(payload)) return Buffer.from(payload);
             if (typeof payload === "number") return String(payload);
             throw unsuitable(payload, format, "a string, a Buffer or a number");
     }
@@ -45,7 +48,7 @@ export function payloadBytes(payload: EncodedPayload): number {
 }
 
 function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
-    if (Buffer.isBuffer(payload)) return payload;
+    if (Buffer.isBuffer(payload)) return Buffer.from(payload);
     const parsed = typeof payload === "string" ? parseObjectOrArray(payload) : undefined;
     if (parsed !== undefined && typeof payload === "string") return decorateText(payload, parsed, options);
     let text: string | undefined;

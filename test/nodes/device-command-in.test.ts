@@ -63,6 +63,16 @@ describe("device-command-in", () => {
         assert.equal(commands.messages.length, 2);
     });
 
+    it("gives each node bytes of its own, so that a flow that changes them changes no other flow's", async () => {
+        const commands = await start({ id: "one", datatype: "buffer" }, { id: "two", datatype: "buffer" });
+        send(commandTopic("pump", "p1"), "abc");
+        await commands.count(2);
+        const [first, second] = commands.messages.map(({ payload }) => payload);
+        assert.ok(Buffer.isBuffer(first) && Buffer.isBuffer(second));
+        first.fill(0);
+        assert.equal(second.toString(), "abc");
+    });
+
     it("gives overlapping nodes each command once, although the server sends a copy for each filter", async () => {
         const commands = await start({ id: "all" }, { id: "one", typeId: "pump", deviceId: "p1" });
         send(commandTopic("pump", "p1", "first"));

@@ -40,6 +40,15 @@ describe("device-event-out", () => {
         );
     });
 
+    it("publishes the bytes it was given, although the flow uses its Buffer again before they are sent", async () => {
+        await load([gatewayNode(simulator.port), eventNode({ format: "bin" }), ...observers]);
+        const bytes = Buffer.from("measured");
+        send({ ...device, payload: bytes });
+        bytes.fill("x");
+        await waitFor(() => events().length === 1, "the event");
+        assert.equal(events()[0]?.payload?.toString(), "measured");
+    });
+
     it("publishes the gateway's own events", async () => {
         const { completed } = await start({ source: "gateway", eventId: "alive", format: "text" });
         send({ payload: "yes", typeId: "pump" });

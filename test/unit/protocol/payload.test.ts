@@ -32,7 +32,16 @@ describe("payload", () => {
 
     it("sends a Buffer as it is in json, bin and other formats", () => {
         const bytes = Buffer.from([0, 255, 128]);
-        for (const format of ["json", "bin", "protobuf"]) assert.equal(encodePayload(bytes, format), bytes);
+        for (const format of ["json", "bin", "protobuf"]) assert.deepEqual(encodePayload(bytes, format), bytes);
+    });
+
+    it("keeps the bytes of a Buffer that the flow changes afterwards", () => {
+        for (const format of ["json", "bin", "protobuf"]) {
+            const bytes = Buffer.from([1, 2]);
+            const encoded = encodePayload(bytes, format);
+            bytes.fill(0);
+            assert.deepEqual(encoded, Buffer.from([1, 2]));
+        }
     });
 
     it("encodes text, bin and other formats", () => {
