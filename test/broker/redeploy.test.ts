@@ -225,6 +225,33 @@ describe("redeploys in a real Node-RED, on Mosquitto", () => {
         await echoesEachCommand();
     });
 
+    it("that change a filter send the difference, and no more", async function () {
+        this.timeout(60_000);
+        const choice = { gateway: { keepAlive: "45", cleanSession: false } };
+        const user = (typeId: string) => ({
+            id: "other",
+            type: "device-command-in",
+            gateway: "gateway",
+            typeId,
+            z: "tab",
+            x: 0,
+            y: 0,
+            wires: [],
+        });
+        const sent = () => broker.log.flatMap((line) => /: g:org:gw:gw1 (?:1 )?(iot-2\/type\/\w+)\/id\/\+\/cmd/.exec(line)?.[1] ?? []);
+        await logged();
+        const before = sent().length;
+        await deploy("nodes", { ...choice, more: [user("valve")] });
+        await waitFor(() => sent().length > before, "the new filter");
+        await deploy("nodes", { ...choice, more: [user("motor")] });
+        await waitFor(() => sent().length > before + 2, "the filter that replaces it");
+        await deploy("nodes", choice);
+        await waitFor(() => sent().length > before + 3, "the last of it");
+        await logged();
+        // Each is subscribed once and given up once.
+        assert.deepEqual(sent().slice(before).sort(), ["iot-2/type/motor", "iot-2/type/motor", "iot-2/type/valve", "iot-2/type/valve"]);
+    });
+
     it("that remove the last user end the connection with DISCONNECT, and the next user opens it", async function () {
         this.timeout(60_000);
         const choice = { gateway: { keepAlive: "45", cleanSession: false } };

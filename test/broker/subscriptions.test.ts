@@ -90,7 +90,7 @@ describe("routing on a server that sends one copy for each filter", () => {
                             const due = commands.filter((command) => wants(selection, command)).map(commandTopic);
                             await waitFor(() => topics.length >= due.length, `${due} for ${JSON.stringify(selection)}`);
                         }
-                        // Whatever comes twice comes in a row.
+                        // What a listener gets twice it gets at once.
                         await waitFor(
                             () => bench.simulator.organisation("org").sessions.get(clientId)?.unacknowledged === 0,
                             "all of them",
@@ -104,6 +104,32 @@ describe("routing on a server that sends one copy for each filter", () => {
                 }),
                 { numRuns: 40 },
             );
+        } finally {
+            await bench.close();
+        }
+    });
+});
+
+describe("commands while flows are deployed", () => {
+    it("are acknowledged only when they have been handed over, each once and in order", async () => {
+        const bench = await GatewayBench.start();
+        try {
+            const gateway = await bench.gateway();
+            const { topics } = listen(gateway, { target: "device", parts: {} });
+            const session = () => bench.simulator.organisation("org").sessions.get(clientId);
+            await waitFor(() => (session()?.subscriptions.size ?? 0) === 2, "the subscription");
+            gateway.gateway.flowsStopping();
+            const sent = Array.from({ length: 50 }, (_, i) =>
+                commandTopic({ typeId: "t", deviceId: "d", commandId: `c${i}`, format: "json" }),
+            );
+            for (const topic of sent) bench.simulator.publish("org", topic, "{}", 1);
+            // An event that is acknowledged shows that what was sent before it has been received.
+            gateway.publish("d", 1);
+            await waitFor(() => bench.delivered.has("d"), "an event sent meanwhile");
+            assert.deepEqual([topics.length, session()?.unacknowledged], [0, 50]);
+            gateway.gateway.flowsStarted();
+            await waitFor(() => session()?.unacknowledged === 0, "the acknowledgements");
+            assert.deepEqual(topics, sent);
         } finally {
             await bench.close();
         }

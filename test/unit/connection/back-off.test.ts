@@ -32,7 +32,7 @@ describe("take-over detector", () => {
     it("suspects another client at the third short life within a minute", () => {
         const detector = new TakeOverDetector();
         assert.deepEqual(
-            [1_000, 20_000, 50_000].map((nowMs) => detector.connectionEnded(nowMs, 900)),
+            [1_000, 20_000, 50_000].map((nowMs) => detector.connectionEnded(nowMs, 10_000)),
             [false, false, true],
         );
     });

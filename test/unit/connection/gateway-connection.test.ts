@@ -109,6 +109,18 @@ describe("gateway connection", () => {
         assert.match(state.reason.text, /g:org:gw:g1/);
     });
 
+    it("does not blame another client for a server that breaks the rules", () => {
+        const { clock, transports, recorder, connection, goOnline } = setUp();
+        connection.start();
+        for (let i = 0; i < 5; i++) {
+            goOnline();
+            transports.latest().listener.ended({ kind: "violated", detail: "sent nonsense" });
+            assert.match(recorder.lastReason?.text ?? "", /sent nonsense/);
+            const { state } = connection;
+            clock.advance(state.phase === "waiting" ? state.retryInMs : 0);
+        }
+    });
+
     it("gives up an attempt that gets no answer within 30 s", () => {
         const { clock, transports, recorder, connection } = setUp();
         connection.start();
@@ -174,6 +186,25 @@ describe("gateway connection", () => {
         assert.equal(await answers[0], 0);
         assert.match((await rejectsCode("GW_SUBSCRIBE_REFUSED", Promise.resolve(answers[1]))).message, /refused the subscription to b/);
         await rejectsCode("GW_NOT_CONNECTED", Promise.resolve(answers[2]));
+    });
+
+    it("opens the connection anew when a subscription with a deadline is not answered, and only then", async () => {
+        const { clock, transports, recorder, connection, goOnline } = setUp();
+        connection.start();
+        goOnline();
+        const answered = connection.subscribe("a", 1, 30_000);
+        transports.latest().subscribed[0]?.answered(1);
+        assert.equal(await answered, 1);
+        clock.advance(30_000);
+        assert.equal(transports.latest().end, "none");
+        const unanswered = connection.subscribe("b", 1, 30_000);
+        clock.advance(29_999);
+        assert.equal(transports.latest().end, "none");
+        clock.advance(1);
+        assert.equal(transports.latest().end, "destroyed");
+        assert.match(recorder.lastReason?.text ?? "", /has not answered the subscription to b within 30 s/);
+        transports.latest().subscribed[1]?.answered(undefined);
+        await rejectsCode("GW_NOT_CONNECTED", unanswered);
     });
 
     it("opens the connection anew when a message is not taken within 30 s", () => {

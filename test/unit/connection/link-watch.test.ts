@@ -87,7 +87,9 @@ describe("link watch", () => {
 
     it("does not call a link stalled at the first publish after a long quiet time", () => {
         const link = new Link(3_600);
-        link.run(1_000);
+        // Half the keep-alive is the silence that counts, and no ping is due before three quarters of it.
+        link.run(2_000);
+        assert.equal(link.pings, 0);
         link.oldestDueMs = link.nowMs;
         assert.equal(link.run(60), "fine");
     });
