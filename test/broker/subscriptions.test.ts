@@ -110,8 +110,24 @@ describe("routing on a server that sends one copy for each filter", () => {
     });
 });
 
-describe("commands while flows are deployed", () => {
-    it("are acknowledged only when they have been handed over, each once and in order", async () => {
+describe("commands", () => {
+    it("come again after each new connection of a clean session", async () => {
+        const bench = await GatewayBench.start();
+        try {
+            const gateway = await bench.gateway();
+            const { topics } = listen(gateway, { target: "device", parts: {} });
+            const topic = commandTopic({ typeId: "t", deviceId: "d", commandId: "c", format: "json" });
+            for (let connection = 1; connection <= 3; connection++) {
+                await waitFor(() => bench.simulator.publish("org", topic, "{}", 1) === 1, "the subscription");
+                await waitFor(() => topics.length === connection, "the command");
+                bench.simulator.cut(clientId);
+            }
+        } finally {
+            await bench.close();
+        }
+    });
+
+    it("that come while flows are deployed are acknowledged only when they have been handed over, each once and in order", async () => {
         const bench = await GatewayBench.start();
         try {
             const gateway = await bench.gateway();

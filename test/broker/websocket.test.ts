@@ -93,6 +93,12 @@ describe("websockets", () => {
         assert.deepEqual(proxy.credentials, ["user:secret"]);
     });
 
+    it("leave the proxy aside when they are not secure", async () => {
+        const environment = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
+        await connections.online("plain", { port: plain.port, transport: "ws", environment });
+        assert.deepEqual(proxy.tunnels, []);
+    });
+
     it("leave the proxy aside for the hosts of NO_PROXY", async () => {
         await connections.online("direct", wss({ https_proxy: `http://127.0.0.1:${proxy.port}`, NO_PROXY: "example.org, localhost" }));
         assert.deepEqual(proxy.tunnels, []);

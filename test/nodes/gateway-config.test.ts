@@ -119,10 +119,17 @@ describe("gateway-config", () => {
             ],
             { ...good, same: { token: "s3cret" }, other: { token: "s3cret" } },
         );
+        const statuses = new Inbox("statuses");
         const error = await new Inbox("caught").next();
         assert.equal(code(error), "GW_CONFIG");
         assert.match(String(Reflect.get(Object(error.error), "message")), /g:org:gw:gw1 with different settings/);
         await connected();
+        assert.deepEqual(
+            statuses.messages
+                .filter((message) => /event3|other/.test(JSON.stringify(message.status)))
+                .filter((message) => !/config$/.test(String(status(message)))),
+            [],
+        );
         assert.equal(simulator.observed.total("connect"), 1);
     });
 

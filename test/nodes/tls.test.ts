@@ -6,9 +6,21 @@ import { type Credential, TestAuthority } from "../support/certificates";
 import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
+import { WebSocketBridge } from "../support/websocket-bridge";
 
 const code = (message: Record<string, unknown>) => Reflect.get(Object(message.error), "code");
 const words = (message: Record<string, unknown>) => String(Reflect.get(Object(message.error), "message"));
+
+/** A node as the editor stores it: with all of its properties. */
+const tlsNode = (properties: Record<string, unknown> = {}) => ({
+    id: "tls",
+    type: "tls-config",
+    cert: "",
+    key: "",
+    ca: "",
+    verifyservercert: true,
+    ...properties,
+});
 
 /** A gateway whose TLS settings come from Node-RED's own `tls-config` node. */
 describe("TLS settings of a tls-config node", () => {
@@ -51,7 +63,7 @@ describe("TLS settings of a tls-config node", () => {
         settings: Record<string, unknown> | undefined,
         { token = "s3cret", ...secrets }: { token?: string; certdata?: string; keydata?: string; cadata?: string } = {},
     ): Promise<{ caught: Inbox; completed: Inbox }> {
-        const tls = settings ? [{ id: "tls", type: "tls-config", verifyservercert: true, ...settings }] : [];
+        const tls = settings ? [tlsNode(settings)] : [];
         const gateway = gatewayNode(port, { host: "localhost", transport: "tls", tls: settings ? "tls" : "" });
         await load([...tls, gateway, eventNode(), ...observers], { gateway: { token }, tls: secrets });
         return { caught: new Inbox("caught"), completed: new Inbox("completed") };
@@ -119,6 +131,24 @@ describe("TLS settings of a tls-config node", () => {
             await helper.unload();
         } finally {
             await certificates.stop();
+        }
+    });
+
+    it("hold for secure websockets as well", async () => {
+        const plain = await Mosquitto.start();
+        const bridge = await WebSocketBridge.to(plain.port, authority.issue({ commonName: "web", names: ["DNS:localhost"] }));
+        try {
+            const gateway = (tls: string) => gatewayNode(bridge.port, { host: "localhost", transport: "wss", path: "/mqtt", tls });
+            await load([gateway(""), eventNode(), ...observers]);
+            assert.equal(code(await new Inbox("caught").next()), "GW_TLS");
+            await helper.unload();
+            await load([tlsNode(), gateway("tls"), eventNode(), ...observers], { tls: { cadata: authority.cert } });
+            await publishes({ completed: new Inbox("completed") });
+            assert.deepEqual(bridge.paths, ["/mqtt"]);
+            await helper.unload();
+        } finally {
+            bridge.close();
+            await plain.stop();
         }
     });
 

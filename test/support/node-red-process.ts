@@ -97,12 +97,15 @@ export class NodeRedProcess {
         return this.#output.join("");
     }
 
-    /** Replaces all flows and waits until they are accepted. */
-    async deploy(flows: readonly object[], type: DeployType = "full"): Promise<void> {
+    /**
+     * Replaces all flows and waits until they are accepted.
+     * @param revision of the flows that are replaced; Node-RED refuses with 409 when it has others
+     */
+    async deploy(flows: readonly object[], type: DeployType = "full", revision?: string): Promise<void> {
         const response = await fetch(`${this.url}flows`, {
             method: "POST",
             headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": type },
-            body: JSON.stringify({ flows }),
+            body: JSON.stringify({ flows, ...(revision === undefined ? {} : { rev: revision }) }),
         });
         if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
     }

@@ -114,6 +114,7 @@ describe("gateway connection", () => {
         connection.start();
         for (let i = 0; i < 5; i++) {
             goOnline();
+            clock.advance(500);
             transports.latest().listener.ended({ kind: "violated", detail: "sent nonsense" });
             assert.match(recorder.lastReason?.text ?? "", /sent nonsense/);
             const { state } = connection;
