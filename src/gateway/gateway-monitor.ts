@@ -10,6 +10,7 @@ import { type GatewayOverview, gatewayOverview } from "./gateway-overview";
 import type { GatewayReports, PastProblem } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
 import type { GatewayStatistics } from "./gateway-statistics";
+import type { GatewayStorage } from "./gateway-storage";
 import { type NotificationView, notificationView } from "./notification-view";
 import { Recent } from "./recent";
 import type { ReceivedNotification } from "./refusals";
@@ -24,6 +25,7 @@ export interface MonitorParts {
     readonly management: GatewayManagement;
     state(): GatewayState;
     counters(): OutboxCounters;
+    readonly storage: GatewayStorage;
 }
 
 /** Numbers that change when something is added to a list. */
@@ -52,7 +54,7 @@ export class GatewayMonitor {
 
     /** Everything that can be said of the gateway in numbers and words. */
     get overview(): GatewayOverview {
-        const { options, statistics, inventory } = this.#parts;
+        const { options, statistics, inventory, storage } = this.#parts;
         const counters = this.#parts.counters();
         return gatewayOverview({
             options,
@@ -62,6 +64,7 @@ export class GatewayMonitor {
             counters,
             totals: statistics.totals(counters.acknowledged),
             rememberedDevices: inventory.size,
+            file: storage.file,
         });
     }
 
@@ -108,7 +111,8 @@ export class GatewayMonitor {
     }
 
     #sample(): HistorySample {
-        const { clock, statistics } = this.#parts;
+        const { clock, statistics, storage } = this.#parts;
+        void storage.measure();
         const { queued, acknowledged } = this.#parts.counters();
         const { eventsAccepted, eventsPublished } = statistics.totals(acknowledged);
         const isOnline = this.#parts.state().connection.phase === "online";

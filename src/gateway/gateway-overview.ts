@@ -5,6 +5,7 @@ import { mqttClientId } from "../protocol/identity";
 import type { GatewayOptions, OutboxKind, Platform } from "./gateway-options";
 import type { GatewayState } from "./gateway-state";
 import type { GatewayTotals } from "./gateway-statistics";
+import type { OutboxFile } from "./gateway-storage";
 
 /** Why something does not work. */
 export interface Problem {
@@ -34,6 +35,8 @@ export interface GatewayOverview {
         readonly events: number;
         readonly bytes: number;
         readonly maxBytes: number;
+        /** Absent where nothing is kept on disk. */
+        readonly file?: OutboxFile;
         readonly inFlight: number;
         readonly heldBytes: number;
         /** Devices whose events wait for a first contact or for the end of a hold. */
@@ -59,6 +62,7 @@ export interface OverviewSources {
     readonly counters: OutboxCounters;
     readonly totals: GatewayTotals;
     readonly rememberedDevices: number;
+    readonly file: OutboxFile | undefined;
 }
 
 /** Puts an overview together. */
@@ -70,6 +74,7 @@ export function gatewayOverview({
     counters,
     totals,
     rememberedDevices,
+    file,
 }: OverviewSources): GatewayOverview {
     const { connection, drain, storeProblem } = state;
     return {
@@ -92,6 +97,7 @@ export function gatewayOverview({
             events: counters.queued,
             bytes: counters.queuedBytes,
             maxBytes: options.outboxMaxBytes,
+            ...(file && { file }),
             inFlight: counters.inFlight,
             heldBytes: counters.heldBytes,
             waitingDevices: counters.waitingDevices,

@@ -106,6 +106,11 @@ export class GatewayPool<G extends PooledGateway> {
         for (const { gateway } of this.#entries.values()) gateway.flowsStopping();
     }
 
+    /** Whether somebody uses the gateway of an identity, or will after a deploy. */
+    isOpen(key: string): boolean {
+        return this.#entries.has(key);
+    }
+
     /** The flows are about to stop. */
     flowsStopping(deploy: Deploy): void {
         this.#announced?.cancel();

@@ -1,14 +1,29 @@
+import path from "node:path";
 import type { Clock } from "../clock";
 import type { GatewayError } from "../errors";
 import { canUseDisk, type GatewayStore, openStore } from "../outbox/open-store";
+import { storeDirectory, storeFileName, storeFileSize } from "../outbox/store-file";
+import type { GatewayIdentity } from "../protocol/identity";
 import type { GatewayOptions, OutboxKind } from "./gateway-options";
-
-export { storeDirectory } from "../outbox/store-file";
 
 /** What the storage tells the gateway. */
 export interface StorageListener {
     /** The outbox file cannot be used (`error`), or can be used again (undefined). */
     problemChanged(error: GatewayError | undefined): void;
+}
+
+/** The file that events and states are kept in. */
+export interface OutboxFile {
+    readonly path: string;
+    /** What it takes up on the disk, its journal included; looked at every few seconds. */
+    readonly bytes: number;
+}
+
+/** The file of an identity as it lies on the disk, whether it is in use or not; undefined when there is none. */
+export async function findOutboxFile(userDir: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
+    const file = path.join(storeDirectory(userDir), storeFileName(identity));
+    const bytes = await storeFileSize(file);
+    return bytes === 0 ? undefined : { path: file, bytes };
 }
 
 /** How events are kept, for the gateway's state. */
@@ -26,6 +41,7 @@ export class GatewayStorage {
     readonly #isDegraded: boolean;
     readonly #start: () => void;
     #problem: GatewayError | undefined;
+    #fileBytes = 0;
 
     constructor(options: GatewayOptions, userDir: string | undefined, clock: Clock, listener: StorageListener) {
         this.#isDegraded = options.outbox === "disk" && !canUseDisk(userDir);
@@ -58,6 +74,17 @@ export class GatewayStorage {
     async open(): Promise<void> {
         this.#start();
         await this.store.ready;
+    }
+
+    /** The file, where there is one. */
+    get file(): OutboxFile | undefined {
+        const { path } = this.store;
+        return path === undefined ? undefined : { path, bytes: this.#fileBytes };
+    }
+
+    /** Looks at the size of the file; never rejects. */
+    async measure(): Promise<void> {
+        this.#fileBytes = await this.store.size();
     }
 
     /** What the user should know of how events are kept, if there is anything. */

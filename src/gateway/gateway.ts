@@ -128,6 +128,7 @@ export class Gateway implements PooledGateway {
             management: this.#management,
             state: () => this.state,
             counters: () => this.#delivery.outbox.counters,
+            storage: this.#storage,
         });
         this.actions = new GatewayActions({
             connection: this.#connection,

@@ -5,7 +5,7 @@ import { Gateway, type GatewayListener } from "../gateway/gateway";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
-import { storeDirectory } from "../gateway/gateway-storage";
+import { findOutboxFile } from "../gateway/gateway-storage";
 import { mqttClientId } from "../protocol/identity";
 import { credential, type StoredDefinition } from "./api";
 import type { GatewayMember } from "./gateway-config-node";
@@ -31,6 +31,8 @@ export class GatewayHost {
     #problem: GatewayError | undefined;
     #toRaise: GatewayError | undefined;
     #closing: Promise<void> = Promise.resolve();
+    /** The gateway whose lease was given back last. */
+    #released: Gateway | undefined;
 
     constructor(
         private readonly RED: NodeAPI,
@@ -120,11 +122,15 @@ export class GatewayHost {
     }
 
     /** Ends with the node. */
-    close(removed: boolean): Promise<void> {
+    async close(removed: boolean): Promise<void> {
         this.#giveBack();
         this.#status.clear();
-        if (removed) this.#tellWhatRemains();
-        return this.#closing.finally(() => this.#outlet.close());
+        try {
+            await this.#closing;
+            if (removed) await this.#tellWhatRemains();
+        } finally {
+            this.#outlet.close();
+        }
     }
 
     #open(): void {
@@ -167,7 +173,9 @@ export class GatewayHost {
         const detach = this.#detach;
         this.#lease = undefined;
         // A gateway that closes may still have to tell what it could neither deliver nor store.
-        if (lease) this.#closing = lease.release().finally(detach);
+        if (!lease) return;
+        this.#closing = lease.release().finally(detach);
+        this.#released = lease.gateway;
     }
 
     #listener(): GatewayListener {
@@ -202,10 +210,18 @@ export class GatewayHost {
         return typeof userDir === "string" && userDir !== "" ? userDir : undefined;
     }
 
-    #tellWhatRemains(): void {
+    /** The file of a gateway that was removed stays: what it holds may be all there is of a night's events. */
+    async #tellWhatRemains(): Promise<void> {
         if (this.#options instanceof GatewayError || this.#userDir === undefined) return;
-        const client = mqttClientId(this.#options.identity);
-        this.node.log(`What ${client} has not delivered yet, and what it knows of its devices, stays in ${storeDirectory(this.#userDir)}.`);
+        const { identity } = this.#options;
+        const client = mqttClientId(identity);
+        const file = this.pool.isOpen(client) ? undefined : await findOutboxFile(this.#userDir, identity);
+        if (!file) return;
+        const count = this.#released?.monitor.overview.outbox.events;
+        const events = count === undefined ? "What" : `${count} event${count === 1 ? "" : "s"}`;
+        this.node.log(
+            `${client} was removed. ${events} that it has not delivered, and what it knows of its devices, stay in ${file.path} (${(file.bytes / 1e6).toFixed(1)} MB). A gateway with the same identity goes on with that file; delete it if nobody needs it.`,
+        );
     }
 }
 

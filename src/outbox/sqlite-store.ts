@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import type { Clock, Timer } from "../clock";
 import type { GatewayError } from "../errors";
 import type { OutboxEvent } from "./event";
@@ -7,6 +6,7 @@ import { SqliteAccess } from "./sqlite-access";
 import type { OpenedContents } from "./sqlite-messages";
 import { StateJournal } from "./state-journal";
 import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StateStore } from "./store";
+import { storeFileSize } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
 
 /** How to open an outbox file. */
@@ -111,16 +111,8 @@ export class SqliteStore implements EventStore, StateStore {
     }
 
     /** Bytes that the file and its journal take up on the disk. */
-    async size(): Promise<number> {
-        const sizes = await Promise.all(
-            [this.path, `${this.path}-wal`].map((file) =>
-                stat(file).then(
-                    (found) => found.size,
-                    () => 0,
-                ),
-            ),
-        );
-        return sizes.reduce((sum, size) => sum + size, 0);
+    size(): Promise<number> {
+        return storeFileSize(this.path);
     }
 
     /** For tests: the thread dies. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
 import path from "node:path";
 
 /** Who an outbox file belongs to. */
@@ -27,6 +28,19 @@ export function storeFileName(owner: FileOwner): string {
     if (parts.length <= longestReadable) return `gw+${parts}.sqlite`;
     const hash = createHash("sha256").update(parts).digest("hex").slice(0, 32);
     return `gw+${parts.slice(0, longestReadable - 33)}+${hash}.sqlite`;
+}
+
+/** Bytes that a file and its journal take up on the disk; 0 when there is none. */
+export async function storeFileSize(file: string): Promise<number> {
+    const sizes = await Promise.all(
+        [file, `${file}-wal`].map((part) =>
+            stat(part).then(
+                (found) => found.size,
+                () => 0,
+            ),
+        ),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function encodePart(part: string): string {

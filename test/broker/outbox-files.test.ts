@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { existsSync, statSync } from "node:fs";
+import path from "node:path";
+import { gatewayNode } from "../support/flow-runner";
+import { Mosquitto } from "../support/mosquitto";
+import { NodeRedProcess } from "../support/node-red-process";
+import { waitFor } from "../support/wait-for";
+
+/** A gateway that is sent one event when the flows start. */
+function flow(port: number, deviceId: string, payload: string): object[] {
+    const onTab = (properties: object) => ({ z: "tab", x: 0, y: 0, wires: [], ...properties });
+    const props = [
+        { p: "payload", v: payload, vt: "str" },
+        { p: "typeId", v: "t", vt: "str" },
+        { p: "deviceId", v: "d1", vt: "str" },
+    ];
+    return [
+        { id: "tab", type: "tab", label: "files" },
+        gatewayNode(port, { outbox: "disk", deviceId }),
+        onTab({ id: "once", type: "inject", once: true, onceDelay: 0.01, props, wires: [["event"]] }),
+        onTab({ id: "event", type: "device-event-out", gateway: "gateway", format: "text", wires: [] }),
+        onTab({ id: "complete", type: "complete", scope: ["event"], wires: [["log"]] }),
+        onTab({ id: "log", type: "debug", tosidebar: false, console: true, complete: "payload", targetType: "msg" }),
+    ];
+}
+
+describe("outbox files", () => {
+    it("belong to one identity each, stay when their gateway is removed, which says where and how large, and are sent when it is back", async () => {
+        const broker = await Mosquitto.start();
+        await broker.halt();
+        const nodeRed = await NodeRedProcess.start("node-red");
+        const fileOf = (deviceId: string) => path.join(nodeRed.userDir, "wiotp-gateway", `gw+org+gw+${deviceId}.sqlite`);
+        const isDone = (payload: string) => waitFor(() => nodeRed.log.includes(`[debug:log] ${payload}`), `${payload} to be done`);
+        try {
+            await nodeRed.deploy(flow(broker.port, "gw1", "first"));
+            await isDone("first");
+            await nodeRed.deploy(flow(broker.port, "gw2", "second"));
+            await isDone("second");
+            assert.ok(existsSync(fileOf("gw1")) && existsSync(fileOf("gw2")));
+
+            await nodeRed.deploy([]);
+            const told = await waitFor(
+                () => /(g:org:gw:gw2 was removed\. .*)/.exec(nodeRed.log)?.[1],
+                "the log to say what becomes of the file",
+            );
+            assert.ok(
+                told.startsWith(
+                    `g:org:gw:gw2 was removed. 1 event that it has not delivered, and what it knows of its devices, stay in ${fileOf("gw2")} (`,
+                ),
+                told,
+            );
+            const megabytes = Number(/\((\S+) MB\)/.exec(told)?.[1]);
+            assert.ok(Math.abs(megabytes - statSync(fileOf("gw2")).size / 1e6) < 0.2, told);
+
+            await broker.resume();
+            await nodeRed.deploy(flow(broker.port, "gw1", "third"));
+            await broker.logged(/Received PUBLISH from g:org:gw:gw1/, 2);
+            await nodeRed.deploy(flow(broker.port, "gw2", "fourth"));
+            await broker.logged(/Received PUBLISH from g:org:gw:gw2/, 2);
+        } finally {
+            await nodeRed.stop();
+            await broker.stop();
+        }
+    });
+});
