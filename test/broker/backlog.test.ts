@@ -1,9 +1,78 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import type { GatewayState } from "../../src/gateway/gateway-state";
 import { GatewayBench } from "../support/gateway-bench";
 import { waitFor } from "../support/wait-for";
 
+/** The payloads of all events that came to the platform. */
+function published(bench: GatewayBench): string[] {
+    return bench.simulator.observed
+        .packets()
+        .filter(({ command }) => command === "publish")
+        .map(({ payload }) => String(payload));
+}
+
 describe("a backlog", () => {
+    it("is done when it is on disk, or where the form says so when it is acknowledged", async () => {
+        const userDir = mkdtempSync(path.join(tmpdir(), "backlog-"));
+        const bench = await GatewayBench.start();
+        try {
+            const member = await bench.gateway({ outbox: "disk", userDir });
+            await member.outcome(member.publish("d1", 0));
+            bench.simulator.setLink(true);
+            const safe = member.publish("d1", 1, { completion: "safe" });
+            const acknowledged = member.publish("d1", 2, { completion: "acknowledged" });
+            assert.equal(await member.outcome(safe), "done");
+            await waitFor(() => member.gateway.monitor.overview.outbox.storedTotal === 2, "both to be on disk");
+            assert.equal(member.outcomes.has(acknowledged), false);
+            bench.simulator.setLink(false);
+            assert.equal(await member.outcome(acknowledged), "done");
+            assert.deepEqual(published(bench), ["0", "1", "2"]);
+        } finally {
+            await bench.close();
+            rmSync(userDir, { recursive: true });
+        }
+    });
+
+    it("tells after a restart what outlived its time, with the message it came from, and sends the rest", async () => {
+        const userDir = mkdtempSync(path.join(tmpdir(), "backlog-"));
+        const bench = await GatewayBench.start();
+        try {
+            const before = await bench.gateway({ outbox: "disk", userDir });
+            await before.outcome(before.publish("d1", 0));
+            bench.simulator.setLink(true);
+            const brief = before.publish("d1", 1, { completion: "safe", ttlMs: 500, messageId: "brief" });
+            const kept = before.publish("d1", 2, { completion: "safe" });
+            for (const message of [brief, kept]) assert.equal(await before.outcome(message), "done");
+            await before.gateway.close(3000);
+            const after = await bench.gateway({ outbox: "disk", userDir });
+            const [{ nodeId, message } = { nodeId: "", message: {} }] = await after.lateErrors("GW_EXPIRED");
+            assert.deepEqual([nodeId, message], ["event-node", { _msgid: "brief", typeId: "t", deviceId: "d1", eventId: "e" }]);
+            bench.simulator.setLink(false);
+            await waitFor(() => after.gateway.monitor.overview.outbox.events === 0, "the rest to be sent");
+            assert.deepEqual(published(bench), ["0", "2"]);
+        } finally {
+            await bench.close();
+            rmSync(userDir, { recursive: true });
+        }
+    });
+
+    it("never holds events of QoS 0: beyond the rate they are refused, while others wait for their turn", async () => {
+        const bench = await GatewayBench.start();
+        try {
+            const member = await bench.gateway({ maxRate: "1" });
+            await member.outcome(member.publish("d1", 0));
+            const waiting = member.publish("d1", 1);
+            assert.equal(await member.outcome(member.publish("d1", 2, { qos: 0 })), "GW_OUTBOX_FULL");
+            assert.equal(await member.outcome(waiting), "done");
+            assert.deepEqual(published(bench), ["0", "1"]);
+        } finally {
+            await bench.close();
+        }
+    });
+
     it("is told as it goes down, at most once a second, also while nothing new comes, and until it is gone", async () => {
         const bench = await GatewayBench.start();
         try {

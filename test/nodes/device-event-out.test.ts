@@ -241,4 +241,38 @@ describe("device-event-out", () => {
             ["failed", { _msgid: "m2" }, "number"],
         ]);
     });
+
+    it("keeps the time at which a message came, however late it is sent, and leaves a time alone that is there", async () => {
+        const { completed } = await start({ timestamp: "ts" });
+        simulator.setLink(true);
+        const before = Date.now();
+        send({ ...device, payload: { n: 1 } });
+        send({ ...device, payload: { n: 2, ts: "2020-01-01T00:00:00Z" } });
+        const after = Date.now();
+        simulator.setLink(false);
+        await completed.count(2, 20_000);
+        const [first, second] = events().map(({ payload }) => JSON.parse(String(payload)));
+        assert.ok(Date.parse(first.ts) >= before && Date.parse(first.ts) <= after, first.ts);
+        assert.equal(second.ts, "2020-01-01T00:00:00Z");
+    });
+
+    it("fails an event that outlives its time to live, from the form or else from the message, and sends the others", async () => {
+        await load([gatewayNode(simulator.port), eventNode(), eventNode({ id: "brief", ttl: "1" }), ...observers]);
+        const [caught, completed] = [new Inbox("caught"), new Inbox("completed")];
+        await connected();
+        simulator.setLink(true);
+        send({ ...device, payload: 1, ttl: 1, _msgid: "from the message" });
+        node("brief").receive({ ...device, payload: 2, ttl: 3600, _msgid: "from the form" });
+        send({ ...device, payload: 3, ttl: 3600, _msgid: "kept" });
+        for (const id of ["from the message", "from the form"]) {
+            const { error } = await caught.next(({ _msgid }) => _msgid === id);
+            assert.equal(Reflect.get(Object(error), "code"), "GW_EXPIRED");
+        }
+        simulator.setLink(false);
+        assert.equal((await completed.next(() => true, 20_000))._msgid, "kept");
+        assert.deepEqual(
+            events().map(({ payload }) => String(payload)),
+            ["3"],
+        );
+    });
 });

@@ -1,6 +1,7 @@
 import { connectAsync, type MqttClient } from "mqtt";
 import { systemClock } from "../../src/clock";
 import type { GatewayError } from "../../src/errors";
+import type { CompletionMode } from "../../src/gateway/event-request";
 import { Gateway } from "../../src/gateway/gateway";
 import { parseGatewayOptions } from "../../src/gateway/gateway-options";
 import type { LateMessage } from "../../src/gateway/gateway-reports";
@@ -22,6 +23,8 @@ interface EventChoice {
     readonly eventId?: string;
     readonly messageId?: string;
     readonly typeId?: string;
+    readonly completion?: CompletionMode;
+    readonly ttlMs?: number;
     /** Called with the outcome, in place of keeping it. */
     readonly settled?: (outcome: string) => void;
 }
@@ -67,7 +70,7 @@ export class BenchGateway {
 
     /** Publishes an event with a number as payload; returns its message id. */
     publish(deviceId: string, payload: number, choice: EventChoice = {}): string {
-        const { qos = 1, eventId = "e", messageId = `m${++this.#messages}`, typeId = "t" } = choice;
+        const { qos = 1, eventId = "e", completion = "acknowledged", ttlMs, messageId = `m${++this.#messages}`, typeId = "t" } = choice;
         const { settled = (outcome: string) => this.outcomes.set(messageId, outcome) } = choice;
         this.gateway.publishEvent(
             {
@@ -76,8 +79,8 @@ export class BenchGateway {
                 format: "json",
                 payload: String(payload),
                 qos,
-                completion: "acknowledged",
-                ttlMs: undefined,
+                completion,
+                ttlMs,
                 messageId,
                 nodeId: "event-node",
             },
