@@ -3,6 +3,7 @@ import { measureCommands } from "./commands";
 import { measureEvents } from "./events";
 import { measureMemory } from "./memory";
 import { measureNewDevices } from "./new-devices";
+import { measureOutbox } from "./outbox";
 import { measureScaling } from "./scaling";
 import { measureSoak } from "./soak";
 import { measureStart } from "./start";
@@ -12,6 +13,7 @@ import { type Extent, publishSection, type Section } from "./support/report";
 const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
     events: measureEvents,
     commands: measureCommands,
+    outbox: measureOutbox,
     start: measureStart,
     memory: measureMemory,
     scaling: measureScaling,

@@ -1,6 +1,8 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
+import type { GatewayConfigNode } from "../../src/node-red/gateway-config-node";
 import { deviceName, deviceType, eventTopicOf, payloadOf } from "../support/devices";
-import { Feeder, type Spent } from "../support/feeder";
+import { Feeder, machineMs, type Spent } from "../support/feeder";
+import { watchGateway } from "../support/gateway-watch";
 import { serveProcess } from "../support/process-memory";
 import type { EventLoad } from "../support/requests";
 import { serve } from "../support/serve";
@@ -17,6 +19,11 @@ export default function register(RED: NodeAPI): void {
     let feeder: Feeder | undefined;
 
     serveProcess();
+    watchGateway(() => {
+        const node = RED.nodes.getNode("gateway-node") as GatewayConfigNode | null;
+        if (!node) throw new Error("The flow has no gateway.");
+        return node.gateway();
+    });
 
     function Source(this: Node, definition: SourceDefinition): void {
         RED.nodes.createNode(this, definition);
@@ -24,6 +31,8 @@ export default function register(RED: NodeAPI): void {
         RED.hooks.add("onComplete.bench", (event) => {
             if (event.node.id === definition.target) feeder?.completed(event.error);
         });
+        const startedAtMs = machineMs();
+        serve("started", async () => ({ startedAtMs }));
         serve("publish", (load) => run(this, load, definition.shape === "topic" ? readyMessages(load) : addressedMessages(load)));
     }
 

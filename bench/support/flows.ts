@@ -9,10 +9,17 @@ export interface GatewaySettings {
     readonly outbox?: "disk" | "memory" | "off";
     readonly deviceId?: string;
     readonly outboxMaxMb?: number;
+    readonly maxInFlight?: number;
 }
 
 /** The configuration of a gateway on the broker of the measurement. */
-export function gatewayNode({ port, outbox = "disk", deviceId = "gateway-1", outboxMaxMb = 100 }: GatewaySettings): FlowNode {
+export function gatewayNode({
+    port,
+    outbox = "disk",
+    deviceId = "gateway-1",
+    outboxMaxMb = 100,
+    maxInFlight = 100,
+}: GatewaySettings): FlowNode {
     return {
         id: "gateway-node",
         type: "gateway-config",
@@ -25,6 +32,7 @@ export function gatewayNode({ port, outbox = "disk", deviceId = "gateway-1", out
         deviceId,
         outbox,
         outboxMaxMb: String(outboxMaxMb),
+        maxInFlight: String(maxInFlight),
         registrationLimit: "128",
     };
 }

@@ -26,6 +26,16 @@ export interface Requests {
     memory(argument: undefined): Promise<Memory>;
     /** CPU time since the process started, in microseconds. */
     cpu(argument: undefined): Promise<number>;
+    /** When the flows started, on the machine's monotonic clock. */
+    started(argument: undefined): Promise<{ readonly startedAtMs: number }>;
+    /** Events in the outbox, and events written to its file so far. */
+    outbox(argument: undefined): Promise<{ readonly events: number; readonly storedEvents: number }>;
+    /** Answers when the gateway is connected and its outbox empty, with the times of both on the machine's monotonic clock. */
+    drained(argument: undefined): Promise<{ readonly onlineAtMs: number; readonly emptyAtMs: number }>;
+    /** Watches from now on how late the event loop is. */
+    watchLoop(argument: undefined): Promise<void>;
+    /** How late the event loop was since `watchLoop`. */
+    loopDelay(argument: undefined): Promise<{ readonly longestMs: number; readonly p99Ms: number }>;
 }
 
 /** The name of a request. */

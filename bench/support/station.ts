@@ -6,6 +6,11 @@ import type { Subject } from "./subject";
 /** Otherwise the broker's socket waits up to 40 ms for an acknowledgement before each small packet, and hides every difference. */
 const noDelay = "set_tcp_nodelay true";
 
+/** A broker for measurements. */
+export function startBroker(): Promise<Mosquitto> {
+    return Mosquitto.start({ quiet: true, general: ["allow_anonymous true", noDelay] });
+}
+
 /** A subject that receives, with a broker and an application of its own: what others receive does not cost the broker's time. */
 export class Station {
     private constructor(
@@ -16,7 +21,7 @@ export class Station {
 
     /** Starts broker and application, then the subject on the broker's port; resolves when the subject has subscribed to so many topics. */
     static async start(launch: (port: number) => Promise<Subject>, topics: number, events = "iot-2/type/+/id/+/evt/#"): Promise<Station> {
-        const broker = await Mosquitto.start({ quiet: true, general: ["allow_anonymous true", noDelay] });
+        const broker = await startBroker();
         const application = await Application.start(broker.port, events);
         const station = new Station(broker, application, await launch(broker.port));
         await subscribed(broker, topics);

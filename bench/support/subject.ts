@@ -15,6 +15,8 @@ interface SubjectProcess {
     readonly args: readonly string[];
     /** Removed at the end. */
     readonly directory: string;
+    /** What is added to the environment. */
+    readonly environment?: Readonly<Record<string, string>>;
 }
 
 const compiled = path.dirname(__dirname);
@@ -30,12 +32,13 @@ export class Subject {
     #requests = 0;
     #isReady = false;
 
-    private constructor({ name, args, directory }: SubjectProcess) {
+    private constructor({ name, args, directory, environment = {} }: SubjectProcess) {
         this.name = name;
         this.directory = directory;
         this.#child = spawn(process.execPath, ["--expose-gc", ...profiling(), ...args], {
             stdio: ["ignore", "pipe", "pipe", "ipc"],
             serialization: "advanced",
+            env: { ...process.env, ...environment },
         });
         this.pid = this.#child.pid ?? 0;
         for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -60,11 +63,20 @@ export class Subject {
         return subject;
     }
 
-    /** Starts Node-RED with a flow. In `directory`, when given, it goes on with what an earlier one left there. */
-    static async nodeRed(name: string, flow: readonly FlowNode[], directory = makeDirectory()): Promise<Subject> {
+    /**
+     * Starts Node-RED with a flow. In `directory`, when given, it goes on with what an earlier one left there; `environment` is added to
+     * that of this process.
+     */
+    static async nodeRed(
+        name: string,
+        flow: readonly FlowNode[],
+        directory = makeDirectory(),
+        environment: Readonly<Record<string, string>> = {},
+    ): Promise<Subject> {
         prepareUserDirectory(directory, flow);
         const red = path.join(path.dirname(require.resolve("node-red/package.json")), "red.js");
-        const subject = new Subject({ name, args: [red, "-u", directory, "-s", path.join(directory, "settings.js")], directory });
+        const args = [red, "-u", directory, "-s", path.join(directory, "settings.js")];
+        const subject = new Subject({ name, args, directory, environment });
         await subject.#waitUntil(() => subject.log.includes("Started flows"), "start its flows");
         return subject;
     }
