@@ -20,6 +20,8 @@ export interface SqliteAccessOptions {
 
 const firstRetryMs = 1000;
 const lastRetryMs = 30_000;
+/** Longer than anybody waits who has something to write that failed. */
+const probeAfterMs = 60_000;
 
 /** Keeps one file open: a file that cannot be opened, or fails later, is tried again until it can be used. */
 export class SqliteAccess {
@@ -33,6 +35,7 @@ export class SqliteAccess {
     #failure: StoreFailure = { kind: "unusable", text: "it is not open yet" };
     #retryTimer: Timer | undefined;
     #retryMs = 0;
+    #probeTimer: Timer | undefined;
     #isReady: () => void = () => {};
 
     constructor(options: SqliteAccessOptions) {
@@ -69,6 +72,7 @@ export class SqliteAccess {
             this.#health.failed(request, response.failure);
             answered(storeError(this.#options.path, response.failure), response);
             if (response.isClosed && this.#state === "open") this.#closed(response.failure);
+            else this.#probeLater();
         });
     }
 
@@ -76,6 +80,7 @@ export class SqliteAccess {
     stopOpening(): void {
         this.#isClosing = true;
         this.#retryTimer?.cancel();
+        this.#probeTimer?.cancel();
     }
 
     /** Closes the file, so that another process can open it; gives up at the deadline. */
@@ -94,6 +99,13 @@ export class SqliteAccess {
     /** For tests: the thread dies. */
     crashWorker(): Promise<void> {
         return this.#client.terminate();
+    }
+
+    /** On a good link nothing has to be written for days: without a probe the file would be called unusable for as long. */
+    #probeLater(): void {
+        this.#probeTimer?.cancel();
+        if (this.#isClosing) return;
+        this.#probeTimer = this.#options.clock.setTimer(probeAfterMs, () => this.ask({ kind: "probe" }, () => {}));
     }
 
     #open(): void {

@@ -8,6 +8,8 @@ import { migrate } from "./sqlite-schema";
 const earliestTrueTime = Date.UTC(2025, 0, 1);
 /** How long to wait for another process that is just closing the file. */
 const busyTimeoutMs = 2000;
+/** What a probe writes: enough to need room that is not there on a full disk. */
+const probeBytes = 65_536;
 /** Free pages worth giving back to the disk when no event is left. */
 const pagesWorthVacuum = 1000;
 
@@ -116,6 +118,13 @@ export class SqliteFile {
                 else putState.run(kind, key, value);
             }
         });
+    }
+
+    /** Finds out whether the file can be written, by writing something of no meaning and removing it. */
+    probe(): void {
+        const { putState, removeState } = this.#open();
+        this.#transaction(() => putState.run("probe", "room", "x".repeat(probeBytes)));
+        this.#transaction(() => removeState.run("probe", "room"));
     }
 
     read(range: { after: number; upTo: number; device: string | undefined; maxEvents: number; maxBytes: number }): {

@@ -20,6 +20,7 @@ export interface WorkerOptions {
 export type WorkerRequest =
     | { readonly id: number; readonly kind: "open" }
     | { readonly id: number; readonly kind: "close" }
+    | { readonly id: number; readonly kind: "probe" }
     | {
           readonly id: number;
           readonly kind: "commit";

@@ -37,6 +37,9 @@ function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
         case "close":
             file.close();
             return {};
+        case "probe":
+            file.probe();
+            return {};
         case "commit":
             file.commit(request.events, request.removals, request.states);
             return {};

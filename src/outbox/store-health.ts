@@ -50,6 +50,7 @@ export class StoreHealth {
 
 /** Whether the success of one request shows that the other would succeed now: removing events says little about writing some. */
 function isLike(request: Ask, failed: Ask): boolean {
+    if (request.kind === "probe") return true;
     if (request.kind === "commit" && failed.kind === "commit") return request.events.length > 0 || failed.events.length === 0;
     return request.kind === failed.kind;
 }

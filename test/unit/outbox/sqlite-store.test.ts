@@ -336,6 +336,29 @@ if (isSqliteAvailable()) {
             disk.dispose();
         });
 
+        it("is not called unusable for as long as nothing has to be written, once the disk has room again", async () => {
+            const disk = new FaultyDisk({ maxPages: 12 });
+            const under = await disk.under(() => open());
+            const { outbox, link, admit } = outboxOn(under);
+            for (let index = 0; index < 400; index++) admit(`${index} ${"x".repeat(200)}`);
+            await waitFor(() => {
+                under.clock.advance(100);
+                return under.errors.length > 0;
+            }, "the disk to be full");
+            outbox.linkUp();
+            await waitFor(() => {
+                link.acknowledgeAll();
+                under.clock.advance(100);
+                return outbox.counters.queued === 0;
+            }, "everything to be delivered");
+            under.clock.advance(300_000);
+            assert.equal(under.recoveries, 0);
+            disk.set({});
+            await under.recovered();
+            assert.equal(under.errors.length, 1);
+            disk.dispose();
+        });
+
         it("goes on after the worker has died: nothing is lost, nothing is stored twice", async () => {
             const under = await open();
             const { outbox, link, admit } = outboxOn(under);
