@@ -6,6 +6,15 @@ interface Pair {
     readonly server: Socket;
 }
 
+/** Pauses of a line, as lost packets cause them: TCP waits for the second copy of one, and everything behind it waits too. */
+export interface Stall {
+    /** From 0 to 1: how many chunks are held up. */
+    readonly share: number;
+    readonly durationMs: number;
+    /** A number from 0 to below 1. */
+    readonly random: () => number;
+}
+
 /** A TCP line to a server on loopback that the test can spoil in every way lines get spoiled. */
 export class FaultyLine {
     readonly #targetPort: number;
@@ -13,6 +22,7 @@ export class FaultyLine {
     #server: Server | undefined;
     #swallows = false;
     #delayMs = 0;
+    #stall: Stall | undefined;
     #bytesPerTick = Number.POSITIVE_INFINITY;
     /** Connections accepted so far. */
     accepted = 0;
@@ -74,12 +84,14 @@ export class FaultyLine {
     heal(): void {
         this.#swallows = false;
         this.#delayMs = 0;
+        this.#stall = undefined;
         this.#bytesPerTick = Number.POSITIVE_INFINITY;
     }
 
-    /** Delays every byte by this long in each direction, whatever the rate. */
-    delay(delayMs: number): void {
+    /** Delays every byte by this long in each direction, whatever the rate; some of them by more. */
+    delay(delayMs: number, stall?: Stall): void {
         this.#delayMs = delayMs;
+        this.#stall = stall;
     }
 
     /** Passes on so many bytes per 10 ms towards the server, and leaves the rest with the client. */
@@ -114,13 +126,20 @@ export class FaultyLine {
     }
 
     #forward(from: Socket, to: Socket, towardsServer: boolean): void {
+        const onTheWay: Buffer[] = [];
+        let lastDueMs = 0;
+        const pass = () => {
+            const chunk = onTheWay.shift();
+            if (chunk && !to.destroyed) to.write(chunk);
+        };
         from.on("data", (chunk: Buffer) => {
             if (this.#swallows) return;
             if (towardsServer) this.passedBytes += chunk.length;
-            const pass = () => {
-                if (!to.destroyed) to.write(chunk);
-            };
-            if (this.#delayMs > 0) setTimeout(pass, this.#delayMs);
+            onTheWay.push(chunk);
+            const nowMs = performance.now();
+            // Nothing overtakes what was sent before it.
+            lastDueMs = Math.max(lastDueMs, nowMs + this.#latencyMs());
+            if (lastDueMs > nowMs) setTimeout(pass, lastDueMs - nowMs);
             else pass();
             if (towardsServer && Number.isFinite(this.#bytesPerTick)) {
                 from.pause();
@@ -130,5 +149,10 @@ export class FaultyLine {
         from.on("end", () => {
             if (!this.#swallows) to.end();
         });
+    }
+
+    #latencyMs(): number {
+        const stall = this.#stall;
+        return this.#delayMs + (stall && stall.random() < stall.share ? stall.durationMs : 0);
     }
 }

@@ -81,6 +81,11 @@ export class Mosquitto {
         if (!(await this.#launch())) throw new Error(`Mosquitto does not come back: ${this.log.slice(-5).join("\n")}`);
     }
 
+    /** Removes what it kept of sessions, between `halt` and `resume`: then it is a broker without persistence. */
+    forget(): void {
+        rmSync(join(this.#directory, "mosquitto.db"), { force: true });
+    }
+
     /** Writes files anew and has it read its settings again; connections stay. */
     reload(files: Readonly<Record<string, string>>): void {
         for (const [name, content] of Object.entries(files)) writeFileSync(join(this.#directory, name), content);
@@ -130,7 +135,7 @@ export class Mosquitto {
             "max_queued_messages 100000",
             // Mosquitto 2.0.11 forgets what it queued behind a full window of QoS 2.
             "max_inflight_messages 0",
-            ...(persistent ? ["persistence true", "persistence_location {dir}/", "autosave_interval 1", "autosave_on_changes true"] : []),
+            ...(persistent ? ["persistence true", "persistence_location {dir}/", "autosave_interval 1"] : []),
             ...general,
             `listener ${this.port} 127.0.0.1`,
             ...listener,

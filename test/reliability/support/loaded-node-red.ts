@@ -1,64 +1,91 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { DeployType } from "../../support/node-red-process";
+import { isRecord, requireRecord } from "../../support/records";
 import { waitFor } from "../../support/wait-for";
+import { FlowRecord } from "./flow-record";
 
-/** What the flow noted of its messages. */
-export interface Outcomes {
-    /** Payloads whose message was completed, in that order. */
-    readonly done: string[];
-    readonly failed: string[];
+/** What is under load, and how much. */
+export interface LoadOptions {
+    /** Properties of the `gateway-config`; by default a broker without TLS. */
+    readonly gateway: Readonly<Record<string, unknown>>;
+    readonly token?: string;
+    /** A certificate authority, as a file. */
+    readonly authorityFile?: string;
+    /** Messages sent every 10 ms. */
+    readonly perTick?: number;
+    /** Environment variables of Node-RED. */
+    readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A real Node-RED with a flow that publishes numbered events and notes which of them were reported done. */
+const gatewayId = "config-node";
+
+/** A real Node-RED with a flow that publishes numbered events, takes commands, and notes whatever it is told of them. */
 export class LoadedNodeRed {
     readonly userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-load-"));
-    readonly #outcomeFile = path.join(this.userDir, "outcomes.txt");
+    /** Where the outbox is. */
+    readonly storeDir = path.join(this.userDir, "wiotp-gateway");
+    readonly record: FlowRecord;
+    readonly #options: LoadOptions;
+    readonly #recordFile = path.join(this.userDir, "record.txt");
     readonly #pauseFile = path.join(this.userDir, "pause");
     #child: ChildProcess | undefined;
     #url = "";
     #output = "";
 
-    constructor(options: { port: number; properties?: Record<string, unknown>; perTick?: number }) {
-        const nodesDir = [path.join(process.cwd(), "dist"), path.join(process.cwd(), "test/reliability/fixtures/load")];
+    constructor(options: LoadOptions) {
+        this.#options = options;
+        this.record = new FlowRecord(this.#recordFile);
+        mkdirSync(this.storeDir, { mode: 0o700 });
+        const nodesDir = [process.cwd(), path.join(process.cwd(), "test/reliability/fixtures/load")];
         writeFileSync(
             path.join(this.userDir, "settings.js"),
             `module.exports = ${JSON.stringify({
                 uiHost: "127.0.0.1",
                 uiPort: 0,
                 flowFile: "flows.json",
-                credentialSecret: "test",
+                credentialSecret: false,
                 nodesDir,
                 telemetry: { enabled: false, updateNotification: false },
                 externalModules: { palette: { allowInstall: false, allowUpload: false } },
                 logging: { console: { level: "info", metrics: false, audit: false } },
             })};\n`,
         );
-        writeFileSync(this.#outcomeFile, "");
-        writeFileSync(path.join(this.userDir, "flows.json"), JSON.stringify(this.flows(options)));
+        writeFileSync(path.join(this.userDir, "flows.json"), JSON.stringify(this.flows()));
+        writeFileSync(path.join(this.userDir, "flows_cred.json"), JSON.stringify({ [gatewayId]: { token: options.token ?? "" } }));
     }
 
-    /** The flows; `touched` changes something harmless, so that a deploy is a change. */
-    flows(options: { port: number; properties?: Record<string, unknown>; perTick?: number }, touched = ""): object[] {
-        const at = { z: "tab", x: 100, y: 100 };
-        const { port, properties, perTick = 4 } = options;
-        const broker = { platform: "broker", transport: "tcp", host: "127.0.0.1", port: String(port) };
+    /** The flows; `touched` changes something harmless on the tab and on a node, so that a deploy is a change. */
+    flows(touched = "", token?: string): object[] {
+        const at = { z: "tab", x: 100, y: 100, wires: [] };
+        const { gateway, authorityFile, perTick = 4 } = this.#options;
+        const broker = { platform: "broker", transport: "tcp", host: "127.0.0.1", orgId: "org1", typeId: "gw", deviceId: "gw1" };
+        const secured = authorityFile === undefined ? {} : { transport: "tls", tls: "tls" };
+        const credentials = token === undefined ? {} : { credentials: { token } };
+        const noted = { ...at, wires: [["sink"]] };
         return [
             { id: "tab", type: "tab", label: `load ${touched}` },
-            { id: "config-node", type: "gateway-config", ...broker, orgId: "org1", typeId: "gw", deviceId: "gw1", ...properties },
+            { id: "tls", type: "tls-config", ca: authorityFile ?? "", verifyservercert: true },
+            { id: gatewayId, type: "gateway-config", ...broker, ...secured, ...gateway, ...credentials },
             { id: "source", type: "load-source", ...at, pauseFile: this.#pauseFile, devices: 5, perTick, wires: [["out"]] },
-            { id: "out", type: "device-event-out", ...at, gateway: "config-node", format: "text", wires: [] },
-            { id: "complete", type: "complete", ...at, scope: ["out"], uncaught: false, wires: [["sink"]] },
-            { id: "catch", type: "catch", ...at, scope: ["out"], uncaught: false, wires: [["sink"]] },
-            { id: "sink", type: "load-sink", ...at, file: this.#outcomeFile, wires: [] },
+            { id: "out", type: "device-event-out", ...at, name: touched, gateway: gatewayId, format: "text" },
+            { id: "commands", type: "device-command-in", ...noted, gateway: gatewayId },
+            { id: "complete", type: "complete", ...noted, scope: ["out"], uncaught: false },
+            { id: "catch", type: "catch", ...noted, scope: null, uncaught: false },
+            { id: "status", type: "status", ...noted, scope: ["out"] },
+            { id: "sink", type: "load-sink", ...at, file: this.#recordFile },
         ];
     }
 
     async start(): Promise<void> {
         const red = path.join(path.dirname(require.resolve("node-red/package.json")), "red.js");
-        const child = spawn(process.execPath, [red, "-u", this.userDir], { stdio: ["ignore", "pipe", "pipe"] });
+        const child = spawn(process.execPath, ["--expose-gc", red, "-u", this.userDir], {
+            stdio: ["ignore", "pipe", "pipe"],
+            env: { ...process.env, ...this.#options.env },
+        });
         this.#child = child;
         this.#output = "";
         const listen = (chunk: Buffer): void => {
@@ -86,10 +113,10 @@ export class LoadedNodeRed {
         await exit;
     }
 
-    async deploy(flows: object[]): Promise<void> {
+    async deploy(flows: object[], type: DeployType = "full"): Promise<void> {
         const response = await fetch(`${this.#url}flows`, {
             method: "POST",
-            headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": "full" },
+            headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": type },
             body: JSON.stringify({ flows }),
         });
         if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
@@ -101,28 +128,58 @@ export class LoadedNodeRed {
         else if (existsSync(this.#pauseFile)) rmSync(this.#pauseFile);
     }
 
-    get outcomes(): Outcomes {
-        const lines = readFileSync(this.#outcomeFile, "utf8").split("\n").slice(0, -1);
-        const done = lines.filter((line) => line.startsWith("done ")).map((line) => line.slice(5));
-        return { done, failed: lines.filter((line) => !line.startsWith("done ")) };
-    }
-
     /** Waits until so many more messages were reported done. */
     async moreDone(count: number): Promise<void> {
-        const before = this.outcomes.done.length;
+        const { record } = this;
+        record.update();
+        const before = record.done.length;
         await waitFor(
-            () => this.outcomes.done.length >= before + count,
-            `${count} more events to be done; Node-RED says:\n${this.#output.slice(-3000)}`,
+            () => {
+                record.update();
+                return record.done.length >= before + count;
+            },
+            `${count} more events to be done; there were ${record.done.length - before}`,
             60_000,
         );
     }
 
+    /** Messages the source has sent since Node-RED was started, and the memory in use after a garbage collection. */
+    async load(): Promise<{ sent: number; usedBytes: number }> {
+        const { sent, usedBytes } = await this.#get("load");
+        return { sent: Number(sent), usedBytes: Number(usedBytes) };
+    }
+
+    /** What the gateway says of itself; undefined while it does not run. */
+    async state(): Promise<{ isOnline: boolean; queuedEvents: number } | undefined> {
+        const { gateways } = await this.#get("wiotp-gateway/state");
+        const [entry] = Array.isArray(gateways) ? gateways.map(requireRecord) : [];
+        if (!isRecord(entry?.gateway)) return undefined;
+        const { connection, outbox } = entry.gateway;
+        return { isOnline: requireRecord(connection).phase === "online", queuedEvents: Number(requireRecord(outbox).events) };
+    }
+
+    /** Waits until the gateway is online and has delivered everything. */
+    async nothingQueued(): Promise<void> {
+        const isIdle = async () => {
+            const state = await this.state();
+            return state?.isOnline && state.queuedEvents === 0;
+        };
+        await waitFor(isIdle, "the gateway to have nothing left to send", 90_000);
+    }
+
+    /** The end of what it wrote. */
     get log(): string {
         return this.#output;
     }
 
     async dispose(): Promise<void> {
         await this.end("SIGKILL");
+        this.record.close();
         rmSync(this.userDir, { recursive: true, force: true });
+    }
+
+    async #get(route: string): Promise<Record<string, unknown>> {
+        const response = await fetch(`${this.#url}${route}`);
+        return requireRecord(await response.json());
     }
 }

@@ -1,42 +1,59 @@
 import { once } from "node:events";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { type Packet, parser } from "mqtt-packet";
+import type { Credential } from "../../support/certificates";
 
 interface Connection {
     readonly number: number;
     readonly client: Socket;
     readonly broker: Socket;
-    /** Payloads of publishes without an acknowledgement yet, by packet id. */
-    readonly unacknowledged: Map<number, string>;
+    /** Publishes of the gateway without an acknowledgement yet, by packet id. */
+    readonly events: Map<number, SeenPublish>;
+    /** Payloads of the broker's publishes, by packet id. */
+    readonly commands: Map<number, string>;
 }
 
-/** One publish as it went by. */
+/** One publish of the gateway as it went by. */
 export interface SeenPublish {
     readonly connection: number;
     readonly payload: string;
+    isAcknowledged: boolean;
 }
 
 /**
- * Stands between a gateway and its broker, notes what is published and acknowledged, and can cut or stop the line. What is noted as
- * acknowledged is what the broker has taken over, whether the gateway learns of it or not.
+ * Stands before a broker and notes what a gateway publishes, and what either side acknowledges. What is noted as acknowledged by the
+ * broker is what it has taken over, whether the gateway learns of it or not. With a certificate it speaks TLS to the gateway.
  */
 export class RecordingProxy {
-    readonly published: SeenPublish[] = [];
+    published: SeenPublish[] = [];
     /** How often the broker acknowledged each payload. */
     readonly acknowledged = new Map<string, number>();
+    /** Commands that the gateway acknowledged. */
+    readonly acknowledgedCommands = new Set<string>();
+    /** Connections that the gateway ended by a DISCONNECT. */
+    readonly endedInGoodOrder = new Set<number>();
+    /** CONNECTs that the broker accepted, and SUBSCRIBEs that it answered. */
+    accepted = 0;
+    subscribed = 0;
+    /** The longest time between two acknowledgements of events, since `forget`. */
+    longestPauseMs = 0;
     readonly #server: Server;
+    readonly #tls: TlsServer | undefined;
     readonly #connections = new Set<Connection>();
     readonly #target: () => number;
-    #isBlackHole = false;
     #opened = 0;
+    #lastAcknowledgementMs: number | undefined;
 
-    private constructor(target: () => number) {
+    private constructor(target: () => number, credential: Credential | undefined) {
         this.#target = target;
-        this.#server = createServer((client) => this.#accept(client));
+        const accept = (client: Socket) => this.#accept(client);
+        this.#tls = credential && createTlsServer(credential, accept);
+        this.#server = this.#tls ?? createServer(accept);
     }
 
-    static async start(target: () => number): Promise<RecordingProxy> {
-        const proxy = new RecordingProxy(target);
+    static async start(target: () => number, credential?: Credential): Promise<RecordingProxy> {
+        const proxy = new RecordingProxy(target, credential);
         proxy.#server.listen(0, "127.0.0.1");
         await once(proxy.#server, "listening");
         return proxy;
@@ -49,44 +66,39 @@ export class RecordingProxy {
 
     /** Publishes without an acknowledgement on the connections that are open. */
     get inFlight(): number {
-        return [...this.#connections].reduce((sum, connection) => sum + connection.unacknowledged.size, 0);
+        return [...this.#connections].reduce((sum, connection) => sum + connection.events.size, 0);
     }
 
-    /** Resets every connection, so that what is on the way is lost. */
-    reset(): void {
-        for (const { client, broker } of this.#connections) {
-            client.resetAndDestroy();
-            broker.resetAndDestroy();
-        }
+    /** Identifies itself by another certificate on new connections. */
+    useCertificate(credential: Credential): void {
+        this.#tls?.setSecureContext(credential);
     }
 
-    /** While on, everything either side sends disappears, on connections old and new. */
-    set isBlackHole(isOn: boolean) {
-        this.#isBlackHole = isOn;
+    /** Starts with empty notes again. */
+    forget(): void {
+        this.published = [];
+        this.acknowledged.clear();
+        this.acknowledgedCommands.clear();
+        this.endedInGoodOrder.clear();
+        this.longestPauseMs = 0;
+        this.#lastAcknowledgementMs = undefined;
     }
 
     async stop(): Promise<void> {
         this.#server.close();
-        this.reset();
+        for (const { client, broker } of this.#connections) {
+            client.destroy();
+            broker.destroy();
+        }
         await once(this.#server, "close");
     }
 
     #accept(client: Socket): void {
-        const broker = createConnection(this.#target(), "127.0.0.1");
-        const connection: Connection = { number: ++this.#opened, client, broker, unacknowledged: new Map() };
+        const broker = createConnection({ port: this.#target(), host: "127.0.0.1", noDelay: true });
+        const connection: Connection = { number: ++this.#opened, client, broker, events: new Map(), commands: new Map() };
         this.#connections.add(connection);
-        this.#forward(client, broker, (packet) => {
-            if (packet.cmd !== "publish") return;
-            const payload = String(packet.payload);
-            this.published.push({ connection: connection.number, payload });
-            if (packet.messageId !== undefined) connection.unacknowledged.set(packet.messageId, payload);
-        });
-        this.#forward(broker, client, (packet) => {
-            if (packet.cmd !== "puback" || packet.messageId === undefined) return;
-            const payload = connection.unacknowledged.get(packet.messageId);
-            connection.unacknowledged.delete(packet.messageId);
-            if (payload !== undefined) this.acknowledged.set(payload, (this.acknowledged.get(payload) ?? 0) + 1);
-        });
+        forward(client, broker, (packet) => this.#fromGateway(connection, packet));
+        forward(broker, client, (packet) => this.#fromBroker(connection, packet));
         for (const socket of [client, broker]) {
             socket.on("error", () => {});
             socket.on("close", () => {
@@ -97,13 +109,40 @@ export class RecordingProxy {
         }
     }
 
-    #forward(from: Socket, to: Socket, seen: (packet: Packet) => void): void {
-        const packets = parser({ protocolVersion: 4 });
-        packets.on("packet", seen);
-        from.on("data", (chunk: Buffer) => {
-            if (this.#isBlackHole) return;
-            packets.parse(chunk);
-            to.write(chunk);
-        });
+    #fromGateway(connection: Connection, packet: Packet): void {
+        const { number, events, commands } = connection;
+        if (packet.cmd === "disconnect") this.endedInGoodOrder.add(number);
+        if (packet.cmd === "puback" && packet.messageId !== undefined) {
+            const command = commands.get(packet.messageId);
+            if (command !== undefined) this.acknowledgedCommands.add(command);
+        }
+        if (packet.cmd !== "publish") return;
+        const publish = { connection: number, payload: String(packet.payload), isAcknowledged: false };
+        this.published.push(publish);
+        if (packet.messageId !== undefined) events.set(packet.messageId, publish);
     }
+
+    #fromBroker({ events, commands }: Connection, packet: Packet): void {
+        if (packet.cmd === "connack" && packet.returnCode === 0) this.accepted += 1;
+        if (packet.cmd === "suback") this.subscribed += 1;
+        if (packet.cmd === "publish" && packet.messageId !== undefined) commands.set(packet.messageId, String(packet.payload));
+        if (packet.cmd !== "puback" || packet.messageId === undefined) return;
+        const publish = events.get(packet.messageId);
+        if (!publish) return;
+        events.delete(packet.messageId);
+        publish.isAcknowledged = true;
+        this.acknowledged.set(publish.payload, (this.acknowledged.get(publish.payload) ?? 0) + 1);
+        const nowMs = performance.now();
+        this.longestPauseMs = Math.max(this.longestPauseMs, nowMs - (this.#lastAcknowledgementMs ?? nowMs));
+        this.#lastAcknowledgementMs = nowMs;
+    }
+}
+
+function forward(from: Socket, to: Socket, seen: (packet: Packet) => void): void {
+    const packets = parser({ protocolVersion: 4 });
+    packets.on("packet", seen);
+    from.on("data", (chunk: Buffer) => {
+        packets.parse(chunk);
+        to.write(chunk);
+    });
 }
