@@ -13,6 +13,8 @@ export class DeviceRecord {
     hold: Hold | undefined;
     /** Whether counters have changed since they were written. */
     isDirty = false;
+    /** Whether the store holds anything of the device. */
+    isStored = false;
 
     constructor(firstSeenAt: number) {
         this.firstSeenAt = firstSeenAt;

@@ -18,7 +18,7 @@ export interface InventoryOptions {
     readonly clock: Clock;
     readonly store: DeviceStore;
     readonly registration: Pick<Registration, "stateOf" | "forget" | "restoreKnown" | "restoreHeld">;
-    /** How many devices are remembered; beyond that those that were quiet longest are forgotten. */
+    /** How many devices are remembered. */
     readonly maxDevices?: number;
 }
 
@@ -31,9 +31,10 @@ const maxNames = 1_000;
 
 /**
  * What is known of each device: when it was seen, what was sent and received, whether it is registered. It survives restarts:
- * the registration is written when it changes, counters at most once a minute and at close. Bounded: beyond `maxDevices` the
- * ones that were quiet longest are forgotten, and with them that the platform knows them, so that their next event is a first
- * contact again. All devices are named by their key.
+ * the registration is written when it changes, counters at most once a minute and at close. Bounded: beyond `maxDevices` some
+ * are forgotten, first those that never sent anything (whoever may send commands can name as many devices as it likes), then
+ * the ones that were quiet longest, and with them that the platform knows them, so that their next event is a first contact
+ * again. All devices are named by their key.
  */
 export class Inventory {
     readonly #clock: Clock;
@@ -46,7 +47,8 @@ export class Inventory {
     readonly #sorted = new SortedKeys();
     readonly #eventIds = new BoundedNames(maxNames);
     readonly #commandIds = new BoundedNames(maxNames);
-    #dirty: string[] = [];
+    /** Devices whose counters wait to be written. */
+    readonly #dirty = new Set<string>();
     #timer: Timer | undefined;
 
     constructor({ clock, store, registration, maxDevices = 100_000 }: InventoryOptions) {
@@ -63,11 +65,12 @@ export class Inventory {
             const seenSince = this.#records.get(device);
             if (seenSince) record.add(seenSince);
             else this.#sorted.add(device);
+            record.isStored = true;
             this.#records.set(device, record);
             if (record.isKnown) this.#registration.restoreKnown(device);
             else if (record.hold) this.#registration.restoreHeld(device, record.hold);
         }
-        this.#forgetSome();
+        this.#makeRoom(0);
     }
 
     /** How many devices are remembered. */
@@ -100,7 +103,7 @@ export class Inventory {
     registrationChanged(device: string, state: RegistrationState): void {
         const record = this.#meet(device);
         record.setRegistration(state);
-        this.#store.put(kind, device, record.encode());
+        this.#write(device, record);
     }
 
     /** One page of the devices that match, in a stable order, with what the registration says of each at this moment. */
@@ -119,16 +122,14 @@ export class Inventory {
     forget(device: string): boolean {
         if (!this.#records.has(device)) return false;
         if (!this.#registration.forget(device) && this.#registration.stateOf(device).phase !== "new") return false;
-        this.#records.delete(device);
-        this.#sorted.remove(device);
-        this.#store.remove(kind, device);
+        this.#drop(device);
         return true;
     }
 
     /** Hands all counters that have changed to the store, and stops the timer. */
     close(): void {
         this.#timer?.cancel();
-        while (this.#dirty.length > 0) this.#writeSlice();
+        while (this.#dirty.size > 0) this.#writeSlice();
         this.#timer?.cancel();
         this.#timer = undefined;
     }
@@ -136,10 +137,10 @@ export class Inventory {
     #meet(device: string): DeviceRecord {
         const present = this.#records.get(device);
         if (present) return present;
+        this.#makeRoom(1);
         const record = new DeviceRecord(this.#clock.now());
         this.#records.set(device, record);
         this.#sorted.add(device);
-        if (this.#records.size > this.#maxDevices) this.#forgetSome();
         return record;
     }
 
@@ -147,42 +148,63 @@ export class Inventory {
         const record = this.#meet(device);
         if (!record.isDirty) {
             record.isDirty = true;
-            this.#dirty.push(device);
+            this.#dirty.add(device);
             this.#timer ??= this.#clock.setTimer(countersMs, () => this.#writeSlice());
         }
         return record;
     }
 
+    #write(device: string, record: DeviceRecord): void {
+        record.isStored = true;
+        this.#store.put(kind, device, record.encode());
+    }
+
     #writeSlice(): void {
         this.#timer = undefined;
-        const slice = this.#dirty.splice(0, sliceSize);
-        for (const device of slice) {
+        let left = sliceSize;
+        for (const device of this.#dirty) {
+            if (left-- === 0) break;
+            this.#dirty.delete(device);
             const record = this.#records.get(device);
             if (!record) continue;
             record.isDirty = false;
             // The most recently active ones move to the end, so that the quiet ones are found at the beginning.
             this.#records.delete(device);
             this.#records.set(device, record);
-            this.#store.put(kind, device, record.encode());
+            this.#write(device, record);
         }
-        if (this.#dirty.length > 0) this.#timer = this.#clock.setTimer(sliceMs, () => this.#writeSlice());
+        if (this.#dirty.size > 0) this.#timer = this.#clock.setTimer(sliceMs, () => this.#writeSlice());
     }
 
-    /** Makes room for a hundredth more, so that this is not done for every new device. */
-    #forgetSome(): void {
-        let excess = this.#records.size - this.#maxDevices;
+    /** Makes room for so many devices and a hundredth more, so that this is not done for every new device. */
+    #makeRoom(devices: number): void {
+        const excess = this.#records.size + devices - this.#maxDevices;
         if (excess <= 0) return;
-        excess += Math.floor(this.#maxDevices / 100);
-        for (const [device, record] of this.#records) {
-            if (excess <= 0) return;
-            const { phase } = this.#registration.stateOf(device);
-            const isQuiet = !record.isDirty && (phase === "known" || phase === "held" || phase === "new");
-            if (!isQuiet) continue;
-            excess--;
-            this.#records.delete(device);
-            this.#sorted.remove(device);
-            this.#store.remove(kind, device);
+        for (const device of this.#dispensable(excess + Math.floor(this.#maxDevices / 100))) {
+            this.#drop(device);
             this.#registration.forget(device);
         }
+    }
+
+    #drop(device: string): void {
+        const record = this.#records.get(device);
+        this.#records.delete(device);
+        this.#sorted.remove(device);
+        this.#dirty.delete(device);
+        if (record?.isStored) this.#store.remove(kind, device);
+    }
+
+    /** The devices to be forgotten first, in one pass: none that is under way. */
+    #dispensable(count: number): string[] {
+        const neverSent: string[] = [];
+        const quiet: string[] = [];
+        const active: string[] = [];
+        for (const [device, record] of this.#records) {
+            if (neverSent.length === count) break;
+            const { phase } = this.#registration.stateOf(device);
+            if (phase === "new" && record.events === 0) neverSent.push(device);
+            else if (phase === "known" || phase === "held" || phase === "new") (record.isDirty ? active : quiet).push(device);
+        }
+        return [...neverSent, ...quiet, ...active].slice(0, count);
     }
 }

@@ -1,3 +1,5 @@
+const fewKeys = 1_000;
+
 /**
  * Keys in alphabetical order, sorted only when somebody looks: few new ones among many are put in their places in one pass, so
  * that looking often at a large inventory costs little.
@@ -15,21 +17,25 @@ export class SortedKeys {
     /** Removes a key that is there. */
     remove(key: string): void {
         this.#removed.add(key);
+        // Nobody may look for ever.
+        if (this.#removed.size >= fewKeys && this.#removed.size * 2 > this.#sorted.length + this.#added.length) this.#dropRemoved();
     }
 
     /** All keys, in order. Valid until the next change. */
     get values(): readonly string[] {
-        if (this.#removed.size > 0) {
-            const isKept = (key: string) => !this.#removed.has(key);
-            this.#sorted = this.#sorted.filter(isKept);
-            this.#added = this.#added.filter(isKept);
-            this.#removed.clear();
-        }
+        if (this.#removed.size > 0) this.#dropRemoved();
         if (this.#added.length > 0) {
             this.#sorted = merge(this.#sorted, this.#added.sort(compare));
             this.#added = [];
         }
         return this.#sorted;
+    }
+
+    #dropRemoved(): void {
+        const isKept = (key: string) => !this.#removed.has(key);
+        this.#sorted = this.#sorted.filter(isKept);
+        this.#added = this.#added.filter(isKept);
+        this.#removed.clear();
     }
 }
 

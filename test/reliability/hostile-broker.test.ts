@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { generate, type Packet } from "mqtt-packet";
 import { type Clock, systemClock } from "../../src/clock";
 import { FastClock } from "../support/fast-clock";
+import { usedBytes } from "../support/used-bytes";
 import { waitFor } from "../support/wait-for";
 import { HostileBroker, type HostileClient, type PacketHandler } from "./support/hostile-broker";
-import { usedBytes, WatchedGateway } from "./support/watched-gateway";
+import { WatchedGateway } from "./support/watched-gateway";
 
 const mebibyte = 1_048_576;
 const commandTopic = "iot-2/type/t/id/d1/cmd/c/fmt/json";

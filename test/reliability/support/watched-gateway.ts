@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { type Clock, systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
 import { Gateway } from "../../../src/gateway/gateway";
@@ -7,16 +5,6 @@ import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
 import type { GatewayState } from "../../../src/gateway/gateway-state";
 import type { ReceivedCommand } from "../../../src/gateway/inbound";
 import { waitFor } from "../../support/wait-for";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage: unknown = runInNewContext("gc");
-
-/** Bytes in use by this process after a garbage collection, buffers included. */
-export function usedBytes(): number {
-    if (typeof collectGarbage === "function") collectGarbage();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-}
 
 /** A gateway without Node-RED, everything it says, and the commands it hands over. */
 export class WatchedGateway {

@@ -27,12 +27,16 @@ class MapStore implements DeviceStore {
 function create({ store = new MapStore(), maxDevices = 100_000, clock = new FakeClock() } = {}) {
     const states = new Map<string, RegistrationState>();
     const forgotten: string[] = [];
+    const asked = { states: 0 };
     const inventory = new Inventory({
         clock,
         store,
         maxDevices,
         registration: {
-            stateOf: (device) => states.get(device) ?? { phase: "new" },
+            stateOf: (device) => {
+                asked.states++;
+                return states.get(device) ?? { phase: "new" };
+            },
             forget: (device) => forgotten.push(device) > 0,
             restoreKnown: (device) => states.set(device, { phase: "known" }),
             restoreHeld: (device, hold) => states.set(device, { phase: "held", hold }),
@@ -42,7 +46,7 @@ function create({ store = new MapStore(), maxDevices = 100_000, clock = new Fake
         states.set(device, state);
         inventory.registrationChanged(device, state);
     };
-    return { inventory, store, clock, states, forgotten, change };
+    return { inventory, store, clock, states, forgotten, asked, change };
 }
 
 describe("device inventory", () => {
@@ -179,6 +183,29 @@ describe("device inventory", () => {
         assert.equal(inventory.forget("t/b"), false);
         clock.advance(minute);
         assert.deepEqual([...store.values.keys()], ["t/b"], "counters that were due do not bring it back");
+    });
+
+    it("stays bounded, and quick, under a flood of commands for devices that nobody knows", () => {
+        const { inventory, store, asked, change } = create({ maxDevices: 1000 });
+        for (let index = 0; index < 500; index++) change(`t/known${index}`, { phase: "known" });
+        const flooded = 20_000;
+        for (let index = 0; index < flooded; index++) inventory.commandSeen(`t/${index}`, "c");
+        assert.ok(inventory.size <= 1000, `${inventory.size} devices`);
+        assert.ok(asked.states < 200 * flooded, `${asked.states} look-ups`);
+        assert.equal([...store.values.keys()].filter((device) => device.startsWith("t/known")).length, 500);
+        inventory.close();
+        assert.ok(store.writes <= 1500, `${store.writes} writes`);
+    });
+
+    it("forgets active devices as well when there are too many of them", () => {
+        const { inventory, forgotten, change } = create({ maxDevices: 100 });
+        for (let index = 0; index < 101; index++) {
+            inventory.eventSeen(`t/${index}`, "e");
+            change(`t/${index}`, { phase: "known" });
+        }
+        inventory.eventSeen("t/new", "e");
+        assert.deepEqual(forgotten, ["t/0", "t/1"]);
+        assert.ok(inventory.size <= 100);
     });
 
     it("searches, filters by phase and pages by 200 in a stable order", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SortedKeys } from "../../../src/devices/sorted-keys";
+import { usedBytes } from "../../support/used-bytes";
 
 describe("sorted keys", () => {
     it("are what sorting a set gives, after any additions, removals and looks", () => {
@@ -22,5 +23,20 @@ describe("sorted keys", () => {
                 assert.deepEqual(keys.values, [...expected].sort());
             }),
         );
+    });
+
+    it("do not pile up while keys come and go and nobody looks", () => {
+        const keys = new SortedKeys();
+        const comeAndGo = (from: number, to: number) => {
+            for (let key = from; key < to; key++) {
+                keys.add(`key ${key}`);
+                keys.remove(`key ${key}`);
+            }
+        };
+        comeAndGo(0, 10_000);
+        const before = usedBytes();
+        comeAndGo(10_000, 500_000);
+        assert.ok(usedBytes() - before < 5_000_000);
+        assert.equal(keys.values.length, 0);
     });
 });
