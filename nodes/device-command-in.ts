@@ -11,8 +11,8 @@ export default function register(RED: NodeAPI): void {
             gateway.onCommand(settings().selection, settings().qos, {
                 received(command) {
                     const { message, error } = commandMessage(command, settings().datatype);
-                    if (error) user.raise(error, message);
-                    else user.send(message);
+                    if (error) user.outlet.raise(error, message);
+                    else user.outlet.send(message);
                 },
                 refusalChanged: (error) => user.subscriptionChanged(error),
             }),

@@ -12,7 +12,7 @@ export default function register(RED: NodeAPI): void {
         const settings = user.parse(() => parseEventSettings(RED, node, definition));
         const inOrder = new OrderedTasks();
 
-        onInput(RED, node, { status: user.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
+        onInput(node, { outlet: user.outlet, status: user.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
             const enteredAtMs = Date.now();
             const { ids } = settings();
             if (ids.immediate) return publish(ids.read(message), message, enteredAtMs, completion);

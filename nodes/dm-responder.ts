@@ -17,9 +17,9 @@ export default function register(RED: NodeAPI): void {
 
         const responder = user.subscribe((gateway) =>
             gateway.respond(settings(), {
-                requestReceived: (request) => user.send([requestMessage(request), null]),
-                firmwareAnswered: (report, answer) => user.send([null, reportMessage(report, answer)]),
-                raised: (error, about) => user.raise(error, { topic: "device management", ...about }),
+                requestReceived: (request) => user.outlet.send([requestMessage(request), null]),
+                firmwareAnswered: (report, answer) => user.outlet.send([null, reportMessage(report, answer)]),
+                raised: (error, about) => user.outlet.raise(error, { topic: "device management", ...about }),
                 warned: (text) => node.warn(text),
                 conflictChanged(error) {
                     conflict = error;
@@ -36,7 +36,7 @@ export default function register(RED: NodeAPI): void {
             }),
         );
 
-        onInput(RED, node, { status: user.status, code: "GW_DM_INVALID" }, (message, completion) => {
+        onInput(node, { outlet: user.outlet, status: user.status, code: "GW_DM_INVALID" }, (message, completion) => {
             responder().input(properties(message), ({ answer, error }) => {
                 if (error) {
                     completion.failed(error);

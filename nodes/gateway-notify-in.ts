@@ -10,7 +10,7 @@ export default function register(RED: NodeAPI): void {
         user.subscribe((gateway) =>
             gateway.onNotification((notification) => {
                 const message = notificationMessage(notification, settings());
-                if (message) user.send(message);
+                if (message) user.outlet.send(message);
             }),
         );
     });

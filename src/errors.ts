@@ -47,13 +47,19 @@ export interface ErrorDetails {
  * `code` is stable; the message is not.
  */
 export class GatewayError extends Error {
+    /** `instanceof` is safe for whatever was thrown, also for a revoked proxy. */
+    static override [Symbol.hasInstance](value: unknown): value is GatewayError {
+        return isInstance(GatewayError, value);
+    }
+
     override readonly name = "GatewayError";
     readonly code: ErrorCode;
     declare readonly rc?: number;
     declare readonly willRetry?: boolean;
 
     constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-        super(message, details.cause === undefined ? undefined : { cause: details.cause });
+        // Catch nodes get the cause, and Node-RED clones it: whatever else a flow may have thrown stays here.
+        super(message, isInstance(Error, details.cause) ? { cause: details.cause } : undefined);
         this.code = code;
         if (details.rc !== undefined) this.rc = details.rc;
         if (details.willRetry !== undefined) this.willRetry = details.willRetry;
@@ -66,11 +72,22 @@ export function toGatewayError(thrown: unknown, code: ErrorCode): GatewayError {
     return new GatewayError(code, describeThrown(thrown), { cause: thrown });
 }
 
-/** The words of anything that was thrown; never throws itself, whatever getters the value has. */
+const shownCharacters = 1000;
+
+/** The words of anything that was thrown, cut to what a log can take; never throws itself, whatever getters the value has. */
 export function describeThrown(thrown: unknown): string {
     try {
-        return thrown instanceof Error ? thrown.message : String(thrown);
+        const text = String(thrown instanceof Error ? thrown.message : thrown);
+        return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
     } catch {
         return "an error that cannot be described";
+    }
+}
+
+function isInstance(type: abstract new (...args: never[]) => unknown, value: unknown): boolean {
+    try {
+        return Function.prototype[Symbol.hasInstance].call(type, value);
+    } catch {
+        return false;
     }
 }

@@ -61,3 +61,14 @@ export function raiseForCatchNodes(node: Node, error: Error, message: NodeMessag
     node.error(error, message);
     return true;
 }
+
+/** The part of the runtime's hooks that its types leave out. The test helper's runtime has no hooks. */
+interface HookTrigger {
+    readonly hooks?: { trigger?(name: "onComplete", event: object, finished: () => void): void };
+}
+
+/** Tells the runtime's hooks that a message has failed, as `done(error)` does. */
+export function failedHook(RED: NodeAPI, node: Node, error: Error, message: NodeMessage): void {
+    const event = { msg: message, error, node: { id: node.id, node } };
+    (RED as HookTrigger).hooks?.trigger?.("onComplete", event, () => undefined);
+}

@@ -1,9 +1,8 @@
-import type { Node, NodeAPI, NodeMessage } from "node-red";
+import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type GatewayError } from "../errors";
+import type { Done, Outlet } from "./outlet";
+import { outline } from "./outline";
 import type { StatusReporter } from "./status";
-
-/** Node-RED's callback that ends the handling of a message. */
-export type Done = (error?: Error) => void;
 
 /**
  * The end of one message: done or failed, whichever comes first, and never twice. The one place where a failure becomes
@@ -15,8 +14,8 @@ export class Completion {
     readonly #startedMs: number | undefined;
 
     constructor(
-        private readonly RED: NodeAPI,
         private readonly node: Node,
+        private readonly outlet: Outlet,
         private readonly message: NodeMessage,
         done: Done,
         private readonly status?: StatusReporter,
@@ -34,7 +33,7 @@ export class Completion {
             done();
         } catch (thrown) {
             // A Complete node clones the message, which fails for one with a getter that throws.
-            this.node.error(`The message was handled, but a Complete node could not take it: ${describeThrown(thrown)}`);
+            this.outlet.complain(`The message was handled, but a Complete node could not take it: ${describeThrown(thrown)}`);
         }
     }
 
@@ -44,9 +43,7 @@ export class Completion {
         if (!done) return;
         this.#measure("failed");
         this.status?.failed(error);
-        // Node-RED clones the message for Catch nodes; one that cannot be cloned would end the process.
-        if (isCloneable(this.RED, this.message)) done(error);
-        else this.node.error(error, outline(this.message));
+        this.outlet.fail(error, this.message, done);
     }
 
     /** The milliseconds until the end, as `node.<type>.complete` or `.failed` among Node-RED's metrics. */
@@ -59,27 +56,4 @@ export class Completion {
         this.#done = undefined;
         return done;
     }
-}
-
-function isCloneable(RED: NodeAPI, message: NodeMessage): boolean {
-    try {
-        RED.util.cloneMessage(message);
-        return true;
-    } catch {
-        return false;
-    }
-}
-
-/** What can be told of a message that cannot be cloned. */
-function outline(message: NodeMessage): NodeMessage {
-    const told: NodeMessage = {};
-    for (const name of ["_msgid", "topic"]) {
-        try {
-            const value = message[name];
-            if (typeof value === "string") told[name] = value;
-        } catch {
-            // This very property is the one whose getter throws.
-        }
-    }
-    return told;
 }

@@ -41,7 +41,7 @@ export class GatewayHost {
         private readonly pool: GatewayPool<Gateway>,
     ) {
         this.#status = new StatusReporter(RED, node);
-        this.#outlet = new Outlet(node);
+        this.#outlet = new Outlet(RED, node);
         this.#options = readOptions(definition);
         if (this.#options instanceof GatewayError) this.#hasProblem(this.#options);
     }

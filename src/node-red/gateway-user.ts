@@ -1,4 +1,4 @@
-import type { Node, NodeAPI, NodeMessage } from "node-red";
+import type { Node, NodeAPI } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
 import type { Gateway, Subscription } from "../gateway/gateway";
 import type { GatewayState } from "../gateway/gateway-state";
@@ -12,6 +12,7 @@ import { StatusReporter, type StatusText } from "./status";
 /** What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. */
 export interface GatewayUser {
     readonly status: StatusReporter;
+    readonly outlet: Outlet;
     /**
      * The gateway of the node.
      * @throws GW_CONFIG when none is chosen, it is disabled, or its settings are not valid
@@ -27,10 +28,6 @@ export interface GatewayUser {
      * asking for the subscription then throws what is wrong.
      */
     subscribe<S extends Subscription>(open: (gateway: Gateway) => S): () => S;
-    /** Raises an error for a message that did not come from the flow. */
-    raise(error: GatewayError, message: NodeMessage): void;
-    /** Sends on a message that did not come from the flow. */
-    send(message: NodeMessage | (NodeMessage | null)[]): void;
     /** Shows and raises that the platform refused the node's subscription, or shows that it grants it now. */
     subscriptionChanged(refusal: GatewayError | undefined): void;
     /** The same for anything that is wrong with the node itself; `topic` is that of the raised message. */
@@ -46,7 +43,7 @@ export function useGateway(
     definition: StoredDefinition,
     describe: (state: GatewayState | GatewayError) => StatusText = gatewayStatus,
 ): GatewayUser {
-    const outlet = new Outlet(node);
+    const outlet = new Outlet(RED, node);
     const status = new StatusReporter(RED, node);
     const config = findNode<GatewayConfigNode>(RED, definition.gateway, "gateway-config");
     const subscriptions: Subscription[] = [];
@@ -110,6 +107,7 @@ export function useGateway(
 
     return {
         status,
+        outlet,
         gateway,
         parse(read) {
             try {
@@ -144,8 +142,6 @@ export function useGateway(
                 return opened;
             };
         },
-        raise: (error, message) => outlet.raise(error, message),
-        send: (message) => outlet.send(message),
         subscriptionChanged: (refusal) => problemChanged(refusal, "subscription"),
         problemChanged,
         showState,

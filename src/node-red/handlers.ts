@@ -1,10 +1,12 @@
-import type { Node, NodeAPI, NodeMessage } from "node-red";
+import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type ErrorCode, toGatewayError } from "../errors";
 import { Completion } from "./completion";
+import type { Outlet } from "./outlet";
 import type { StatusReporter } from "./status";
 
 /** How `onInput` reports. */
 export interface InputOptions {
+    readonly outlet: Outlet;
     readonly status?: StatusReporter;
     /** The code for what the handler throws that has none. */
     readonly code: ErrorCode;
@@ -15,14 +17,13 @@ export interface InputOptions {
  * or rejects with, fails the message instead of ending the Node-RED process.
  */
 export function onInput(
-    RED: NodeAPI,
     node: Node,
     options: InputOptions,
     handle: (message: NodeMessage, completion: Completion) => void | Promise<void>,
 ): void {
     // Node-RED looks at the number of declared parameters: three means that this handler calls done itself.
     node.on("input", (message, _send, done) => {
-        const completion = new Completion(RED, node, message, done, options.status);
+        const completion = new Completion(node, options.outlet, message, done, options.status);
         try {
             const pending = handle(message, completion);
             if (pending) pending.catch((thrown: unknown) => completion.failed(toGatewayError(thrown, options.code)));

@@ -1,24 +1,32 @@
-import type { Node, NodeMessage } from "node-red";
+import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { type Clock, systemClock, type Timer } from "../clock";
 import { describeThrown, type GatewayError } from "../errors";
-import { raiseForCatchNodes } from "./api";
+import { failedHook, raiseForCatchNodes } from "./api";
+import { outline } from "./outline";
 
 const errorsPerMinute = 30;
 const minuteMs = 60_000;
+/** Node-RED brings an error to the same Catch node no more often, and logs a warning instead. */
+const maxCatches = 9;
+
+/** Node-RED's callback that ends the handling of a message. */
+export type Done = (error?: Error) => void;
 
 /**
- * Where a node hands the flow what it did not get from the flow: messages from the platform, and errors about them. Neither
- * can end the process, whatever the platform sent. Catch nodes get every error; of those that nobody catches, Node-RED logs
- * each, so here only the first ones of a minute get that far, and the rest is counted.
+ * Where a node hands messages and errors to the flow. Neither can end the process, whatever the platform or the flow put into
+ * them. Catch nodes get every error; of those that nobody catches, Node-RED logs each, so here only the first ones of a minute
+ * get that far, and the rest is counted.
  */
 export class Outlet {
+    readonly #RED: NodeAPI;
     readonly #node: Node;
     readonly #clock: Clock;
     #errors = 0;
     #notLogged = 0;
     #minute: Timer | undefined;
 
-    constructor(node: Node, clock: Clock = systemClock) {
+    constructor(RED: NodeAPI, node: Node, clock: Clock = systemClock) {
+        this.#RED = RED;
         this.#node = node;
         this.#clock = clock;
     }
@@ -28,36 +36,45 @@ export class Outlet {
         try {
             this.#node.send(message);
         } catch (thrown) {
-            this.#node.error(`A message could not be handed to the flow: ${describeThrown(thrown)}`);
+            this.complain(`A message could not be handed to the flow: ${describeThrown(thrown)}`);
         }
     }
 
-    /** Raises an error with the message it is about. */
+    /** Raises an error about a message that did not come from the flow. */
     raise(error: GatewayError, message: NodeMessage): void {
-        this.#hand(error, (mayLog) => {
-            if (mayLog) this.#node.error(error, message);
-            else if (!raiseForCatchNodes(this.#node, error, message)) this.#notLogged += 1;
+        const mayLog = this.#mayLog();
+        tell(message, (told) => {
+            if (mayLog) this.#node.error(error, told);
+            else this.#raiseSilently(error, told);
         });
     }
 
     /** The same for what belongs in the log even when a Catch node takes it: why a link was down at night is looked up there. */
     raiseAndLog(error: GatewayError, message: NodeMessage): void {
-        this.#hand(error, (mayLog) => {
-            const isCaught = raiseForCatchNodes(this.#node, error, message);
+        const mayLog = this.#mayLog();
+        tell(message, (told) => {
+            const isCaught = raiseForCatchNodes(this.#node, error, told);
             if (!mayLog) this.#notLogged += 1;
             else if (isCaught) this.#node.warn(error.message);
             else this.#node.error(error);
         });
     }
 
-    #hand(error: GatewayError, hand: (mayLog: boolean) => void): void {
-        this.#minute ??= this.#clock.setTimer(minuteMs, () => this.#endMinute());
-        this.#errors += 1;
-        try {
-            hand(this.#errors <= errorsPerMinute);
-        } catch (thrown) {
-            this.#node.error(`${error.message} The message it is about could not be handed to the flow: ${describeThrown(thrown)}`);
-        }
+    /** Fails a message of the flow. */
+    fail(error: GatewayError, message: NodeMessage, done: Done): void {
+        const mayLog = this.#mayLog();
+        if (!mayLog) failedHook(this.#RED, this.#node, error, message);
+        tell(message, (told) => {
+            if (!mayLog) this.#raiseSilently(error, told);
+            else if (told === message) done(error);
+            else this.#node.error(error, told);
+        });
+    }
+
+    /** Puts an error into the log that is not about a message. */
+    complain(text: string): void {
+        if (this.#mayLog()) this.#node.error(text);
+        else this.#notLogged += 1;
     }
 
     /** Tells how many errors were not logged, if any, and ends the timer. */
@@ -66,10 +83,35 @@ export class Outlet {
         this.#endMinute();
     }
 
+    #raiseSilently(error: GatewayError, message: NodeMessage): void {
+        if (isLooping(this.#node, message) || !raiseForCatchNodes(this.#node, error, message)) this.#notLogged += 1;
+    }
+
+    #mayLog(): boolean {
+        this.#minute ??= this.#clock.setTimer(minuteMs, () => this.#endMinute());
+        this.#errors += 1;
+        return this.#errors <= errorsPerMinute;
+    }
+
     #endMinute(): void {
         if (this.#notLogged > 0) this.#node.warn(`${this.#notLogged} further errors of this node were not logged; a Catch node gets each.`);
         this.#minute = undefined;
         this.#errors = 0;
         this.#notLogged = 0;
+    }
+}
+
+/** Whether a Catch node has sent the message back to the node so often that Node-RED would only warn of the loop. */
+function isLooping(node: Node, { error }: NodeMessage & { readonly error?: unknown }): boolean {
+    const source: unknown = Object(Object(error).source);
+    return Reflect.get(Object(source), "id") === node.id && Number(Reflect.get(Object(source), "count")) >= maxCatches;
+}
+
+/** Hands a message on; where Node-RED cannot clone it for a Catch node, as with a getter that throws, its outline. */
+function tell(message: NodeMessage, hand: (told: NodeMessage) => void): void {
+    try {
+        hand(message);
+    } catch {
+        hand(outline(message));
     }
 }

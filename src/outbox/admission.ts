@@ -4,7 +4,7 @@ import type { Dispatcher } from "./dispatcher";
 import type { NewEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
 import type { Ledger } from "./ledger";
-import { heldShare, type MemoryLimits, maxEvents, type OutboxLimits } from "./limits";
+import { heldShare, isBeyond, type MemoryLimits, type OutboxLimits, overheadBytes } from "./limits";
 import type { SpillContext } from "./spill-queue";
 import type { WaitingEvents } from "./waiting-events";
 
@@ -23,12 +23,10 @@ export interface AdmissionOptions {
 /** The rules by which a new event is taken or refused, and by which old ones make room for it. */
 export class Admission {
     readonly #options: AdmissionOptions;
-    readonly #maxEvents: number;
     #isClosed = false;
 
     constructor(options: AdmissionOptions) {
         this.#options = options;
-        this.#maxEvents = maxEvents(options.limits);
     }
 
     /** Takes nothing more. */
@@ -49,7 +47,7 @@ export class Admission {
 
     /** Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. */
     refusal(event: NewEvent): GatewayError | undefined {
-        const { limits, memory, ledger, dispatcher, waiting } = this.#options;
+        const { limits, memory, ledger, dispatcher, waiting, context } = this.#options;
         if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", "The gateway is being stopped and takes no more events.");
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
             return new GatewayError(
@@ -73,7 +71,8 @@ export class Admission {
         if (!this.#isOver(1, event.bytes)) return undefined;
         // What is about to be read from disk and dropped makes room soon.
         if (limits.whenFull === "drop-oldest" && waiting.oldest().isLoading) return undefined;
-        return full(`it holds ${ledger.events} events with ${megabytes(ledger.bytes)}, of at most ${megabytes(limits.maxBytes)}`);
+        const each = context.store.isDurable ? "" : `; each takes ${overheadBytes} bytes of memory beside its payload`;
+        return full(`it holds ${ledger.events} events with ${megabytes(ledger.bytes)}, of at most ${megabytes(limits.maxBytes)}${each}`);
     }
 
     /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */
@@ -104,8 +103,8 @@ export class Admission {
     }
 
     #isOver(events: number, bytes: number): boolean {
-        const { ledger, limits } = this.#options;
-        return ledger.bytes + bytes > limits.maxBytes || ledger.events + events > this.#maxEvents;
+        const { ledger, limits, context } = this.#options;
+        return isBeyond(limits, context.store.isDurable, ledger.events + events, ledger.bytes + bytes);
     }
 }
 

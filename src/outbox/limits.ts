@@ -50,12 +50,20 @@ export const defaultMemoryLimits: MemoryLimits = {
     waitingCompletions: 10_000,
 };
 
+/** So many events never count for more than their payloads. */
+const smallNumber = 10_000;
+/** What an event takes of the heap beside its payload: measured, some 560 bytes. */
+export const overheadBytes = 500;
+
 /**
- * Events kept at most. Empty payloads have no bytes to count, so that the number is bounded as well: one event for each 50 bytes of the
- * limit, and never fewer than 10 000.
+ * Whether an outbox may not hold so much. Empty payloads have no bytes to count, so the number is bounded as well: one event for each
+ * 50 bytes of the limit. Of events that are kept in memory only, each counts 500 bytes more than its payload, or a flood of small ones
+ * would take several times the memory that the user allowed. The first 10 000 are free of both.
  */
-export function maxEvents(limits: OutboxLimits): number {
-    return Math.max(10_000, Math.floor(limits.maxBytes / 50));
+export function isBeyond({ maxBytes }: OutboxLimits, isDurable: boolean, events: number, bytes: number): boolean {
+    if (bytes > maxBytes) return true;
+    if (events <= smallNumber) return false;
+    return isDurable ? events > maxBytes / 50 : bytes + (events - smallNumber) * overheadBytes > maxBytes;
 }
 
 /** Held devices together may use this part of `maxBytes`, so that they cannot stop the others. */

@@ -205,6 +205,26 @@ describe("a hostile broker", () => {
         }
     });
 
+    it("closes each connection at once, again and again: the memory stays what it was", async function () {
+        this.timeout(60_000);
+        await start((client, packet) => {
+            if (packet.cmd !== "subscribe") return false;
+            client.close();
+            return true;
+        }, new FastClock(2000));
+        const usedNow = () => {
+            broker.received.length = 0;
+            // An error holds on to the connection it tells of, as long as somebody keeps the error.
+            watched.problems.length = 0;
+            return usedBytes();
+        };
+        await waitFor(() => broker.connects >= 100, "100 connections");
+        const before = usedNow();
+        await waitFor(() => broker.connects >= 500, "400 more", 50_000);
+        // What a connection leaves behind is collected a moment after its end.
+        await waitFor(() => usedNow() < before + 2 * mebibyte, "the memory to be what it was");
+    });
+
     describe("floods", () => {
         /** Sends the same bytes again and again, as fast as the gateway takes them. */
         async function flood(client: HostileClient, messages: readonly Buffer[], total: number): Promise<void> {

@@ -30,4 +30,30 @@ describe("GatewayError", () => {
         };
         assert.equal(describeThrown(hostile), "an error that cannot be described");
     });
+
+    it("does not end the process when a flow throws a revoked proxy, or an error whose words cannot be read", () => {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        const unreadable = Object.defineProperty(new Error("x"), "message", { value: Symbol("no words") });
+        for (const thrown of [proxy, unreadable, undefined, Symbol("s"), Object.create(null)]) {
+            const error = toGatewayError(thrown, "GW_INVALID_PAYLOAD");
+            assert.equal(error.code, "GW_INVALID_PAYLOAD");
+            assert.equal(typeof error.message, "string");
+        }
+    });
+
+    it("keeps as its cause only errors, because Node-RED clones it for Catch nodes", () => {
+        const hostile = {
+            get trap() {
+                throw new Error("no");
+            },
+        };
+        assert.equal("cause" in toGatewayError(hostile, "GW_CONFIG"), false);
+        assert.equal("cause" in new GatewayError("GW_CONFIG", "x", { cause: hostile }), false);
+        assert.ok(toGatewayError(new TypeError("t"), "GW_CONFIG").cause instanceof TypeError);
+    });
+
+    it("cuts words of any length to what a log can take", () => {
+        assert.equal(describeThrown(new Error("x".repeat(10_000_000))).length, 1001);
+    });
 });

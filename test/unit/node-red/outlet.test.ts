@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Node, NodeMessage } from "node-red";
+import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { GatewayError } from "../../../src/errors";
 import { Outlet } from "../../../src/node-red/outlet";
 import { FakeClock } from "../../support/fake-clock";
@@ -26,8 +26,16 @@ class FakeNode {
         this.logged.push(text);
     }
 
+    /** The runtime, which notes for which messages its hooks were told. */
+    readonly hooked: unknown[] = [];
+    asRuntime(): NodeAPI {
+        const trigger = (_name: string, { msg }: { msg: unknown }) => void this.hooked.push(msg);
+        return Object.assign(Object.create(null), { hooks: { trigger } });
+    }
+
     asNode(): Node {
         return Object.assign(Object.create(null), {
+            id: "n",
             _flow: this._flow,
             send: () => this.send(),
             error: this.error.bind(this),
@@ -42,7 +50,7 @@ describe("outlet", () => {
     it("does not fill the log with errors that nobody catches, and says how many it left out", () => {
         const node = new FakeNode();
         const clock = new FakeClock();
-        const outlet = new Outlet(node.asNode(), clock);
+        const outlet = new Outlet(node.asRuntime(), node.asNode(), clock);
         for (let count = 0; count < 1000; count++) outlet.raise(failure, {});
         assert.equal(node.logged.length, 30);
         clock.advance(60_000);
@@ -57,7 +65,7 @@ describe("outlet", () => {
         const node = new FakeNode();
         node.isCaught = true;
         const clock = new FakeClock();
-        const outlet = new Outlet(node.asNode(), clock);
+        const outlet = new Outlet(node.asRuntime(), node.asNode(), clock);
         for (let payload = 0; payload < 1000; payload++) outlet.raise(failure, { payload });
         assert.deepEqual(
             node.caught.map(({ payload }) => payload),
@@ -72,7 +80,7 @@ describe("outlet", () => {
             const node = new FakeNode();
             node.isCaught = isCaught;
             const clock = new FakeClock();
-            const outlet = new Outlet(node.asNode(), clock);
+            const outlet = new Outlet(node.asRuntime(), node.asNode(), clock);
             outlet.raiseAndLog(failure, {});
             assert.equal(node.caught.length, isCaught ? 1 : 0);
             assert.equal(node.logged.length, 1);
@@ -84,20 +92,60 @@ describe("outlet", () => {
         }
     });
 
-    it("reports a message that cannot be handed over instead of ending the process", () => {
+    it("fails messages of the flow by their callback, and beyond thirty a minute without a line in the log", () => {
+        const node = new FakeNode();
+        const clock = new FakeClock();
+        const outlet = new Outlet(node.asRuntime(), node.asNode(), clock);
+        let called = 0;
+        for (let payload = 0; payload < 100; payload++) outlet.fail(failure, { payload }, () => called++);
+        assert.deepEqual([called, node.hooked.length, node.logged.length], [30, 70, 0]);
+        node.isCaught = true;
+        outlet.fail(failure, { payload: "caught" }, () => assert.fail("logged"));
+        assert.deepEqual(node.caught, [{ payload: "caught" }]);
+        outlet.close();
+        assert.match(node.logged[0] ?? "", /^70 further errors/);
+    });
+
+    it("counts a message that a Catch node sends back for ever, instead of a warning for each", () => {
+        const node = new FakeNode();
+        node.isCaught = true;
+        const outlet = new Outlet(node.asRuntime(), node.asNode(), new FakeClock());
+        for (let line = 0; line < 30; line++) outlet.complain("x");
+        const looping = (id: string, count: number) => ({ payload: count, error: { source: { id, count } } });
+        for (const message of [looping("n", 8), looping("n", 9), looping("other", 9)]) outlet.raise(failure, message);
+        assert.deepEqual(
+            node.caught.map(({ payload }) => payload),
+            [8, 9],
+        );
+        outlet.close();
+        assert.match(node.logged.at(-1) ?? "", /^1 further errors/);
+    });
+
+    it("raises an error with the outline of a message that cannot be cloned, instead of ending the process", () => {
         const node = new FakeNode();
         node.send = () => {
             throw new RangeError("Maximum call stack size exceeded");
         };
-        node._flow.handleError = () => {
-            throw new TypeError("no hasOwnProperty");
+        const { handleError } = node._flow;
+        node._flow.handleError = (about, error, message) => {
+            if ("payload" in message) throw new TypeError("cannot be cloned");
+            return handleError(about, error, message);
         };
-        const clock = new FakeClock();
-        const outlet = new Outlet(node.asNode(), clock);
+        node.isCaught = true;
+        const outlet = new Outlet(node.asRuntime(), node.asNode(), new FakeClock());
         outlet.send({});
-        outlet.raise(failure, {});
-        outlet.close();
         assert.match(node.logged[0] ?? "", /call stack/);
-        assert.match(node.logged[1] ?? "", /^bad .*hasOwnProperty/);
+        const topic = {
+            get topic(): string {
+                throw new Error("no topic");
+            },
+        };
+        for (let count = 0; count < 20; count++) {
+            outlet.raise(failure, { _msgid: "a", topic: "t", payload: 1 });
+            outlet.raise(failure, Object.assign(topic, { _msgid: "b", payload: 1 }));
+        }
+        assert.equal(node.caught.length, 40);
+        assert.deepEqual(node.caught.slice(-2), [{ _msgid: "a", topic: "t" }, { _msgid: "b" }]);
+        outlet.close();
     });
 });

@@ -222,9 +222,16 @@ describe("a full outbox", () => {
 
     it("bounds the number of events with empty payloads", () => {
         const { outbox, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxBytes: 1000 } });
-        for (let index = 0; index < 10_000; index++) admit("t/a", "");
+        for (let index = 0; index < 10_002; index++) admit("t/a", "");
         assert.equal(admit("t/a", "").error?.code, "GW_OUTBOX_FULL");
-        assert.equal(outbox.counters.queued, 10_000);
+        assert.equal(outbox.counters.queued, 10_002);
+    });
+
+    it("refuses events with GW_OUTBOX_FULL before a flood of small ones takes more memory than the user allowed", () => {
+        const { outbox, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxBytes: 5_000_000 } });
+        for (let index = 0; index < 30_000; index++) admit("t/a", "");
+        assert.equal(outbox.counters.queued, 20_000);
+        assert.match(String(admit("t/a", "").error?.message), /500 bytes of memory/);
     });
 
     it("drops the oldest instead, if told so: those not completed fail, the others are counted and told now and then", () => {
