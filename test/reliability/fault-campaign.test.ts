@@ -4,6 +4,7 @@ import { SeededRandom } from "../support/seeded-random";
 import { Campaign, type RoundResult } from "./support/campaign/campaign";
 import { campaignTable, memoryLine } from "./support/campaign/campaign-report";
 import { chosenFaults, schedule } from "./support/campaign/schedule";
+import { SmallDisk } from "./support/campaign/small-disk";
 import { Stage } from "./support/campaign/stage";
 
 /** By hand: `npm run test:reliability` with these; the same seed makes the same schedule, not the same timing. */
@@ -20,6 +21,7 @@ describe("a gateway under load", () => {
         const planned = schedule(chosenFaults(only), rounds, random);
         assert.ok(planned.length > 0, `there is no fault like ${only}`);
         console.log(`      RELIABILITY_SEED=${seed} RELIABILITY_ROUNDS=${rounds}`);
+        if (!SmallDisk.isPossible()) console.log("      without the faults of the disk: nothing may be mounted here");
         const results: RoundResult[] = [];
         const stage = await Stage.start();
         try {

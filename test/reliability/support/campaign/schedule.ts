@@ -7,7 +7,7 @@ const telling = new Set(["Node-RED killed", "broker killed, without persistence"
 
 /** What this machine can cause, by a part of the name. */
 export function chosenFaults(name: string): Fault[] {
-    return faults.filter(({ kind, needsDisk }) => kind.includes(name) && (!needsDisk || SmallDisk.isPossible));
+    return faults.filter(({ kind, needsDisk }) => kind.includes(name) && (!needsDisk || SmallDisk.isPossible()));
 }
 
 /** The faults of a campaign: each kind once in random order, and again; a short campaign has the most telling ones for certain. */

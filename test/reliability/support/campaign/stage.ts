@@ -24,25 +24,62 @@ export interface Sign {
     readonly text?: RegExp;
 }
 
+/** What a stage is made of. */
+interface Parts {
+    readonly broker: Mosquitto;
+    readonly recorder: RecordingProxy;
+    readonly line: FaultyLine;
+    readonly nodeRed: LoadedNodeRed;
+    readonly application: Application;
+    readonly surroundings: Surroundings;
+    readonly disk: SmallDisk | undefined;
+    readonly certificates: { readonly right: Credential; readonly wrong: Credential };
+}
+
 /** Everything a fault can befall: Node-RED under load, a line, a recorder that ends TLS, Mosquitto, and an application behind it. */
 export class Stage {
+    readonly broker: Mosquitto;
+    readonly recorder: RecordingProxy;
+    readonly line: FaultyLine;
+    readonly nodeRed: LoadedNodeRed;
+    readonly application: Application;
+    readonly surroundings: Surroundings;
+    readonly #disk: SmallDisk | undefined;
+    readonly #certificates: Parts["certificates"];
     #tokens = 1;
     #touched = 0;
 
     private constructor(
-        readonly broker: Mosquitto,
-        readonly recorder: RecordingProxy,
-        readonly line: FaultyLine,
-        readonly nodeRed: LoadedNodeRed,
-        readonly application: Application,
-        readonly surroundings: Surroundings,
-        private readonly certificates: { readonly right: Credential; readonly wrong: Credential },
-        private readonly smallDisk: SmallDisk | undefined,
-        private readonly directory: string,
-    ) {}
+        { broker, recorder, line, nodeRed, application, surroundings, disk, certificates }: Parts,
+        private readonly cleanUp: CleanUp,
+    ) {
+        this.broker = broker;
+        this.recorder = recorder;
+        this.line = line;
+        this.nodeRed = nodeRed;
+        this.application = application;
+        this.surroundings = surroundings;
+        this.#disk = disk;
+        this.#certificates = certificates;
+    }
 
+    /** Sets everything up, with the source still paused; what was begun is ended when something fails. */
     static async start(): Promise<Stage> {
+        const cleanUp = new CleanUp();
+        try {
+            const stage = await Stage.#build(cleanUp);
+            await stage.nodeRed.start();
+            await waitFor(() => stage.recorder.subscribed >= 2, "the subscriptions of the gateway");
+            return stage;
+        } catch (error) {
+            await cleanUp.run();
+            throw error;
+        }
+    }
+
+    static async #build(cleanUp: CleanUp): Promise<Stage> {
         const directory = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-campaign-"));
+        cleanUp.add(() => rmSync(directory, { recursive: true, force: true }));
         const surroundings = new Surroundings(directory);
         const authorityFile = path.join(directory, "ca.crt");
         const certificates = makeCertificates(surroundings.host, authorityFile);
@@ -52,8 +89,11 @@ export class Stage {
             general: ["allow_anonymous false", "password_file {dir}/passwords"],
             files: { passwords: passwords(tokenNumber(1)) },
         });
+        cleanUp.add(() => broker.stop());
         const recorder = await RecordingProxy.start(() => broker.port, certificates.right);
+        cleanUp.add(() => recorder.stop());
         const line = await FaultyLine.to(recorder.port);
+        cleanUp.add(() => line.close());
         const nodeRed = new LoadedNodeRed({
             gateway: { host: surroundings.host, port: String(line.port), cleanSession: "false", keepAlive: "40" },
             perTick: 2,
@@ -61,19 +101,19 @@ export class Stage {
             authorityFile,
             env: surroundings.env,
         });
-        const disk = SmallDisk.isPossible ? new SmallDisk(nodeRed.storeDir) : undefined;
-        const application = await Application.start(broker.port, applicationAccount.user, applicationAccount.password);
-        const stage = new Stage(broker, recorder, line, nodeRed, application, surroundings, certificates, disk, directory);
+        cleanUp.add(() => nodeRed.dispose());
         nodeRed.pause(true);
-        await nodeRed.start();
-        await waitFor(() => recorder.subscribed >= 2, "the subscriptions of the gateway");
-        return stage;
+        const disk = SmallDisk.isPossible() ? new SmallDisk(nodeRed.storeDir) : undefined;
+        if (disk) cleanUp.add(() => nodeRed.end("SIGKILL").then(() => disk.unmount()));
+        const application = await Application.start(broker.port, applicationAccount.user, applicationAccount.password);
+        cleanUp.add(() => application.end());
+        return new Stage({ broker, recorder, line, nodeRed, application, surroundings, disk, certificates }, cleanUp);
     }
 
     /** The disk of the outbox. */
     get disk(): SmallDisk {
-        if (!this.smallDisk) throw new Error("Only the administrator of a Linux machine can mount a disk for the test");
-        return this.smallDisk;
+        if (!this.#disk) throw new Error("Only the administrator of a Linux machine can mount a disk for the test");
+        return this.#disk;
     }
 
     /** Waits until the fault shows; without a sign there is nothing to wait for. */
@@ -121,7 +161,7 @@ export class Stage {
 
     /** The server identifies itself by a certificate of another authority, or by its own again. */
     set hasWrongCertificate(isWrong: boolean) {
-        this.recorder.useCertificate(isWrong ? this.certificates.wrong : this.certificates.right);
+        this.recorder.useCertificate(isWrong ? this.#certificates.wrong : this.#certificates.right);
     }
 
     /** Flows in which something harmless is different from before. */
@@ -130,15 +170,21 @@ export class Stage {
         return this.nodeRed.flows(`${this.#touched}`, token);
     }
 
-    async end(): Promise<void> {
-        this.application.end();
-        await this.nodeRed.end("SIGKILL");
-        this.smallDisk?.unmount();
-        await this.nodeRed.dispose();
-        this.line.close();
-        await this.recorder.stop();
-        await this.broker.stop();
-        rmSync(this.directory, { recursive: true, force: true });
+    end(): Promise<void> {
+        return this.cleanUp.run();
+    }
+}
+
+/** Ends what was begun, the last first. */
+class CleanUp {
+    readonly #actions: (() => unknown)[] = [];
+
+    add(action: () => unknown): void {
+        this.#actions.unshift(action);
+    }
+
+    async run(): Promise<void> {
+        for (const action of this.#actions.splice(0)) await action();
     }
 }
 
