@@ -49,6 +49,8 @@ export function payloadBytes(payload: EncodedPayload): number {
 
 function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
     if (Buffer.isBuffer(payload)) return Buffer.from(payload);
+    // JSON.stringify would write null, which is another value.
+    if (typeof payload === "number" && !Number.isFinite(payload)) throw unsuitable(payload, "json", "a finite number");
     const parsed = typeof payload === "string" ? parseObjectOrArray(payload) : undefined;
     if (parsed !== undefined && typeof payload === "string") return decorateText(payload, parsed, options);
     let text: string | undefined;
@@ -105,7 +107,11 @@ function parseObjectOrArray(text: string): object | undefined {
 }
 
 function unsuitable(payload: unknown, format: string, expected: string): GatewayError {
-    const found =
-        payload === undefined ? "missing" : payload === null ? "null" : Array.isArray(payload) ? "an array" : `of type ${typeof payload}`;
-    return new GatewayError("GW_INVALID_PAYLOAD", `The payload is ${found}; format "${format}" takes ${expected}.`);
+    return new GatewayError("GW_INVALID_PAYLOAD", `The payload is ${describe(payload)}; format "${format}" takes ${expected}.`);
+}
+
+function describe(payload: unknown): string {
+    if (payload === undefined) return "missing";
+    if (payload === null || typeof payload === "number") return String(payload);
+    return Array.isArray(payload) ? "an array" : `of type ${typeof payload}`;
 }

@@ -58,6 +58,8 @@ describe("payload", () => {
         ["a function", () => 1, "json"],
         ["a symbol", Symbol("x"), "json"],
         ["BigInt", 10n, "json"],
+        ["NaN, which JSON would turn into null", Number.NaN, "json"],
+        ["an infinite number", Number.NEGATIVE_INFINITY, "json"],
         ["a circular object", circular, "json"],
         ["a getter that throws", hostile, "json"],
         ["an object", {}, "text"],
