@@ -18,6 +18,7 @@ export const layers = [
     ...(oldNode() ? [{ name: "unit-node20", directory: "unit", node: oldNode }] : []),
     { name: "simulator", directory: "simulator", needs: ["mosquitto"] },
     { name: "broker", directory: "broker", needs: ["mosquitto"] },
+    ...(oldNode() ? [{ name: "nodes-red4-node20", directory: "nodes", node: oldNode, env: nodeRed4, needs: ["mosquitto"] }] : []),
     { name: "nodes-red4", directory: "nodes", env: nodeRed4, needs: ["mosquitto"] },
     { name: "nodes-red5", directory: "nodes", env: nodeRed5, needs: ["mosquitto"] },
     { name: "editor", directory: "editor" },
