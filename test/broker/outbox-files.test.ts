@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gatewayNode } from "../support/flow-runner";
 import { Mosquitto } from "../support/mosquitto";
@@ -21,10 +21,56 @@ function flow(port: number, deviceId: string, payload: string): object[] {
         onTab({ id: "event", type: "device-event-out", gateway: "gateway", format: "text", wires: [] }),
         onTab({ id: "complete", type: "complete", scope: ["event"], wires: [["log"]] }),
         onTab({ id: "log", type: "debug", tosidebar: false, console: true, complete: "payload", targetType: "msg" }),
+        onTab({ id: "catch", type: "catch", scope: null, wires: [["caught"]] }),
+        onTab({ id: "caught", type: "function", func: "node.log(`caught ${msg.error.code} ${msg.topic} ${msg.state}`)" }),
+        onTab({ id: "status", type: "status", scope: ["event"], wires: [["shown"]] }),
+        onTab({ id: "shown", type: "function", func: "node.log(`status ${msg.status.fill} ${msg.status.text}`)" }),
     ];
 }
 
 describe("outbox files", () => {
+    it("that cannot be made are told in words, to Catch nodes and in red, while events flow; and that they can be used again", async () => {
+        const broker = await Mosquitto.start();
+        const nodeRed = await NodeRedProcess.start("node-red");
+        const folder = path.join(nodeRed.userDir, "wiotp-gateway");
+        writeFileSync(folder, "a file where the folder should be");
+        const says = (text: string) => waitFor(() => nodeRed.log.includes(text), `the log to say ${text}`);
+        try {
+            await nodeRed.deploy(flow(broker.port, "gw1", "first"));
+            await says("caught GW_STORE gateway store");
+            await says("status red device-event-out.status.store");
+            await says("[debug:log] first");
+            rmSync(folder);
+            await says("The outbox file can be used again.");
+            await says("status green device-event-out.status.connected");
+            assert.ok(existsSync(path.join(folder, "gw+org+gw+gw1.sqlite")));
+        } finally {
+            await nodeRed.stop();
+            await broker.stop();
+        }
+    });
+
+    it("that are damaged are set aside, which says where, and replaced", async () => {
+        const broker = await Mosquitto.start();
+        const nodeRed = await NodeRedProcess.start("node-red");
+        const folder = path.join(nodeRed.userDir, "wiotp-gateway");
+        mkdirSync(folder);
+        writeFileSync(path.join(folder, "gw+org+gw+gw1.sqlite"), "a note that is no database ".repeat(100));
+        try {
+            await nodeRed.deploy(flow(broker.port, "gw1", "first"));
+            const aside = await waitFor(
+                () => /It was set aside as (\S+) and a new one was begun/.exec(nodeRed.log)?.[1],
+                "the path in the log",
+            );
+            assert.match(readFileSync(aside, "utf8"), /a note that is no database/);
+            await waitFor(() => nodeRed.log.includes("[debug:log] first"), "the event to be done");
+            await waitFor(() => nodeRed.log.includes("status green device-event-out.status.connected"), "the status to be green");
+        } finally {
+            await nodeRed.stop();
+            await broker.stop();
+        }
+    });
+
     it("belong to one identity each, stay when their gateway is removed, which says where and how large, and are sent when it is back", async () => {
         const broker = await Mosquitto.start();
         await broker.halt();
