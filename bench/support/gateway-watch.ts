@@ -3,7 +3,7 @@ import type { Gateway } from "../../src/gateway/gateway";
 import { machineMs } from "./feeder";
 import { serve } from "./serve";
 
-const lookEveryMs = 2;
+const lookEveryMs = 5;
 
 /** Answers what is asked of the outbox of a gateway, and of the event loop that it shares. */
 export function watchGateway(gateway: () => Gateway): void {
