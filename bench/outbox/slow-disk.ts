@@ -18,7 +18,7 @@ interface Stalls {
 
 /**
  * The longest stalls of the event loop, one of each round, while events go to a disk that takes long for each flush and while they are
- * drained from it; and the same without a disk, because the machine causes some too.
+ * drained from it; and the same without a disk, because not every stall is the store's.
  */
 export async function measureSlowDisk({ quick, rounds }: Extent): Promise<Row[]> {
     const seconds = quick ? 2 : 5;

@@ -1,27 +1,21 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Gateway } from "../../src/gateway/gateway";
 import { machineMs } from "./feeder";
+import { LoopWatch } from "./loop-watch";
 import { serve } from "./serve";
 
 const lookEveryMs = 5;
 
 /** Answers what is asked of the outbox of a gateway, and of the event loop that it shares. */
 export function watchGateway(gateway: () => Gateway): void {
-    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const loop = new LoopWatch();
 
     serve("outbox", async () => {
         const { events, storedTotal } = gateway().monitor.overview.outbox;
         return { events, storedEvents: storedTotal };
     });
     serve("drained", () => drained(gateway()));
-    serve("watchLoop", async () => {
-        delay.reset();
-        delay.enable();
-    });
-    serve("loopDelay", async () => {
-        delay.disable();
-        return { longestMs: delay.max / 1e6, p99Ms: delay.percentile(99) / 1e6 };
-    });
+    serve("watchLoop", async () => loop.start());
+    serve("loopDelay", async () => ({ longestMs: loop.stop() }));
 }
 
 /** Resolves when the outbox is empty, with the time at which events could first be sent. */

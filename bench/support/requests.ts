@@ -34,8 +34,8 @@ export interface Requests {
     drained(argument: undefined): Promise<{ readonly onlineAtMs: number; readonly emptyAtMs: number }>;
     /** Watches from now on how late the event loop is. */
     watchLoop(argument: undefined): Promise<void>;
-    /** How late the event loop was since `watchLoop`. */
-    loopDelay(argument: undefined): Promise<{ readonly longestMs: number; readonly p99Ms: number }>;
+    /** How late the event loop was at most since `watchLoop`, through what the process itself does. */
+    loopDelay(argument: undefined): Promise<{ readonly longestMs: number }>;
 }
 
 /** The name of a request. */
