@@ -14,10 +14,17 @@
         return { settings, connect, ...token };
     }
 
+    /** The parameters with their times as people of this place write them. */
+    function readable(parameters) {
+        const local = (time) => new Date(time).toLocaleString(root.RED.i18n.lang());
+        const times = ["since", "validTo"].filter((name) => name in parameters).map((name) => [name, local(parameters[name])]);
+        return { ...parameters, ...Object.fromEntries(times) };
+    }
+
     /** One line of the report: a sign, and words that never come from the other side as html. */
     function line(node, { outcome, key, parameters }) {
         const sign = { ok: "fa-check", failed: "fa-times", note: "fa-info" }[outcome] ?? "fa-info";
-        const words = node._(`gateway-config.test.${key}`, parameters ?? {});
+        const words = node._(`gateway-config.test.${key}`, readable(parameters ?? {}));
         return root.$("<li>").append(root.$("<i>").addClass(`fa fa-fw ${sign}`), " ", root.$("<span>").text(words));
     }
 

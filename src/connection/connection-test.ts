@@ -1,12 +1,10 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
-import { describeThrown } from "../errors";
 import { describeEnd } from "./connect-error";
 import { tlsOptions } from "./line";
 import { mqttTransportFactory } from "./mqtt-transport";
-import { describeTlsError } from "./tls-error";
-import type { TransportOptions } from "./transport";
+import type { LineProgress, TransportOptions } from "./transport";
 
 /** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */
 export interface TestStep {
@@ -64,29 +62,32 @@ export function testConnect(options: TransportOptions): Promise<TestStep> {
     });
 }
 
-async function testName({ host }: TransportOptions): Promise<TestStep[]> {
+async function testName(options: TransportOptions): Promise<TestStep[]> {
+    const { host } = options;
     if (isIP(host) !== 0) return [];
     try {
         const addresses = await within(lookup(host, { all: true }));
         return [{ outcome: "ok", key: "dns", parameters: { host, addresses: addresses.map(({ address }) => address).join(", ") } }];
     } catch (thrown) {
-        return [failed("dnsFailed", { host, reason: describeThrown(thrown) })];
+        return [failed("dnsFailed", { host, reason: inWords(options, { error: thrown, stage: "dialling" }) })];
     }
 }
 
-async function testPort({ host, port }: TransportOptions): Promise<TestStep[]> {
+async function testPort(options: TransportOptions): Promise<TestStep[]> {
+    const { host, port } = options;
     const socket = connectTcp({ host, port });
     try {
         await within(opened(socket, "connect"));
         return [{ outcome: "ok", key: "tcp", parameters: { host, port } }];
     } catch (thrown) {
-        return [failed("tcpFailed", { host, port, reason: describeThrown(thrown) })];
+        return [failed("tcpFailed", { host, port, reason: inWords(options, { error: thrown, stage: "dialling" }) })];
     } finally {
         socket.destroy();
     }
 }
 
-async function testTls({ host, port, transport, tls }: TransportOptions): Promise<TestStep[]> {
+async function testTls(options: TransportOptions): Promise<TestStep[]> {
+    const { host, port, transport, tls } = options;
     if (transport !== "tls" && transport !== "wss") return [];
     let certificate: PeerCertificate | undefined;
     let socket: TLSSocket | undefined;
@@ -99,10 +100,17 @@ async function testTls({ host, port, transport, tls }: TransportOptions): Promis
         await within(opened(dialled, "secureConnect"));
         return certificateSteps(dialled, tls?.rejectUnauthorized !== false);
     } catch (thrown) {
-        return [failed("tlsFailed", { reason: describeTlsError(thrown, certificate, { host, port }) ?? describeThrown(thrown) })];
+        return [
+            failed("tlsFailed", { reason: inWords(options, { error: thrown, stage: "securing", ...(certificate && { certificate }) }) }),
+        ];
     } finally {
         socket?.destroy();
     }
+}
+
+/** A failure in the words that the log of a gateway has for it. */
+function inWords(context: TransportOptions, failure: { error: unknown } & LineProgress): string {
+    return describeEnd({ kind: "failed", ...failure }, false, context).text;
 }
 
 function certificateSteps(socket: TLSSocket, isVerified: boolean): TestStep[] {

@@ -22,8 +22,13 @@ export function registerAdminRoutes(RED: NodeAPI, findHost: FindHost): void {
     RED.httpAdmin.get("/gateway-config/:id/inventory", RED.auth.needsPermission("gateway-config.read"), (request, response) => {
         const inventory = findHost(String(request.params.id))?.running?.inventory;
         const kind = kinds.find((candidate) => candidate === request.query.kind);
-        if (!inventory || !kind) {
-            response.status(404).json({ error: inventory ? "kind must be one of typeId, deviceId, eventId, commandId" : "not deployed" });
+        if (!kind) {
+            response.status(404).json({ error: "kind must be one of typeId, deviceId, eventId, commandId" });
+            return;
+        }
+        // Nothing is known of a gateway that is not deployed. A browser would log an error for each key that is typed.
+        if (!inventory) {
+            response.json([]);
             return;
         }
         const { q, typeId } = request.query;

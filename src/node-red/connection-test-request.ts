@@ -1,7 +1,8 @@
-import type { NodeAPI } from "node-red";
+import type { Node, NodeAPI } from "node-red";
 import { toGatewayError } from "../errors";
 import { ConnectionTest, type TestStep } from "../gateway/connection-test";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
+import { findNode } from "./api";
 import type { GatewayHost } from "./gateway-host";
 import { readTlsOptions, type TlsOptions } from "./tls";
 
@@ -24,6 +25,12 @@ interface TestRequest {
  */
 export async function testConnection(RED: NodeAPI, body: unknown, deployed: GatewayHost | undefined): Promise<TestReport> {
     const request = readRequest(body);
+    const { settings, variables } = resolveVariables(RED, request.settings, deployed);
+    const found = await testSettings(RED, { ...request, settings }, deployed);
+    return { ...found, steps: found.steps.map((step) => withoutValues(step, variables)) };
+}
+
+async function testSettings(RED: NodeAPI, request: TestRequest, deployed: GatewayHost | undefined): Promise<TestReport> {
     let options: GatewayOptions;
     try {
         options = parseGatewayOptions(request.settings);
@@ -47,6 +54,46 @@ export async function testConnection(RED: NodeAPI, body: unknown, deployed: Gate
     return report([...steps, await test.connect()]);
 }
 
+/** The value of each `${NAME}` in the settings, by that text. */
+type Variables = ReadonlyMap<string, string>;
+
+/** Replaces `${NAME}` as Node-RED does when it starts a node; what is not set stays as it is. */
+function resolveVariables(
+    RED: NodeAPI,
+    settings: TestRequest["settings"],
+    deployed: GatewayHost | undefined,
+): { settings: TestRequest["settings"]; variables: Variables } {
+    const variables = new Map<string, string>();
+    const resolve = (value: unknown): unknown => {
+        if (typeof value !== "string" || !isVariable(value)) return value;
+        const found = variableOf(RED, value, deployed);
+        if (found === "") return value;
+        variables.set(value, found);
+        return found;
+    };
+    return { settings: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, resolve(value)])), variables };
+}
+
+/** The value of `${NAME}` where the deployed node is, or in the environment of Node-RED; empty when it is not set. */
+function variableOf(RED: NodeAPI, text: string, deployed: GatewayHost | undefined): string {
+    const node = deployed && findNode<Node>(RED, deployed.id, "gateway-config");
+    if (!node) return process.env[text.slice(2, -1)] ?? "";
+    return String(RED.util.evaluateNodeProperty(text, "env", node, {}));
+}
+
+const isVariable = (value: string): boolean => /^\$\{\S+\}$/.test(value);
+
+/** A finding that names variables in place of their values: anybody may ask for any variable, also for one that holds a secret. */
+function withoutValues(step: TestStep, variables: Variables): TestStep {
+    const hide = (text: string | number): string | number => {
+        let hidden = text;
+        for (const [name, value] of variables) if (typeof hidden === "string") hidden = hidden.replaceAll(value, name);
+        return hidden;
+    };
+    if (!step.parameters) return step;
+    return { ...step, parameters: Object.fromEntries(Object.entries(step.parameters).map(([name, value]) => [name, hide(value)])) };
+}
+
 function readTls(RED: NodeAPI, id: unknown, steps: TestStep[]): TlsOptions {
     try {
         return readTlsOptions(RED, id === "_ADD_" ? "" : id);
@@ -58,7 +105,9 @@ function readTls(RED: NodeAPI, id: unknown, steps: TestStep[]): TlsOptions {
 
 function readRequest(body: unknown): TestRequest {
     const { settings, token, connect } = record(body);
-    return { settings: record(settings), token: typeof token === "string" ? token : undefined, connect: connect === true };
+    // A variable's value is as secret as the stored token, and goes nowhere but where that goes.
+    const isTyped = typeof token === "string" && !isVariable(token);
+    return { settings: record(settings), token: isTyped ? token : undefined, connect: connect === true };
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

@@ -47,9 +47,10 @@ describe("admin routes of gateway-config", () => {
             assert.deepEqual(await names("kind=eventId"), ["status"]);
         });
 
-        it("answers 404 for a gateway that is not deployed, and for what it does not know", async () => {
+        it("knows nothing of a gateway that is not deployed, and answers 404 for what it cannot complete", async () => {
             await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
-            for (const path of ["other/inventory?kind=typeId", "gateway/inventory?kind=constructor", "gateway/inventory"]) {
+            assert.deepEqual((await helper.request().get("/gateway-config/other/inventory?kind=typeId").expect(200)).body, []);
+            for (const path of ["gateway/inventory?kind=constructor", "gateway/inventory"]) {
                 assert.equal((await helper.request().get(`/gateway-config/${path}`)).status, 404, path);
             }
         });
@@ -102,6 +103,38 @@ describe("admin routes of gateway-config", () => {
             const elsewhere = await test({ settings: form({ deviceId: "gw2" }), connect: true });
             assert.deepEqual([elsewhere.keys, elsewhere.mayConnect], [["tcp", "noToken"], false]);
             assert.equal(elsewhere.text.includes("s3cret"), false);
+        });
+
+        describe("with environment variables", () => {
+            const variables = { TEST_GATEWAY_HOST: "127.0.0.1", TEST_GATEWAY_TYPE: "gw-of-the-plant", TEST_GATEWAY_TOKEN: "s3cret" };
+            before(() => Object.assign(process.env, variables));
+            after(() => {
+                for (const name of Object.keys(variables)) delete process.env[name];
+            });
+
+            it("tests what they stand for, and names them in place of their values", async () => {
+                await load([...observers]);
+                const named = { host: `\${TEST_GATEWAY_HOST}`, typeId: `\${TEST_GATEWAY_TYPE}` };
+                const { keys, text } = await test({ settings: form(named), token: "wrong-t0ken", connect: true });
+                assert.deepEqual(keys, ["tcp", "failed"]);
+                assert.equal(simulator.observed.counts("g:org:gw-of-the-plant:gw1").connect, 1);
+                assert.match(text, /\$\{TEST_GATEWAY_HOST\} did not authorise g:org:\$\{TEST_GATEWAY_TYPE\}:gw1/);
+                for (const value of ["127.0.0.1", "gw-of-the-plant"]) assert.equal(text.includes(value), false, value);
+            });
+
+            it("sends a token from a variable no further than a stored one", async () => {
+                await load([...observers]);
+                const { keys, mayConnect } = await test({ settings: form(), token: `\${TEST_GATEWAY_TOKEN}`, connect: true });
+                assert.deepEqual([keys, mayConnect], [["tcp", "noToken"], false]);
+                assert.equal(simulator.observed.total("connect"), 0);
+            });
+
+            it("says that a variable is not set", async () => {
+                await load([...observers]);
+                const { keys, text } = await test({ settings: form({ host: `\${TEST_GATEWAY_UNSET}` }) });
+                assert.deepEqual(keys, ["invalid"]);
+                assert.match(text, /TEST_GATEWAY_UNSET/);
+            });
         });
     });
 });
