@@ -6,6 +6,7 @@ import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-opt
 import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
 import { findOutboxFile } from "../gateway/gateway-storage";
+import { SimulatorShare } from "../gateway/simulator-share";
 import { mqttClientId } from "../protocol/identity";
 import { credential, type StoredDefinition } from "./api";
 import type { GatewayMember } from "./gateway-config-node";
@@ -33,6 +34,7 @@ export class GatewayHost {
     #closing: Promise<void> = Promise.resolve();
     /** The gateway whose lease was given back last. */
     #released: Gateway | undefined;
+    readonly #simulator: SimulatorShare | undefined;
 
     constructor(
         private readonly RED: NodeAPI,
@@ -44,6 +46,7 @@ export class GatewayHost {
         this.#outlet = new Outlet(RED, node);
         this.#options = readOptions(definition);
         if (this.#options instanceof GatewayError) this.#hasProblem(this.#options);
+        else if (this.#options.platform === "simulator") this.#simulator = startSimulatorOn(this.#options.port);
     }
 
     /**
@@ -127,6 +130,7 @@ export class GatewayHost {
         this.#status.clear();
         try {
             await this.#closing;
+            await this.#simulator?.close();
             if (removed) await this.#tellWhatRemains();
         } finally {
             this.#outlet.close();
@@ -223,6 +227,17 @@ export class GatewayHost {
             `${client} was removed. ${events} that it has not delivered, and what it knows of its devices, stay in ${file.path} (${(file.bytes / 1e6).toFixed(1)} MB). A gateway with the same identity goes on with that file; delete it if nobody needs it.`,
         );
     }
+}
+
+/**
+ * Has the simulator listen before the flows have started, and before the gateway connects: Node-RED's own MQTT nodes, which play
+ * the application, connect while the flows start, and would come back 15 seconds later only.
+ */
+function startSimulatorOn(port: number): SimulatorShare {
+    const share = new SimulatorShare(port);
+    // The gateway meets the same problem and reports it.
+    share.open().catch(() => undefined);
+    return share;
 }
 
 function readOptions(definition: StoredDefinition): GatewayOptions | GatewayError {
