@@ -1,22 +1,21 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { languages, nodeTypes, readCatalogue, readForm, readSharedScripts, root } from "../support/editor-forms";
 
-/** Everything that may name a text: the forms, their shared script and the runtime. */
-function sources(): string {
-    const folders = ["nodes", path.join("src", "node-red")].filter((folder) => existsSync(path.join(root, folder)));
-    const runtime = folders.flatMap((folder) =>
+/** The code that may name a text or show one. */
+function runtime(): string[] {
+    return ["nodes", path.join("src", "node-red")].flatMap((folder) =>
         readdirSync(path.join(root, folder))
             .filter((name) => name.endsWith(".ts"))
             .map((name) => readFileSync(path.join(root, folder, name), "utf8")),
     );
-    return [...nodeTypes.map(readForm), readSharedScripts(), ...runtime].join("\n");
 }
 
-/** Whether the forms use a key: literally, or as one of the keys that a template literal can make. */
-function isUsed(key: string, text: string, patterns: RegExp[]): boolean {
-    return text.includes(key) || patterns.some((pattern) => pattern.test(key));
+/** Everything that may name a text: the forms, their shared scripts, the runtime and what tests a connection. */
+function sources(): string {
+    const test = readFileSync(path.join(root, "src", "connection", "connection-test.ts"), "utf8");
+    return [...nodeTypes.map(readForm), readSharedScripts(), ...runtime(), test].join("\n");
 }
 
 describe("catalogues", () => {
@@ -32,20 +31,28 @@ describe("catalogues", () => {
 
     it("have no text that nothing uses", () => {
         const text = sources();
-        const patterns = [...text.matchAll(/`((?:[a-z]+-)+[a-z]+\.[\w.]*)\$\{[^`]*\}`/g)].map(
-            (match) => new RegExp(`^${(match[1] ?? "").replaceAll(".", "\\.")}[\\w-]+$`),
-        );
-        for (const [type, catalogue] of reference) {
+        // Their names are put together by the forms, from names that stand in the code.
+        const prefixes: Record<string, string[]> = { rule: ["rule.", ""], test: [""], label: ["label."], tab: [""], placeholder: [""] };
+        for (const catalogue of reference.values()) {
             for (const key of catalogue.keys()) {
-                const [, group, name] = key.split(".");
+                const [, group = "", name] = key.split(".");
+                // Compared with the runtime by a test of its own.
                 if (group === "status") continue;
-                const byHelper =
-                    group === "rule"
-                        ? text.includes(`"${name}"`) || text.includes(`"rule.${name}"`)
-                        : group === "label" && readForm(type).includes(`"label.${name}"`);
-                assert.ok(byHelper || isUsed(key, text, patterns), `${key} is not used`);
+                const isNamed = (prefixes[group] ?? []).some((prefix) => text.includes(`"${prefix}${name}"`));
+                assert.ok(text.includes(key) || isNamed, `${key} is not used`);
             }
         }
+    });
+
+    it("hold every word that a form or a node shows", () => {
+        const shown = /\.(?:text|html|append|notify|placeholder)\(\s*(["'`])(?!<)[^"'`]*[A-Za-z]{2}/;
+        const scripts = [...nodeTypes.map(readForm), readSharedScripts()].map((script) => script.replaceAll("forms.text(", ""));
+        for (const script of scripts) assert.doesNotMatch(script, shown);
+        const attributes = /\.attr\(\s*"(?:title|placeholder|aria-label)",\s*"/;
+        for (const script of scripts) assert.doesNotMatch(script, attributes);
+        const showing = runtime().filter((code) => /\.status\(\w/.test(code.replaceAll("response.status(", "")));
+        assert.equal(showing.length, 1, "statuses are shown in one place, which takes keys of the catalogue");
+        assert.ok(showing[0]?.includes("class StatusReporter"));
     });
 
     it("use the same words for the same status in every node", () => {

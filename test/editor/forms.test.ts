@@ -143,10 +143,12 @@ describe("forms together", () => {
         assert.deepEqual(new Set(categories), new Set(["iot gateway"]));
     });
 
-    it("load the shared script relative to the editor, and no other address", () => {
+    it("load the shared scripts relative to the editor, and no other address", () => {
         for (const type of nodeTypes) {
             const sources = [...readForm(type).matchAll(/<script src="([^"]+)"/g)].map((match) => match[1]);
-            assert.ok(sources.includes("resources/node-red-contrib-wiotp-gateway/gateway-forms.js"));
+            for (const name of ["gateway-forms", "form-rules", "form-previews", "form-completion"]) {
+                assert.ok(sources.includes(`resources/node-red-contrib-wiotp-gateway/${name}.js`), `${type} does not load ${name}`);
+            }
             for (const source of sources) {
                 assert.match(source ?? "", /^resources\/node-red-contrib-wiotp-gateway\//);
                 assert.ok(existsSync(path.join(root, "resources", path.basename(source ?? ""))), source);

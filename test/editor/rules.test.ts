@@ -100,6 +100,17 @@ describe("editor rules agree with the runtime's", () => {
         agrees((value) => host.validate("dm-responder", "deviceId", value, { target: "device" }), parseDeviceId, blankOrAny);
     });
 
+    it("on what a flow leaves out: it has its default", () => {
+        const left = { eventId: undefined, eventIdType: undefined, deviceIdType: undefined };
+        for (const property of ["eventId", "typeId", "deviceId", "format", "ttl"]) {
+            assert.equal(host.validate("device-event-out", property, undefined, left), true, property);
+        }
+        for (const property of ["port", "transport", "path", "keepAlive", "outboxMaxMb", "will"]) {
+            assert.equal(host.validate("gateway-config", property, undefined), true, property);
+        }
+        for (const property of ["host", "orgId"]) assert.equal(typeof host.validate("gateway-config", property, undefined), "string");
+    });
+
     it("and do not judge what is not used", () => {
         for (const property of ["typeId", "deviceId"]) {
             assert.equal(host.validate("device-event-out", property, "a/b", { ...str, source: "gateway" }), true);
