@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Browser } from "playwright-core";
 import { EditorPage, launchBrowser } from "../support/editor-page";
-import { freePortPair } from "../support/example-package";
+import { freePortPair } from "../support/free-ports";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 
 const token = "a-token-nobody-may-see";
@@ -47,7 +47,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await fillGateway(await freePortPair());
             assert.equal(await page.locator("#node-config-input-host").isVisible(), false, "the simulator needs no host");
             assert.equal(await page.locator("#gateway-config-preview-client-id").textContent(), "g:demo:gateway:gateway-1");
-            await page.locator("#gateway-config-tabs a").nth(1).click();
+            await editor.gatewayTab("security");
             await editor.fill("node-config-input-token", token);
             await editor.done("#node-config-dialog-ok");
 
@@ -105,6 +105,30 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await editor.property("e1", "qos"), `\${QOS}`);
         });
 
+        it("keeps the defaults of what a flow leaves out when a dialog is saved", async () => {
+            const place = { z: "f1", gateway: "g1", x: 300, wires: [[], []] };
+            await nodeRed.deploy([
+                { id: "f1", type: "tab", label: "Flow 1", disabled: true },
+                { id: "g1", type: "gateway-config", z: "f1", platform: "simulator", orgId: "demo", typeId: "gateway", deviceId: "1" },
+                { id: "e1", type: "device-event-out", ...place, y: 100 },
+                { id: "m1", type: "dm-responder", ...place, y: 200 },
+            ]);
+            editor = await EditorPage.open(browser, nodeRed);
+            for (const id of ["e1", "m1"]) {
+                assert.equal(await editor.property(id, "valid"), true, id);
+                await editor.openDialog(id);
+                await editor.fill("node-input-name", "renamed");
+                await editor.done();
+            }
+            const event = { source: "device", deviceId: "deviceId", deviceIdType: "msg", eventId: "status", eventIdType: "str", qos: "1" };
+            const management = { target: "gateway", manage: true, deviceActions: true, firmwareActions: false, respond: "flow" };
+            for (const [id, properties] of [["e1", event] as const, ["m1", management] as const]) {
+                for (const [property, value] of Object.entries(properties)) {
+                    assert.equal(await editor.property(id, property), value, `${id}: ${property}`);
+                }
+            }
+        });
+
         it("can be used with the keyboard alone", async () => {
             await nodeRed.deploy([
                 { id: "f1", type: "tab", label: "Flow 1" },
@@ -133,6 +157,40 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await page.keyboard.press("Control+Enter");
             await page.waitForFunction(() => document.querySelectorAll(".red-ui-tray").length === 0);
             assert.equal(await editor.property("e1", "commandId"), "start");
+        });
+
+        it("opens the gateway's form, its tabs and its connection test with the keyboard alone", async () => {
+            await nodeRed.deploy([
+                { id: "f1", type: "tab", label: "Flow 1" },
+                { id: "e1", type: "gateway-notify-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
+            ]);
+            editor = await EditorPage.open(browser, nodeRed);
+            const { page } = editor;
+            await editor.openDialog("e1");
+            const tabTo = async (selector: string): Promise<void> => {
+                for (let press = 0; press < 60; press += 1) {
+                    if (await page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector)) return;
+                    await page.keyboard.press("Tab");
+                }
+                assert.fail(`Tab does not reach ${selector}`);
+            };
+            await page.locator("#node-input-name").focus();
+            await tabTo("#node-input-btn-gateway-add");
+            await page.keyboard.press("Enter");
+            await page.locator("#node-config-input-name").waitFor();
+            await editor.settled();
+            await page.locator("#node-config-input-name").focus();
+            await tabTo('#gateway-config-tabs a[href="#gateway-config-tab-security"]');
+            await page.keyboard.press("Enter");
+            await page.locator("#node-config-input-token").waitFor();
+            await tabTo("#node-config-input-token");
+            await page.keyboard.type(token);
+            await page.locator("#node-config-input-name").focus();
+            await tabTo('#gateway-config-tabs a[href="#gateway-config-tab-connection"]');
+            await page.keyboard.press("Enter");
+            await tabTo("#gateway-config-test");
+            await page.keyboard.press("Enter");
+            await page.locator("#gateway-config-test-report li").filter({ hasText: "not complete" }).waitFor();
         });
 
         it("suggests formats and keeps what was typed when Tab is pressed", async () => {

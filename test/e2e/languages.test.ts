@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Browser } from "playwright-core";
+import { dialogFaults } from "../support/appearance";
 import { languages, readCatalogue, registeredTypes } from "../support/editor-forms";
 import { EditorPage, launchBrowser } from "../support/editor-page";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
@@ -27,6 +28,26 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await nodeRed?.stop();
         });
 
+        /** Looks at each tab of the gateway that the open dialog has chosen. */
+        async function lookAtGateway(editor: EditorPage, language: string): Promise<void> {
+            const { page } = editor;
+            await page.locator("#node-input-btn-gateway-edit").click();
+            await page.locator("#node-config-input-platform").waitFor();
+            await editor.settled();
+            const texts = readCatalogue(language, "gateway-config");
+            for (const tab of ["connection", "security", "outbox", "advanced"]) {
+                await page
+                    .locator("#gateway-config-tabs a")
+                    .filter({ hasText: texts.get(`gateway-config.tab.${tab}`) ?? "" })
+                    .click();
+                await page.locator(`#gateway-config-tab-${tab}`).waitFor();
+                const dialog = (await page.locator(".red-ui-tray").last().textContent()) ?? "";
+                assert.doesNotMatch(dialog, /gateway-config\.\w/, "a raw key is shown");
+                assert.deepEqual(await dialogFaults(editor), [], tab);
+            }
+            await editor.done("#node-config-dialog-cancel");
+        }
+
         for (const language of languages) {
             it(`${language}: palette, forms and help`, async () => {
                 const editor = await EditorPage.open(browser, nodeRed, { language });
@@ -44,6 +65,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     const dialog = (await page.locator(".red-ui-tray").last().textContent()) ?? "";
                     assert.ok(dialog.includes(text("label.gateway")), `${type}: ${dialog}`);
                     assert.doesNotMatch(dialog, new RegExp(`${type}\\.\\w`), "a raw key is shown");
+                    assert.deepEqual(await dialogFaults(editor), [], type);
+                    if (type === "dm-responder" && module === "node-red") await lookAtGateway(editor, language);
                     await editor.done("#node-dialog-cancel");
                 }
                 await editor.close();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
 import type { NodeRedProcess } from "./node-red-process";
+import { waitFor } from "./wait-for";
 
 /** A node as the editor holds it. */
 interface EditorNode {
@@ -11,7 +12,8 @@ interface EditorNode {
 
 // What the functions that run in the page use of the editor.
 declare const RED: {
-    readonly actions: { invoke(name: string): void };
+    readonly actions: { invoke(name: string, argument?: string): void };
+    readonly workspaces: { active(): string };
     readonly nodes: {
         node(id: string): EditorNode | null;
         eachNode(visit: (node: EditorNode) => void): void;
@@ -181,6 +183,16 @@ export class EditorPage {
         return /\binput-error\b/.test((await this.page.locator(`#${id}`).getAttribute("class")) ?? "");
     }
 
+    /** Shows a tab of the gateway's form. Node-RED 4.1 takes clicks on two tabs within 400 ms for a double click, and ignores it. */
+    async gatewayTab(tab: string): Promise<void> {
+        const pane = this.page.locator(`#gateway-config-tab-${tab}`);
+        await waitFor(async () => {
+            if (await pane.isVisible()) return true;
+            await this.page.locator(`#gateway-config-tabs a[href="#gateway-config-tab-${tab}"]`).click();
+            return pane.isVisible();
+        }, `the tab ${tab}`);
+    }
+
     /** Saves the node dialog on top and waits until it is gone. */
     async done(button = "#node-dialog-ok"): Promise<void> {
         const tray = await this.page.locator(".red-ui-tray").last().elementHandle();
@@ -201,13 +213,46 @@ export class EditorPage {
         await status.filter({ hasText: wanted }).waitFor();
     }
 
-    /** Imports an example of this package through the menu, onto a new tab when it holds one. */
+    /** What the status below a node says at the moment; nothing when it has none. */
+    async statusText(id: string): Promise<string> {
+        const label = this.node(id).locator(".red-ui-flow-node-status-label");
+        return (await label.count()) === 0 ? "" : ((await label.first().textContent()) ?? "");
+    }
+
+    /** Clicks the button of an inject node and waits until the server took it. */
+    async press(id: string): Promise<void> {
+        const answer = this.page.waitForResponse((response) => response.url().endsWith(`/inject/${id}`));
+        await this.node(id).locator(".red-ui-flow-node-button-button").click();
+        assert.equal((await answer).status(), 200);
+    }
+
+    /** Shows a flow by a click on its tab. */
+    async showFlow(id: string): Promise<void> {
+        await this.page.locator(`#red-ui-workspace-tabs a[href="#${id}"]`).click();
+        await this.page.waitForFunction((flow) => RED.workspaces.active() === flow, id);
+    }
+
+    /** Enables a flow, as the entry of its tab's menu does. */
+    async enableFlow(id: string): Promise<void> {
+        await this.page.evaluate((flow) => RED.actions.invoke("core:enable-flow", flow), id);
+    }
+
+    /** Imports an example of this package through the menu; its flow is not shown by that. */
     async importExample(name: string): Promise<void> {
         await this.page.evaluate(() => RED.actions.invoke("core:show-examples-import-dialog"));
         const dialog = this.page.locator("#red-ui-clipboard-dialog-import-tab-examples");
         await dialog.waitFor();
         const entry = (text: string) => dialog.locator(".red-ui-treeList-label").filter({ hasText: text }).first();
-        await entry("node-red-contrib-wiotp-gateway").click();
+        // A click that comes while the list is being filled opens nothing, or closes it again.
+        await waitFor(async () => {
+            if (await entry(name).isVisible()) return true;
+            await entry("node-red-contrib-wiotp-gateway").click();
+            const opened = entry(name).waitFor({ timeout: 2_000 });
+            return opened.then(
+                () => true,
+                () => false,
+            );
+        }, `the example ${name} in the menu`);
         await entry(name).click();
         await this.page.locator("#red-ui-clipboard-dialog-ok").click();
         await this.page.locator("#red-ui-clipboard-dialog").waitFor({ state: "hidden" });

@@ -1,5 +1,4 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -25,31 +24,4 @@ export function installExamples(port: number): string {
         writeFileSync(path.join(examples, file), text.replaceAll("18830", String(port)).replaceAll("18831", String(port + 1)));
     }
     return userDir;
-}
-
-/** A port that is free, and the next one too: the simulator needs both. */
-export async function freePortPair(): Promise<number> {
-    for (;;) {
-        const first = await listen(0);
-        const address = first.address();
-        const port = typeof address === "object" && address ? address.port : 0;
-        const second = await listen(port + 1).catch(() => undefined);
-        await close(first);
-        if (second) {
-            await close(second);
-            return port;
-        }
-    }
-}
-
-function listen(port: number): Promise<Server> {
-    return new Promise((resolve, reject) => {
-        const server = createServer();
-        server.once("error", reject);
-        server.listen(port, "127.0.0.1", () => resolve(server));
-    });
-}
-
-function close(server: Server): Promise<void> {
-    return new Promise((resolve) => server.close(() => resolve()));
 }

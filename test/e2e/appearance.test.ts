@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import type { Browser } from "playwright-core";
+import { dialogFaults, pictureOfDialog, takePicture } from "../support/appearance";
+import { drawnSize, layoutFaults } from "../support/canvas";
+import { EditorPage, launchBrowser } from "../support/editor-page";
+import { freePortPair } from "../support/free-ports";
+import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { requireRecord } from "../support/records";
+
+/** The demo of `npm start` on a port of its own. */
+function demo(port: number): Record<string, unknown>[] {
+    const text = readFileSync("scripts/demo/flows.json", "utf8").replaceAll("18830", String(port));
+    const nodes: unknown = JSON.parse(text);
+    return Array.isArray(nodes) ? nodes.map(requireRecord) : [];
+}
+
+/** One node of each type as a site may have it, in a flow that does not run. */
+const site: Record<string, unknown>[] = [
+    { id: "site", type: "tab", label: "Site", disabled: true },
+    {
+        id: "gateway",
+        type: "gateway-config",
+        z: "site",
+        name: "plant 4",
+        platform: "maximo",
+        host: "plant4.messaging.iot.mas.example.com",
+        orgId: "plant4",
+        typeId: "edge-gateway",
+        deviceId: "hall-2",
+    },
+    { id: "event", type: "device-event-out", typeId: "pump", typeIdType: "str" },
+    { id: "command", type: "device-command-in", typeId: "pump", commandId: "start" },
+    { id: "notice", type: "gateway-notify-in" },
+    { id: "management", type: "dm-responder", deviceInfo: '{"serialNumber": "10087", "fwVersion": "1.4.2"}' },
+].map((node, index) => (index < 2 ? node : { z: "site", name: "", gateway: "gateway", x: 300, y: 80 * index, wires: [[], []], ...node }));
+
+const dialogs = {
+    event: "device-event-out",
+    command: "device-command-in",
+    notice: "gateway-notify-in",
+    management: "dm-responder",
+} as const;
+
+for (const [version, module] of Object.entries(nodeRedModules)) {
+    describe(`what ${version} looks like`, function () {
+        this.timeout(120_000);
+        let browser: Browser;
+        let nodeRed: NodeRedProcess;
+        let editor: EditorPage;
+
+        before(async () => {
+            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
+        });
+        after(async () => {
+            await browser?.close();
+            await nodeRed?.stop();
+        });
+        afterEach(async () => {
+            await editor.close();
+        });
+
+        for (const theme of module === "node-red" ? (["light", "dark"] as const) : (["light"] as const)) {
+            // The pictures of the README are those of the newer version.
+            const nameOf = (what: string) => (module === "node-red" ? `${what}-${theme}` : `${what}-${theme}-4.1`);
+            const fits = (brightness: number) => (theme === "dark" ? brightness < 0.35 : brightness > 0.65);
+
+            it(`every form can be read in the ${theme} theme`, async () => {
+                await nodeRed.deploy(site);
+                editor = await EditorPage.open(browser, nodeRed, { theme });
+                const { page } = editor;
+                for (const [id, type] of Object.entries(dialogs)) {
+                    await editor.openDialog(id);
+                    assert.deepEqual(await dialogFaults(editor), [], type);
+                    assert.ok(fits(await pictureOfDialog(editor, nameOf(type))), `${type} is not ${theme}`);
+                    if (type !== "dm-responder") {
+                        await editor.done("#node-dialog-cancel");
+                        continue;
+                    }
+                    await page.locator("#node-input-btn-gateway-edit").click();
+                    await page.locator("#node-config-input-platform").waitFor();
+                    await editor.settled();
+                    for (const tab of ["connection", "security", "outbox", "advanced"]) {
+                        await editor.gatewayTab(tab);
+                        assert.deepEqual(await dialogFaults(editor), [], tab);
+                        assert.ok(fits(await pictureOfDialog(editor, nameOf(`gateway-config-${tab}`))), `${tab} is not ${theme}`);
+                    }
+                    await editor.fill("node-config-input-will", "a/b");
+                    await page.locator("#node-config-input-will-reason").waitFor();
+                    assert.deepEqual(await dialogFaults(editor), [], "with a reason");
+                }
+            });
+
+            it(`the demo runs and can be read in the ${theme} theme`, async () => {
+                await nodeRed.deploy(demo(await freePortPair()));
+                editor = await EditorPage.open(browser, nodeRed, { theme });
+                await editor.statusOf("demo-device-event", /^connected$/);
+                await editor.statusOf("demo-command", /^connected$/);
+                await editor.statusOf("demo-application-in", /connected/);
+                assert.deepEqual(await layoutFaults(editor), []);
+                await editor.page.locator(".red-ui-notification").waitFor({ state: "detached" });
+                const canvas = await editor.page.locator("#red-ui-workspace-chart").boundingBox();
+                assert.ok(canvas);
+                const brightness = await takePicture(editor.page, { ...canvas, ...(await drawnSize(editor)) }, nameOf("demo"));
+                assert.ok(fits(brightness), `the demo is not ${theme}: ${brightness}`);
+            });
+        }
+    });
+}

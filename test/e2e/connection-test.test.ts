@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import type { Browser } from "playwright-core";
+import { type Simulator, startSimulator } from "../../src/simulator/simulator";
+import { EditorPage, launchBrowser } from "../support/editor-page";
+import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { waitFor } from "../support/wait-for";
+
+const token = "a-token-nobody-may-see";
+const clientId = "g:demo:gateway:gateway-1";
+
+for (const [version, module] of Object.entries(nodeRedModules)) {
+    describe(`the connection test in ${version}`, function () {
+        this.timeout(120_000);
+        let browser: Browser;
+        let nodeRed: NodeRedProcess;
+        let simulator: Simulator;
+        let editor: EditorPage;
+
+        before(async () => {
+            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
+            simulator = await startSimulator({ port: 0, httpPort: 0, token });
+        });
+        after(async () => {
+            await browser?.close();
+            await nodeRed?.stop();
+            await simulator?.close();
+        });
+
+        const connects = () => simulator.observed.counts(clientId).connect ?? 0;
+
+        /** Clicks a button of the test and waits for what it found; the lines of the report. */
+        async function click(button: string): Promise<string[]> {
+            const answer = editor.page.waitForResponse((response) => response.url().endsWith("/test"));
+            await editor.page.locator(button).click();
+            await answer;
+            await editor.page.locator("#gateway-config-test:enabled").waitFor();
+            const lines = await editor.page.locator("#gateway-config-test-report li").allInnerTexts();
+            return lines.map((line) => line.trim());
+        }
+
+        it("finds out before the first deploy what is right, and logs in only after a second click", async () => {
+            await nodeRed.deploy([
+                { id: "f1", type: "tab", label: "Flow 1" },
+                { id: "c1", type: "device-command-in", z: "f1", name: "", gateway: "", target: "device", x: 300, y: 200, wires: [[]] },
+            ]);
+            editor = await EditorPage.open(browser, nodeRed);
+            const { page } = editor;
+            await editor.openDialog("c1");
+            await page.locator("#node-input-btn-gateway-add").click();
+            await page.locator("#node-config-input-platform").waitFor();
+            await editor.settled();
+            assert.match((await click("#gateway-config-test")).join(), /The settings are not complete: /);
+
+            await page.locator("#node-config-input-platform").selectOption("broker");
+            await page.locator("#node-config-input-transport").selectOption("tcp");
+            for (const [property, value] of Object.entries({
+                host: "127.0.0.1",
+                port: String(simulator.port),
+                orgId: "demo",
+                typeId: "gateway",
+                deviceId: "gateway-1",
+            })) {
+                await editor.fill(`node-config-input-${property}`, value);
+            }
+            await editor.gatewayTab("security");
+            await editor.fill("node-config-input-token", "wrong");
+            await editor.gatewayTab("connection");
+            const risk = page.locator("#gateway-config-test-risk");
+            assert.equal(await risk.isVisible(), false);
+            assert.deepEqual(await click("#gateway-config-test"), [`127.0.0.1 answers on port ${simulator.port}.`]);
+            assert.match((await risk.textContent()) ?? "", /another client .* the platform ends its connection/);
+            assert.equal(simulator.observed.total("connect"), 0, "no CONNECT without a second click");
+            assert.match((await click("#gateway-config-test-connect")).join(), /did not authorise g:demo:gateway:gateway-1/);
+
+            await editor.gatewayTab("security");
+            await editor.fill("node-config-input-token", token);
+            await editor.gatewayTab("connection");
+            assert.equal(await page.locator("#gateway-config-test-report li").count(), 0, "what was found is about older settings");
+            await click("#gateway-config-test");
+            assert.match((await click("#gateway-config-test-connect")).join(), /The platform accepted the gateway\./);
+            assert.equal(connects(), 2);
+            await waitFor(() => simulator.observed.counts(clientId).disconnect, "the end of the connection");
+
+            // From here on the gateway itself is connected: the test tells that, and never logs in again.
+            await editor.done("#node-config-dialog-ok");
+            await editor.done();
+            await editor.deploy();
+            await editor.statusOf("c1", /^connected$/);
+            await editor.openDialog("c1");
+            await page.locator("#node-input-btn-gateway-edit").click();
+            await page.locator("#node-config-input-platform").waitFor();
+            await editor.settled();
+            assert.match((await click("#gateway-config-test")).join(), /^This gateway is connected, since .+\.$/);
+            assert.equal(await risk.isVisible(), false);
+            assert.equal(connects(), 3);
+
+            // The stored token goes to no other identity.
+            await editor.fill("node-config-input-deviceId", "gateway-2");
+            assert.match((await click("#gateway-config-test")).join(), /Enter the token again, or deploy first/);
+            assert.equal(await risk.isVisible(), false);
+            assert.equal(editor.received.join().includes(token), false, "the server sent the token to the browser");
+            await editor.close();
+        });
+    });
+}

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { connectAsync, type MqttClient } from "mqtt";
+import type { Browser } from "playwright-core";
+import { layoutFaults } from "../support/canvas";
+import { launchBrowser } from "../support/editor-page";
+import { ExampleRun, ExampleServer, exampleNames } from "../support/example-run";
+import { nodeRedModules } from "../support/node-red-process";
+import { requireRecord } from "../support/records";
+import { waitFor } from "../support/wait-for";
+
+/** The example's name by its number. */
+const named = (number: number): string => exampleNames[number - 1] ?? "";
+
+for (const [version, module] of Object.entries(nodeRedModules)) {
+    describe(`the examples in ${version}`, function () {
+        this.timeout(120_000);
+        let browser: Browser;
+        let server: ExampleServer;
+        let application: MqttClient | undefined;
+        let run: ExampleRun;
+
+        before(async () => {
+            [browser, server] = await Promise.all([launchBrowser(), ExampleServer.start(module)]);
+        });
+        after(async () => {
+            await browser?.close();
+            await server?.stop();
+        });
+        afterEach(async () => {
+            await application?.endAsync();
+            application = undefined;
+            assert.deepEqual(await layoutFaults(run.editor), []);
+            await run.editor.close();
+        });
+
+        /** Imports an example, deploys it, and checks that it tells the user what to look at. */
+        async function start(number: number): Promise<void> {
+            run = await ExampleRun.import(browser, server, named(number));
+            assert.ok(await run.editor.node(run.id("comment")).isVisible(), "the comment is in sight");
+            const before = server.nodeRed.log.length;
+            await run.editor.deploy();
+            if (!run.has("mqtt in")) return;
+            await run.shows("mqtt in", /^connected$/);
+            // By default there is no second attempt for 15 seconds, and core nodes drop what they are given meanwhile.
+            assert.doesNotMatch(server.nodeRed.log.slice(before), /Connection failed/, "the application connects at the first attempt");
+        }
+
+        /** Everything that an application of our own receives on the simulator. */
+        async function received(filter: string): Promise<{ topic: string; payload: Record<string, unknown> }[]> {
+            const messages: { topic: string; payload: Record<string, unknown> }[] = [];
+            application = await connectAsync({ host: "127.0.0.1", port: server.port, clientId: "a:demo:test" });
+            application.on("message", (topic, payload) => {
+                messages.push({ topic, payload: requireRecord(JSON.parse(payload.toString())) });
+            });
+            await application.subscribeAsync(filter, { qos: 1 });
+            return messages;
+        }
+
+        /** The devices that the simulated platform knows. */
+        async function devices(): Promise<string[]> {
+            const listed = await server.simulator("/sim/devices");
+            const found = JSON.stringify(listed).match(/"deviceId":"[^"]+"/g) ?? [];
+            return found.map((entry) => entry.slice(12, -1));
+        }
+
+        /** Waits until every device has answered a request; their outcomes. */
+        async function outcomes(action: string): Promise<string[]> {
+            return waitFor(async () => {
+                const { results } = requireRecord(await server.simulator("/api/v0002/mgmt/requests?org=demo"));
+                const requests = Array.isArray(results) ? results.map(requireRecord) : [];
+                const request = requests.find((entry) => entry.action === action && entry.complete === true);
+                return Array.isArray(request?.devices) ? request.devices.map((device) => String(requireRecord(device).status)) : undefined;
+            }, `the end of ${action}`);
+        }
+
+        it(`${named(1)}: the event arrives in the debug sidebar and at any application`, async () => {
+            await start(1);
+            await run.shows("device-event-out", /^connected$/);
+            await run.debugs(/pressure/);
+            const events = await received("iot-2/type/pump/id/pump-1/evt/status/fmt/json");
+            await run.press("every 5 seconds");
+            const event = await waitFor(() => events[0], "the event");
+            assert.equal(event.topic, "iot-2/type/pump/id/pump-1/evt/status/fmt/json");
+            assert.equal(event.payload.running, true);
+        });
+
+        it(`${named(2)}: twenty sensors arrive, thirty after a click`, async () => {
+            await start(2);
+            await run.shows("received so far", /events of 20 devices$/);
+            await run.press("add 10 devices");
+            await run.shows("received so far", /events of 30 devices$/);
+            assert.equal((await devices()).filter((id) => /^(thermo|hygro)meter-\d+$/.test(id)).length, 30);
+        });
+
+        it(`${named(3)}: the pump obeys and reports its new state`, async () => {
+            await start(3);
+            await run.shows("device-command-in", /^connected$/);
+            await run.press("start");
+            await run.shows("state received", /running: true, speed: 1450/);
+            await run.press("stop");
+            await run.shows("state received", /running: false, speed: 0/);
+            await run.debugs(/1450/);
+        });
+
+        it(`${named(4)}: a cut line costs no event, and the status counts those that wait`, async () => {
+            await start(4);
+            await run.shows("received", /^last [2-9]\d*, gaps 0$/);
+            await run.press("cut");
+            await run.shows("line is down", /^true$/);
+            const waiting = await run.shows("device-event-out", /, [2-9] waiting$/);
+            assert.match(waiting, /^(network error|connecting), /);
+            const cutAt = Number(await run.shows("last safe event", /^\d+$/));
+            await run.press("restore");
+            await run.shows("line is down", /^false$/);
+            await run.shows("device-event-out", /^connected$/);
+            await waitFor(async () => {
+                const [, last, gaps] = /^last (\d+), gaps (\d+)$/.exec(await run.shows("received", /^last/)) ?? [];
+                assert.equal(gaps, "0");
+                return Number(last) > cutAt;
+            }, "the events of the time without a line");
+        });
+
+        it(`${named(5)}: refused devices show the reason, the code and no event`, async () => {
+            await start(5);
+            await run.shows("rule set", /^177$/);
+            await run.press("accepted");
+            await run.shows("event received", /\/pump-1\//);
+            await run.press("not authorised");
+            await run.shows("notification", /^180$/);
+            await run.shows("error", /^GW_REFUSED$/);
+            await run.press("cannot be created");
+            await run.shows("notification", /^177$/);
+            await run.shows("device-event-out", /^devices held: 2$/);
+            await run.press("bad id");
+            await run.shows("error", /^GW_INVALID_ID$/);
+            await run.debugs(/GW_INVALID_ID/);
+            assert.match(await run.editor.statusText(run.id("event received")), /\/pump-1\//);
+        });
+
+        it(`${named(6)}: reboot, download and update end well`, async () => {
+            await start(6);
+            await run.shows("dm-responder", /^managed: 1$/);
+            for (const [button, action] of [
+                ["reboot", "device/reboot"],
+                ["download firmware", "firmware/download"],
+                ["update firmware", "firmware/update"],
+            ] as const) {
+                await run.press(button);
+                await run.debugs(new RegExp(action));
+                assert.deepEqual(await outcomes(action), ["succeeded"], action);
+            }
+        });
+
+        it(`${named(7)}: four registers become one reading with a time`, async () => {
+            await start(7);
+            await run.debugs(/voltage/);
+            const readings = await received("iot-2/type/meter/id/meter-1/evt/reading/fmt/json");
+            await run.press("four registers");
+            const { payload } = await waitFor(() => readings[0], "the reading");
+            assert.deepEqual(Object.keys(payload).sort(), ["current", "energy", "timestamp", "voltage"]);
+            assert.ok(Number(payload.voltage) >= 230 && Number(payload.voltage) < 232);
+            assert.match(String(payload.timestamp), /^\d{4}-\d\d-\d\dT/);
+        });
+
+        it(`${named(8)}: does nothing until it is enabled, then says which setting is missing`, async () => {
+            await start(8);
+            const flows = JSON.stringify(await server.nodeRed.flows());
+            assert.doesNotMatch(flows, /"(token|password|credentials)"/);
+            assert.equal(await run.editor.statusText(run.id("device-event-out")), "", "a disabled flow is still");
+            await run.editor.enableFlow(run.id("tab"));
+            await run.editor.deploy();
+            await run.shows("device-event-out", /^invalid settings$/);
+            await run.shows("error", /^GW_CONFIG$/);
+            await run.debugs(/MAXIMO_HOST|host/);
+        });
+
+        it(`${named(9)}: four of five meters get the new firmware`, async () => {
+            await start(9);
+            await run.shows("dm-responder", /^managed: 5$/);
+            for (const [button, action] of [
+                ["download to all", "firmware/download"],
+                ["install on all", "firmware/update"],
+            ] as const) {
+                await run.press(button);
+                const states = await outcomes(action);
+                assert.equal(states.filter((state) => state === "succeeded").length, 4, `${action}: ${states}`);
+                await run.press("how far is it?");
+                await run.shows("roll-out", new RegExp(`^${action.slice(9)}: 4 of 5 succeeded$`));
+            }
+        });
+    });
+}
