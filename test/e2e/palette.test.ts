@@ -95,7 +95,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             };
             for (const id of ids) await editor.statusOf(id, /^(connected|managed: 1)$/);
             await link(true);
-            for (const id of ids) await editor.statusOf(id, /^(network error|connecting)/);
+            for (const id of ids) await editor.statusOf(id, /^(?!connected|managed)/);
             await link(false);
             for (const id of ids) await editor.statusOf(id, /^(connected|managed: 1)$/);
         });

@@ -11,7 +11,8 @@ import { waitFor } from "./wait-for";
 /** The names of the examples, as the import menu shows them. */
 export const exampleNames = readdirSync("examples")
     .filter((file) => file.endsWith(".json"))
-    .map((file) => path.basename(file, ".json"));
+    .map((file) => path.basename(file, ".json"))
+    .sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10));
 
 /** A Node-RED with this package installed as by the palette; its examples use a port that is free. */
 export class ExampleServer {

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { nodeTypes, readCatalogue } from "../support/editor-forms";
+
+const readme = readFileSync("README.md", "utf8");
+
+/** A text of the catalogue as the README writes it: a letter stands for each parameter. */
+function asWritten(text: string): RegExp {
+    const pattern = text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/__\w+__/g, "\\w");
+    return new RegExp(`^\\| \`${pattern}\``, "m");
+}
+
+describe("README and the editor", () => {
+    it("explains every status in the words of the editor", () => {
+        for (const type of nodeTypes) {
+            for (const [key, text] of readCatalogue("en-US", type)) {
+                if (!key.includes(".status.")) continue;
+                assert.match(readme, asWritten(text.replace("__status__", "connected")), key);
+            }
+        }
+    });
+
+    it("lists every example by the name of its menu entry", () => {
+        for (const file of readdirSync("examples")) assert.ok(readme.includes(`| ${file.replace(".json", "")} |`), file);
+    });
+
+    it("calls platforms and buttons what the form calls them", () => {
+        const texts = readCatalogue("en-US", "gateway-config");
+        for (const key of ["option.broker", "label.test", "label.maxRate", "tab.security"]) {
+            assert.ok(readme.includes(`*${texts.get(`gateway-config.${key}`)}*`), key);
+        }
+    });
+});
