@@ -47,6 +47,13 @@ export class FakeClock implements Clock {
         this.#moveTo(endMs);
     }
 
+    /** Time passes while the process is held up: what came due meanwhile fires only afterwards. */
+    stall(durationMs: number): void {
+        this.#moveTo(this.#monotonicMs + durationMs);
+        const due = [...this.#pending].filter(({ dueMs }) => dueMs <= this.#monotonicMs).sort((a, b) => a.dueMs - b.dueMs);
+        for (const pending of due) if (this.#pending.delete(pending)) pending.action();
+    }
+
     /** Sets the wall clock, as a user or a time server would; timers do not notice. */
     jump(nowMs: number): void {
         this.#nowMs = nowMs;

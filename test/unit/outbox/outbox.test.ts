@@ -46,6 +46,20 @@ describe("an outbox on a healthy link", () => {
         assert.equal(store.commits, 1);
     });
 
+    it("writes nothing to disk because the process was held up while acknowledgements came", () => {
+        const { outbox, link, store, clock, admit } = outboxFixture();
+        outbox.linkUp();
+        const read = admit("t/a", "acknowledged meanwhile");
+        admit("t/a", "not acknowledged");
+        clock.stall(1000);
+        // Node.js runs what is due before it reads what has come.
+        link.acknowledge();
+        assert.equal(read.outcome, "done");
+        clock.advance(5);
+        store.settle();
+        assert.equal(outbox.counters.writtenEvents, 1);
+    });
+
     it("removes acknowledged events from disk in batches", () => {
         const { outbox, link, store, disk, writeOut, admit } = outboxFixture({ limits: { maxInFlight: 1000 } });
         outbox.linkUp();
