@@ -15,7 +15,8 @@ const pagesWorthVacuum = 1000;
 
 interface Statements {
     readonly insertEvent: StatementSync;
-    readonly removeEvent: StatementSync;
+    readonly sumEvents: StatementSync;
+    readonly removeEvents: StatementSync;
     readonly addTotal: StatementSync;
     readonly read: StatementSync;
     readonly readOfDevice: StatementSync;
@@ -95,7 +96,7 @@ export class SqliteFile {
     }
 
     commit(events: readonly SqlValue[], removals: readonly number[], states: readonly SqlValue[]): void {
-        const { insertEvent, removeEvent, addTotal, putState, removeState } = this.#open();
+        const { insertEvent, sumEvents, removeEvents, addTotal, putState, removeState } = this.#open();
         this.#transaction(() => {
             let count = 0;
             let bytes = 0;
@@ -105,11 +106,11 @@ export class SqliteFile {
                 count += 1;
                 bytes += Number(row[4]);
             }
-            for (const seq of removals) {
-                const removed = removeEvent.get(seq);
-                if (!removed) continue;
-                count -= 1;
-                bytes -= Number(removed.bytes);
+            for (const [first, last] of runs(removals)) {
+                const sum = sumEvents.get(first, last);
+                count -= Number(sum?.events);
+                bytes -= Number(sum?.bytes);
+                removeEvents.run(first, last);
             }
             if (count !== 0 || bytes !== 0) addTotal.run(count, bytes);
             for (let index = 0; index < states.length; index += stateColumns.length) {
@@ -194,7 +195,8 @@ function prepare(database: DatabaseSync): Statements {
     return {
         // A number that is there already was written by a group whose outcome did not reach us.
         insertEvent: database.prepare(`INSERT INTO event (${columns}) VALUES (${places}) ON CONFLICT (seq) DO NOTHING`),
-        removeEvent: database.prepare("DELETE FROM event WHERE seq = ? RETURNING bytes"),
+        sumEvents: database.prepare("SELECT count(*) AS events, total(bytes) AS bytes FROM event WHERE seq BETWEEN ? AND ?"),
+        removeEvents: database.prepare("DELETE FROM event WHERE seq BETWEEN ? AND ?"),
         addTotal: database.prepare("UPDATE total SET events = events + ?, bytes = bytes + ?"),
         read: database.prepare(`SELECT ${columns} FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
         readOfDevice: database.prepare(`SELECT ${columns} FROM event WHERE device = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
@@ -204,6 +206,17 @@ function prepare(database: DatabaseSync): Statements {
         putState: database.prepare("INSERT OR REPLACE INTO state (kind, key, value) VALUES (?, ?, ?)"),
         removeState: database.prepare("DELETE FROM state WHERE kind = ? AND key = ?"),
     };
+}
+
+/** Runs of consecutive numbers: a backlog is acknowledged nearly in its order, and removing a run costs much less than its events one by one. */
+function runs(numbers: readonly number[]): [first: number, last: number][] {
+    const found: [first: number, last: number][] = [];
+    for (const number of [...numbers].sort((a, b) => a - b)) {
+        const last = found.at(-1);
+        if (last && number <= last[1] + 1) last[1] = number;
+        else found.push([number, number]);
+    }
+    return found;
 }
 
 /** Events written while the clock had not been set get their whole time to live from now, as soon as it is set. */
