@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { generate } from "mqtt-packet";
 import type { ConnectionOptions } from "../../src/connection/gateway-connection";
 import { rejectsCode } from "../support/assertions";
 import { Connections } from "../support/connections";
@@ -66,6 +69,30 @@ describe("connection to a broker", () => {
         await broker.logged(/Received PUBACK from g:org:gw:durable/);
         assert.deepEqual(second.connection.state, { phase: "online", sessionPresent: true });
         await second.connection.unsubscribe("cmd");
+    });
+
+    it("takes a message that comes in one piece with the CONNACK, after telling that it is online", async () => {
+        const received: Buffer[] = [];
+        const server = createServer((socket) => {
+            socket.on("error", () => {});
+            socket.once("data", () => {
+                const message = { topic: "cmd", payload: "go", qos: 1, messageId: 7, dup: false, retain: false } as const;
+                socket.write(Buffer.concat([Buffer.of(0x20, 0x02, 0x01, 0x00), generate({ cmd: "publish", ...message })]));
+                socket.on("data", (chunk) => received.push(chunk));
+            });
+        });
+        await once(server.listen(0, "127.0.0.1"), "listening");
+        const address = server.address();
+        try {
+            const port = typeof address === "object" && address !== null ? address.port : 0;
+            const { recorder } = connections.open("piece", { port, cleanSession: false });
+            await waitFor(() => recorder.messages.length === 1, "the message");
+            assert.deepEqual(recorder.phases, ["connecting", "online"]);
+            await waitFor(() => Buffer.concat(received).equals(generate({ cmd: "puback", messageId: 7 })), "its acknowledgement");
+        } finally {
+            await connections.close();
+            server.close();
+        }
     });
 
     it("leaves with a DISCONNECT, so that the last will stays unsaid", async () => {

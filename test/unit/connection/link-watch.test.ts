@@ -136,6 +136,13 @@ describe("link watch", () => {
         assert.equal(link.nowMs, 300_000);
     });
 
+    it("asks a silent server for a sign of life before it calls the link dead because of one missing acknowledgement", () => {
+        const link = new Link(60);
+        link.publish();
+        assert.equal(link.run(299), "fine");
+        assert.equal(link.run(2), "acknowledgement missing");
+    });
+
     it("is patient while the gateway itself does not read, and goes on pinging", () => {
         const link = new Link(10);
         link.answersPings = false;
