@@ -98,10 +98,10 @@ export class GatewayPool<G extends PooledGateway> {
      * where Node-RED would lose it. They go on when the flows have not stopped within 5 s.
      */
     deployAnnounced(): void {
-        if (!this.#flowsRun) return;
         this.#announced?.cancel();
         this.#announced = this.#clock.setTimer(maxAnnouncedMs, () => {
-            for (const { gateway } of this.#entries.values()) gateway.flowsStarted();
+            this.#announced = undefined;
+            if (this.#flowsRun) for (const { gateway } of this.#entries.values()) gateway.flowsStarted();
         });
         for (const { gateway } of this.#entries.values()) gateway.flowsStopping();
     }
@@ -114,12 +114,13 @@ export class GatewayPool<G extends PooledGateway> {
     /** The flows are about to stop. */
     flowsStopping(deploy: Deploy): void {
         this.#announced?.cancel();
+        this.#announced = undefined;
         this.#deploy = deploy;
         this.#flowsRun = false;
         for (const { gateway } of this.#entries.values()) gateway.flowsStopping();
     }
 
-    /** The flows have started: what nobody leases any more closes, what was leased connects. */
+    /** The flows have started: what nobody leases any more closes, what was leased connects. Commands go on unless the next deploy is announced. */
     flowsStarted(): void {
         this.#deploy = undefined;
         this.#flowsRun = true;
@@ -128,7 +129,8 @@ export class GatewayPool<G extends PooledGateway> {
                 void this.#close(entry);
             } else {
                 this.#start(entry);
-                entry.gateway.flowsStarted();
+                if (this.#announced) entry.gateway.flowsStopping();
+                else entry.gateway.flowsStarted();
             }
         }
     }

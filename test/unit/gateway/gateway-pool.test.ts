@@ -128,12 +128,40 @@ describe("gateway pool", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("makes nothing of a deploy while no flows run", () => {
+    it("loses no command to a deploy that is announced while the flows of the last one are still starting", () => {
         const { clock, events, pool, lease } = setUp();
+        const before = lease();
+        pool.flowsStarted();
+        pool.flowsStopping(deploy());
+        void before.release();
         lease();
         pool.deployAnnounced();
-        assert.deepEqual(events, []);
+        pool.flowsStarted();
+        assert.equal(events.at(-1), "gateway1 hold", "the flows will stop again in a moment");
+        pool.flowsStopping(deploy());
+        pool.flowsStarted();
+        assert.equal(events.at(-1), "gateway1 release");
         assert.equal(clock.timerCount, 0);
+    });
+
+    it("holds and connects what a start opens while the next deploy is announced, and goes on when that fails", () => {
+        const { clock, events, pool, lease } = setUp();
+        pool.deployAnnounced();
+        lease();
+        pool.flowsStarted();
+        assert.deepEqual(events, ["gateway1 start", "gateway1 hold"]);
+        clock.advance(5_000);
+        assert.equal(events.at(-1), "gateway1 release");
+    });
+
+    it("does not let go of commands while no flows run, though the deploy that was announced has failed", () => {
+        const { clock, events, pool, lease } = setUp();
+        lease();
+        pool.flowsStarted();
+        pool.flowsStopping(shutdown);
+        pool.deployAnnounced();
+        clock.advance(5_000);
+        assert.equal(events.at(-1), "gateway1 hold");
     });
 
     it("closes a kept gateway when the flows do not start within 15 s", () => {
