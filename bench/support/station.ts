@@ -20,9 +20,9 @@ export class Station {
     ) {}
 
     /** Starts broker and application, then the subject on the broker's port; resolves when the subject has subscribed to so many topics. */
-    static async start(launch: (port: number) => Promise<Subject>, topics: number, events = "iot-2/type/+/id/+/evt/#"): Promise<Station> {
+    static async start(launch: (port: number) => Promise<Subject>, topics: number): Promise<Station> {
         const broker = await startBroker();
-        const application = await Application.start(broker.port, events);
+        const application = await Application.start(broker.port, "iot-2/type/+/id/+/evt/#");
         const station = new Station(broker, application, await launch(broker.port));
         await subscribed(broker, topics);
         return station;
