@@ -1,7 +1,7 @@
 import { drawChart } from "./support/chart";
 import { payloadOf } from "./support/devices";
 import { type CommandNodes, commandTopics, coreCommands, coreEcho, gatewayCommands, gatewayEcho } from "./support/flows";
-import { type Extent, factor, type Section, shown, table } from "./support/report";
+import { type Extent, factor, judged, type Section, shown, table } from "./support/report";
 import { inRounds } from "./support/rounds";
 import { Station } from "./support/station";
 import { percentile, type Spread, spread } from "./support/statistics";
@@ -49,6 +49,8 @@ export async function measureCommands(extent: Extent): Promise<Section> {
     for (const growth of chosen) {
         const costs = await measureGrowth(growth, extent);
         parts.push(`**${title(growth)}**\n\n${describe(growth, costs)}`);
+        const target = judge(growth, costs);
+        if (target !== undefined) parts.push(target);
         if (picture === "") picture = draw(growth, costs);
         if (!extent.quick) console.error(parts.at(-1));
     }
@@ -128,6 +130,13 @@ function describe({ sizes }: Growth, { raw, gateway, core }: Costs): string {
         "against core",
     ];
     return `${table(headings, rows)}\n\nRaw MQTT.js, which hands each command to one function: ${shown(raw)} µs.`;
+}
+
+/** The target of the project: a command may cost little more with a thousand nodes than with one. */
+function judge({ sizes, fanOut }: Growth, { gateway }: Costs): string | undefined {
+    const [one, thousand] = [gateway[0], gateway[sizes.indexOf(1000)]];
+    if (fanOut > 1 || !one || !thousand) return undefined;
+    return judged("One command with 1000 nodes, against one node", thousand.median / one.median, 1.3);
 }
 
 function draw({ sizes }: Growth, { raw, gateway, core }: Costs): string {

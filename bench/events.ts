@@ -3,7 +3,7 @@ import { Application } from "./support/application";
 import { drawChart } from "./support/chart";
 import type { Spent } from "./support/feeder";
 import { coreEvents, coreEventsThroughFunction, gatewayEvents } from "./support/flows";
-import { type Extent, factor, type Section, shown, table } from "./support/report";
+import { type Extent, factor, judged, type Section, shown, table } from "./support/report";
 import type { EventLoad } from "./support/requests";
 import { inRounds } from "./support/rounds";
 import { percentile, type Spread, spread } from "./support/statistics";
@@ -58,6 +58,8 @@ export async function measureEvents(extent: Extent): Promise<Section> {
         parts.push(`**${title(one)}**\n\n${describe(measurements)}`);
         if (!extent.quick) console.error(parts.at(-1));
     }
+    const own = growth.find(({ devices }) => devices === usual.devices);
+    if (own) parts.push(judge(own));
     growth.sort((one, other) => one.devices - other.devices);
     if (growth.length > 1) parts.push(`**By the number of devices (QoS 1, 100 B)**\n\n${describeGrowth(growth)}`);
     return { name: "events", text: parts.join("\n\n"), pictures: { "events.svg": drawGrowth(growth) } };
@@ -149,6 +151,16 @@ const grown = ["device-event-out, outbox disk", "function + mqtt out", "raw MQTT
 
 function costOf({ measurements }: Grown, name: string): number {
     return measurements.find(({ subject }) => subject.name === name)?.cpuUs.median ?? Number.NaN;
+}
+
+/** The targets of the project for its usual event. */
+function judge(size: Grown): string {
+    const [own, core, raw] = grown.map((name) => costOf(size, name));
+    const against = (peer = Number.NaN) => (own ?? Number.NaN) / peer;
+    return [
+        judged("One event with the outbox on disk, against `function` + `mqtt out`", against(core), 0.7),
+        judged("The same against raw MQTT.js", against(raw), 1.7),
+    ].join("\n");
 }
 
 function describeGrowth(growth: readonly Grown[]): string {

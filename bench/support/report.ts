@@ -58,3 +58,9 @@ export function shown({ median, min, max }: Spread, decimals = 1): string {
 export function factor(value: number): string {
     return `${value.toFixed(2)} ×`;
 }
+
+/** Whether a factor that should be no larger than a target is. */
+export function judged(what: string, measured: number, target: number): string {
+    const verdict = measured <= target ? "reached" : "**missed**";
+    return `* ${what}: ${factor(measured)}, target at most ${factor(target)}: ${verdict}.`;
+}
