@@ -1,34 +1,53 @@
 import { FaultyLine } from "../test/support/faulty-line";
 import { Mosquitto } from "../test/support/mosquitto";
 import { waitFor } from "../test/support/wait-for";
-import { coreCommands, coreEventNodes, type GatewaySettings, gatewayCommands, gatewayEventNodes, gatewayEvents } from "./support/flows";
+import {
+    type CommandNodes,
+    coreCommands,
+    coreEventNodes,
+    type GatewaySettings,
+    gatewayCommands,
+    gatewayEventNodes,
+    gatewayEvents,
+} from "./support/flows";
 import { type Extent, type Section, shown, table } from "./support/report";
 import type { EventLoad } from "./support/requests";
 import { subscribed } from "./support/station";
 import { spread } from "./support/statistics";
 import { type FlowNode, Subject } from "./support/subject";
 
-const devices = 50_000;
-const nodes = 10_000;
-const queued = 100_000;
+/** Of how many things the share of one is taken; a quick run takes a fifth. */
+interface Numbers {
+    readonly devices: number;
+    readonly nodes: number;
+    readonly queued: number;
+}
+
+const full: Numbers = { devices: 50_000, nodes: 10_000, queued: 100_000 };
+const fifth: Numbers = { devices: 10_000, nodes: 2000, queued: 20_000 };
 const load: EventLoad = { messages: 1000, devices: 1000, payloadBytes: 200, qos: 1, window: 100, ratePerS: 0 };
 
+type Measure = (broker: Mosquitto) => Promise<number>;
+
 /** Each measurement gets a broker of its own, and answers with bytes for each one of many. */
-const measurements: Readonly<Record<string, (broker: Mosquitto) => Promise<number>>> = {
-    "known device (of 50 000)": ({ port }) => perDevice(port),
-    "`device-event-out` node (of 10 000)": ({ port }) => perNode((count) => gatewayEventNodes({ port }, count)),
-    "– core `mqtt out`": ({ port }) => perNode((count) => coreEventNodes(port, count)),
-    "`device-command-in` node with a filter of its own (of 10 000)": (broker) =>
-        perNode((count) => gatewayCommands({ port: broker.port }, { nodes: count, fanOut: 1, filters: "exact" }), broker),
-    "– core `mqtt in`": (broker) => perNode((count) => coreCommands(broker.port, { nodes: count, fanOut: 1, filters: "exact" }), broker),
-    "queued event of 200 B, outbox `memory` (of 100 000)": ({ port }) => perQueuedEvent({ port, outbox: "memory" }),
-    "queued event of 200 B, outbox `disk` (of 100 000)": ({ port }) => perQueuedEvent({ port, outbox: "disk" }),
-};
+function measurements({ devices, nodes, queued }: Numbers): Readonly<Record<string, Measure>> {
+    const commandNodes = (count: number): CommandNodes => ({ nodes: count, fanOut: 1, filters: "exact" });
+    return {
+        [`known device (of ${devices})`]: ({ port }) => perDevice(port, devices),
+        [`\`device-event-out\` node (of ${nodes})`]: ({ port }) => perNode((count) => gatewayEventNodes({ port }, count), nodes),
+        "– core `mqtt out`": ({ port }) => perNode((count) => coreEventNodes(port, count), nodes),
+        [`\`device-command-in\` node with a filter of its own (of ${nodes})`]: (broker) =>
+            perNode((count) => gatewayCommands({ port: broker.port }, commandNodes(count)), nodes, broker),
+        "– core `mqtt in`": (broker) => perNode((count) => coreCommands(broker.port, commandNodes(count)), nodes, broker),
+        [`queued event of 200 B, outbox \`memory\` (of ${queued})`]: ({ port }) => perQueuedEvent({ port, outbox: "memory" }, queued),
+        [`queued event of 200 B, outbox \`disk\` (of ${queued})`]: ({ port }) => perQueuedEvent({ port, outbox: "disk" }, queued),
+    };
+}
 
 /** What the process keeps, after a garbage collection, for each thing of which there may be many. */
 export async function measureMemory({ quick, rounds }: Extent): Promise<Section> {
     const rows: string[][] = [];
-    for (const [name, measure] of Object.entries(measurements)) {
+    for (const [name, measure] of Object.entries(measurements(quick ? fifth : full))) {
         const results: number[] = [];
         for (let round = 0; round < (quick ? 1 : rounds); round++) {
             const broker = await Mosquitto.start({ quiet: true });
@@ -41,7 +60,7 @@ export async function measureMemory({ quick, rounds }: Extent): Promise<Section>
     return { name: "memory", text: table(["for each", "bytes"], rows) };
 }
 
-async function perDevice(port: number): Promise<number> {
+async function perDevice(port: number, devices: number): Promise<number> {
     const subject = await Subject.nodeRed("Node-RED", gatewayEvents({ port }, 1));
     await publish(subject, load);
     const before = await settledBytes(subject);
@@ -52,7 +71,7 @@ async function perDevice(port: number): Promise<number> {
 }
 
 /** @param broker where each node subscribes, if it does */
-async function perNode(flow: (nodes: number) => FlowNode[], broker?: Mosquitto): Promise<number> {
+async function perNode(flow: (nodes: number) => FlowNode[], nodes: number, broker?: Mosquitto): Promise<number> {
     const one = await Subject.nodeRed("one node", flow(1));
     const many = await Subject.nodeRed(`${nodes} nodes`, flow(nodes));
     if (broker) await subscribed(broker, nodes);
@@ -61,7 +80,7 @@ async function perNode(flow: (nodes: number) => FlowNode[], broker?: Mosquitto):
     return bytes;
 }
 
-async function perQueuedEvent(settings: GatewaySettings): Promise<number> {
+async function perQueuedEvent(settings: GatewaySettings, queued: number): Promise<number> {
     const line = await FaultyLine.to(settings.port);
     const subject = await Subject.nodeRed("Node-RED", gatewayEvents({ ...settings, port: line.port }, 1));
     await publish(subject, load);
