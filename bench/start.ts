@@ -1,14 +1,10 @@
-import { rmSync } from "node:fs";
-import { FaultyLine } from "../test/support/faulty-line";
 import { Mosquitto } from "../test/support/mosquitto";
-import { Application } from "./support/application";
 import { machineMs } from "./support/feeder";
-import { type CommandNodes, coreCommands, gatewayCommands, gatewayEvents } from "./support/flows";
+import { type CommandNodes, coreCommands, gatewayCommands } from "./support/flows";
 import { type Extent, type Section, shown, table } from "./support/report";
-import type { EventLoad } from "./support/requests";
 import { subscribed } from "./support/station";
 import { type Spread, spread } from "./support/statistics";
-import { type FlowNode, makeDirectory, Subject } from "./support/subject";
+import { type FlowNode, Subject } from "./support/subject";
 
 const many = 10_000;
 
@@ -21,7 +17,7 @@ interface Times {
     readonly deployedMs: number;
 }
 
-/** How long it takes until a gateway does its work: with many nodes, and with many events stored. */
+/** How long it takes until a gateway with many nodes does its work. */
 export async function measureStart(extent: Extent): Promise<Section> {
     const kind = (nodes: number): CommandNodes => ({ nodes, fanOut: 1, filters: "exact" });
     const rows = [
@@ -30,8 +26,7 @@ export async function measureStart(extent: Extent): Promise<Section> {
         [`${many} × core \`mqtt in\``, ...(await measure(many, (port) => coreCommands(port, kind(many)), extent))],
     ];
     const headings = ["", "process to flows running, ms", "then to all subscribed, ms", "full deploy, ms"];
-    const stored = await measureStored(extent);
-    return { name: "start", text: `${table(headings, rows)}\n\n${stored}` };
+    return { name: "start", text: table(headings, rows) };
 }
 
 async function measure(topics: number, flow: (port: number) => FlowNode[], { quick, rounds }: Extent): Promise<string[]> {
@@ -55,43 +50,4 @@ async function startOnce(topics: number, flow: (port: number) => FlowNode[]): Pr
     await subject.stop();
     await broker.stop();
     return { startedMs: startedMs - beginMs, subscribedMs: subscribedMs - startedMs, deployedMs: deployedMs - subscribedMs };
-}
-
-/** Fills an outbox while there is no connection, and starts Node-RED again with one. */
-async function measureStored(extent: Extent): Promise<string> {
-    const events = extent.quick ? 100_000 : 1_000_000;
-    const broker = await Mosquitto.start({ quiet: true });
-    const line = await FaultyLine.to(broker.port);
-    const directory = makeDirectory();
-    const flow = gatewayEvents({ port: line.port, outboxMaxMb: 500 }, 1);
-    line.refuse();
-    await fill(await Subject.nodeRed("Node-RED", flow, directory), events);
-    await line.accept();
-    const waits: number[] = [];
-    for (let round = 0; round < extent.rounds; round++) waits.push(await untilFirstEvent(broker.port, flow, directory));
-    rmSync(directory, { recursive: true, force: true });
-    line.close();
-    await broker.stop();
-    return `With ${events} events of 200 B stored, the first one reaches the application ${shown(spread(waits), 0)} ms after Node-RED's flows run.`;
-}
-
-async function fill(subject: Subject, messages: number): Promise<void> {
-    const load: EventLoad = { messages, devices: 1000, payloadBytes: 200, qos: 1, window: 1000, ratePerS: 0 };
-    const { failed, firstError } = await subject.ask("publish", load);
-    if (failed > 0) throw new Error(`${failed} events failed, the first with: ${firstError}`);
-    await subject.stop({ keepsDirectory: true });
-}
-
-async function untilFirstEvent(port: number, flow: readonly FlowNode[], directory: string): Promise<number> {
-    const application = await Application.start(port, "iot-2/type/+/id/+/evt/#");
-    const first = new Promise<number>((resolve) => {
-        application.onMessage = () => resolve(machineMs());
-    });
-    const subject = await Subject.nodeRed("Node-RED", flow, directory);
-    const runningMs = machineMs();
-    const waitMs = Math.max((await first) - runningMs, 0);
-    // As a crash, so that next to all of them are there in the next round.
-    await subject.stop({ signal: "SIGKILL", keepsDirectory: true });
-    application.stop();
-    return waitMs;
 }
