@@ -8,9 +8,10 @@ import { gatewayNode } from "../support/flow-runner";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
 import { type DeployType, NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
-const token = "s3cret";
+const token = secretToken;
 const deployTypes: readonly DeployType[] = ["full", "flows", "nodes"];
 
 /** What of a flow differs from deploy to deploy. */

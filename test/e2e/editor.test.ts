@@ -3,8 +3,9 @@ import type { Browser } from "playwright-core";
 import { EditorPage, launchBrowser } from "../support/editor-page";
 import { freePortPair } from "../support/free-ports";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { secretToken } from "../support/secrets";
 
-const token = "a-token-nobody-may-see";
+const token = secretToken;
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`the editor of ${version}`, function () {

@@ -3,6 +3,7 @@ import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { freePortPair } from "../support/free-ports";
+import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -12,7 +13,7 @@ describe("admin routes of gateway-config", () => {
     withRuntime();
 
     beforeEach(async () => {
-        simulator = await startSimulator({ port: 0, httpPort: 0, token: "s3cret" });
+        simulator = await startSimulator({ port: 0, httpPort: 0, token: secretToken });
     });
 
     afterEach(() => simulator.close());
@@ -36,7 +37,7 @@ describe("admin routes of gateway-config", () => {
 
     describe("inventory", () => {
         it("completes the names that the gateway has seen", async () => {
-            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
+            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: secretToken } });
             const completed = new Inbox("completed");
             for (const deviceId of ["p1", "p2", "q1"]) node("event").receive({ typeId: "pump", deviceId, payload: 1 });
             await completed.count(3);
@@ -48,7 +49,7 @@ describe("admin routes of gateway-config", () => {
         });
 
         it("knows nothing of a gateway that is not deployed, and answers 404 for what it cannot complete", async () => {
-            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
+            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: secretToken } });
             assert.deepEqual((await helper.request().get("/gateway-config/other/inventory?kind=typeId").expect(200)).body, []);
             for (const path of ["gateway/inventory?kind=constructor", "gateway/inventory"]) {
                 assert.equal((await helper.request().get(`/gateway-config/${path}`)).status, 404, path);
@@ -59,14 +60,14 @@ describe("admin routes of gateway-config", () => {
     describe("connection test", () => {
         it("works before the first deploy and sends nothing but a connection", async () => {
             await load([...observers]);
-            const { keys, mayConnect } = await test({ settings: form(), token: "s3cret" });
+            const { keys, mayConnect } = await test({ settings: form(), token: secretToken });
             assert.deepEqual([keys, mayConnect], [["tcp"], true]);
             assert.equal(simulator.observed.total("connect"), 0);
         });
 
         it("connects only when asked to, and closes at the CONNACK", async () => {
             await load([...observers]);
-            const { keys } = await test({ settings: form(), token: "s3cret", connect: true });
+            const { keys } = await test({ settings: form(), token: secretToken, connect: true });
             assert.deepEqual(keys, ["tcp", "accepted"]);
             await waitFor(() => simulator.observed.counts(clientId).disconnect, "DISCONNECT");
             assert.deepEqual(Object.keys(simulator.observed.counts(clientId)).sort(), ["connect", "disconnect"]);
@@ -74,10 +75,10 @@ describe("admin routes of gateway-config", () => {
 
         it("says in words that the platform did not authorise it", async () => {
             await load([...observers]);
-            const { keys, text } = await test({ settings: form(), token: "wrong-t0ken", connect: true });
+            const { keys, text } = await test({ settings: form(), token: `wrong-${secretToken}`, connect: true });
             assert.deepEqual(keys, ["tcp", "failed"]);
             assert.match(text, /did not authorise g:org:gw:gw1/);
-            assert.equal(text.includes("wrong-t0ken"), false);
+            assert.equal(text.includes(`wrong-${secretToken}`), false);
         });
 
         it("names a port that does not answer, a host without address, and settings that are not complete", async () => {
@@ -89,7 +90,7 @@ describe("admin routes of gateway-config", () => {
         });
 
         it("tells of its own connection only that it is up", async () => {
-            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
+            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: secretToken } });
             await waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
             const { keys, mayConnect } = await test({ settings: form(), connect: true });
             assert.deepEqual([keys, mayConnect], [["linkUp"], false]);
@@ -98,15 +99,15 @@ describe("admin routes of gateway-config", () => {
 
         it("uses the stored token for the deployed server and identity only, and never returns it", async () => {
             simulator.faults.add({ fault: "refuseConnect", returnCode: 3, times: 1 });
-            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "s3cret" } });
+            await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: secretToken } });
             await waitFor(() => simulator.observed.counts(clientId).connect, "the first attempt");
             const elsewhere = await test({ settings: form({ deviceId: "gw2" }), connect: true });
             assert.deepEqual([elsewhere.keys, elsewhere.mayConnect], [["tcp", "noToken"], false]);
-            assert.equal(elsewhere.text.includes("s3cret"), false);
+            assert.equal(elsewhere.text.includes(secretToken), false);
         });
 
         describe("with environment variables", () => {
-            const variables = { TEST_GATEWAY_HOST: "127.0.0.1", TEST_GATEWAY_TYPE: "gw-of-the-plant", TEST_GATEWAY_TOKEN: "s3cret" };
+            const variables = { TEST_GATEWAY_HOST: "127.0.0.1", TEST_GATEWAY_TYPE: "gw-of-the-plant", TEST_GATEWAY_TOKEN: secretToken };
             before(() => Object.assign(process.env, variables));
             after(() => {
                 for (const name of Object.keys(variables)) delete process.env[name];
@@ -115,7 +116,7 @@ describe("admin routes of gateway-config", () => {
             it("tests what they stand for, and names them in place of their values", async () => {
                 await load([...observers]);
                 const named = { host: `\${TEST_GATEWAY_HOST}`, typeId: `\${TEST_GATEWAY_TYPE}` };
-                const { keys, text } = await test({ settings: form(named), token: "wrong-t0ken", connect: true });
+                const { keys, text } = await test({ settings: form(named), token: `wrong-${secretToken}`, connect: true });
                 assert.deepEqual(keys, ["tcp", "failed"]);
                 assert.equal(simulator.observed.counts("g:org:gw-of-the-plant:gw1").connect, 1);
                 assert.match(text, /\$\{TEST_GATEWAY_HOST\} did not authorise g:org:\$\{TEST_GATEWAY_TYPE\}:gw1/);

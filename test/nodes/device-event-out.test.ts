@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -198,9 +199,9 @@ describe("device-event-out", () => {
     });
 
     it("takes identity and token from environment variables", async () => {
-        Object.assign(process.env, { TEST_ORG: "acme", TEST_TOKEN: "s3cret" });
+        Object.assign(process.env, { TEST_ORG: "acme", TEST_TOKEN: secretToken });
         await simulator.close();
-        simulator = await startSimulator({ port: 0, httpPort: 0, token: "s3cret" });
+        simulator = await startSimulator({ port: 0, httpPort: 0, token: secretToken });
         await load([gatewayNode(simulator.port, { orgId: "${TEST_ORG}" }), eventNode(), ...observers], {
             gateway: { token: "${TEST_TOKEN}" },
         });

@@ -4,6 +4,7 @@ import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { FaultyLine } from "../support/faulty-line";
 import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { freePortPair } from "../support/free-ports";
+import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -15,12 +16,12 @@ describe("gateway-config", () => {
     withRuntime();
 
     beforeEach(async () => {
-        simulator = await startSimulator({ port: 0, httpPort: 0, token: "s3cret" });
+        simulator = await startSimulator({ port: 0, httpPort: 0, token: secretToken });
     });
 
     afterEach(() => simulator.close());
 
-    const good = { gateway: { token: "s3cret" } };
+    const good = { gateway: { token: secretToken } };
     const connected = () => waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
 
     it("makes one connection for all of its nodes, and none when nobody uses it", async () => {
@@ -99,11 +100,11 @@ describe("gateway-config", () => {
     });
 
     it("never shows the token, neither the right nor a wrong one", async () => {
-        await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "wr0ng-t0ken" } });
+        await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: `wrong-${secretToken}` } });
         const caught = new Inbox("caught");
         await caught.next();
         const shown = JSON.stringify([helper.log().args, caught.messages]);
-        assert.equal(shown.includes("wr0ng-t0ken"), false);
+        assert.equal(shown.includes(`wrong-${secretToken}`), false);
     });
 
     it("refuses visibly to share an identity with other settings, and shares it with the same", async () => {
@@ -117,7 +118,7 @@ describe("gateway-config", () => {
                 eventNode({ id: "event3", gateway: "other" }),
                 ...observers,
             ],
-            { ...good, same: { token: "s3cret" }, other: { token: "s3cret" } },
+            { ...good, same: { token: secretToken }, other: { token: secretToken } },
         );
         const statuses = new Inbox("statuses");
         const error = await new Inbox("caught").next();
@@ -142,7 +143,7 @@ describe("gateway-config", () => {
                 ...["one", "two"].map((id) => ({ id, type: "subflow:sub", env: [{ name: "ORG", type: "str", value: "org" }] })),
                 ...observers,
             ],
-            { innerGateway: { token: "s3cret" } },
+            { innerGateway: { token: secretToken } },
         );
         for (const id of ["one", "two"]) node(id).receive({ typeId: "pump", deviceId: id, payload: 1 });
         const published = () => simulator.observed.packets().filter(({ command }) => command === "publish");

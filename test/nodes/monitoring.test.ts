@@ -3,6 +3,7 @@ import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { requireRecord } from "../support/records";
+import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
 describe("monitoring endpoints", () => {
@@ -10,12 +11,12 @@ describe("monitoring endpoints", () => {
     withRuntime();
 
     beforeEach(async () => {
-        simulator = await startSimulator({ port: 0, httpPort: 0, token: "s3cret" });
+        simulator = await startSimulator({ port: 0, httpPort: 0, token: secretToken });
     });
 
     afterEach(() => simulator.close());
 
-    const credentials = { gateway: { token: "s3cret" } };
+    const credentials = { gateway: { token: secretToken } };
     const flow = (properties = {}) => [
         gatewayNode(simulator.port, { name: "Hall 4", ...properties }),
         eventNode(),
@@ -134,11 +135,11 @@ describe("monitoring endpoints", () => {
     });
 
     it("puts versions, settings and log lines into the diagnostics file, and no secret", async () => {
-        await load(flow(), { gateway: { token: "wr0ng-t0ken" } });
+        await load(flow(), { gateway: { token: `wrong-${secretToken}` } });
         await new Inbox("caught").next();
         const { text, headers } = await helper.request().get("/wiotp-gateway/diagnostics").expect(200);
         assert.match(String(headers["content-disposition"]), /wiotp-gateway-diagnostics\.json/);
-        assert.equal(text.includes("wr0ng-t0ken"), false);
+        assert.equal(text.includes(`wrong-${secretToken}`), false);
         const bundle = requireRecord(JSON.parse(text));
         const versions = requireRecord(bundle.versions);
         assert.equal(versions.node, process.version);

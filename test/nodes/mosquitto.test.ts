@@ -3,6 +3,7 @@ import { connectAsync, type MqttClient } from "mqtt";
 import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
+import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
 /** The same three nodes on a broker that knows nothing of the platform: a gateway is a plain MQTT 3.1.1 client there. */
@@ -15,7 +16,7 @@ describe("the nodes on Mosquitto", () => {
     before(async () => {
         broker = await Mosquitto.start({
             general: ["allow_anonymous false", "password_file {dir}/passwords"],
-            files: { passwords: passwordFile({ "use-token-auth": "s3cret", application: "application" }) },
+            files: { passwords: passwordFile({ "use-token-auth": secretToken, application: "application" }) },
         });
         application = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, { username: "application", password: "application" });
         application.on("message", (topic, payload, { qos, retain }) => received.push({ topic, payload: payload.toString(), qos, retain }));
@@ -30,7 +31,7 @@ describe("the nodes on Mosquitto", () => {
     beforeEach(async () => {
         received = [];
         const subscribed = broker.count(/Sending SUBACK to g:org:gw:gw1/);
-        await load([gatewayNode(broker.port), eventNode({ qos: "" }), commandNode(), ...observers], { gateway: { token: "s3cret" } });
+        await load([gatewayNode(broker.port), eventNode({ qos: "" }), commandNode(), ...observers], { gateway: { token: secretToken } });
         await broker.logged(/Sending SUBACK to g:org:gw:gw1/, subscribed + 2);
     });
 

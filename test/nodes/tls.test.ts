@@ -6,6 +6,7 @@ import { type Credential, TestAuthority } from "../support/certificates";
 import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
+import { secretToken } from "../support/secrets";
 import { WebSocketBridge } from "../support/websocket-bridge";
 
 const code = (message: Record<string, unknown>) => Reflect.get(Object(message.error), "code");
@@ -44,7 +45,7 @@ describe("TLS settings of a tls-config node", () => {
                     "ca.crt": authority.cert,
                     "server.crt": cert,
                     "server.key": key,
-                    passwords: passwordFile({ "use-token-auth": "s3cret" }),
+                    passwords: passwordFile({ "use-token-auth": secretToken }),
                 },
             });
         tokens = await broker();
@@ -61,7 +62,7 @@ describe("TLS settings of a tls-config node", () => {
     async function deploy(
         port: number,
         settings: Record<string, unknown> | undefined,
-        { token = "s3cret", ...secrets }: { token?: string; certdata?: string; keydata?: string; cadata?: string } = {},
+        { token = secretToken, ...secrets }: { token?: string; certdata?: string; keydata?: string; cadata?: string } = {},
     ): Promise<{ caught: Inbox; completed: Inbox }> {
         const tls = settings ? [tlsNode(settings)] : [];
         const gateway = gatewayNode(port, { host: "localhost", transport: "tls", tls: settings ? "tls" : "" });
@@ -160,7 +161,7 @@ describe("TLS settings of a tls-config node", () => {
         await helper.unload();
         const connects = tokens.connects;
         const gateway = gatewayNode(tokens.port, { host: "localhost", transport: "tls", tls: "gone" });
-        await load([gateway, eventNode(), ...observers], { gateway: { token: "s3cret" } });
+        await load([gateway, eventNode(), ...observers], { gateway: { token: secretToken } });
         const gone = await new Inbox("caught").next();
         assert.equal(code(gone), "GW_CONFIG");
         assert.match(words(gone), /TLS settings are missing or disabled/);

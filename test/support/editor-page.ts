@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
 import type { NodeRedProcess } from "./node-red-process";
+import { assertNoSecrets } from "./secrets";
 import { waitFor } from "./wait-for";
 
 /** A node as the editor holds it. */
@@ -258,9 +259,11 @@ export class EditorPage {
         await this.page.locator("#red-ui-clipboard-dialog").waitFor({ state: "hidden" });
     }
 
-    /** Ends the page; fails when the browser complained about anything. */
+    /** Ends the page; fails when the browser complained about anything, or got a token of the tests. */
     async close(): Promise<void> {
+        const shown = await this.page.content();
         await this.context.close();
+        assertNoSecrets([["the page", shown], ...this.received.map((body) => ["an answer to the editor", body] as const)]);
         assert.deepEqual(this.complaints, []);
     }
 }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import path from "node:path";
+import { inspect } from "node:util";
 import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
 import registerCommandIn from "../../nodes/device-command-in";
@@ -7,6 +8,7 @@ import registerEventOut from "../../nodes/device-event-out";
 import registerResponder from "../../nodes/dm-responder";
 import registerGateway from "../../nodes/gateway-config";
 import registerNotifyIn from "../../nodes/gateway-notify-in";
+import { assertNoSecrets } from "./secrets";
 
 /** A node of a test flow. */
 export type FlowNode = Record<string, unknown> & { id: string; type: string };
@@ -48,8 +50,13 @@ export function withRuntime(): void {
     });
     afterEach(async () => {
         await helper.unload();
+        const told = seen.splice(0).map((message) => ["a message, an error or a status", inspect(message, { depth: 8 })] as const);
+        assertNoSecrets([["the log", inspect(helper.log().args, { depth: 8, maxStringLength: null })], ...told]);
     });
 }
+
+/** What reached helper nodes in the test that runs. */
+const seen: FlowMessage[] = [];
 
 /** A tab around the nodes, without which Catch, Status and Complete nodes do not work. */
 function onTab(nodes: readonly FlowNode[]): FlowNode[] {
@@ -83,6 +90,7 @@ export class Inbox {
     constructor(id: string) {
         helper.getNode(id).on("input", (message: FlowMessage) => {
             this.messages.push(message);
+            seen.push(message);
             this.#changed();
         });
     }

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { requireRecord } from "./records";
+import { assertNoSecrets, secretToken } from "./secrets";
 
 /** The versions of Node-RED that the package is tested in, by the module that holds each. */
 export const nodeRedModules = { "Node-RED 5": "node-red", "Node-RED 4.1": "node-red-4" } as const;
@@ -50,6 +51,8 @@ export class NodeRedProcess {
     readonly #child: ChildProcess;
     readonly #output: string[];
     readonly #isOwnUserDir: boolean;
+    /** The gateways that were given a token. */
+    readonly #withTokens = new Set<unknown>();
 
     private constructor(child: ChildProcess, url: string, userDir: string, output: string[], isOwnUserDir: boolean) {
         this.#child = child;
@@ -105,7 +108,10 @@ export class NodeRedProcess {
         const response = await fetch(`${this.url}flows`, {
             method: "POST",
             headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": type },
-            body: JSON.stringify({ flows, ...(revision === undefined ? {} : { rev: revision }) }),
+            body: JSON.stringify({
+                flows: flows.map((node) => this.#withToken(node)),
+                ...(revision === undefined ? {} : { rev: revision }),
+            }),
         });
         if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
     }
@@ -130,11 +136,48 @@ export class NodeRedProcess {
         await ended;
     }
 
-    /** Ends it and removes the user directory that it was given for the test. */
+    /**
+     * Ends it and removes the user directory that it was given for the test. Fails when a token of the tests is in anything that it
+     * wrote or answers.
+     */
     async stop(): Promise<void> {
+        const answers = this.isRunning ? await this.#answers() : [];
         const force = setTimeout(() => this.#child.kill("SIGKILL"), 20_000);
         await this.kill("SIGTERM");
         clearTimeout(force);
+        const files = [...filesIn(this.userDir)];
         if (this.#isOwnUserDir) rmSync(this.userDir, { recursive: true, force: true });
+        assertNoSecrets([["the log", this.log], ...answers, ...files]);
+    }
+
+    /**
+     * Every gateway of an own user directory gets a token, once: what is deployed again without credentials keeps those that are
+     * stored.
+     */
+    #withToken(node: object): object {
+        const { type, id, credentials } = requireRecord(node);
+        if (!this.#isOwnUserDir || type !== "gateway-config" || credentials !== undefined || this.#withTokens.has(id)) return node;
+        this.#withTokens.add(id);
+        return { ...node, credentials: { token: secretToken } };
+    }
+
+    /** What it answers to whoever may read, as text. */
+    async #answers(): Promise<[place: string, text: string][]> {
+        const gateways = [...this.#withTokens].map((id) => `credentials/gateway-config/${String(id)}`);
+        const paths = ["flows", "wiotp-gateway/state", "wiotp-gateway/metrics", "wiotp-gateway/diagnostics", ...gateways];
+        const answer = async (where: string): Promise<[string, string]> => {
+            const response = await fetch(`${this.url}${where}`, { headers: { accept: "application/json" } });
+            return [where, await response.text()];
+        };
+        return Promise.all(paths.map(answer));
+    }
+}
+
+/** The files of a user directory, the one that Node-RED encrypts included, but not installed packages. */
+function* filesIn(directory: string): Generator<[place: string, text: string]> {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+        const file = path.join(directory, entry.name);
+        if (entry.isDirectory() && entry.name !== "node_modules") yield* filesIn(file);
+        else if (entry.isFile()) yield [file, readFileSync(file, "latin1")];
     }
 }

@@ -98,4 +98,21 @@ describe("framing filter", () => {
         const header = Buffer.of(0x30, 0x80, 0x80, 0x80, 0x08);
         assert.equal(new FramingFilter(assert.fail, assert.fail).push(header), header);
     });
+
+    it("never throws and never makes more of the bytes than there were, whatever they are", () => {
+        fc.assert(
+            fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 }), (chunks) => {
+                const filter = new FramingFilter(
+                    () => undefined,
+                    () => undefined,
+                );
+                let [received, passed] = [0, 0];
+                for (const chunk of chunks) {
+                    received += chunk.length;
+                    passed += filter.push(Buffer.from(chunk)).length;
+                    assert.ok(passed <= received);
+                }
+            }),
+        );
+    });
 });

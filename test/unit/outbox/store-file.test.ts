@@ -36,4 +36,17 @@ describe("the name of an outbox file", () => {
     it("keeps out of the way of what is not legal in an id but may come from elsewhere", () => {
         assert.equal(storeFileName({ orgId: "../x", typeId: "é+", deviceId: "a b" }), "gw+..%2fx+%c3%a9%2b+a%20b.sqlite");
     });
+
+    it("is none that Windows reserves, takes for a folder or writes differently", () => {
+        const ids = ["CON", "NUL", "COM1", "aux", "..", ".", "a.", "a..", ".".repeat(36), "-", "_"];
+        const names = new Set<string>();
+        for (const orgId of ids) {
+            for (const deviceId of ids) {
+                const name = storeFileName({ orgId, typeId: "t", deviceId });
+                assert.doesNotMatch(name, /^(con|nul|aux|prn|com\d|lpt\d)(\.|$)|[. ]$|[<>:"/\\|?*]/i, name);
+                names.add(name.toLowerCase());
+            }
+        }
+        assert.equal(names.size, ids.length ** 2);
+    });
 });

@@ -103,4 +103,13 @@ describe("gateway notification", () => {
             }),
         );
     });
+
+    it("never throws, whatever the bytes", () => {
+        fc.assert(
+            fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+                const { malformed, raw } = parseNotification(Buffer.from(bytes));
+                assert.ok(!malformed || typeof raw === "string");
+            }),
+        );
+    });
 });

@@ -9,7 +9,7 @@ import {
     parseEventTopic,
     parseManagementTopic,
 } from "../../../src/protocol/topic";
-import { anyDevice, anyLevel } from "../../support/arbitraries";
+import { anyDevice, anyId, anyLevel } from "../../support/arbitraries";
 
 const device = { typeId: "mydevice", deviceId: "device1" };
 const gateway = { typeId: "mygw", deviceId: "gw1" };
@@ -102,6 +102,17 @@ describe("topics", () => {
                 parseCommandTopic(topic);
                 parseEventTopic(topic);
                 parseManagementTopic(topic);
+            }),
+        );
+    });
+
+    it("makes filters of commands with as many levels as a topic has, whatever parts are absent", () => {
+        const parts = fc.record({ typeId: anyId, deviceId: anyId, commandId: anyLevel, format: anyLevel }, { requiredKeys: [] });
+        fc.assert(
+            fc.property(parts, (wanted) => {
+                const levels = commandFilter(wanted).split("/");
+                assert.equal(levels.length, 9);
+                assert.ok(levels.every((level) => level !== "" && !level.includes("#") && (level === "+" || !level.includes("+"))));
             }),
         );
     });
