@@ -171,6 +171,9 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
                     await deploy(type);
                     await moreEvents();
                 }
+                // The next one comes while the flows of the last one are still starting.
+                for (const type of [...deployTypes, ...deployTypes, ...deployTypes]) await deploy(type);
+                await moreEvents();
             } finally {
                 clearInterval(sending);
             }
