@@ -47,6 +47,11 @@ export class GroupWriter {
         return this.#retryMs > 0;
     }
 
+    /** More than the events of a group: while a backlog goes out, reading it should not wait for one flush to the disk after another. */
+    get #removalsAtOnce(): number {
+        return this.#options.memory.batchEvents * 4;
+    }
+
     /** Asks for an event to be stored, once. */
     save(entry: Entry): void {
         if (entry.saved !== "no") return;
@@ -113,7 +118,7 @@ export class GroupWriter {
 
     /** What there is to do decides when: events soon, removals when they are many or a while has passed. */
     #scheduleNext(): void {
-        if (this.#queue.length > 0 || this.#removals.length >= this.#options.memory.batchEvents) this.#schedule(0);
+        if (this.#queue.length > 0 || this.#removals.length >= this.#removalsAtOnce) this.#schedule(0);
         else if (this.#removals.length > 0) this.#schedule(removalDelayMs);
     }
 
@@ -145,7 +150,7 @@ export class GroupWriter {
         if (this.#isPaused || this.#isPosting) return;
         // After a failure the removals go alone first: they may be what makes room on a full disk.
         const writes = this.isFailing && this.#removals.length > 0 ? [] : this.#takeGroup();
-        const removals = this.#removals.splice(0, this.#options.memory.batchEvents * 4);
+        const removals = this.#removals.splice(0, this.#removalsAtOnce);
         if (writes.length === 0 && removals.length === 0) {
             this.#tellIdle();
             return;
