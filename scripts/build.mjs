@@ -12,6 +12,7 @@ rmSync(dist, { recursive: true, force: true });
 execFileSync(process.execPath, [tsc, "-p", path.join(root, "tsconfig.build.json")], { stdio: "inherit" });
 const nodes = path.join(root, "nodes");
 if (existsSync(nodes)) cpSync(nodes, path.join(dist, "nodes"), { recursive: true, filter: (source) => !source.endsWith(".ts") });
+cpSync(path.join(root, "plugins"), path.join(dist, "plugins"), { recursive: true });
 // Node-RED looks for icons only in icons/ beside the compiled node file.
 if (existsSync(path.join(root, "icons"))) {
     cpSync(path.join(root, "icons"), path.join(dist, "nodes", "icons"), { recursive: true });

@@ -33,13 +33,15 @@ build.on("exit", (code) => {
             path.join(demo, "settings.cjs"),
         ),
     ];
-    const copier = watch(path.join(root, "nodes"), { recursive: true }, (_event, name) => {
-        if (!name || name.endsWith(".ts") || !existsSync(path.join(root, "nodes", name))) return;
-        cpSync(path.join(root, "nodes", name), path.join(root, "dist", "nodes", name), { recursive: true });
-    });
+    const copiers = ["nodes", "plugins"].map((folder) =>
+        watch(path.join(root, folder), { recursive: true }, (_event, name) => {
+            if (!name || name.endsWith(".ts") || !existsSync(path.join(root, folder, name))) return;
+            cpSync(path.join(root, folder, name), path.join(root, "dist", folder, name), { recursive: true });
+        }),
+    );
     for (const signal of ["SIGINT", "SIGTERM"]) {
         process.on(signal, () => {
-            copier.close();
+            for (const copier of copiers) copier.close();
             for (const child of children) child.kill(signal);
         });
     }

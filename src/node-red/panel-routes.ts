@@ -78,9 +78,9 @@ function readChartFile(name: string): string {
     return readFileSync(path.join(path.dirname(require.resolve("uplot/package.json")), "dist", name), "utf8");
 }
 
-/** The library declares a global variable; in the editor's page only the panel's own name is taken. */
+/** The library declares a global variable; in the editor's page only a name of the panel's own is taken. */
 function intoNamespace(script: string): string {
-    return `globalThis.wiotpPanel.uPlot = (() => {\n${script}\nreturn uPlot;\n})();\n`;
+    return `globalThis.wiotpPanel = { uPlot: (() => {\n${script}\nreturn uPlot;\n})() };\n`;
 }
 
 /** With the time at this machine, as a browser's clock may be wrong. */

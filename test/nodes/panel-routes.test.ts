@@ -207,7 +207,7 @@ describe("routes of the panel", () => {
         await load([...observers]);
         const { text, headers } = await helper.request().get("/wiotp-gateway/uplot.js").expect(200);
         assert.match(String(headers["content-type"]), /javascript/);
-        assert.match(text, /^globalThis\.wiotpPanel\.uPlot = /);
+        assert.match(text, /^globalThis\.wiotpPanel = \{ uPlot: /);
         assert.match((await helper.request().get("/wiotp-gateway/uplot.css").expect(200)).text, /\.uplot/);
     });
 });

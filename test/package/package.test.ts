@@ -42,7 +42,7 @@ describe("the package", () => {
 
     it("contains the built code, the forms, the examples and the documents, and nothing else", () => {
         const allowed =
-            /^(dist\/(nodes|src)\/.*\.(js|js\.map|html|json|svg)|examples\/.*\.json|resources\/.*|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+            /^(dist\/(nodes|plugins|src)\/.*\.(js|js\.map|html|json|svg)|examples\/.*\.json|resources\/.*|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
         assert.deepEqual(
             files.filter((file) => !allowed.test(file)),
             [],
@@ -61,6 +61,16 @@ describe("the package", () => {
                 [],
             );
         }
+    });
+
+    it("contains the panel, its scripts and its labels in every language", () => {
+        const languages = readdirSync(path.join(root, "plugins", "locales"));
+        const scripts = readdirSync(path.join(root, "resources", "panel")).map((name) => `resources/panel/${name}`);
+        const labels = languages.map((language) => `dist/plugins/locales/${language}/gateway-panel.json`);
+        assert.deepEqual(
+            ["dist/plugins/gateway-panel.html", ...scripts, ...labels].filter((file) => !files.includes(file)),
+            [],
+        );
     });
 
     it("has at most six dependencies, none of them with an install script", () => {
@@ -99,6 +109,22 @@ describe("the package", () => {
                     own.filter((set) => set.err !== undefined || set.enabled !== true),
                     [],
                 );
+            });
+
+            it("serves the panel: page, scripts, labels, and charts from where npm put the library", async () => {
+                const pages = await (await get("plugins", "text/html")).text();
+                assert.match(pages, /wiotp-gateway-panel/);
+                for (const name of readdirSync(path.join(root, "resources", "panel"))) {
+                    const { status, headers } = await get(`resources/${packageName}/panel/${name}`, "*/*");
+                    // A browser takes a module of the right type only.
+                    assert.match(String(headers.get("content-type")), name.endsWith(".css") ? /css/ : /javascript/, name);
+                    assert.equal(status, 200);
+                }
+                const labels = requireRecord(await (await get("plugins/messages?lng=fr")).json());
+                assert.ok(labels[`${packageName}/gateway-panel`]);
+                const library = await get("wiotp-gateway/uplot.js", "*/*");
+                assert.equal(library.status, 200);
+                assert.match(await library.text(), /uPlot/);
             });
 
             it("serves forms, icons, labels and examples", async () => {

@@ -68,7 +68,20 @@ export function readHelp(language: string, type: NodeType): string {
 
 /** A catalogue, flat: full keys (`type.group.name`) and their texts. */
 export function readCatalogue(language: string, type: NodeType): Map<string, string> {
-    const file = path.join(root, "nodes", "locales", language, `${type}.json`);
+    return readFlat(path.join(root, "nodes", "locales", language, `${type}.json`));
+}
+
+/** The catalogue of the panel in the sidebar. */
+export function readPanelCatalogue(language: string): Map<string, string> {
+    return readFlat(path.join(root, "plugins", "locales", language, "gateway-panel.json"));
+}
+
+/** The scripts of the panel. */
+export function readPanelScripts(): string {
+    return readScripts(path.join(root, "resources", "panel"));
+}
+
+function readFlat(file: string): Map<string, string> {
     const flat = new Map<string, string>();
     const walk = (value: unknown, key: string): void => {
         if (typeof value === "string") flat.set(key, value);
@@ -80,8 +93,11 @@ export function readCatalogue(language: string, type: NodeType): Map<string, str
 
 /** The scripts that the forms share. */
 export function readSharedScripts(): string {
-    const folder = path.join(root, "resources");
-    const names = readdirSync(folder).filter((name) => name.endsWith(".js"));
+    return readScripts(path.join(root, "resources"));
+}
+
+function readScripts(folder: string): string {
+    const names = readdirSync(folder).filter((name) => /\.m?js$/.test(name));
     return names.map((name) => readFileSync(path.join(folder, name), "utf8")).join("\n");
 }
 

@@ -46,6 +46,8 @@ export function launchBrowser(): Promise<Browser> {
 export interface EditorOptions {
     readonly language?: string;
     readonly theme?: "light" | "dark";
+    /** Of a user who has logged in. */
+    readonly accessToken?: string;
 }
 
 /** The Node-RED editor in a browser, driven as a user would. Collects everything the browser complains about. */
@@ -64,11 +66,12 @@ export class EditorPage {
     static async open(browser: Browser, nodeRed: NodeRedProcess, options: EditorOptions = {}): Promise<EditorPage> {
         const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
         await context.addInitScript(
-            ([language, theme]) => {
+            ([language, theme, accessToken]) => {
                 localStorage.setItem("editor-language", language ?? "en-US");
                 localStorage.setItem("view-dark-theme", theme ?? "light");
+                if (accessToken) localStorage.setItem("auth-tokens", JSON.stringify({ access_token: accessToken }));
             },
-            [options.language, options.theme],
+            [options.language, options.theme, options.accessToken],
         );
         const page = await context.newPage();
         page.setDefaultTimeout(30_000);

@@ -53,6 +53,7 @@ export class NodeRedProcess {
     readonly #isOwnUserDir: boolean;
     /** The gateways that were given a token. */
     readonly #withTokens = new Set<unknown>();
+    #accessToken: string | undefined;
 
     private constructor(child: ChildProcess, url: string, userDir: string, output: string[], isOwnUserDir: boolean) {
         this.#child = child;
@@ -100,12 +101,32 @@ export class NodeRedProcess {
         return this.#output.join("");
     }
 
+    /** Logs in, where `adminAuth` asks for it; requests from here carry the token from now on. Returns it. */
+    async logIn(username: string, password: string): Promise<string> {
+        const body = { client_id: "node-red-admin", grant_type: "password", scope: "", username, password };
+        const response = await fetch(`${this.url}auth/token`, {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify(body),
+        });
+        if (!response.ok) throw new Error(`login: ${response.status} ${await response.text()}`);
+        this.#accessToken = String(requireRecord(await response.json()).access_token);
+        return this.#accessToken;
+    }
+
+    /** Asks the admin API, as the user who has logged in. */
+    ask(location: string, init: RequestInit = {}): Promise<Response> {
+        const headers = new Headers(init.headers);
+        if (this.#accessToken !== undefined) headers.set("authorization", `Bearer ${this.#accessToken}`);
+        return fetch(`${this.url}${location}`, { ...init, headers });
+    }
+
     /**
      * Replaces all flows and waits until they are accepted.
      * @param revision of the flows that are replaced; Node-RED refuses with 409 when it has others
      */
     async deploy(flows: readonly object[], type: DeployType = "full", revision?: string): Promise<void> {
-        const response = await fetch(`${this.url}flows`, {
+        const response = await this.ask("flows", {
             method: "POST",
             headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": type },
             body: JSON.stringify({
@@ -118,7 +139,7 @@ export class NodeRedProcess {
 
     /** The deployed flows. */
     async flows(): Promise<Record<string, unknown>[]> {
-        const response = await fetch(`${this.url}flows`, { headers: { "Node-RED-API-Version": "v2" } });
+        const response = await this.ask("flows", { headers: { "Node-RED-API-Version": "v2" } });
         const { flows } = requireRecord(await response.json());
         return Array.isArray(flows) ? flows.map(requireRecord) : [];
     }

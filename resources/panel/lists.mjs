@@ -1,0 +1,63 @@
+// The last notifications and the last device management requests in the gateway panel.
+import { element, text, time } from "./words.mjs";
+
+/** A list under a heading, the newest first. `describe` gives the parts of an entry: a title, a state and more words. */
+export class RecentList {
+    constructor(key, describe) {
+        this.#key = key;
+        this.#describe = describe;
+        this.content = element("section", `wiotp-panel-${key}`);
+        this.#list = element("ul", "wiotp-panel-list");
+        this.content.append(element("h4", "", text(key)), this.#list);
+        this.show([]);
+    }
+
+    #key;
+    #describe;
+    #list;
+
+    show(items) {
+        if (items.length === 0) {
+            this.#list.replaceChildren(element("li", "wiotp-panel-quiet", text(`none.${this.#key}`)));
+            return;
+        }
+        this.#list.replaceChildren(...[...items].reverse().map((item) => this.#entry(item)));
+    }
+
+    #entry(item) {
+        const { title, state, fill, more } = this.#describe(item);
+        const entry = element("li", "wiotp-panel-entry");
+        const dot = element("span", "wiotp-panel-dot");
+        dot.dataset.fill = fill;
+        const head = element("div", "wiotp-panel-entry-head");
+        head.append(dot, element("span", "wiotp-panel-name", title), element("span", "wiotp-panel-state", state));
+        entry.append(head, element("div", "wiotp-panel-quiet", [time(item.at), more].filter(Boolean).join(" · ")));
+        return entry;
+    }
+}
+
+const deviceOf = ({ typeId, deviceId }) => (typeId === undefined ? undefined : `${typeId}/${deviceId}`);
+
+function notification(item) {
+    return {
+        title: deviceOf(item) ?? item.topic ?? text("unknownDevice"),
+        state: [item.request, item.rc === undefined ? undefined : `RC ${item.rc}`].filter(Boolean).join(" · "),
+        fill: "red",
+        more: item.text,
+    };
+}
+
+function request(item) {
+    const { action, from, outcome, rc, message, isDelivered } = item;
+    const good = rc !== undefined && rc < 300;
+    const words = [text(`request.${outcome}`, { rc: rc ?? "" })];
+    if (isDelivered === false) words.push(text("request.undelivered"));
+    return {
+        title: `${deviceOf(item)} ${from === "device" ? "→ " : ""}${action ?? text("request.unreadable")}`,
+        state: words.join(" · "),
+        fill: outcome === "waiting" ? "yellow" : outcome === "unanswered" ? "grey" : good ? "green" : "red",
+        more: message,
+    };
+}
+
+export const describe = { notification, request };

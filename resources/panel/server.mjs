@@ -1,0 +1,53 @@
+// What the gateway panel asks the server. Every path is relative, because the editor may be below another path.
+
+const ofGateway = (id, what) => `gateway-config/${encodeURIComponent(id)}/${what}`;
+const get = (url, query) => globalThis.$.ajax({ url, data: query, dataType: "json" });
+const post = (url, body) =>
+    globalThis.$.ajax({ url, method: "POST", contentType: "application/json", dataType: "json", data: JSON.stringify(body) });
+
+let library;
+
+/** The chart library, loaded when the panel is opened for the first time. */
+function chartLibrary() {
+    library ??= Promise.all([
+        globalThis.$.ajax({ url: "wiotp-gateway/uplot.css", dataType: "text", cache: true }),
+        globalThis.$.ajax({ url: "wiotp-gateway/uplot.js", dataType: "script", cache: true }),
+    ]).then(([styles]) => {
+        const style = document.createElement("style");
+        style.textContent = styles;
+        document.head.append(style);
+        return globalThis.wiotpPanel.uPlot;
+    });
+    return library;
+}
+
+/** Why a request failed, as a key of the catalogue. */
+function failureKey(status) {
+    if (status === 401 || status === 403) return "forbidden";
+    return status === 404 ? "notDeployed" : "unreachable";
+}
+
+/** Gives the browser a file. The request carries the login, which a plain link would not. */
+function download(url, name) {
+    return globalThis.$.ajax({ url, dataType: "text" }).done((content) => {
+        const link = document.createElement("a");
+        link.href = URL.createObjectURL(new Blob([content], { type: "application/json" }));
+        link.download = name;
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    });
+}
+
+export const server = {
+    gateways: () => get("wiotp-gateway/state"),
+    watch: (id) => post(ofGateway(id, "watch"), {}),
+    history: (id) => get(ofGateway(id, "history")),
+    devices: (id, query) => get(ofGateway(id, "devices"), query),
+    notifications: (id) => get(ofGateway(id, "notifications")),
+    requests: (id) => get(ofGateway(id, "requests")),
+    act: (id, action, body) => post(ofGateway(id, `actions/${action}`), body),
+    diagnostics: () => download("wiotp-gateway/diagnostics", "wiotp-gateway-diagnostics.json"),
+    chartLibrary,
+    failureKey,
+    mayWrite: () => globalThis.RED.user.hasPermission("gateway-config.write"),
+};

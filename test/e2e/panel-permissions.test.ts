@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import type { Browser } from "playwright-core";
+import { EditorPage, launchBrowser } from "../support/editor-page";
+import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { deployPanelFlow } from "../support/panel-flow";
+import { PanelPage } from "../support/panel-page";
+
+/** The passwords are the names with `-pw`. */
+const users = [
+    { username: "admin", permissions: "*", password: "$2b$08$87yRL44/Z5Nhou8iKzT.iuZ.npUbOBUJOZWaOnRKPT7Gc87iIGOyu" },
+    { username: "viewer", permissions: "read", password: "$2b$08$BKvCDBhYH9ikP4PcICpji.AdMn2ONLPhir9TOCJWASuLeddS.iB.u" },
+];
+
+const reads = [
+    "wiotp-gateway/metrics",
+    "wiotp-gateway/state",
+    "wiotp-gateway/diagnostics",
+    "wiotp-gateway/uplot.js",
+    "wiotp-gateway/uplot.css",
+    "gateway-config/g1/history",
+    "gateway-config/g1/devices",
+    "gateway-config/g1/notifications",
+    "gateway-config/g1/requests",
+];
+const actions = [
+    "reconnect",
+    "release",
+    "purge",
+    "forget",
+    "simulator-link",
+    "simulator-command",
+    "simulator-request",
+    "simulator-trouble",
+];
+
+for (const [version, module] of Object.entries(nodeRedModules)) {
+    describe(`the panel in ${version} with logins`, function () {
+        this.timeout(120_000);
+        let browser: Browser;
+        let nodeRed: NodeRedProcess;
+
+        before(async () => {
+            const settings = { adminAuth: { type: "credentials", users } };
+            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module, { settings })]);
+        });
+        after(async () => {
+            await browser?.close();
+            await nodeRed?.stop();
+        });
+
+        /** The statuses of all routes that only read, and of all actions. */
+        async function statuses(): Promise<{ read: Set<number>; watch: number; act: Set<number> }> {
+            const post = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+            const read = await Promise.all(reads.map(async (location) => (await nodeRed.ask(location)).status));
+            const act = await Promise.all(
+                actions.map(async (name) => (await nodeRed.ask(`gateway-config/g1/actions/${name}`, post)).status),
+            );
+            return { read: new Set(read), watch: (await nodeRed.ask("gateway-config/g1/watch", post)).status, act: new Set(act) };
+        }
+
+        it("answers nobody who has not logged in", async () => {
+            assert.deepEqual(await statuses(), { read: new Set([401]), watch: 401, act: new Set([401]) });
+        });
+
+        it("lets a reader look, offers no action and carries none out", async () => {
+            await nodeRed.logIn("admin", "admin-pw");
+            await deployPanelFlow(nodeRed);
+            const accessToken = await nodeRed.logIn("viewer", "viewer-pw");
+            assert.deepEqual(await statuses(), { read: new Set([200]), watch: 200, act: new Set([401]) });
+            const editor = await EditorPage.open(browser, nodeRed, { accessToken });
+            const panel = await PanelPage.open(editor);
+            await panel.phase("connected");
+            const device = panel.device("pump/p1");
+            await device.locator(".wiotp-panel-device-head").click();
+            await device.filter({ hasText: "You may look, but not act" }).waitFor();
+            for (const action of [...actions, "cutLine"]) {
+                const button = panel.content.locator(`[data-action="${action}"]:visible`);
+                assert.equal(await button.count(), 0, `${action} is offered`);
+            }
+            await editor.close();
+        });
+    });
+}

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import path from "node:path";
+import type { Browser } from "playwright-core";
+import { languages, readPanelCatalogue } from "../support/editor-forms";
+import { EditorPage, launchBrowser } from "../support/editor-page";
+import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { deployPanelFlow, inject } from "../support/panel-flow";
+import { PanelPage } from "../support/panel-page";
+
+const hostile = '<img src=x onerror="globalThis.hacked=true">';
+
+for (const [version, module] of Object.entries(nodeRedModules)) {
+    describe(`the panel in ${version}`, function () {
+        this.timeout(120_000);
+        let browser: Browser;
+        let nodeRed: NodeRedProcess;
+        let port: number;
+        const editors: EditorPage[] = [];
+
+        before(async () => {
+            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
+            port = await deployPanelFlow(nodeRed);
+        });
+        after(async () => {
+            await browser?.close();
+            await nodeRed?.stop();
+        });
+        afterEach(async () => {
+            for (const editor of editors.splice(0)) await editor.close();
+        });
+
+        async function open(options: Parameters<typeof EditorPage.open>[2] = {}): Promise<{ editor: EditorPage; panel: PanelPage }> {
+            const editor = await EditorPage.open(browser, nodeRed, options);
+            editors.push(editor);
+            return { editor, panel: await PanelPage.open(editor) };
+        }
+
+        it("shows a hold, a link fault and a firmware request as they happen, in two browsers", async () => {
+            const { panel } = await open();
+            const other = (await open({ theme: "dark" })).panel;
+            await Promise.all([panel, other].map((each) => each.phase("connected")));
+            await panel.device("pump/p1").filter({ hasText: "registered" }).waitFor();
+            await panel.fact("outgoing").filter({ hasText: "/s" }).waitFor();
+
+            await panel.platform("refuse", "pump", "bad");
+            await panel.told("does not allow the device");
+            await inject(nodeRed, "i2");
+            const held = panel.device("pump/bad");
+            await held.filter({ hasText: "refused to register it · RC 180" }).waitFor();
+            await other.entry("notifications", "pump/bad", "RC 180").waitFor();
+            await panel.platform("none", "pump", "bad");
+            await panel.told("accepts the device again");
+            await held.locator(".wiotp-panel-device-head").click();
+            await panel.confirmed("release", held);
+            await panel.told("The hold is ended");
+            await held.filter({ hasText: "registered" }).waitFor();
+
+            await panel.content.locator('[data-action="cutLine"]').click();
+            await Promise.all([panel, other].map((each) => each.phase("not connected")));
+            assert.match((await other.content.locator(".wiotp-panel-reason").first().textContent()) ?? "", /127\.0\.0\.1/);
+            await other
+                .fact("waiting")
+                .filter({ hasText: /^[1-9]/ })
+                .waitFor();
+            await panel.content.locator('[data-action="cutLine"]').filter({ hasText: "Mend" }).click();
+            await panel.told("The line is whole again");
+            await panel.confirmed("reconnect");
+            await Promise.all([panel, other].map((each) => each.phase(/^connected$/)));
+
+            await panel.platform("download", "gateway", "hall-4");
+            await other.entry("requests", "gateway/hall-4 firmware/download", "answered 202").waitFor();
+            await panel.content.locator(".wiotp-panel-simulator").filter({ hasText: "firmware/download · under way" }).waitFor();
+        });
+
+        it("asks and receives nothing while it is not looked at", async () => {
+            const { editor, panel } = await open();
+            await panel.phase("connected");
+            await editor.page.evaluate("RED.sidebar.show('info')");
+            await panel.content.waitFor({ state: "hidden" });
+            // What was under way when the panel was hidden may still be answered.
+            await editor.page.waitForLoadState("networkidle");
+            const asked: string[] = [];
+            editor.page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+            // A panel that is looked at meanwhile says when this one would have asked.
+            const looking = (await open()).panel.page;
+            for (let renewal = 0; renewal < 3; renewal++) await looking.waitForResponse((response) => response.url().endsWith("/watch"));
+            assert.deepEqual(
+                asked.filter((each) => /gateway-config|wiotp-gateway/.test(each)),
+                [],
+            );
+            const renewed = editor.page.waitForResponse((response) => response.url().endsWith("/watch"));
+            await panel.show();
+            await renewed;
+        });
+
+        it("shows hostile ids and words as text", async () => {
+            const { editor, panel } = await open();
+            const { page } = editor;
+            const fault = { fault: "refusePublish", topic: "iot-2/type/pump/id/bad/*", rc: 276, message: hostile, times: 1 };
+            const response = await fetch(`http://127.0.0.1:${port + 1}/sim/faults`, {
+                method: "POST",
+                headers: { "content-type": "application/json" },
+                body: JSON.stringify(fault),
+            });
+            assert.equal(response.status, 201);
+            await inject(nodeRed, "i2");
+            await panel.entry("notifications", hostile).waitFor();
+            // The gateway takes no such ids; a panel must not depend on that.
+            const device = { typeId: hostile, deviceId: hostile, firstSeenAt: 1, events: 1, commands: 0, refusals: 0 };
+            const hold = { reason: "refused", until: 1, failures: 1, rc: 180, text: hostile };
+            await page.route("**/gateway-config/g1/devices*", (route) =>
+                route.fulfill({
+                    json: { devices: [{ ...device, registration: { phase: "held", hold } }], total: 1, page: 0, pageSize: 200 },
+                }),
+            );
+            const row = panel.content.locator(".wiotp-panel-device").filter({ hasText: `${hostile}/${hostile}` });
+            await row.waitFor();
+            await row.locator(".wiotp-panel-device-head").click();
+            await row.locator('[data-action="forget"]').click();
+            const question = page.locator(".red-ui-notification").filter({ hasText: hostile });
+            await question.waitFor();
+            await question.locator("button").first().click();
+            assert.equal(await page.locator(".wiotp-panel img, .red-ui-notification img").count(), 0);
+            assert.equal(await page.evaluate("globalThis.hacked"), undefined);
+        });
+
+        it("gives the diagnostics file by one button", async () => {
+            const { editor, panel } = await open();
+            const [download] = await Promise.all([
+                editor.page.waitForEvent("download"),
+                panel.content.locator('[data-action="diagnostics"]').click(),
+            ]);
+            assert.equal(download.suggestedFilename(), "wiotp-gateway-diagnostics.json");
+        });
+
+        for (const theme of ["light", "dark"] as const) {
+            it(`fits a sidebar of 320 pixels, in the editor's ${theme} theme`, async () => {
+                const { editor, panel } = await open({ theme });
+                await panel.phase("connected");
+                await panel.content.locator(".wiotp-panel-charts canvas").first().waitFor();
+                await panel.device("pump/p1").waitFor();
+                await editor.page.setViewportSize({ width: 1400, height: 1560 });
+                await panel.content.evaluate((content) => {
+                    Object.assign(content.style, {
+                        position: "fixed",
+                        top: "0",
+                        right: "0",
+                        width: "320px",
+                        height: "1560px",
+                        zIndex: "100",
+                    });
+                });
+                const body = panel.content.locator(".wiotp-panel-body");
+                assert.deepEqual(await body.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth), 0);
+                if (process.env.PICTURES_FOLDER && version === "Node-RED 5" && theme === "light")
+                    await panel.content.screenshot({ path: path.join(process.env.PICTURES_FOLDER, "panel.png") });
+            });
+        }
+
+        for (const language of languages) {
+            it(`speaks ${language}`, async () => {
+                const { panel } = await open({ language });
+                const catalogue = readPanelCatalogue(language);
+                await panel.phase(catalogue.get("gateway-panel.phase.online") ?? "");
+                const text = (await panel.content.textContent()) ?? "";
+                for (const key of ["devices", "notifications", "requests", "simulator", "action.reconnect", "fact.lost", "chart.waiting"])
+                    assert.ok(text.includes(catalogue.get(`gateway-panel.${key}`) ?? "?"), `${key}: ${text}`);
+                assert.doesNotMatch(text, /gateway-panel\.|__\w+__/, "a raw key or parameter is shown");
+            });
+        }
+
+        it("lists ten thousand devices, 200 at a time, and finds one among them", async () => {
+            const { panel } = await open();
+            await inject(nodeRed, "i3");
+            await panel.find("MANY-");
+            const range = panel.content.locator(".wiotp-panel-pager");
+            await range.filter({ hasText: "1–200 of 10,000" }).waitFor();
+            assert.equal(await panel.content.locator(".wiotp-panel-device").count(), 200);
+            await range.locator("button").last().click();
+            await range.filter({ hasText: "201–400 of 10,000" }).waitFor();
+            await panel.find("many-9999");
+            await range.filter({ hasText: "1–1 of 1" }).waitFor();
+            const found = panel.device("pump/many-9999");
+            await found.locator(".wiotp-panel-device-head").click();
+            await panel.confirmed("purge", found);
+            await panel.told(/Events purged: 1|No event of the device waits/);
+            await panel.find("many-", "dormant");
+            await range.filter({ hasText: "No such device" }).waitFor();
+        });
+    });
+}
