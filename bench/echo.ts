@@ -23,7 +23,7 @@ export async function measureEcho(extent: Extent): Promise<string> {
         Station.start((port) => Subject.nodeRed("device-command-in → device-event-out", gatewayEcho({ port })), 1),
     ]);
     try {
-        const messages = extent.messages(3000);
+        const messages = extent.quick ? 1000 : 3000;
         await inRounds(stations, 1, (station) => echo(station, messages));
         const runs = await inRounds(stations, extent.rounds, (station) => echo(station, messages));
         const rows = stations.map(({ subject }, index) => {
