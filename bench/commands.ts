@@ -52,7 +52,10 @@ export async function measureCommands(extent: Extent): Promise<Section> {
         parts.push(`**${title(growth)}**\n\n${describe(growth, costs)}`);
         const target = judge(growth, costs);
         if (target !== undefined) parts.push(target);
-        if (picture === "") picture = draw(growth, costs);
+        if (picture === "") {
+            picture = draw(growth, costs);
+            parts.push("![What one command costs, by nodes](images/commands.svg)");
+        }
         if (!extent.quick) console.error(parts.at(-1));
     }
     parts.push(await measureEcho(extent));

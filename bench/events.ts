@@ -61,7 +61,10 @@ export async function measureEvents(extent: Extent): Promise<Section> {
     const own = growth.find(({ devices }) => devices === usual.devices);
     if (own) parts.push(judge(own));
     growth.sort((one, other) => one.devices - other.devices);
-    if (growth.length > 1) parts.push(`**By the number of devices (QoS 1, 100 B)**\n\n${describeGrowth(growth)}`);
+    if (growth.length > 1) {
+        const picture = "![What one event costs, by devices](images/events.svg)";
+        parts.push(`**By the number of devices (QoS 1, 100 B)**\n\n${picture}\n\n${describeGrowth(growth)}`);
+    }
     return { name: "events", text: parts.join("\n\n"), pictures: { "events.svg": drawGrowth(growth) } };
 }
 

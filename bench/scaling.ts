@@ -134,7 +134,7 @@ const changesOfSite: Readonly<Record<string, Change>> = {
 };
 
 async function measureChange(change: Change, { quick, rounds }: Extent): Promise<string[]> {
-    const messages = quick ? 10_000 : 20_000;
+    const messages = quick ? 6000 : 20_000;
     let lost = 0;
     let repeated = 0;
     const all = quick ? 1 : rounds;
