@@ -63,17 +63,7 @@ export function sharedFieldEvents(settings: GatewaySettings & { readonly deviceI
         sessionExpiry: "3600",
         autoUnsubscribe: false,
     };
-    const input = {
-        id: "in",
-        type: "mqtt in",
-        z: "tab",
-        topic: `$share/gateways/${fieldTopic("+")}`,
-        qos: "1",
-        datatype: "json",
-        broker: "broker",
-        inputs: 0,
-        wires: [["build"]],
-    };
+    const input = mqttIn(`$share/gateways/${fieldTopic("+")}`, "json", "build");
     const build = {
         id: "build",
         type: "function",
@@ -134,6 +124,10 @@ export function coreEventsThroughFunction(port: number, qos: number): FlowNode[]
         wires: [["target"]],
     };
     return [tab, coreBrokerNode(port), source("address", "build"), build, mqttOut(qos)];
+}
+
+function mqttIn(topic: string, datatype: string, next: string): FlowNode {
+    return { id: "in", type: "mqtt in", z: "tab", topic, qos: "1", datatype, broker: "broker", inputs: 0, wires: [[next]] };
 }
 
 function mqttOut(qos: number): FlowNode {
@@ -210,17 +204,7 @@ export function gatewayEcho(settings: GatewaySettings): FlowNode[] {
 
 /** mqtt in → function, which builds the topic of the event → mqtt out */
 export function coreEcho(port: number): FlowNode[] {
-    const input = {
-        id: "in",
-        type: "mqtt in",
-        z: "tab",
-        topic: "iot-2/type/+/id/+/cmd/+/fmt/+",
-        qos: "1",
-        datatype: "auto-detect",
-        broker: "broker",
-        inputs: 0,
-        wires: [["build"]],
-    };
+    const input = mqttIn("iot-2/type/+/id/+/cmd/+/fmt/+", "auto-detect", "build");
     const build = {
         id: "build",
         type: "function",
