@@ -219,7 +219,7 @@ class Panel {
         actions.confirm(key, parameters, () => this.#act(action, body));
     }
 
-    #act(action, body) {
+    #act(action, body = {}) {
         const id = this.#id;
         actions.run(id, action, body, () => {
             this.#renew();
