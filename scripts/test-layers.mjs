@@ -1,4 +1,4 @@
-// The test layers, from the fastest to the slowest. Each is a folder under test/.
+// The test layers, the slowest last. Each is a folder under test/.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 
@@ -23,6 +23,6 @@ export const layers = [
     { name: "nodes-red5", directory: "nodes", env: nodeRed5, needs: ["mosquitto"] },
     { name: "editor", directory: "editor" },
     { name: "package", directory: "package" },
-    { name: "reliability", directory: "reliability", needs: ["mosquitto"] },
     { name: "e2e", directory: "e2e", needs: ["chromium", "mosquitto"] },
+    { name: "reliability", directory: "reliability", needs: ["mosquitto"] },
 ];

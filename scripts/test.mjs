@@ -1,9 +1,9 @@
-// Runs every test layer and ends with one line: "N passed, N failed".
+// Runs every test layer, two at a time where the machine has two cores, and ends with one line: "N passed, N failed".
 // Arguments name the layers to run (default: all), for example: npm test -- unit simulator
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { layers } from "./test-layers.mjs";
 import { provide } from "./test-tools.mjs";
@@ -17,17 +17,13 @@ if (unknown.length > 0) {
     process.exit(2);
 }
 
-function run(command, args, env = {}) {
-    return spawnSync(command, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } }).status ?? 1;
-}
-
 const compilers = [
     [require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "-p", "tsconfig.json"],
     ["scripts/build.mjs"],
 ];
 rmSync(path.join(root, ".build"), { recursive: true, force: true });
 for (const args of compilers) {
-    if (run(process.execPath, args) !== 0) {
+    if (spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" }).status !== 0) {
         console.log("0 passed, 1 failed");
         process.exit(1);
     }
@@ -37,41 +33,68 @@ const reports = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-tests-"));
 const totals = { passed: 0, failed: 0 };
 const notRun = [];
 
-for (const layer of layers) {
-    if (wanted.length > 0 && !wanted.includes(layer.name)) continue;
-    const directory = path.join(root, ".build", "test", layer.directory);
-    if (!existsSync(directory) || !readdirSync(directory, { recursive: true }).some((name) => name.endsWith(".test.js"))) continue;
+/** The chosen layers that have tests and whose tools are there. */
+const waiting = layers.filter((layer) => {
+    if (wanted.length > 0 && !wanted.includes(layer.name)) return false;
     const missing = provide(layer.needs ?? []);
-    if (missing.length > 0) {
-        notRun.push(`${layer.name}: ${missing.join("; ")}`);
-        continue;
-    }
-    console.log(`\n=== ${layer.name}`);
-    const report = path.join(reports, `${layer.name}.json`);
-    const status = run(
-        layer.node?.() ?? process.execPath,
-        [
-            "--enable-source-maps",
-            require.resolve("mocha/bin/mocha.js"),
-            "--reporter",
-            path.join(root, "scripts", "test-reporter.cjs"),
-            `${directory}/**/*.test.js`,
-        ],
-        { ...layer.env, TEST_REPORT: report },
-    );
-    if (existsSync(report)) {
-        const { passed, failed } = JSON.parse(readFileSync(report, "utf8"));
-        totals.passed += passed;
-        // A run that fails outside a test (a crash, a test that never ends) is a failure as well.
-        totals.failed += failed === 0 && status !== 0 ? 1 : failed;
-    } else {
+    if (missing.length > 0) notRun.push(`${layer.name}: ${missing.join("; ")}`);
+    return missing.length === 0;
+});
+
+const isAlone = waiting.length === 1;
+
+/** Runs one layer; resolves with its exit status and, unless it is the only one and shows it itself, its output. */
+function runLayer(layer, report) {
+    const args = [
+        "--enable-source-maps",
+        require.resolve("mocha/bin/mocha.js"),
+        "--reporter",
+        path.join(root, "scripts", "test-reporter.cjs"),
+        `${path.join(root, ".build", "test", layer.directory)}/**/*.test.js`,
+    ];
+    const env = { ...process.env, ...layer.env, TEST_REPORT: report };
+    const child = spawn(layer.node?.() ?? process.execPath, args, {
+        cwd: root,
+        env,
+        stdio: isAlone ? "inherit" : ["ignore", "pipe", "pipe"],
+    });
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => output.push(chunk));
+    return new Promise((resolve) => {
+        child.on("error", (error) => resolve({ output: String(error), status: 1 }));
+        child.on("close", (status) => resolve({ output: Buffer.concat(output), status: status ?? 1 }));
+    });
+}
+
+function addUp(layer, report, status) {
+    if (!existsSync(report)) {
         console.error(`${layer.name}: ended with status ${status} and without a report`);
         totals.failed += 1;
+        return;
+    }
+    const { passed, failed } = JSON.parse(readFileSync(report, "utf8"));
+    totals.passed += passed;
+    // A run that fails outside a test (a crash, a test that never ends) is a failure as well.
+    totals.failed += failed === 0 && status !== 0 ? 1 : failed;
+}
+
+/** Takes one layer after the other, and shows what each wrote when it has ended. */
+async function runLane() {
+    for (let layer = waiting.shift(); layer; layer = waiting.shift()) {
+        console.log(`=== ${layer.name} begins`);
+        const report = path.join(reports, `${layer.name}.json`);
+        const { output, status } = await runLayer(layer, report);
+        if (!isAlone) console.log(`\n=== ${layer.name}`);
+        process.stdout.write(output);
+        addUp(layer, report, status);
     }
 }
+
+// Most tests wait most of the time. More than two layers at once would only make the machine itself what is tested.
+await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, runLane));
 rmSync(reports, { recursive: true, force: true });
 
 for (const line of notRun) console.log(`NOT RUN ${line}`);
 if (notRun.length > 0 && process.env.CI === "true") totals.failed += notRun.length;
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
-process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
