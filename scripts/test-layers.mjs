@@ -1,4 +1,4 @@
-// The test layers, the slowest last. Each is a folder under test/.
+// The test layers. Two run at a time, so the slowest comes first, and the others from the fastest to the slowest. Each is a folder under test/.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 
@@ -14,6 +14,7 @@ function oldNode() {
 }
 
 export const layers = [
+    { name: "e2e", directory: "e2e", needs: ["chromium", "mosquitto"] },
     { name: "unit", directory: "unit" },
     ...(oldNode() ? [{ name: "unit-node20", directory: "unit", node: oldNode }] : []),
     { name: "simulator", directory: "simulator", needs: ["mosquitto"] },
@@ -23,6 +24,5 @@ export const layers = [
     { name: "nodes-red5", directory: "nodes", env: nodeRed5, needs: ["mosquitto"] },
     { name: "editor", directory: "editor" },
     { name: "package", directory: "package" },
-    { name: "e2e", directory: "e2e", needs: ["chromium", "mosquitto"] },
     { name: "reliability", directory: "reliability", needs: ["mosquitto"] },
 ];
