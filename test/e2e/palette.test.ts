@@ -184,7 +184,10 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await waitFor(async () => (await editor.statusText("d2")) === "pump-17", "the event to be safe");
             await editor.openDialog("c1");
             await page.locator("#node-input-deviceId").focus();
+            // Each key asks anew, and the answer to the last one replaces the menu.
+            const lastAnswer = page.waitForResponse((response) => response.url().includes("q=pu"));
             await page.keyboard.type("pu");
+            await lastAnswer;
             const menu = page.locator(".red-ui-autoComplete-container:visible");
             await menu.getByText("pump-17").click();
             assert.equal(await page.locator("#node-input-deviceId").inputValue(), "pump-17");

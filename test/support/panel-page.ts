@@ -20,9 +20,10 @@ export class PanelPage {
         const panel = new PanelPage(editor.page);
         const words = panel.content.locator(".wiotp-panel-connection strong:not(:empty), .wiotp-panel-message:not(:empty)").first();
         // The editor restores the tab that was open last when it has loaded, which may take it away again.
+        await editor.page.waitForFunction(() => RED.actions.get("wiotp-gateway:show-panel"));
         await waitFor(
             async () => {
-                await panel.show();
+                if (!(await panel.content.isVisible())) await panel.#toFront();
                 return words.isVisible();
             },
             "the panel",
@@ -33,9 +34,12 @@ export class PanelPage {
 
     /** Brings the panel to the front of the sidebar. */
     async show(): Promise<void> {
-        await this.page.waitForFunction(() => RED.actions.get("wiotp-gateway:show-panel"));
-        await this.page.evaluate(() => RED.actions.invoke("wiotp-gateway:show-panel"));
+        await this.#toFront();
         await this.content.waitFor();
+    }
+
+    async #toFront(): Promise<void> {
+        await this.page.evaluate(() => RED.actions.invoke("wiotp-gateway:show-panel"));
     }
 
     /** Waits until the connection is shown in these words. */
