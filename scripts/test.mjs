@@ -32,6 +32,7 @@ for (const args of compilers) {
 const reports = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-tests-"));
 const totals = { passed: 0, failed: 0 };
 const notRun = [];
+const failures = [];
 
 /** The chosen layers that have tests and whose tools are there. */
 const waiting = layers.filter((layer) => {
@@ -68,14 +69,17 @@ function runLayer(layer, report) {
 
 function addUp(layer, report, status) {
     if (!existsSync(report)) {
-        console.error(`${layer.name}: ended with status ${status} and without a report`);
+        failures.push(`${layer.name}: ended with status ${status} and without a report`);
         totals.failed += 1;
         return;
     }
-    const { passed, failed } = JSON.parse(readFileSync(report, "utf8"));
+    const { passed, failed, failures: texts } = JSON.parse(readFileSync(report, "utf8"));
     totals.passed += passed;
+    failures.push(...texts.map((text) => `${layer.name}: ${text}`));
     // A run that fails outside a test (a crash, a test that never ends) is a failure as well.
-    totals.failed += failed === 0 && status !== 0 ? 1 : failed;
+    const isFailedOutside = failed === 0 && status !== 0;
+    if (isFailedOutside) failures.push(`${layer.name}: every test passed, but the run ended with status ${status}`);
+    totals.failed += isFailedOutside ? 1 : failed;
 }
 
 /** Takes one layer after the other, and shows what each wrote when it has ended. */
@@ -94,6 +98,8 @@ async function runLane() {
 await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, runLane));
 rmSync(reports, { recursive: true, force: true });
 
+// Said once more at the end: in the output of the layers, thousands of lines long, a single failure is hard to find.
+for (const text of failures) console.log(`\nFAILED ${text}`);
 for (const line of notRun) console.log(`NOT RUN ${line}`);
 if (notRun.length > 0 && process.env.CI === "true") totals.failed += notRun.length;
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
