@@ -4,6 +4,7 @@ import { EditorPage, launchBrowser } from "../support/editor-page";
 import { freePortPair } from "../support/free-ports";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 import { secretToken } from "../support/secrets";
+import { waitFor } from "../support/wait-for";
 
 const token = secretToken;
 
@@ -137,9 +138,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             ]);
             editor = await EditorPage.open(browser, nodeRed);
             const { page } = editor;
-            await page.locator("#red-ui-workspace-chart").focus();
-            await page.keyboard.press("Control+a");
-            await page.locator("#red-ui-workspace-chart .red-ui-flow-node-selected").waitFor();
+            const selected = page.locator("#red-ui-workspace-chart .red-ui-flow-node-selected");
+            // The editor may still be loading, and then takes the focus away.
+            await waitFor(async () => {
+                await page.locator("#red-ui-workspace-chart").focus();
+                await page.keyboard.press("Control+a");
+                return selected.isVisible();
+            }, "the node to be selected");
             await page.keyboard.press("Enter");
             await page.locator("#node-input-name").waitFor();
             await editor.settled();

@@ -251,13 +251,12 @@ export class EditorPage {
         await waitFor(async () => {
             if (await entry(name).isVisible()) return true;
             await entry("node-red-contrib-wiotp-gateway").click();
-            const opened = entry(name).waitFor({ timeout: 2_000 });
-            return opened.then(
-                () => true,
-                () => false,
-            );
+            return appears(entry(name));
         }, `the example ${name} in the menu`);
-        await entry(name).click();
+        await waitFor(async () => {
+            await entry(name).click();
+            return appears(this.page.locator("#red-ui-clipboard-dialog-ok:enabled"));
+        }, `the example ${name} to be chosen`);
         await this.page.locator("#red-ui-clipboard-dialog-ok").click();
         await this.page.locator("#red-ui-clipboard-dialog").waitFor({ state: "hidden" });
     }
@@ -269,4 +268,12 @@ export class EditorPage {
         assertNoSecrets([["the page", shown], ...this.received.map((body) => ["an answer to the editor", body] as const)]);
         assert.deepEqual(this.complaints, []);
     }
+}
+
+/** Whether something becomes visible within two seconds. */
+async function appears(locator: Locator): Promise<boolean> {
+    return locator.waitFor({ timeout: 2_000 }).then(
+        () => true,
+        () => false,
+    );
 }

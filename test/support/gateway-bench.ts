@@ -53,7 +53,7 @@ export class BenchGateway {
             typeId: "gw",
             deviceId: "gw1",
             outbox: "memory",
-            registrationBackoff: "1",
+            registrationBackoff: "2",
             ...properties,
         });
         this.gateway = new Gateway({ options, token: "", tls: { ...tls }, userDir, clock: systemClock });
