@@ -31,19 +31,21 @@ export class SendingOrder {
 
     /** Takes the next event, if one in memory may be sent now. */
     next(): Entry | undefined {
-        const nowMs = this.#options.now();
-        if (!this.#options.waiting.lanes.isAnyAwake) return this.#nextOfMain(nowMs);
+        if (!this.#options.waiting.lanes.isAnyAwake) return this.#nextOfMain();
         this.#isLaneTurn = !this.#isLaneTurn;
-        if (this.#isLaneTurn) return this.#nextOfLanes(nowMs) ?? this.#nextOfMain(nowMs);
-        return this.#nextOfMain(nowMs) ?? this.#nextOfLanes(nowMs);
+        if (this.#isLaneTurn) return this.#nextOfLanes() ?? this.#nextOfMain();
+        return this.#nextOfMain() ?? this.#nextOfLanes();
     }
 
-    #nextOfMain(nowMs: number): Entry | undefined {
+    #nextOfMain(): Entry | undefined {
         const { gate, interrupted } = this.#options;
+        let nowMs: number | undefined;
         const { main, lanes } = this.#options.waiting;
         for (let moves = 0; moves < movesAtOnce; moves++) {
             const entry = main.shift();
             if (!entry) return undefined;
+            // Asked only when there is an event: after each acknowledgement there is usually none (measured: 2 % of an event's CPU time).
+            nowMs ??= this.#options.now();
             if (this.#expire(entry, nowMs)) continue;
             const known = lanes.of(entry.device);
             if (known) {
@@ -65,8 +67,9 @@ export class SendingOrder {
         return undefined;
     }
 
-    #nextOfLanes(nowMs: number): Entry | undefined {
+    #nextOfLanes(): Entry | undefined {
         const { lanes } = this.#options.waiting;
+        const nowMs = this.#options.now();
         for (let lane = lanes.firstAwake(); lane; lane = lanes.firstAwake()) {
             const entry = lane.queue.peek();
             lanes.endTurn(lane);
