@@ -7,11 +7,13 @@ import { watchDeploys } from "../src/node-red/deploys";
 import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
 import { GatewayHost } from "../src/node-red/gateway-host";
 import { onClose } from "../src/node-red/handlers";
+import { speakLanguageOf } from "../src/node-red/language";
 import { registerMonitorRoutes } from "../src/node-red/monitor-routes";
 import { registerPanelRoutes } from "../src/node-red/panel-routes";
 
 /** `gateway-config`: the identity and the connection of one gateway, shared by all nodes that choose it. */
 export default function register(RED: NodeAPI): void {
+    speakLanguageOf(RED);
     const pool = new GatewayPool<Gateway>(systemClock);
     const hosts = new Map<string, GatewayHost>();
     watchDeploys(RED, {

@@ -1,3 +1,5 @@
+import { say } from "./words";
+
 /** Whether a code speaks of one message or of the gateway's state. */
 export type ErrorScope = "message" | "gateway";
 
@@ -80,7 +82,7 @@ export function describeThrown(thrown: unknown): string {
         const text = String(thrown instanceof Error ? thrown.message : thrown);
         return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
     } catch {
-        return "an error that cannot be described";
+        return say("value.undescribed");
     }
 }
 

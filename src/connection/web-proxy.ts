@@ -1,6 +1,7 @@
 import type { Agent } from "node:http";
 import { HttpsProxyAgent } from "https-proxy-agent";
 import { GatewayError } from "../errors";
+import { say } from "../words";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -16,10 +17,7 @@ export function proxyFor(host: string, port: number, environment: Environment): 
     if (proxy === "") return undefined;
     const address = proxy.includes("://") ? proxy : `http://${proxy}`;
     if (URL.canParse(address)) return new URL(address);
-    throw new GatewayError(
-        "GW_CONFIG",
-        "The environment names a web proxy (HTTPS_PROXY) whose address cannot be read; it must look like http://proxy.example:3128.",
-    );
+    throw new GatewayError("GW_CONFIG", say("connection.proxyAddress"));
 }
 
 /** An agent that tunnels through the proxy. */

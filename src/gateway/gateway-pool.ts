@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
+import { say } from "../words";
 
 /** What the pool needs of a gateway. */
 export interface PooledGateway {
@@ -199,8 +200,5 @@ export class GatewayPool<G extends PooledGateway> {
 }
 
 function conflict(key: string): GatewayError {
-    return new GatewayError(
-        "GW_CONFIG",
-        `Another gateway configuration uses the identity ${key} with different settings; they would end each other's connection. Give one of them another identity, or use one configuration for both.`,
-    );
+    return new GatewayError("GW_CONFIG", say("gateway.sameIdentity", { identity: key }));
 }

@@ -1,5 +1,6 @@
 import { GatewayError } from "../errors";
 import type { DeviceAddress } from "../protocol/identity";
+import { say } from "../words";
 
 /** How management messages reach the platform. They share the gateway's connection but never wait behind stored events. */
 export interface ManagementLink {
@@ -27,7 +28,7 @@ export function isLinkLoss(error: Error): boolean {
 
 /** The error of a request that cannot be sent now. */
 export function notConnected(what: string, cause?: Error): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", `${what}: there is no connection to the platform. Send it again when there is one.`, {
+    return new GatewayError("GW_NOT_CONNECTED", say("management.noConnection", { what }), {
         cause,
     });
 }

@@ -1,5 +1,6 @@
 import type { Node, NodeAPI } from "node-red";
 import { GatewayError } from "../errors";
+import { say } from "../words";
 import { findNode } from "./api";
 
 /** The options of Node's `tls.connect`, as far as a `tls-config` node sets them. */
@@ -19,7 +20,7 @@ interface TlsConfigNode extends Node {
 export function readTlsOptions(RED: NodeAPI, id: unknown): TlsOptions {
     if (id === undefined || id === "") return {};
     const node = findNode<TlsConfigNode>(RED, id, "tls-config");
-    if (!node) throw new GatewayError("GW_CONFIG", "The chosen TLS settings are missing or disabled. Choose them again and deploy.");
+    if (!node) throw new GatewayError("GW_CONFIG", say("flow.tlsMissing"));
     if (!node.valid) {
         throw new GatewayError(
             "GW_CONFIG",

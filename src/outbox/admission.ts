@@ -1,5 +1,6 @@
 import type { Clock } from "../clock";
 import { GatewayError } from "../errors";
+import { say } from "../words";
 import type { Dispatcher } from "./dispatcher";
 import type { NewEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
@@ -48,7 +49,7 @@ export class Admission {
     /** Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. */
     refusal(event: NewEvent): GatewayError | undefined {
         const { limits, memory, ledger, dispatcher, waiting, context } = this.#options;
-        if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", "The gateway is being stopped and takes no more events.");
+        if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", say("outbox.stopping"));
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
             return new GatewayError(
                 "GW_NOT_CONNECTED",

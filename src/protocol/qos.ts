@@ -12,5 +12,7 @@ export function parseQos(value: unknown): Qos {
     if (value === 0 || value === "0") return 0;
     if (value === 2 || value === "2") return 2;
     const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 20)) : typeof value === "number" ? String(value) : typeof value;
-    throw new GatewayError("GW_INVALID_QOS", `The QoS is ${shown}; it must be 0, 1 or 2.`);
+    throw new GatewayError("GW_INVALID_QOS", say("protocol.qos", { value: shown }));
 }
+
+import { say } from "../words";

@@ -1,0 +1,48 @@
+import catalogue from "../nodes/locales/en-US/gateway-config.json";
+
+const english = catalogue["gateway-config"].message;
+
+type Words = typeof english;
+
+/** The name of a text: `area.name`, below `gateway-config.message` in the catalogues of nodes/locales/. */
+export type TextKey = { [Area in keyof Words]: `${Area}.${string & keyof Words[Area]}` }[keyof Words];
+
+/** What fills the places of a text, by name: `__host__` is filled by `host`. */
+export type TextParameters = Readonly<Record<string, string | number>>;
+
+/** Gives the text of a catalogue key, its places not filled; the key itself where there is none. */
+export type LookUp = (key: string) => string;
+
+const root = "gateway-config.message.";
+const englishTexts = new Map(
+    Object.entries(english).flatMap(([area, texts]) => Object.entries(texts).map(([name, text]) => [`${area}.${name}`, text])),
+);
+
+let lookUp: LookUp | undefined;
+const found = new Map<string, string>();
+
+/** Sets where the texts come from from now on. Node-RED has one language per process, so there is one for the package. */
+export function speak(from: LookUp | undefined): void {
+    lookUp = from;
+    found.clear();
+}
+
+/**
+ * A text of the package in the language of the server, or in English where there is none: every error, warning and log line. What
+ * fills its places is put in as it is, whatever it contains.
+ */
+export function say(key: TextKey, parameters: TextParameters = {}): string {
+    return template(key).replace(/__([a-zA-Z]+)__/g, (place, name: string) =>
+        Object.hasOwn(parameters, name) ? String(parameters[name]) : place,
+    );
+}
+
+function template(key: TextKey): string {
+    const known = found.get(key);
+    if (known !== undefined) return known;
+    const text = lookUp?.(root + key);
+    // While Node-RED is still loading catalogues it answers with the key.
+    if (text === undefined || text.endsWith(root + key)) return englishTexts.get(key) ?? key;
+    found.set(key, text);
+    return text;
+}

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { say, speak } from "../../src/words";
+
+describe("the words of the package", () => {
+    afterEach(() => speak(undefined));
+
+    it("are English without a Node-RED", () => assert.equal(say("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2."));
+
+    it("are those of the catalogue", () => {
+        speak((key) => (key === "gateway-config.message.protocol.qos" ? "Der QoS ist __value__." : key));
+        assert.equal(say("protocol.qos", { value: 7 }), "Der QoS ist 7.");
+    });
+
+    it("are English while the catalogue is not loaded, and those of the catalogue afterwards", () => {
+        const catalogue = new Map<string, string>();
+        speak((key) => catalogue.get(key) ?? `node-red-contrib-wiotp-gateway/gateway-config:${key}`);
+        assert.equal(say("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2.");
+        catalogue.set("gateway-config.message.protocol.qos", "Der QoS ist __value__.");
+        assert.equal(say("protocol.qos", { value: 7 }), "Der QoS ist 7.");
+    });
+
+    it("hold what was put into them as it is, whatever it looks like", () => {
+        for (const value of ["__value__", "$t(protocol.qos)", "$&", "$1", "{{value}}", "<b>"]) {
+            assert.equal(say("protocol.qos", { value }), `The QoS is ${value}; it must be 0, 1 or 2.`);
+        }
+    });
+
+    it("show a place that nothing fills, also one named like a method of every object", () => {
+        speak(() => "__value__ and __constructor__");
+        assert.equal(say("protocol.qos"), "__value__ and __constructor__");
+    });
+});
