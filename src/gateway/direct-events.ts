@@ -2,6 +2,7 @@ import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration";
 import { GatewayError } from "../errors";
 import type { Outbox } from "../outbox/outbox";
+import { say } from "../words";
 import type { Settlement } from "./event-request";
 import type { ContactUser } from "./first-contacts";
 import { notContactedError, unconfirmedError } from "./held-errors";
@@ -87,23 +88,9 @@ export class DirectEvents implements ContactUser {
     }
 
     #refusal(isReady: boolean): GatewayError | undefined {
-        if (!isReady)
-            return new GatewayError(
-                "GW_NOT_CONNECTED",
-                "There is no connection, and an event of QoS 0 is never queued. Use QoS 1 to have it kept.",
-            );
-        if (!this.connection.isWritable) {
-            return new GatewayError(
-                "GW_OUTBOX_FULL",
-                "The connection takes no more at the moment, and an event of QoS 0 is never queued. Use QoS 1 to have it kept, or send less.",
-            );
-        }
-        if (!this.outbox.takeRate()) {
-            return new GatewayError(
-                "GW_OUTBOX_FULL",
-                "The gateway's rate of events is used up, and an event of QoS 0 is never queued. Use QoS 1 to have it kept, or send less.",
-            );
-        }
+        if (!isReady) return new GatewayError("GW_NOT_CONNECTED", say("gateway.directOffline"));
+        if (!this.connection.isWritable) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directBusy"));
+        if (!this.outbox.takeRate()) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directRate"));
         return undefined;
     }
 

@@ -8,6 +8,7 @@ import type { OutboxLimits } from "../outbox/limits";
 import { Outbox } from "../outbox/outbox";
 import type { EventStore, StateStore } from "../outbox/store";
 import { deviceKey, parseDeviceKey } from "../protocol/identity";
+import { say } from "../words";
 import { DirectEvents } from "./direct-events";
 import { EventContacts } from "./event-contacts";
 import type { EventRequest, Settlement } from "./event-request";
@@ -90,7 +91,7 @@ export class EventDelivery {
                 lateError: (error, event) => reports.failedLater(event.message.nodeId, error, lateMessage(event)),
                 dropped: (error, event, sinceLast) => {
                     reports.failedLater(event.message.nodeId, error, lateMessage(event));
-                    if (sinceLast > 1) reports.warn(`${sinceLast} events that were stored were dropped to make room for newer ones.`);
+                    if (sinceLast > 1) reports.warn(say("gateway.oldestDropped", { count: sinceLast }));
                 },
             },
         });
@@ -137,7 +138,7 @@ export class EventDelivery {
         const { reports } = this.#parts;
         try {
             const dropped = await this.outbox.purge(device);
-            reports.log(`${dropped} events that waited for ${device} were dropped by an operator.`);
+            reports.log(say("gateway.purged", { device, count: dropped }));
             return dropped;
         } finally {
             reports.countsChanged();
@@ -170,7 +171,7 @@ export class EventDelivery {
         const unsafe = await this.outbox.close(deadlineMs);
         this.inventory.close();
         this.registration.close();
-        if (unsafe > 0) this.#parts.reports.warn(`${unsafe} events could neither be delivered nor stored before the gateway closed.`);
+        if (unsafe > 0) this.#parts.reports.warn(say("gateway.lostOnClose", { count: unsafe }));
     }
 
     #counted(settlement: Settlement): Settlement {
@@ -209,10 +210,7 @@ export class EventDelivery {
                     management().deviceChanged(device, state);
                     reports.countsChanged();
                 },
-                unexplainedDrop: () =>
-                    reports.warn(
-                        "The platform dropped a message of a known device without saying which; its registration may have been removed.",
-                    ),
+                unexplainedDrop: () => reports.warn(say("gateway.unexplainedDrop")),
             },
         );
     }

@@ -6,6 +6,7 @@ import { deviceKey } from "../protocol/identity";
 import type { Qos } from "../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../routing/subscription-table";
 import { filterCovers } from "../routing/topic-filter";
+import { say } from "../words";
 import { FilterNotes } from "./filter-notes";
 import type { ContactUser } from "./first-contacts";
 import { type ServerFilter, ServerFilters } from "./server-filters";
@@ -215,9 +216,7 @@ export class FilterSync implements ContactUser {
         const { limit, warn } = this.#parts;
         if (!limit || neededFilters <= limit.maxFilters || neededFilters === this.#warnedOf) return;
         this.#warnedOf = neededFilters;
-        warn(
-            `The flows need ${neededFilters} subscriptions, and the platform allows ${limit.maxFilters} beside that of the notifications. Filters of one device type are joined to keep within that; the flows get the same commands as before.`,
-        );
+        warn(say("gateway.filtersJoined", { needed: neededFilters, allowed: limit.maxFilters }));
     }
 }
 
@@ -241,5 +240,5 @@ export const maximoFilterLimit: FilterLimit = {
 export function subscriptionRefusedError(filter: string, cause: GatewayError): GatewayError {
     return cause.code === "GW_SUBSCRIBE_REFUSED"
         ? cause
-        : new GatewayError("GW_SUBSCRIBE_REFUSED", `The subscription of ${filter} was refused. ${cause.message}`, { cause });
+        : new GatewayError("GW_SUBSCRIBE_REFUSED", say("gateway.subscriptionRefused", { filter, reason: cause.message }), { cause });
 }

@@ -3,6 +3,7 @@ import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Inventory } from "../devices/inventory";
 import type { Registration } from "../devices/registration";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
+import { say } from "../words";
 import { type ActionOutcome, done, notDone } from "./action-outcome";
 import type { GatewayManagement } from "./gateway-management";
 import type { GatewayReports } from "./gateway-reports";
@@ -18,10 +19,9 @@ export interface ActionParts {
     purge(device: string): Promise<number>;
 }
 
-const byOperator: ConnectionReason = {
-    code: "GW_NETWORK",
-    text: "An operator asked for it; the connection is opened anew.",
-};
+function byOperator(): ConnectionReason {
+    return { code: "GW_NETWORK", text: say("gateway.reconnectByOperator") };
+}
 
 /** What an operator can do to a gateway. Each action says truthfully what came of it, and leaves a line in the log. */
 export class GatewayActions {
@@ -36,8 +36,8 @@ export class GatewayActions {
         const { connection, reports } = this.#parts;
         const { phase } = connection.state;
         if (phase === "closed") return notDone("notOpen");
-        reports.log("The connection is opened anew because an operator asked for it.");
-        connection.reconnect(byOperator);
+        reports.log(say("gateway.reconnectLogged"));
+        connection.reconnect(byOperator());
         return done(phase === "online" ? "reconnecting" : "tryingNow");
     }
 
@@ -46,7 +46,7 @@ export class GatewayActions {
         const { registration, reports } = this.#parts;
         const device = deviceKey(address);
         if (!registration.release(device)) return notDone("notHeld");
-        reports.log(`The hold of ${device} was ended by an operator.`);
+        reports.log(say("gateway.released", { device }));
         reports.countsChanged();
         return done("released");
     }
@@ -67,7 +67,7 @@ export class GatewayActions {
         const { phase } = registration.stateOf(device);
         if (!inventory.forget(device)) return notDone(phase === "contacting" || phase === "unanswered" ? "underWay" : "cannotForget");
         management.engine.forget(device);
-        reports.log(`${device} was forgotten because an operator asked for it.`);
+        reports.log(say("gateway.forgotten", { device }));
         reports.countsChanged();
         return done("forgotten");
     }

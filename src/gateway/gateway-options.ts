@@ -1,5 +1,6 @@
 import { GatewayError, toGatewayError } from "../errors";
 import { type GatewayIdentity, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
+import { say } from "../words";
 import { booleanOption, choiceOption, numberOption, textOption } from "./option-parsing";
 
 /** Where the gateway connects to: Maximo's IoT tool, any MQTT broker, or the simulator inside this process. */
@@ -69,17 +70,11 @@ function parse(properties: GatewayProperties): GatewayOptions {
     // The simulator speaks plain MQTT on this machine only, whatever the form was set to before it was chosen.
     const transport = platform === "simulator" ? "tcp" : choiceOption(properties, "transport", transports, "tls");
     if (platform === "maximo" && transport !== "tls" && transport !== "wss") {
-        throw new GatewayError(
-            "GW_CONFIG",
-            `transport is "${transport}"; Maximo takes only tls and wss. Choose one of them, or another platform.`,
-        );
+        throw new GatewayError("GW_CONFIG", say("option.maximoTransport", { value: transport }));
     }
     const host = platform === "simulator" ? "127.0.0.1" : textOption(properties, "host").trim();
     if (!/^[^\s/?#@\\]+$/.test(host)) {
-        throw new GatewayError(
-            "GW_CONFIG",
-            `host is ${JSON.stringify(host)}; it must be a host name or an address, without scheme, port or path.`,
-        );
+        throw new GatewayError("GW_CONFIG", say("option.host", { value: JSON.stringify(host) }));
     }
     const willEventId = textOption(properties, "will");
     const lifetime = numberOption(properties, "outboxMaxAge", { fallback: 168, min: 0, above: true, max: 87_600 });
@@ -114,17 +109,12 @@ function parse(properties: GatewayProperties): GatewayOptions {
 function assertEnvironment(properties: GatewayProperties): void {
     for (const [name, value] of Object.entries(properties)) {
         const variable = typeof value === "string" ? /^\$\{(.+)\}$/.exec(value)?.[1] : undefined;
-        if (variable !== undefined) {
-            throw new GatewayError(
-                "GW_CONFIG",
-                `${name} is to come from the environment variable ${variable}, which is not set. Set it and restart Node-RED.`,
-            );
-        }
+        if (variable !== undefined) throw new GatewayError("GW_CONFIG", say("option.environment", { property: name, variable }));
     }
 }
 
 function pathOption(properties: GatewayProperties): string {
     const path = textOption(properties, "path") || "/";
     if (/^\/[^\s#]*$/.test(path)) return path;
-    throw new GatewayError("GW_CONFIG", `path is ${JSON.stringify(path)}; it must start with / and contain no blanks and no #.`);
+    throw new GatewayError("GW_CONFIG", say("option.path", { value: JSON.stringify(path) }));
 }

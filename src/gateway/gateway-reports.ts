@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import type { ErrorCode, GatewayError } from "../errors";
+import { say } from "../words";
 import type { GatewayState } from "./gateway-state";
 import { Recent } from "./recent";
 
@@ -174,7 +175,7 @@ export class GatewayReports {
         const nowMs = this.clock.monotonicMs();
         if (nowMs - this.#minuteStartMs >= 60_000) {
             const [first] = this.#listeners;
-            if (this.#suppressed > 0) first?.warn(`${this.#suppressed} further lines were left out of the log.`);
+            if (this.#suppressed > 0) first?.warn(say("gateway.linesLeftOut", { count: this.#suppressed }));
             this.#minuteStartMs = nowMs;
             this.#lines = 0;
             this.#suppressed = 0;

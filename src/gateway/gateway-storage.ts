@@ -4,6 +4,7 @@ import type { GatewayError } from "../errors";
 import { canUseDisk, type GatewayStore, openStore } from "../outbox/open-store";
 import { storeDirectory, storeFileName, storeFileSize } from "../outbox/store-file";
 import type { GatewayIdentity } from "../protocol/identity";
+import { say } from "../words";
 import type { GatewayOptions, OutboxKind } from "./gateway-options";
 
 /** What the storage tells the gateway. */
@@ -90,7 +91,7 @@ export class GatewayStorage {
     /** What the user should know of how events are kept, if there is anything. */
     get warning(): string | undefined {
         if (!this.#isDegraded) return undefined;
-        return `Events are kept in memory only and are lost when Node-RED stops: a disk outbox needs Node.js 22.13 or newer, and this is ${process.version}.`;
+        return say("gateway.memoryOnly", { version: process.version });
     }
 
     get condition(): StorageCondition {

@@ -8,6 +8,7 @@ import { assertFits } from "../protocol/limits";
 import { payloadBytes } from "../protocol/payload";
 import type { Qos } from "../protocol/qos";
 import { eventTopic } from "../protocol/topic";
+import { say } from "../words";
 import { EventDelivery } from "./event-delivery";
 import type { EventRequest, Settlement } from "./event-request";
 import { FilterSync, maximoFilterLimit } from "./filter-sync";
@@ -237,7 +238,7 @@ export class Gateway implements PooledGateway {
 
     #storageChanged(error: GatewayError | undefined): void {
         if (error) this.#reports.storageProblem(error);
-        else this.#reports.log("The outbox file can be used again.");
+        else this.#reports.log(say("gateway.storeRecovered"));
         this.#reports.stateChanged();
     }
 

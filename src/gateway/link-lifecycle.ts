@@ -3,6 +3,7 @@ import type { ConnectionState, GatewayConnection } from "../connection/gateway-c
 import { describeThrown, GatewayError } from "../errors";
 import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
+import { say } from "../words";
 import type { EventDelivery } from "./event-delivery";
 import type { FilterSync } from "./filter-sync";
 import type { GatewayManagement } from "./gateway-management";
@@ -51,7 +52,7 @@ export class LinkLifecycle {
         this.#onlineSince = state.phase === "online" ? clock.now() : undefined;
         if (state.phase === "online") {
             reports.solved();
-            reports.log(`Connected to ${options.host}:${options.port} as ${mqttClientId(options.identity)}.`);
+            reports.log(say("gateway.connected", { server: `${options.host}:${options.port}`, clientId: mqttClientId(options.identity) }));
             management.online(state.sessionPresent);
             void this.#connected(this.#connectionNumber, state.sessionPresent);
         } else {
@@ -77,7 +78,7 @@ export class LinkLifecycle {
             await connection.subscribe(notifyTopic(options.identity), 0, subscribeDeadlineMs);
         } catch (thrown) {
             if (connectionNumber !== this.#connectionNumber) return;
-            reports.warn(`Refusals will not be known on this connection: ${describeThrown(thrown)}`);
+            reports.warn(say("gateway.refusalsUnknown", { reason: describeThrown(thrown) }));
         }
         if (connectionNumber !== this.#connectionNumber) return;
         delivery.linkUp();

@@ -3,6 +3,7 @@ import type { Registration } from "../devices/registration";
 import { GatewayError } from "../errors";
 import type { ManagementLink } from "../management/link";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
+import { say } from "../words";
 import type { ContactUser } from "./first-contacts";
 
 interface Message {
@@ -101,12 +102,9 @@ export class ManagementSender implements ManagementLink, ContactUser {
 }
 
 function connectionEnded(): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", "The connection ended before the message was acknowledged.");
+    return new GatewayError("GW_NOT_CONNECTED", say("management.connectionEnded"));
 }
 
 function held(device: string): GatewayError {
-    return new GatewayError(
-        "GW_DEVICE_HELD",
-        `A device management message of ${device} was not accepted: the platform did not register the device, and it is held for a while. Send it again later.`,
-    );
+    return new GatewayError("GW_DEVICE_HELD", say("management.held", { device }));
 }

@@ -1,17 +1,16 @@
 import { GatewayError } from "../errors";
+import { say, type TextKey } from "../words";
 
 type Properties = Readonly<Record<string, unknown>>;
 
-/** The bounds of a number. */
-export interface NumberRule {
+interface Bounds {
     readonly fallback: number;
     readonly min: number;
     readonly max: number;
-    /** The number must be greater than `min`, not just equal. */
-    readonly above?: boolean;
-    /** Only whole numbers. */
-    readonly whole?: boolean;
 }
+
+/** The bounds of a number; with `above` it must be greater than `min`, not just equal; with `whole` it must be a whole number. */
+export type NumberRule = Bounds & ({ readonly above?: true; readonly whole?: never } | { readonly above?: never; readonly whole?: true });
 
 /**
  * One of a list of words; missing or blank is the fallback.
@@ -22,7 +21,7 @@ export function choiceOption<T extends string>(properties: Properties, name: str
     if (isBlank(value)) return fallback;
     const choice = choices.find((candidate) => candidate === value);
     if (choice !== undefined) return choice;
-    throw new GatewayError("GW_CONFIG", `${name} is ${show(value)}; it must be one of ${choices.join(", ")}.`);
+    throw new GatewayError("GW_CONFIG", say("option.choice", { property: name, value: show(value), choices: choices.join(", ") }));
 }
 
 /**
@@ -36,11 +35,7 @@ export function numberOption(properties: Properties, name: string, rule: NumberR
         typeof value === "number" ? value : typeof value === "string" && /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : Number.NaN;
     const tooSmall = rule.above ? number <= rule.min : number < rule.min;
     if (Number.isFinite(number) && !tooSmall && number <= rule.max && (!rule.whole || Number.isInteger(number))) return number;
-    const kind = rule.whole ? "a whole number" : "a number";
-    throw new GatewayError(
-        "GW_CONFIG",
-        `${name} is ${show(value)}; it must be ${kind} ${rule.above ? "above" : "from"} ${rule.min} ${rule.above ? "and up " : ""}to ${rule.max}.`,
-    );
+    throw new GatewayError("GW_CONFIG", say(ruleText(rule), { property: name, value: show(value), min: rule.min, max: rule.max }));
 }
 
 /**
@@ -52,7 +47,7 @@ export function booleanOption(properties: Properties, name: string, fallback: bo
     if (isBlank(value)) return fallback;
     if (value === true || value === "true") return true;
     if (value === false || value === "false") return false;
-    throw new GatewayError("GW_CONFIG", `${name} is ${show(value)}; it must be true or false.`);
+    throw new GatewayError("GW_CONFIG", say("option.boolean", { property: name, value: show(value) }));
 }
 
 /**
@@ -64,7 +59,12 @@ export function textOption(properties: Properties, name: string): string {
     if (value === undefined || value === null) return "";
     if (typeof value === "string") return value;
     if (typeof value === "number") return String(value);
-    throw new GatewayError("GW_CONFIG", `${name} is ${show(value)}; it must be text.`);
+    throw new GatewayError("GW_CONFIG", say("option.text", { property: name, value: show(value) }));
+}
+
+function ruleText({ above, whole }: NumberRule): TextKey {
+    if (whole) return "option.wholeNumber";
+    return above ? "option.numberAbove" : "option.number";
 }
 
 function isBlank(value: unknown): boolean {
@@ -73,5 +73,5 @@ function isBlank(value: unknown): boolean {
 
 function show(value: unknown): string {
     if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
-    return typeof value === "number" || typeof value === "boolean" ? String(value) : `of type ${typeof value}`;
+    return typeof value === "number" || typeof value === "boolean" ? String(value) : say("option.ofType", { type: typeof value });
 }

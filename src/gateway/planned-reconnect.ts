@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../clock";
 import type { ConnectionReason } from "../connection/connect-error";
 import type { ReconnectReason } from "../devices/registration-types";
+import { say, type TextKey } from "../words";
 
 /** Acknowledgements take no longer on a good link; on another one a few events sent twice are the lesser evil. */
 const patienceMs = 5_000;
@@ -34,7 +35,7 @@ export class PlannedReconnect {
     /** Begins: from now on nothing is sent. */
     begin(reason: ReconnectReason): void {
         if (this.#reason) return;
-        this.#reason = reasons[reason];
+        this.#reason = { code: "GW_NETWORK", text: say(texts[reason]) };
         this.#timer = this.#parts.clock.setTimer(patienceMs, () => this.#carryOut());
         this.acknowledged();
     }
@@ -58,13 +59,7 @@ export class PlannedReconnect {
     }
 }
 
-const reasons: Readonly<Record<ReconnectReason, ConnectionReason>> = {
-    "connection-limit": {
-        code: "GW_NETWORK",
-        text: "The platform registers only so many new devices on one connection; the connection is opened anew to register the next ones.",
-    },
-    "stuck-registrations": {
-        code: "GW_NETWORK",
-        text: "The platform does not answer the registration of several devices; the connection is opened anew so that others can be registered.",
-    },
-};
+const texts = {
+    "connection-limit": "gateway.connectionLimit",
+    "stuck-registrations": "gateway.stuckRegistrations",
+} as const satisfies Record<ReconnectReason, TextKey>;

@@ -4,6 +4,7 @@ import type { ReceivedMessage } from "../connection/transport";
 import type { GatewayError } from "../errors";
 import type { GatewayIdentity } from "../protocol/identity";
 import type { Qos } from "../protocol/qos";
+import { say } from "../words";
 import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
 import { HandOver } from "./hand-over";
 import { type CommandSelection, Inbound, type InboundRoutes, type ReceivedCommand } from "./inbound";
@@ -44,7 +45,7 @@ export class Reception {
     constructor(parts: ReceptionParts) {
         const { clock, identity, routes, reconnect } = parts;
         this.#parts = parts;
-        this.#handOver = new HandOver(clock, () => reconnect(heldTooLong));
+        this.#handOver = new HandOver(clock, () => reconnect(heldTooLong()));
         this.#inbound = new Inbound(identity, {
             ...routes,
             notification: (topic, payload) => this.#notices.pass(routes.notification(topic, payload)),
@@ -102,7 +103,6 @@ export class Reception {
     }
 }
 
-const heldTooLong: ConnectionReason = {
-    code: "GW_STALLED",
-    text: "A command waited 30 s for the flows to start; the connection is opened anew, so that the platform keeps it until then.",
-};
+function heldTooLong(): ConnectionReason {
+    return { code: "GW_STALLED", text: say("gateway.commandHeld") };
+}

@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors";
+import { say } from "../words";
 
 /** The field of the device management protocol that holds everything about a device's firmware. */
 export const firmwareField = "mgmt.firmware";
@@ -54,11 +55,11 @@ export function nextStatus(current: FirmwareStatus, step: FirmwareStep, reason: 
     const now = describeStatus(current);
     if (step === now) return current;
     if (step === "failed") {
-        if (now === "idle") throw outOfOrder(step, now, "there is nothing under way that could fail");
+        if (now === "idle") throw outOfOrder(say("firmware.nothingToFail", { step }));
         return { state: 0, updateStatus: reasonCode(reason, now) };
     }
     const { from, to } = transitions[step];
-    if (now !== from) throw outOfOrder(step, now, `it must be ${from}`);
+    if (now !== from) throw outOfOrder(say("firmware.outOfOrder", { step, status: now, needed: from }));
     return to;
 }
 
@@ -82,12 +83,9 @@ function reasonCode(reason: unknown, now: string): number {
     if (reason === undefined || reason === null || reason === "") return now === "downloading" ? connectionLost : unsupportedImage;
     const code = reasonCodes.get(reason);
     if (code !== undefined) return code;
-    throw new GatewayError("GW_DM_INVALID", "msg.dm.reason must be memory, connection, verification, image or uri.");
+    throw new GatewayError("GW_DM_INVALID", say("firmware.reason"));
 }
 
-function outOfOrder(step: string, now: string, rule: string): GatewayError {
-    return new GatewayError(
-        "GW_DM_INVALID",
-        `The firmware step ${step} does not fit: the device is ${now}, ${rule}. Send the steps in order.`,
-    );
+function outOfOrder(text: string): GatewayError {
+    return new GatewayError("GW_DM_INVALID", text);
 }

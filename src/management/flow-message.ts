@@ -3,6 +3,7 @@ import { type DeviceAddress, parseDeviceId, parseTypeId } from "../protocol/iden
 import { isRecord } from "../protocol/json";
 import { isPlatformAction, type PlatformAction } from "../protocol/management";
 import { isOwnAction, type OwnAction } from "../protocol/management-request";
+import { say } from "../words";
 import { type FirmwareStep, isFirmwareStep } from "./firmware-status";
 
 /** The parts of a flow's message that matter here, of which nothing is known yet. */
@@ -47,20 +48,20 @@ export function parseFlowMessage(message: FlowMessage, fallback: Partial<DeviceA
         return parse(message, fallback);
     } catch (thrown) {
         if (thrown instanceof GatewayError) throw thrown;
-        throw new GatewayError("GW_DM_INVALID", `The message cannot be read: ${describeThrown(thrown)}.`, { cause: thrown });
+        throw new GatewayError("GW_DM_INVALID", say("management.unreadable", { reason: describeThrown(thrown) }), { cause: thrown });
     }
 }
 
 function parse({ dm, rc, message, payload }: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
-    if (!isRecord(dm)) throw invalid("msg.dm is missing: it says what to do, for example {action: 'manage'}.");
+    if (!isRecord(dm)) throw invalid(say("management.dmMissing"));
     const { action, reqId, reply, step, reason } = dm;
     if (isPlatformAction(action)) {
         const device = parseAddress(dm, {});
         return { kind: "answer", device, action, reqId, rc: parseCode(rc), message: parseMessage(message), payload };
     }
     if (isOwnAction(action)) return { kind: "request", device: parseAddress(dm, fallback), action, payload, reply: reply !== false };
-    if (action !== "firmware") throw invalid("msg.dm.action is not the name of an action. The help of the node lists them.");
-    if (!isFirmwareStep(step)) throw invalid("msg.dm.step must be downloading, downloaded, updating, updated or failed.");
+    if (action !== "firmware") throw invalid(say("management.action"));
+    if (!isFirmwareStep(step)) throw invalid(say("firmware.step"));
     return { kind: "firmware", device: parseAddress(dm, fallback), step, reason };
 }
 
@@ -78,13 +79,13 @@ function parseCode(rc: unknown): number | undefined {
     if (rc === undefined || rc === null || rc === "") return undefined;
     const code = typeof rc === "string" && /^\d{1,6}$/.test(rc) ? Number(rc) : rc;
     if (typeof code === "number" && Number.isSafeInteger(code)) return code;
-    throw invalid("msg.rc must be a whole number such as 202, 400 or 500; without it the success code of the action is sent.");
+    throw invalid(say("management.rc"));
 }
 
 function parseMessage(message: unknown): string | undefined {
     if (message === undefined || message === null || message === "") return undefined;
     if (typeof message === "string") return message;
-    throw invalid("msg.message must be a string that explains the answer, or absent.");
+    throw invalid(say("management.message"));
 }
 
 function invalid(text: string): GatewayError {

@@ -1,6 +1,5 @@
 import { GatewayError } from "../errors";
 import type { DeviceAddress } from "../protocol/identity";
-import { say } from "../words";
 
 /** How management messages reach the platform. They share the gateway's connection but never wait behind stored events. */
 export interface ManagementLink {
@@ -26,9 +25,7 @@ export function isLinkLoss(error: Error): boolean {
     return !(error instanceof GatewayError) || error.code === "GW_NOT_CONNECTED";
 }
 
-/** The error of a request that cannot be sent now. */
-export function notConnected(what: string, cause?: Error): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", say("management.noConnection", { what }), {
-        cause,
-    });
+/** The error of a request or an answer that could not be sent, in the words given. */
+export function notConnected(text: string, cause?: Error): GatewayError {
+    return new GatewayError("GW_NOT_CONNECTED", text, { cause });
 }

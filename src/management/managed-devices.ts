@@ -1,7 +1,9 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
+import type { ManagementAnswer } from "../protocol/management";
 import type { RequestData } from "../protocol/management-request";
+import { say } from "../words";
 import { isLinkLoss } from "./link";
 import type { OwnRequest } from "./own-requests";
 import type { Pacer } from "./pacer";
@@ -212,15 +214,14 @@ export class ManagedDevices {
         if (answer && (answer.rc === 400 || answer.rc === 403 || answer.rc === 404)) {
             device.phase = "rejected";
             device.dueMs = undefined;
-            this.#report(address, device, answer.rc, `The platform rejected the manage request of ${name}: ${describe(answer)}.`, false);
+            this.#report(address, device, answer.rc, rejected(name, answer), false);
             return;
         }
         if (error && isLinkLoss(error)) return;
         device.dueMs = this.#clock.monotonicMs() + device.retryMs * (1 + this.#random() / 10);
         device.retryMs = Math.min(device.retryMs * 2, longestRetryMs);
         if (answer && answer.rc !== 409) {
-            const text = `The platform did not accept the manage request of ${name}: ${describe(answer)}. It is sent again later.`;
-            this.#report(address, device, answer.rc, text, true);
+            this.#report(address, device, answer.rc, notAccepted(name, answer), true);
         } else if (error) this.#reportFailure(address, error);
     }
 
@@ -237,7 +238,7 @@ export class ManagedDevices {
     #reportTooMany(key: string): void {
         if (this.#hasReportedTooMany) return;
         this.#hasReportedTooMany = true;
-        const text = `The device ${key} and further ones are not managed by themselves, only the first ${maxDevices} are. Manage them from a flow.`;
+        const text = say("management.tooManyDevices", { device: key, count: maxDevices });
         this.#links.failed(parseDeviceKey(key), new GatewayError("GW_DM_INVALID", text));
     }
 
@@ -257,6 +258,12 @@ export class ManagedDevices {
     }
 }
 
-function describe({ rc, message }: { rc: number; message?: string }): string {
-    return message ? `code ${rc}, ${message}` : `code ${rc}`;
+function rejected(device: string, { rc, message }: ManagementAnswer): string {
+    if (!message) return say("management.rejected", { device, rc });
+    return say("management.rejectedReason", { device, rc, reason: message });
+}
+
+function notAccepted(device: string, { rc, message }: ManagementAnswer): string {
+    if (!message) return say("management.notAccepted", { device, rc });
+    return say("management.notAcceptedReason", { device, rc, reason: message });
 }

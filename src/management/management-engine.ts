@@ -4,6 +4,7 @@ import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { parseManagementMessage } from "../protocol/management";
 import { type OwnAction, type RequestData, requestData } from "../protocol/management-request";
 import { parseManagementTopic } from "../protocol/topic";
+import { say } from "../words";
 import { FirmwareDevices } from "./firmware-devices";
 import { type FlowMessage, parseFlowMessage } from "./flow-message";
 import type { ManagementLink, ManagementStore } from "./link";
@@ -47,8 +48,6 @@ export interface AttachedResponder {
 const defaultPace: Pace = { perSecond: 50, maxUnderWay: 16 };
 /** Notifications of firmware steps are waited for, so they may use what the platform allows a gateway. */
 const notifyPace: Pace = { perSecond: 100, maxUnderWay: 32 };
-const conflictText =
-    "Several dm-responder nodes have the same target, so none of them gets its requests. Change the target of all but one.";
 const defaultRequestTimeoutMs = 60_000;
 
 /** Device management of one gateway and of every device behind it, for all its responders. */
@@ -256,7 +255,7 @@ export class ManagementEngine {
             if (this.#inConflict.has(responder) === isTie) continue;
             if (isTie) this.#inConflict.add(responder);
             else this.#inConflict.delete(responder);
-            responder.listener.conflictChanged(isTie ? new GatewayError("GW_CONFIG", conflictText) : undefined);
+            responder.listener.conflictChanged(isTie ? new GatewayError("GW_CONFIG", say("management.conflict")) : undefined);
         }
     }
 }

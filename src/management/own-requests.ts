@@ -5,6 +5,7 @@ import { assertFits } from "../protocol/limits";
 import type { ManagementAnswer } from "../protocol/management";
 import { type OwnAction, type RequestData, requestSuffixes } from "../protocol/management-request";
 import { managementTopic } from "../protocol/topic";
+import { say } from "../words";
 import { isLinkLoss, type ManagementLink, notConnected } from "./link";
 import type { FlowOutcome } from "./responder";
 
@@ -56,33 +57,33 @@ export class OwnRequests {
         this.#isLinkUp = false;
         for (const [reqId, { settle }] of [...this.#waiting]) {
             this.#forget(reqId);
-            settle({ error: notConnected("The gateway was closed before the platform answered a device management request") });
+            settle({ error: notConnected(say("management.closedUnanswered")) });
         }
     }
 
     /** Sends a request. `settle` is called once, never before this returns only if the request could be sent. */
     send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void {
         const { device, action } = request;
-        const name = `The request ${action} of ${deviceKey(device)}`;
+        const name = deviceKey(device);
         if (!this.#isLinkUp) {
-            settle({ error: notConnected(`${name} was not sent`) });
+            settle({ error: notConnected(say("management.notSent", { action, device: name })) });
             return;
         }
         if (this.#waiting.size >= maxWaiting) {
-            const text = `${name} was not sent: ${maxWaiting} requests wait for the platform's answer. Send fewer at once.`;
+            const text = say("management.tooManyWaiting", { action, device: name, count: maxWaiting });
             settle({ error: new GatewayError("GW_OUTBOX_FULL", text) });
             return;
         }
         const topic = managementTopic(device, requestSuffixes[action]);
         const reqId = request.reply ? this.#createId() : undefined;
-        const encoded = encode(name, topic, { ...(request.data && { d: request.data }), reqId });
+        const encoded = encode(request, topic, { ...(request.data && { d: request.data }), reqId });
         if (encoded instanceof GatewayError) {
             settle({ error: encoded });
             return;
         }
-        if (reqId !== undefined) this.#await(reqId, name, settle);
+        if (reqId !== undefined) this.#await(reqId, request, settle);
         this.#link.publish(device, topic, encoded, 1, (error) => {
-            const failure = error && (isLinkLoss(error) ? notConnected(`${name} was not acknowledged`, error) : toGatewayRefusal(error));
+            const failure = error && publishFailure(request, error);
             if (reqId === undefined) settle(failure ? { error: failure } : {});
             else if (failure) this.#forget(reqId)?.settle({ error: failure });
         });
@@ -93,9 +94,9 @@ export class OwnRequests {
         if (typeof reqId === "string") this.#forget(reqId)?.settle({ answer });
     }
 
-    #await(reqId: string, name: string, settle: (outcome: FlowOutcome) => void): void {
+    #await(reqId: string, { action, device }: OwnRequest, settle: (outcome: FlowOutcome) => void): void {
         const timer = this.#clock.setTimer(this.#timeoutMs, () => {
-            const text = `${name} was not answered by the platform within ${this.#timeoutMs / 1000} s; it may or may not have been carried out.`;
+            const text = say("management.unanswered", { action, device: deviceKey(device), seconds: this.#timeoutMs / 1000 });
             this.#forget(reqId)?.settle({ error: new GatewayError("GW_DM_TIMEOUT", text) });
         });
         this.#waiting.set(reqId, { settle, timer });
@@ -109,17 +110,19 @@ export class OwnRequests {
     }
 }
 
-function encode(name: string, topic: string, message: Record<string, unknown>): string | GatewayError {
+function encode({ action, device }: OwnRequest, topic: string, message: Record<string, unknown>): string | GatewayError {
     try {
         const payload = JSON.stringify(message);
         assertFits(topic, Buffer.byteLength(payload));
         return payload;
     } catch (thrown) {
         if (thrown instanceof GatewayError) return thrown;
-        return new GatewayError("GW_DM_INVALID", `${name} cannot be written as JSON: ${describeThrown(thrown)}.`, { cause: thrown });
+        const text = say("management.requestNotJson", { action, device: deviceKey(device), reason: describeThrown(thrown) });
+        return new GatewayError("GW_DM_INVALID", text, { cause: thrown });
     }
 }
 
-function toGatewayRefusal(error: Error): GatewayError {
+function publishFailure({ action, device }: OwnRequest, error: Error): GatewayError {
+    if (isLinkLoss(error)) return notConnected(say("management.notAcknowledged", { action, device: deviceKey(device) }), error);
     return error instanceof GatewayError ? error : new GatewayError("GW_NOT_CONNECTED", error.message, { cause: error });
 }

@@ -1,9 +1,10 @@
 import type { Clock, Timer } from "../clock";
-import { describeThrown, GatewayError } from "../errors";
+import { describeThrown, GatewayError, toGatewayError } from "../errors";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { assertFits } from "../protocol/limits";
 import { encodeAnswer, type ManagementAnswer, type PlatformRequest, type RequestId } from "../protocol/management";
 import { managementTopic } from "../protocol/topic";
+import { say } from "../words";
 import { isLinkLoss, type ManagementLink, notConnected } from "./link";
 import type { RequestHistory } from "./request-history";
 
@@ -127,17 +128,17 @@ export class PlatformRequests {
      * @throws GW_DM_TIMEOUT when 500 was sent meanwhile, GW_DM_INVALID when it was answered before or never received
      */
     find(device: DeviceAddress, reqIdValue: unknown): WaitingRequest["request"] {
-        const name = `request ${shown(reqIdValue)} of ${deviceKey(device)}`;
+        const reqId = shown(reqIdValue);
+        const name = deviceKey(device);
         const key = keyOf(device, reqIdValue);
         const waiting = this.#waiting.get(key);
         if (waiting) return waiting.request;
         const answered = this.#answered.get(key);
         if (answered?.isTimeout) {
-            const text = `The answer to ${name} came too late: the platform has been answered 500. Answer sooner or set a longer timeout.`;
-            throw new GatewayError("GW_DM_TIMEOUT", text);
+            throw new GatewayError("GW_DM_TIMEOUT", say("management.answeredLate", { reqId, device: name }));
         }
-        if (answered) throw new GatewayError("GW_DM_INVALID", `The ${name} was answered before; each request is answered once.`);
-        throw new GatewayError("GW_DM_INVALID", `There is no ${name} to answer. Send back the message that came out of the dm-responder.`);
+        if (answered) throw new GatewayError("GW_DM_INVALID", say("management.answeredBefore", { reqId, device: name }));
+        throw new GatewayError("GW_DM_INVALID", say("management.noSuchRequest", { reqId, device: name }));
     }
 
     /**
@@ -153,7 +154,9 @@ export class PlatformRequests {
         try {
             this.#settle(reqId, device, answer, false);
         } catch (thrown) {
-            this.#settle(reqId, device, { rc: 500, message: `The answer cannot be sent. ${describeThrown(thrown)}` }, false);
+            // What the platform reads is part of the protocol and English, so it gets the code of the error and not its words.
+            const { code } = toGatewayError(thrown, "GW_DM_INVALID");
+            this.#settle(reqId, device, { rc: 500, message: `The answer cannot be sent (${code}).` }, false);
         }
     }
 
@@ -208,7 +211,7 @@ export class PlatformRequests {
     #giveUp(answered: Answered): void {
         const { settle } = answered;
         answered.settle = undefined;
-        settle?.(notConnected(`An answer of ${deviceKey(answered.device)} was not sent`));
+        settle?.(notConnected(say("management.answerNotSent", { device: deviceKey(answered.device) })));
     }
 }
 
@@ -221,7 +224,7 @@ function encode(device: DeviceAddress, answer: ManagementAnswer, reqId: RequestI
     try {
         payload = encodeAnswer(answer, reqId);
     } catch (thrown) {
-        const text = `The answer of ${deviceKey(device)} cannot be written as JSON: ${describeThrown(thrown)}.`;
+        const text = say("management.answerNotJson", { device: deviceKey(device), reason: describeThrown(thrown) });
         throw new GatewayError("GW_DM_INVALID", text, { cause: thrown });
     }
     assertFits(responseTopic(device), Buffer.byteLength(payload));
@@ -234,6 +237,6 @@ function keyOf(device: DeviceAddress, reqIdValue: unknown): string {
 }
 
 function shown(value: unknown): string {
-    const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "without an id");
+    const text = typeof value === "string" ? value : (JSON.stringify(value) ?? typeof value);
     return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -1,7 +1,8 @@
 import { GatewayError } from "../errors";
-import type { DeviceAddress } from "../protocol/identity";
+import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import { type ManagementAnswer, type PlatformRequest, type RequestId, usualReturnCodes } from "../protocol/management";
+import { say } from "../words";
 import type { FirmwareDevices } from "./firmware-devices";
 import { firmwareField } from "./firmware-status";
 import type { FlowAnswer } from "./flow-message";
@@ -88,8 +89,7 @@ export class RequestDispatcher {
         const answer = { rc, ...(flow.message !== undefined && { message: flow.message }), ...(d !== undefined && { d }) };
         requests.answer(request, request.reqId, answer, (error) => settle(error ? { error } : {}));
         if (rc >= 200 && rc < 300) this.#accepted(request);
-        if (!usualReturnCodes.has(rc))
-            responder.listener.warned(`The answer was sent with the code ${rc}, which the platform does not expect.`);
+        if (!usualReturnCodes.has(rc)) responder.listener.warned(say("management.unusualCode", { rc }));
     }
 
     /** A request that wants no answer is reported instead, so that it does not vanish. */
@@ -101,7 +101,7 @@ export class RequestDispatcher {
         const { typeId, deviceId } = device;
         const match = this.#parts.responderOf(device);
         if (match.kind !== "one") return;
-        const text = `A device management request for ${typeId}/${deviceId} was not carried out: ${answer.message}`;
+        const text = say("management.notCarriedOut", { device: deviceKey(device), reason: answer.message ?? String(answer.rc) });
         match.owner.listener.raised(new GatewayError("GW_DM_INVALID", text), { typeId, deviceId, payload });
     }
 
@@ -121,7 +121,7 @@ export class RequestDispatcher {
         if (isRecord(payload)) return request.d && JSON.stringify(payload) === JSON.stringify(request.d) ? undefined : payload;
         if (!this.#warnedOfPayload.has(responder)) {
             this.#warnedOfPayload.add(responder);
-            responder.listener.warned("msg.payload of an answer is not an object and was not sent; explain a failure in msg.message.");
+            responder.listener.warned(say("management.payloadNotSent"));
         }
         return undefined;
     }

@@ -107,6 +107,6 @@ describe("gateway reports", () => {
         assert.equal(told.length, 60);
         clock.advance(60_000);
         reports.log("later");
-        assert.deepEqual(told.slice(60), ["warning: 40 further lines were left out of the log.", "later"]);
+        assert.deepEqual(told.slice(60), ["warning: Further lines left out of the log: 40.", "later"]);
     });
 });
