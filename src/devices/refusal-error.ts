@@ -1,5 +1,6 @@
 import { GatewayError } from "../errors";
 import type { NotificationFields } from "../protocol/notification";
+import { say } from "../words";
 import type { RefusalVerdict } from "./registration-types";
 
 /**
@@ -13,19 +14,27 @@ export function refusalError(
     verdict: RefusalVerdict,
     candidateCount = 1,
 ): GatewayError {
-    const { rc, message, topic } = fields;
-    const what = device === undefined ? (topic ?? "something") : `${topic ?? "something"} of device ${device}`;
-    const code = rc === undefined ? "" : ` (RC ${rc})`;
-    const words = message === undefined ? "" : `: ${message.trim().replace(/\.$/, "")}`;
-    const until = verdict.heldUntil === undefined ? "" : ` The device is held until ${new Date(verdict.heldUntil).toISOString()}.`;
-    const next = verdict.willRetry ? " It is kept and will be sent again." : " It will not be sent again.";
-    const guess =
-        candidateCount > 1
-            ? ` It may have been any of ${candidateCount} events sent to this topic lately; the oldest is taken for it.`
-            : "";
-    const advice = rc === 180 ? " Check that the gateway may act for this device: its role and resource group." : "";
-    return new GatewayError("GW_REFUSED", `The platform refused ${what}${code}${words}.${until}${next}${guess}${advice}`, {
-        ...(rc !== undefined && { rc }),
-        willRetry: verdict.willRetry,
-    });
+    const { rc } = fields;
+    const sentences = [
+        refused(fields, device),
+        ...(verdict.heldUntil === undefined ? [] : [say("devices.heldUntil", { time: new Date(verdict.heldUntil).toISOString() })]),
+        verdict.willRetry ? say("devices.kept") : say("devices.notSentAgain"),
+        ...(candidateCount > 1 ? [say("devices.guessed", { count: candidateCount })] : []),
+        ...(rc === 180 ? [say("devices.checkRole")] : []),
+    ];
+    return new GatewayError("GW_REFUSED", sentences.join(" "), { ...(rc !== undefined && { rc }), willRetry: verdict.willRetry });
+}
+
+function refused({ rc, message, topic }: NotificationFields, device: string | undefined): string {
+    const what = refusedThing(topic, device);
+    if (message === undefined) return rc === undefined ? say("devices.refused", { what }) : say("devices.refusedRc", { what, rc });
+    const words = message.trim().replace(/\.$/, "");
+    return rc === undefined
+        ? say("devices.refusedMessage", { what, message: words })
+        : say("devices.refusedRcMessage", { what, rc, message: words });
+}
+
+function refusedThing(topic: string | undefined, device: string | undefined): string {
+    if (device === undefined) return topic ?? say("devices.something");
+    return topic === undefined ? say("devices.somethingOfDevice", { device }) : say("devices.topicOfDevice", { topic, device });
 }

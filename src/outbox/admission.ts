@@ -51,29 +51,29 @@ export class Admission {
         const { limits, memory, ledger, dispatcher, waiting, context } = this.#options;
         if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", say("outbox.stopping"));
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
-            return new GatewayError(
-                "GW_NOT_CONNECTED",
-                "The event was not sent: there is no connection and the outbox is off. Switch the outbox on to keep events while offline.",
-            );
+            return new GatewayError("GW_NOT_CONNECTED", say("outbox.off"));
         }
         if (event.complete === "acknowledged" && ledger.waitingCompletions >= memory.waitingCompletions) {
-            return full(`${memory.waitingCompletions} messages wait for their acknowledgement already, the most that may wait`);
+            return full(say("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
         }
         const { lanes } = waiting;
         if (lanes.of(event.device)?.isHeld && lanes.held.bytes + event.bytes > limits.maxBytes * heldShare)
-            return full(`the device ${event.device} is held, and held devices may use half of ${megabytes(limits.maxBytes)} together`);
+            return full(say("outbox.fullOfHeld", { device: event.device, maxMegabytes: megabytes(limits.maxBytes) }));
         if (limits.whenFull === "drop-oldest") {
             this.#trim(1, event.bytes);
             this.#trimUnsaved(event.bytes);
         }
         if (this.#isUnsavedOver(event.bytes)) {
-            return full("events arrive faster than they can be written to the outbox file, or it cannot be written at all");
+            return full(say("outbox.fullOfUnsaved"));
         }
         if (!this.#isOver(1, event.bytes)) return undefined;
         // What is about to be read from disk and dropped makes room soon.
         if (limits.whenFull === "drop-oldest" && waiting.oldest().isLoading) return undefined;
-        const each = context.store.isDurable ? "" : `; each takes ${overheadBytes} bytes of memory beside its payload`;
-        return full(`it holds ${ledger.events} events with ${megabytes(ledger.bytes)}, of at most ${megabytes(limits.maxBytes)}${each}`);
+        const { events } = ledger;
+        const heldMegabytes = megabytes(ledger.bytes);
+        const maxMegabytes = megabytes(limits.maxBytes);
+        if (context.store.isDurable) return full(say("outbox.full", { heldMegabytes, maxMegabytes, events }));
+        return full(say("outbox.fullInMemory", { heldMegabytes, maxMegabytes, events, overheadBytes }));
     }
 
     /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */
@@ -109,10 +109,10 @@ export class Admission {
     }
 }
 
-function full(reason: string): GatewayError {
-    return new GatewayError("GW_OUTBOX_FULL", `The outbox takes no more events: ${reason}. Send less, or give the outbox more room.`);
+function full(text: string): GatewayError {
+    return new GatewayError("GW_OUTBOX_FULL", text);
 }
 
 function megabytes(bytes: number): string {
-    return `${(bytes / 1_000_000).toFixed(1)} MB`;
+    return (bytes / 1_000_000).toFixed(1);
 }

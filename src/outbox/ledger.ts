@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors";
+import { say } from "../words";
 import { Entry } from "./entry";
 import type { Completion, CompletionMode, OutboxEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
@@ -90,10 +91,7 @@ export class Ledger {
         const seconds = Math.max(Math.round(ageMs / 1000), 0);
         this.#fail(
             entry,
-            new GatewayError(
-                "GW_EXPIRED",
-                `The event ${entry.message.eventId} of ${entry.device} was not sent: it waited ${seconds} s, longer than its time to live. Raise the time to live if older events are still of use.`,
-            ),
+            new GatewayError("GW_EXPIRED", say("outbox.expired", { eventId: entry.message.eventId, device: entry.device, seconds })),
         );
     }
 
@@ -108,7 +106,7 @@ export class Ledger {
     purge(entry: Entry): void {
         this.dropped += 1;
         this.#finish(entry);
-        const text = `The event ${entry.message.eventId} of ${entry.device} was not sent: an operator dropped all events that waited for this device, which ended its time to live.`;
+        const text = say("outbox.purged", { eventId: entry.message.eventId, device: entry.device });
         this.#fail(entry, new GatewayError("GW_EXPIRED", text));
     }
 
@@ -117,7 +115,7 @@ export class Ledger {
         this.dropped += 1;
         this.#finish(entry);
         const completion = this.#takeCompletion(entry);
-        const text = `The event ${entry.message.eventId} of ${entry.device} was dropped: the outbox is full and set to drop the oldest events.`;
+        const text = say("outbox.dropped", { eventId: entry.message.eventId, device: entry.device });
         const error = new GatewayError("GW_OUTBOX_FULL", text);
         if (completion) {
             completion.failed(error);
@@ -142,7 +140,7 @@ export class Ledger {
     /** The outbox stops before the event could be sent, and nothing keeps it. */
     abandon(entry: Entry): void {
         this.#finish(entry);
-        const text = `The event ${entry.message.eventId} of ${entry.device} was not sent: the gateway stopped before the event was acknowledged, and the outbox is not on disk.`;
+        const text = say("outbox.abandoned", { eventId: entry.message.eventId, device: entry.device });
         this.#takeCompletion(entry)?.failed(new GatewayError("GW_NOT_CONNECTED", text));
     }
 
@@ -157,8 +155,7 @@ export class Ledger {
         if (stored.events > 0) return;
         for (const { completion, mode } of this.#waiting.values()) {
             if (this.#waitsForAcknowledgement(mode)) this.#completions -= 1;
-            const text = "The event was in an outbox file that could not be read any more and was set aside; it was not sent.";
-            completion.failed(new GatewayError("GW_STORE", text));
+            completion.failed(new GatewayError("GW_STORE", say("outbox.lost")));
         }
         this.#waiting.clear();
     }

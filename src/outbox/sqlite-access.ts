@@ -32,7 +32,7 @@ export class SqliteAccess {
     readonly #health: StoreHealth;
     #state: "opening" | "open" | "closed" = "opening";
     #isClosing = false;
-    #failure: StoreFailure = { kind: "unusable", text: "it is not open yet" };
+    #failure: StoreFailure = { kind: "notOpen" };
     #retryTimer: Timer | undefined;
     #retryMs = 0;
     #probeTimer: Timer | undefined;

@@ -8,8 +8,6 @@ export type Ask<R = WorkerRequest> = R extends WorkerRequest ? Omit<R, "id"> : n
 /** Called once with the answer; a worker that dies answers everything with a failure. */
 export type Answered = (response: WorkerResponse) => void;
 
-const crashed: StoreFailure = { kind: "unusable", text: "the thread that writes it ended unexpectedly" };
-
 /** Talks to the thread that has the file open; starts it when it is first needed and again after it died. */
 export class SqliteClient {
     readonly #options: WorkerOptions;
@@ -42,12 +40,12 @@ export class SqliteClient {
             execArgv: ["--disable-warning=ExperimentalWarning"],
         });
         this.#worker = worker;
-        let reason = crashed;
+        let failure: StoreFailure = { kind: "crashed" };
         worker.on("message", (response: WorkerResponse) => this.#answer(response));
         worker.on("error", (error) => {
-            reason = { kind: "unusable", text: `${crashed.text}: ${error.message}` };
+            failure = { kind: "crashed", error: error.message };
         });
-        worker.on("exit", () => this.#ended(worker, reason));
+        worker.on("exit", () => this.#ended(worker, failure));
         worker.unref();
         return worker;
     }

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, renameSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
 import { eventColumns, type OpenedContents, stateColumns } from "./sqlite-messages";
-import { migrate } from "./sqlite-schema";
+import { migrate, UnusableFileError } from "./sqlite-schema";
 
 /** A clock that shows less was never set. */
 const earliestTrueTime = Date.UTC(2025, 0, 1);
@@ -167,13 +167,13 @@ export class SqliteFile {
     }
 
     #open(): Statements {
-        if (!this.#statements) throw new Error("the outbox file is not open");
+        if (!this.#statements) throw new UnusableFileError({ kind: "notOpen" });
         return this.#statements;
     }
 
     #transaction(action: () => void): void {
         const database = this.#database;
-        if (!database) throw new Error("the outbox file is not open");
+        if (!database) throw new UnusableFileError({ kind: "notOpen" });
         database.exec("BEGIN IMMEDIATE");
         try {
             action();

@@ -1,13 +1,19 @@
 import type { SqlValue } from "node:sqlite";
 
-/** How a file failed: what decides whether to wait, to try again or to set the file aside. */
-export type FailureKind = "locked" | "full" | "corrupt" | "newer" | "foreign" | "unusable";
-
-/** A failure as it crosses the thread boundary. */
-export interface StoreFailure {
-    readonly kind: FailureKind;
-    readonly text: string;
-}
+/**
+ * How a file failed: what decides whether to wait, to try again or to set the file aside. It crosses the thread boundary without words,
+ * because the thread does not know the user's language; `error` is what SQLite or the operating system said.
+ */
+export type StoreFailure =
+    | { readonly kind: "locked" | "full" | "corrupt" | "unusable"; readonly error: string }
+    /** The file is intact but not for us. */
+    | { readonly kind: "newer"; readonly fileVersion: number; readonly knownVersion: number }
+    | { readonly kind: "foreign" }
+    | { readonly kind: "notOpen" }
+    /** A damaged file was set aside under this name, and a new one is in its place. */
+    | { readonly kind: "replaced"; readonly setAside: string }
+    /** The thread ended. */
+    | { readonly kind: "crashed"; readonly error?: string };
 
 /** What the worker is started with. */
 export interface WorkerOptions {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { FailureKind } from "./sqlite-messages";
+import type { StoreFailure } from "./sqlite-messages";
 
 /** Marks the file as an outbox in SQLite's own header ("WIOT"). */
 const applicationId = 0x57494f54;
@@ -32,13 +32,13 @@ const steps: readonly string[] = [
 /** The version of the file that this code writes. */
 export const schemaVersion = steps.length;
 
-/** A file that is intact but not for us. */
+/** A file that cannot be used for a reason that is not SQLite's. */
 export class UnusableFileError extends Error {
-    readonly kind: FailureKind;
+    readonly failure: StoreFailure;
 
-    constructor(kind: FailureKind, message: string) {
-        super(message);
-        this.kind = kind;
+    constructor(failure: StoreFailure) {
+        super(failure.kind);
+        this.failure = failure;
     }
 }
 
@@ -47,13 +47,8 @@ export function migrate(database: DatabaseSync): void {
     const version = pragma(database, "user_version");
     const marker = pragma(database, "application_id");
     const tables = Number(database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get()?.tables);
-    if (marker !== applicationId && tables > 0) {
-        throw new UnusableFileError("foreign", "it is a database of another program; move it away");
-    }
-    if (version > schemaVersion) {
-        const text = `it was written by a newer version of this package (file version ${version}, known up to ${schemaVersion}); install that version again, or move the file away`;
-        throw new UnusableFileError("newer", text);
-    }
+    if (marker !== applicationId && tables > 0) throw new UnusableFileError({ kind: "foreign" });
+    if (version > schemaVersion) throw new UnusableFileError({ kind: "newer", fileVersion: version, knownVersion: schemaVersion });
     for (const step of steps.slice(version)) database.exec(step);
     if (version === schemaVersion) return;
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);

@@ -1,10 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { SqliteFile } from "./sqlite-file";
-import type { FailureKind, OpenedContents, StoreFailure, WorkerOptions, WorkerRequest, WorkerResponse } from "./sqlite-messages";
+import type { OpenedContents, StoreFailure, WorkerOptions, WorkerRequest, WorkerResponse } from "./sqlite-messages";
 import { UnusableFileError } from "./sqlite-schema";
 
 /** SQLite's primary result codes, as far as they decide what to do. */
-const kindOfCode: Record<number, FailureKind> = { 5: "locked", 6: "locked", 11: "corrupt", 13: "full", 26: "corrupt" };
+const kindOfCode: Record<number, "locked" | "corrupt" | "full"> = { 5: "locked", 6: "locked", 11: "corrupt", 13: "full", 26: "corrupt" };
 
 const options: WorkerOptions = workerData;
 const file = new SqliteFile(options);
@@ -66,8 +66,8 @@ function open(): OpenedContents {
 }
 
 function describe(error: unknown): StoreFailure {
-    if (error instanceof UnusableFileError) return { kind: error.kind, text: error.message };
-    const text = error instanceof Error ? error.message : String(error);
+    if (error instanceof UnusableFileError) return error.failure;
+    const said = error instanceof Error ? error.message : String(error);
     const code = typeof error === "object" && error !== null && "errcode" in error && typeof error.errcode === "number" ? error.errcode : 0;
-    return { kind: kindOfCode[code & 0xff] ?? "unusable", text };
+    return { kind: kindOfCode[code & 0xff] ?? "unusable", error: said };
 }

@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors";
+import { say } from "../words";
 import type { Ask } from "./sqlite-client";
 import type { StoreFailure } from "./sqlite-messages";
 
@@ -36,8 +37,7 @@ export class StoreHealth {
     opened(setAside: string | undefined): void {
         if (setAside !== undefined) {
             this.#failedRequest = undefined;
-            const text = `it was damaged. It was set aside as ${setAside} and a new one was begun`;
-            this.failed({ kind: "open" }, { kind: "corrupt", text });
+            this.failed({ kind: "open" }, { kind: "replaced", setAside });
         }
         if (this.#failedRequest) this.#recovered();
     }
@@ -55,16 +55,31 @@ function isLike(request: Ask, failed: Ask): boolean {
     return request.kind === failed.kind;
 }
 
-const advice: Record<StoreFailure["kind"], string> = {
-    locked: "Another process has it open: see that only one Node-RED uses this gateway and this user directory.",
-    full: "Make room on the disk; until then events are kept in memory only.",
-    corrupt: "Events that were only in the damaged file are not sent; keep it if they matter.",
-    newer: "Until then events are kept in memory only.",
-    foreign: "Until then events are kept in memory only.",
-    unusable: "Check the disk and the permissions of the folder; until then events are kept in memory only.",
-};
-
 /** Why the file cannot be used and what to do, in words. */
 export function storeError(file: string, failure: StoreFailure): GatewayError {
-    return new GatewayError("GW_STORE", `The outbox file ${file} cannot be used: ${failure.text}. ${advice[failure.kind]}`);
+    return new GatewayError("GW_STORE", describe(file, failure));
+}
+
+function describe(file: string, failure: StoreFailure): string {
+    switch (failure.kind) {
+        case "locked":
+            return say("outbox.fileLocked", { file, error: failure.error });
+        case "full":
+            return say("outbox.fileNoRoom", { file, error: failure.error });
+        case "corrupt":
+            return say("outbox.fileCorrupt", { file, error: failure.error });
+        case "replaced":
+            return say("outbox.fileReplaced", { file, setAside: failure.setAside });
+        case "newer":
+            return say("outbox.fileNewer", { file, fileVersion: failure.fileVersion, knownVersion: failure.knownVersion });
+        case "foreign":
+            return say("outbox.fileForeign", { file });
+        case "notOpen":
+            return say("outbox.fileNotOpen", { file });
+        case "crashed":
+            if (failure.error === undefined) return say("outbox.fileThreadEnded", { file });
+            return say("outbox.fileThreadFailed", { file, error: failure.error });
+        case "unusable":
+            return say("outbox.fileUnusable", { file, error: failure.error });
+    }
 }

@@ -1,4 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
+import { say } from "../words";
 import { isTooDeep, maxJsonDepth } from "./json";
 
 /** How the payload of a command is handed to the flow; `auto` decides by the command's format. */
@@ -39,18 +40,16 @@ function parseJson(bytes: Buffer): unknown {
     try {
         const text = strictUtf8.decode(bytes);
         // Node-RED clones messages by recursion: a command of 65 000 brackets would end the process.
-        if (isTooDeep(text)) throw new Error(`it is nested deeper than ${maxJsonDepth} levels`);
-        return JSON.parse(text);
+        if (!isTooDeep(text)) return JSON.parse(text);
     } catch (thrown) {
-        throw new GatewayError("GW_BAD_COMMAND", `The command's payload cannot be read as JSON: ${describeThrown(thrown)}.`, {
-            cause: thrown,
-        });
+        throw new GatewayError("GW_BAD_COMMAND", say("protocol.commandNoJson", { error: describeThrown(thrown) }), { cause: thrown });
     }
+    throw new GatewayError("GW_BAD_COMMAND", say("protocol.commandTooDeep", { maxLevels: maxJsonDepth }));
 }
 
 function parseUtf8(bytes: Buffer, format: string): string {
     if (isUtf8(bytes)) return bytes.toString();
-    throw new GatewayError("GW_BAD_COMMAND", `The command's payload is not valid UTF-8 text, which format "${format}" needs.`);
+    throw new GatewayError("GW_BAD_COMMAND", say("protocol.commandNoText", { format }));
 }
 
 function isUtf8(bytes: Buffer): boolean {

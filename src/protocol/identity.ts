@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors";
+import { say } from "../words";
 
 /** A device, or the gateway itself, as topics name it. */
 export interface DeviceAddress {
@@ -15,14 +16,12 @@ export interface GatewayIdentity extends DeviceAddress {
 export const mqttUserName = "use-token-auth";
 
 const idPattern = /^[A-Za-z0-9_.-]{1,36}$/;
-const idRule = "1 to 36 of the characters A-Z a-z 0-9 _ . -";
 
 /**
  * One topic level: not empty, none of the topic's own characters, no control character (C0), no Unicode non-character
  * and no half of a surrogate pair. The platform accepts U+007F and any other text.
  */
 const levelPattern = /^(?:(?![\u0000-\u001f/+#\p{Noncharacter_Code_Point}\p{Surrogate}]).)+$/su;
-const levelRule = "text without / + # and without control characters";
 
 /** A topic is at most 65535 bytes long in MQTT; one level may not take more than this, in UTF-8 bytes. */
 const maxLevelBytes = 16_384;
@@ -32,7 +31,7 @@ const maxLevelBytes = 16_384;
  * @throws GW_INVALID_ID
  */
 export function parseTypeId(value: unknown, name = "typeId"): string {
-    return parse(value, name, idPattern, idRule);
+    return parseId(value, name);
 }
 
 /**
@@ -40,7 +39,7 @@ export function parseTypeId(value: unknown, name = "typeId"): string {
  * @throws GW_INVALID_ID
  */
 export function parseDeviceId(value: unknown, name = "deviceId"): string {
-    return parse(value, name, idPattern, idRule);
+    return parseId(value, name);
 }
 
 /**
@@ -48,7 +47,7 @@ export function parseDeviceId(value: unknown, name = "deviceId"): string {
  * @throws GW_INVALID_ID
  */
 export function parseOrgId(value: unknown, name = "orgId"): string {
-    return parse(value, name, idPattern, idRule);
+    return parseId(value, name);
 }
 
 /**
@@ -56,12 +55,10 @@ export function parseOrgId(value: unknown, name = "orgId"): string {
  * @throws GW_INVALID_ID
  */
 export function parseLevel(value: unknown, name: string): string {
-    const level = parse(value, name, levelPattern, levelRule);
+    const level = matching(value, levelPattern);
+    if (level === undefined) throw new GatewayError("GW_INVALID_ID", say("protocol.level", { name, value: describe(value) }));
     if (level.length * 3 > maxLevelBytes && Buffer.byteLength(level) > maxLevelBytes) {
-        throw new GatewayError(
-            "GW_INVALID_ID",
-            `${name} is ${Buffer.byteLength(level)} bytes long; a topic level may have ${maxLevelBytes}.`,
-        );
+        throw new GatewayError("GW_INVALID_ID", say("protocol.levelTooLong", { name, bytes: Buffer.byteLength(level), maxLevelBytes }));
     }
     return level;
 }
@@ -87,22 +84,27 @@ export function mqttClientId(identity: GatewayIdentity): string {
     return `g:${identity.orgId}:${identity.typeId}:${identity.deviceId}`;
 }
 
-function parse(value: unknown, name: string, pattern: RegExp, rule: string): string {
+function parseId(value: unknown, name: string): string {
+    const id = matching(value, idPattern);
+    if (id === undefined) throw new GatewayError("GW_INVALID_ID", say("protocol.id", { name, value: describe(value) }));
+    return id;
+}
+
+function matching(value: unknown, pattern: RegExp): string | undefined {
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return String(value);
-    if (typeof value === "string" && pattern.test(value)) return value;
-    throw new GatewayError("GW_INVALID_ID", `${name} is ${describe(value)}; it must be ${rule}. Correct it where it is set.`);
+    return typeof value === "string" && pattern.test(value) ? value : undefined;
 }
 
 const shownCharacters = 60;
 
 /** A value in an error message: short, on one line, and of the kinds that can be shown safely. */
 function describe(value: unknown): string {
-    if (value === undefined || value === null) return "missing";
-    if (value === "") return "empty";
+    if (value === undefined || value === null) return say("value.missing");
+    if (value === "") return say("value.empty");
     if (typeof value === "string") {
         const shown = value.length > shownCharacters ? `${value.slice(0, shownCharacters)}…` : value;
-        return `${JSON.stringify(shown)} (${value.length} characters)`;
+        return say("value.text", { text: JSON.stringify(shown), characters: value.length });
     }
     if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
-    return Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+    return Array.isArray(value) ? say("value.array") : say("value.ofType", { type: typeof value });
 }

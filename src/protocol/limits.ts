@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors";
+import { say } from "../words";
 
 /** The platform's limit for one message, in bytes: what exceeds it closes the connection without a word. */
 export const maxPayloadBytes = 131_072;
@@ -15,9 +16,9 @@ export function assertFits(topic: string, payloadBytes: number): void {
     // A UTF-8 byte count is at most three times the length, so the usual short topic needs no counting.
     const extraBytes = topic.length * 3 <= freeTopicBytes ? 0 : Math.max(Buffer.byteLength(topic) - freeTopicBytes, 0);
     if (payloadBytes + extraBytes <= maxPayloadBytes) return;
-    const topicPart = extraBytes > 0 ? ` and its topic is ${extraBytes} bytes over ${freeTopicBytes}, which count too` : "";
-    throw new GatewayError(
-        "GW_PAYLOAD_TOO_LARGE",
-        `The payload has ${payloadBytes} bytes${topicPart}; the platform takes at most ${maxPayloadBytes}. Send less, or split it.`,
-    );
+    const text =
+        extraBytes > 0
+            ? say("protocol.tooLargeWithTopic", { payloadBytes, topicBytes: extraBytes + freeTopicBytes, freeTopicBytes, maxPayloadBytes })
+            : say("protocol.tooLarge", { payloadBytes, maxPayloadBytes });
+    throw new GatewayError("GW_PAYLOAD_TOO_LARGE", text);
 }

@@ -1,4 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
+import { say } from "../words";
 import { isRecord } from "./json";
 
 /** What the gateway may ask or tell the platform, with the end of its topic. */
@@ -42,7 +43,9 @@ export function requestData(action: OwnAction, payload: unknown, nowMs: number):
         return builders[action]?.(payload, nowMs);
     } catch (thrown) {
         if (thrown instanceof GatewayError) throw thrown;
-        throw new GatewayError("GW_DM_INVALID", `The payload of ${action} cannot be read: ${describeThrown(thrown)}.`, { cause: thrown });
+        throw new GatewayError("GW_DM_INVALID", say("protocol.requestUnreadable", { action, error: describeThrown(thrown) }), {
+            cause: thrown,
+        });
     }
 }
 
@@ -56,15 +59,15 @@ const builders: Partial<Record<OwnAction, (payload: unknown, nowMs: number) => R
 
 function manageData(payload: unknown): RequestData {
     const { lifetime, supports, deviceInfo, metadata, ...others } = record("manage", payload);
-    if (lifetime !== undefined && !isLifetime(lifetime)) throw invalid(`manage: lifetime must be 0 or at least ${minLifetimeS} seconds.`);
+    if (lifetime !== undefined && !isLifetime(lifetime)) throw invalid(say("protocol.manageLifetime", { minLifetimeS }));
     for (const [name, value] of Object.entries({ supports, deviceInfo, metadata })) {
-        if (value !== undefined && !isRecord(value)) throw invalid(`manage: ${name} must be an object.`);
+        if (value !== undefined && !isRecord(value)) throw invalid(say("protocol.manageObject", { name }));
     }
     if (isRecord(supports) && Object.values(supports).some((value) => typeof value !== "boolean")) {
-        throw invalid("manage: every member of supports must be true or false.");
+        throw invalid(say("protocol.manageSupports"));
     }
     if (isRecord(deviceInfo) && Object.values(deviceInfo).some((value) => typeof value !== "string")) {
-        throw invalid("manage: every member of deviceInfo must be a string.");
+        throw invalid(say("protocol.manageDeviceInfo"));
     }
     return {
         lifetime,
@@ -82,31 +85,31 @@ export function present(name: string, value: unknown): RequestData {
 
 function locationData(payload: unknown): RequestData {
     const { latitude, longitude, elevation, accuracy, measuredDateTime, updatedDateTime, ...others } = record("location", payload);
-    if (!isNumberWithin(latitude, -90, 90)) throw invalid("location: latitude must be a number of degrees from -90 to 90.");
-    if (!isNumberWithin(longitude, -180, 180)) throw invalid("location: longitude must be a number of degrees from -180 to 180.");
+    if (!isNumberWithin(latitude, -90, 90)) throw invalid(say("protocol.locationLatitude"));
+    if (!isNumberWithin(longitude, -180, 180)) throw invalid(say("protocol.locationLongitude"));
     for (const [name, value] of Object.entries({ elevation, accuracy })) {
-        if (value !== undefined && !isNumberWithin(value, -1e9, 1e9)) throw invalid(`location: ${name} must be a number of metres.`);
+        if (value !== undefined && !isNumberWithin(value, -1e9, 1e9)) throw invalid(say("protocol.locationMetres", { name }));
     }
     const times = {
-        measuredDateTime: isoTime("location: measuredDateTime", measuredDateTime),
-        updatedDateTime: isoTime("location: updatedDateTime", updatedDateTime),
+        measuredDateTime: isoTime("location", "measuredDateTime", measuredDateTime),
+        updatedDateTime: isoTime("location", "updatedDateTime", updatedDateTime),
     };
     return { latitude, longitude, elevation, accuracy, ...times, ...others };
 }
 
 function errorCodeData(payload: unknown): RequestData {
     const data = typeof payload === "number" ? { errorCode: payload } : record("addErrorCode", payload);
-    if (!Number.isSafeInteger(data.errorCode)) throw invalid("addErrorCode: errorCode must be a whole number.");
+    if (!Number.isSafeInteger(data.errorCode)) throw invalid(say("protocol.errorCode"));
     return data;
 }
 
 function logData(payload: unknown, nowMs: number): RequestData {
     const { message, timestamp, data, severity = 0, ...others } = record("addLog", payload);
-    if (typeof message !== "string") throw invalid("addLog: message must be a string.");
+    if (typeof message !== "string") throw invalid(say("protocol.logMessage"));
     if (severity !== 0 && severity !== 1 && severity !== 2) {
-        throw invalid("addLog: severity must be 0 (information), 1 (warning) or 2 (error).");
+        throw invalid(say("protocol.logSeverity"));
     }
-    const time = isoTime("addLog: timestamp", timestamp) ?? new Date(nowMs).toISOString();
+    const time = isoTime("addLog", "timestamp", timestamp) ?? new Date(nowMs).toISOString();
     return { message, timestamp: time, data: base64(data), severity, ...others };
 }
 
@@ -116,16 +119,16 @@ function base64(data: unknown): string | undefined {
     if (data === undefined) return undefined;
     if (Buffer.isBuffer(data)) return data.toString("base64");
     if (typeof data === "string" && base64Pattern.test(data)) return data;
-    throw invalid("addLog: data must be a Buffer, which is encoded here, or a string that is base64 already.");
+    throw invalid(say("protocol.logData"));
 }
 
 function notifyData(payload: unknown): RequestData {
     const data = record("notify", payload);
     const fields: unknown = Array.isArray(data.fields) ? data.fields : "field" in data ? [data] : undefined;
-    if (!Array.isArray(fields) || fields.length === 0) throw invalid("notify: fields must be an array of {field, value}.");
+    if (!Array.isArray(fields) || fields.length === 0) throw invalid(say("protocol.notifyFields"));
     for (const item of fields) {
         if (!isRecord(item) || typeof item.field !== "string" || !("value" in item)) {
-            throw invalid("notify: each of the fields must be an object with field, a name, and value.");
+            throw invalid(say("protocol.notifyField"));
         }
     }
     return { fields };
@@ -133,18 +136,18 @@ function notifyData(payload: unknown): RequestData {
 
 function record(action: OwnAction, payload: unknown): Record<string, unknown> {
     if (isRecord(payload)) return payload;
-    throw invalid(`${action}: msg.payload must be an object with the request's data.`);
+    throw invalid(say("protocol.requestPayload", { action }));
 }
 
 function isNumberWithin(value: unknown, min: number, max: number): boolean {
     return typeof value === "number" && value >= min && value <= max;
 }
 
-function isoTime(name: string, value: unknown): string | undefined {
+function isoTime(action: OwnAction, name: string, value: unknown): string | undefined {
     if (value === undefined) return undefined;
     if (typeof value === "string" && /^\d{4}-\d\d-\d\d/.test(value) && !Number.isNaN(Date.parse(value))) return value;
     if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
-    throw invalid(`${name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a Date.`);
+    throw invalid(say("protocol.requestTime", { action, name }));
 }
 
 function invalid(text: string): GatewayError {

@@ -1,4 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
+import { say } from "../words";
 
 /** What goes on the wire: text is kept as a string, which is encoded as UTF-8 only once, when it is sent. */
 export type EncodedPayload = string | Buffer;
@@ -29,16 +30,16 @@ export function encodePayload(payload: unknown, format: string, options: EncodeO
         case "text":
             if (typeof payload === "string") return payload;
             if (typeof payload === "number" || typeof payload === "boolean") return String(payload);
-            throw unsuitable(payload, format, "a string, number or boolean");
+            throw unsuitable(say("protocol.payloadText", { value: describe(payload) }));
         case "bin":
             if (typeof payload === "string") return payload;
             if (Buffer.isBuffer(payload)) return Buffer.from(payload);
-            throw unsuitable(payload, format, "a Buffer or a string");
+            throw unsuitable(say("protocol.payloadBin", { value: describe(payload) }));
         default:
             if (typeof payload === "string") return payload;
             if (Buffer.isBuffer(payload)) return Buffer.from(payload);
             if (typeof payload === "number") return String(payload);
-            throw unsuitable(payload, format, "a string, a Buffer or a number");
+            throw unsuitable(say("protocol.payloadOther", { value: describe(payload), format }));
     }
 }
 
@@ -50,18 +51,18 @@ export function payloadBytes(payload: EncodedPayload): number {
 function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
     if (Buffer.isBuffer(payload)) return Buffer.from(payload);
     // JSON.stringify would write null, which is another value.
-    if (typeof payload === "number" && !Number.isFinite(payload)) throw unsuitable(payload, "json", "a finite number");
+    if (typeof payload === "number" && !Number.isFinite(payload))
+        throw unsuitable(say("protocol.payloadFinite", { value: describe(payload) }));
     const parsed = typeof payload === "string" ? parseObjectOrArray(payload) : undefined;
     if (parsed !== undefined && typeof payload === "string") return decorateText(payload, parsed, options);
     let text: string | undefined;
     try {
         text = JSON.stringify(decorate(payload, options));
     } catch (thrown) {
-        throw new GatewayError("GW_INVALID_PAYLOAD", `The payload cannot be written as JSON: ${describeThrown(thrown)}.`, {
-            cause: thrown,
-        });
+        const error = describeThrown(thrown);
+        throw new GatewayError("GW_INVALID_PAYLOAD", say("protocol.payloadUnwritable", { error }), { cause: thrown });
     }
-    if (text === undefined) throw unsuitable(payload, "json", "an object, array, string, number, boolean, null or Buffer");
+    if (text === undefined) throw unsuitable(say("protocol.payloadJson", { value: describe(payload) }));
     return text;
 }
 
@@ -106,12 +107,12 @@ function parseObjectOrArray(text: string): object | undefined {
     }
 }
 
-function unsuitable(payload: unknown, format: string, expected: string): GatewayError {
-    return new GatewayError("GW_INVALID_PAYLOAD", `The payload is ${describe(payload)}; format "${format}" takes ${expected}.`);
+function unsuitable(text: string): GatewayError {
+    return new GatewayError("GW_INVALID_PAYLOAD", text);
 }
 
 function describe(payload: unknown): string {
-    if (payload === undefined) return "missing";
+    if (payload === undefined) return say("value.missing");
     if (payload === null || typeof payload === "number") return String(payload);
-    return Array.isArray(payload) ? "an array" : `of type ${typeof payload}`;
+    return Array.isArray(payload) ? say("value.array") : say("value.ofType", { type: typeof payload });
 }

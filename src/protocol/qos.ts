@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors";
+import { say } from "../words";
 
 /** MQTT quality of service: 0 at most once, 1 at least once, 2 exactly once (on the wire, per connection). */
 export type Qos = 0 | 1 | 2;
@@ -11,8 +12,11 @@ export function parseQos(value: unknown): Qos {
     if (value === 1 || value === "1") return 1;
     if (value === 0 || value === "0") return 0;
     if (value === 2 || value === "2") return 2;
-    const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 20)) : typeof value === "number" ? String(value) : typeof value;
-    throw new GatewayError("GW_INVALID_QOS", say("protocol.qos", { value: shown }));
+    throw new GatewayError("GW_INVALID_QOS", say("protocol.qos", { value: describe(value) }));
 }
 
-import { say } from "../words";
+function describe(value: unknown): string {
+    if (value === undefined) return say("value.missing");
+    if (typeof value === "string") return JSON.stringify(value.slice(0, 20));
+    return typeof value === "number" ? String(value) : say("value.ofType", { type: typeof value });
+}

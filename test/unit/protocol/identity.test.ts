@@ -54,7 +54,7 @@ describe("identity", () => {
     }
 
     it("names the property, the value and the rule when it refuses", () => {
-        assert.throws(() => parseTypeId("my type"), /typeId is "my type" \(7 characters\); it must be 1 to 36 of the characters/);
+        assert.throws(() => parseTypeId("my type"), /typeId is "my type" \(characters: 7\); it must be 1 to 36 of the characters/);
         assert.throws(
             () => parseDeviceId("x".repeat(5000)),
             (error: Error) => error.message.length < 250,
