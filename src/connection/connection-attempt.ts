@@ -1,17 +1,16 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { parseQos, type Qos } from "../protocol/qos";
+import { say } from "../words";
+import { type ConnectionReason, describeEnd, type ReasonContext, serverOf } from "./connect-error";
+import { LinkWatch } from "./link-watch";
 import {
-    type ConnectionReason,
-    describeEnd,
     describeMissingAcknowledgement,
     describeMissingSubscription,
     describeStall,
     describeTimeout,
     describeUntakenMessage,
-    type ReasonContext,
-} from "./connect-error";
-import { LinkWatch } from "./link-watch";
+} from "./own-reason";
 import { PendingPublishes, type Settled } from "./pending-publishes";
 import type { ReceivedMessage, Transport, TransportEnd, TransportFactory, TransportOptions } from "./transport";
 
@@ -206,13 +205,10 @@ export class ConnectionAttempt {
     }
 }
 
-function connectionEnded({ host, port }: ReasonContext): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", `The connection to ${host}:${port} ended before the server answered.`);
+function connectionEnded(context: ReasonContext): GatewayError {
+    return new GatewayError("GW_NOT_CONNECTED", say("connection.ended", { server: serverOf(context) }));
 }
 
 function subscribeRefused(filter: string, { host }: ReasonContext): GatewayError {
-    return new GatewayError(
-        "GW_SUBSCRIBE_REFUSED",
-        `${host} refused the subscription to ${filter}: the device may not belong to this gateway, or the filter breaks the server's rules. Messages for it will not arrive.`,
-    );
+    return new GatewayError("GW_SUBSCRIBE_REFUSED", say("connection.subscriptionRefused", { host, filter }));
 }

@@ -1,9 +1,12 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
-import { describeEnd } from "./connect-error";
+import { GatewayError } from "../errors";
+import { say } from "../words";
+import { describeEnd, serverOf } from "./connect-error";
 import { tlsOptions } from "./line";
 import { mqttTransportFactory } from "./mqtt-transport";
+import { describeTimeout } from "./own-reason";
 import type { LineProgress, TransportOptions } from "./transport";
 
 /** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */
@@ -56,7 +59,7 @@ export function testConnect(options: TransportOptions): Promise<TestStep> {
             },
         );
         const timer = setTimeout(() => {
-            finish(failed("failed", { reason: `no answer to CONNECT within ${stepTimeoutMs / 1000} s` }));
+            finish(failed("failed", { reason: describeTimeout(opened.stage, stepTimeoutMs, context).text }));
             opened.destroy();
         }, stepTimeoutMs);
     });
@@ -69,7 +72,8 @@ async function testName(options: TransportOptions): Promise<TestStep[]> {
         const addresses = await within(lookup(host, { all: true }));
         return [{ outcome: "ok", key: "dns", parameters: { host, addresses: addresses.map(({ address }) => address).join(", ") } }];
     } catch (thrown) {
-        return [failed("dnsFailed", { host, reason: inWords(options, { error: thrown, stage: "dialling" }) })];
+        const reason = inWords(options, { error: thrown, stage: "dialling" });
+        return [failed("dnsFailed", { host, reason })];
     }
 }
 
@@ -77,10 +81,11 @@ async function testPort(options: TransportOptions): Promise<TestStep[]> {
     const { host, port } = options;
     const socket = connectTcp({ host, port });
     try {
-        await within(opened(socket, "connect"));
+        await within(opened(socket, "connect", options));
         return [{ outcome: "ok", key: "tcp", parameters: { host, port } }];
     } catch (thrown) {
-        return [failed("tcpFailed", { host, port, reason: inWords(options, { error: thrown, stage: "dialling" }) })];
+        const reason = inWords(options, { error: thrown, stage: "dialling" });
+        return [failed("tcpFailed", { host, port, reason })];
     } finally {
         socket.destroy();
     }
@@ -97,12 +102,11 @@ async function testTls(options: TransportOptions): Promise<TestStep[]> {
         dialled.prependOnceListener("secure", () => {
             certificate = dialled.getPeerCertificate();
         });
-        await within(opened(dialled, "secureConnect"));
+        await within(opened(dialled, "secureConnect", options));
         return certificateSteps(dialled, tls?.rejectUnauthorized !== false);
     } catch (thrown) {
-        return [
-            failed("tlsFailed", { reason: inWords(options, { error: thrown, stage: "securing", ...(certificate && { certificate }) }) }),
-        ];
+        const reason = inWords(options, { error: thrown, stage: "securing", ...(certificate && { certificate }) });
+        return [failed("tlsFailed", { reason })];
     } finally {
         socket?.destroy();
     }
@@ -132,24 +136,29 @@ function nameOf(entity: PeerCertificate["subject"] | undefined): string {
     return String(entity?.CN ?? entity?.O ?? "?");
 }
 
-function opened(socket: Socket, event: "connect" | "secureConnect"): Promise<void> {
+function opened(socket: Socket, event: "connect" | "secureConnect", options: TransportOptions): Promise<void> {
     return new Promise((resolve, reject) => {
         socket.once(event, () => resolve());
         socket.on("error", reject);
-        socket.once("close", () => reject(new Error("the connection was closed")));
+        socket.once("close", () => reject(failure(say("connection.closed", { server: serverOf(options) }))));
     });
 }
 
 async function within<T>(promise: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`no answer within ${stepTimeoutMs / 1000} s`)), stepTimeoutMs);
+        timer = setTimeout(() => reject(failure(say("connection.noAnswer", { seconds: stepTimeoutMs / 1000 }))), stepTimeoutMs);
     });
     try {
         return await Promise.race([promise, timeout]);
     } finally {
         clearTimeout(timer);
     }
+}
+
+/** A failure that is told in these words alone. */
+function failure(text: string): GatewayError {
+    return new GatewayError("GW_NETWORK", text);
 }
 
 function failed(key: string, parameters: Readonly<Record<string, string | number>>): TestStep {

@@ -1,3 +1,5 @@
+import { say } from "../words";
+
 const pingResponse = 0xd0;
 const typeMask = 0xf0;
 const valueMask = 0x7f;
@@ -22,7 +24,7 @@ export class FramingFilter {
 
     /**
      * @param strayPing called once for each stray ping taken out
-     * @param violated called when the server breaks the framing, with words for what it sent; nothing passes any more
+     * @param violated called when the server breaks the framing, with a sentence on what it sent; nothing passes any more
      */
     constructor(strayPing: () => void, violated: (detail: string) => void) {
         this.#strayPing = strayPing;
@@ -87,9 +89,9 @@ export class FramingFilter {
         this.#bodyLeft += (byte & valueMask) << (7 * this.#lengthBytes);
         this.#lengthBytes++;
         if ((byte & continuationBit) !== 0) {
-            if (this.#lengthBytes === maxLengthBytes) this.#lose("a length of more than four bytes");
+            if (this.#lengthBytes === maxLengthBytes) this.#lose(say("connection.longLength"));
         } else if (this.#bodyLeft > maxPacketBytes) {
-            this.#lose(`a packet of ${this.#bodyLeft} bytes, and at most ${maxPacketBytes} are taken`);
+            this.#lose(say("connection.largePacket", { bytes: this.#bodyLeft, limit: maxPacketBytes }));
         } else {
             this.#place = this.#bodyLeft === 0 ? "header" : "body";
         }

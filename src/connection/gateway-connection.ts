@@ -1,10 +1,12 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
 import type { Qos } from "../protocol/qos";
+import { say } from "../words";
 import { BackOff } from "./back-off";
-import { authorisationPauseMs, type ConnectionReason, describeTakeOver, takeOverPauseMs } from "./connect-error";
+import { authorisationPauseMs, type ConnectionReason, serverOf, takeOverPauseMs } from "./connect-error";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
 import { mqttTransportFactory } from "./mqtt-transport";
+import { describeTakeOver } from "./own-reason";
 import type { Settled } from "./pending-publishes";
 import { TakeOverDetector } from "./take-over";
 import type { ReceivedMessage, TransportFactory, TransportOptions } from "./transport";
@@ -113,7 +115,7 @@ export class GatewayConnection {
             this.#resolveStopped = resolve;
         });
         const stopped = this.#stopped;
-        this.#attempt.part({ code: "GW_NETWORK", text: "The gateway was stopped." }, deadlineMs);
+        this.#attempt.part({ code: "GW_NETWORK", text: say("connection.stopped") }, deadlineMs);
         return stopped;
     }
 
@@ -207,9 +209,9 @@ export class GatewayConnection {
     }
 
     #notConnected(): GatewayError {
-        const { host, port } = this.#transportOptions;
+        const none = say("connection.none", { server: serverOf(this.#transportOptions) });
         const why = "reason" in this.#state && this.#state.reason ? ` ${this.#state.reason.text}` : "";
-        return new GatewayError("GW_NOT_CONNECTED", `There is no connection to ${host}:${port}.${why}`);
+        return new GatewayError("GW_NOT_CONNECTED", none + why);
     }
 }
 

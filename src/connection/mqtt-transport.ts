@@ -1,6 +1,7 @@
 import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
 import type { Qos } from "../protocol/qos";
+import { say } from "../words";
 import { type Line, type LineStage, openLine } from "./line";
 import { LinkStream } from "./link-stream";
 import { createMqttClient } from "./mqtt-client";
@@ -43,7 +44,7 @@ class MqttTransport implements Transport {
         this.traffic = new LinkStream(
             this.#line.stream,
             () => listener.strayPing(),
-            (detail) => this.#violated(`sent ${detail}`),
+            (detail) => this.#violated(detail),
             failed,
         );
         this.traffic.on("drain", () => this.#drained());
@@ -52,7 +53,10 @@ class MqttTransport implements Transport {
         this.#client.on("packetreceive", (packet) => this.#inspect(packet));
         this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
         // The stream tells its errors itself; the rest is what MQTT.js could not read or did not expect.
-        this.#client.on("error", (error) => isSystemError(error) || this.#violated(`sent something wrong (${error.message})`));
+        this.#client.on(
+            "error",
+            (error) => isSystemError(error) || this.#violated(say("connection.unreadable", { message: error.message })),
+        );
         this.#client.on("close", () => this.#end());
     }
 

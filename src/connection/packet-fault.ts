@@ -1,3 +1,5 @@
+import { say } from "../words";
+
 /** What of a received packet is looked at. */
 export interface PacketShape {
     readonly cmd: string;
@@ -9,14 +11,14 @@ export interface PacketShape {
 }
 
 /**
- * What is wrong with a packet that MQTT.js lets through, in words; undefined when nothing is. It reads a missing packet id as
+ * What is wrong with a packet that MQTT.js lets through, in a sentence; undefined when nothing is. It reads a missing packet id as
  * -1, or from the packet that follows, which would acknowledge something else.
  */
 export function packetFault({ cmd, messageId, length, granted }: PacketShape): string | undefined {
     const isCut = packetsOfAnId.has(cmd) && length !== undefined && length < 2;
-    if (isCut || (messageId !== undefined && messageId < 1)) return `sent a ${cmd.toUpperCase()} without a packet id`;
+    if (isCut || (messageId !== undefined && messageId < 1)) return say("connection.noPacketId", { packet: cmd.toUpperCase() });
     if (cmd !== "suback" || !Array.isArray(granted) || granted.length === 1) return undefined;
-    return `answered a SUBSCRIBE of one filter with ${granted.length} return codes`;
+    return say("connection.returnCodes", { count: granted.length });
 }
 
 const packetsOfAnId: ReadonlySet<string> = new Set(["puback", "pubrec", "pubrel", "pubcomp", "suback", "unsuback"]);

@@ -1,4 +1,5 @@
 import type { PeerCertificate } from "node:tls";
+import { say } from "../words";
 import type { ConnectionCause } from "./connect-error";
 
 interface TlsPlace {
@@ -14,26 +15,26 @@ interface TlsPlace {
 export function describeTlsError(error: unknown, certificate: PeerCertificate | undefined, { host, port }: TlsPlace): string | undefined {
     const code = tlsCode(error);
     if (code === undefined || !(error instanceof Error)) return undefined;
-    const shown = describeCertificate(certificate);
+    const server = withCertificate(host, certificate);
     switch (code) {
         case "CERT_HAS_EXPIRED":
-            return `The certificate of ${host}${shown} has expired${until(certificate)}: it must be renewed on the server. Is this machine's clock right?`;
+            return describeExpiry(server, certificate);
         case "CERT_NOT_YET_VALID":
-            return `The certificate of ${host}${shown} is not valid yet: is this machine's clock right?`;
+            return say("tls.notYetValid", { server });
         case "CERT_REVOKED":
-            return `The certificate of ${host}${shown} has been revoked.`;
+            return say("tls.revoked", { server });
         case "ERR_TLS_CERT_ALTNAME_INVALID":
-            return `The certificate of ${host}${shown} was issued for another name${names(certificate)}: connect by one of its names, or set the server name in the TLS settings.`;
+            return describeOtherName(server, certificate);
         case "DEPTH_ZERO_SELF_SIGNED_CERT":
-            return `The certificate of ${host}${shown} is self-signed and not trusted: add it as CA certificate in the TLS settings.`;
+            return say("tls.selfSigned", { server });
         case "SELF_SIGNED_CERT_IN_CHAIN":
         case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
         case "UNABLE_TO_GET_ISSUER_CERT":
         case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-            return `The certificate of ${host}${shown} is signed by an authority that is not trusted: add the CA certificate of the server in the TLS settings.`;
+            return say("tls.untrusted", { server });
         case "ERR_SSL_WRONG_VERSION_NUMBER":
         case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
-            return `${host}:${port} does not speak TLS: is it the port for connections without TLS?`;
+            return say("tls.notSpoken", { server: `${host}:${port}` });
         default:
             return describeOther(code, error.message, host);
     }
@@ -73,23 +74,22 @@ function codeFromWords(message: string): string {
 /** Alerts that the server sends about our side, and everything else that OpenSSL reports. */
 function describeOther(code: string, message: string, host: string): string | undefined {
     if (/ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)$/.test(code)) {
-        return `${host} ended the TLS handshake: it may require a client certificate (TLS settings), or share no TLS version or cipher with this machine.`;
+        return say("tls.certificateWanted", { host });
     }
     if (alertOnOurCertificate.test(code)) {
-        return `${host} does not accept the client certificate of the TLS settings (${alertName(code)}).`;
+        return say("tls.clientCertificateRefused", { host, alert: alertName(code) });
     }
     if (
         code === "ERR_OSSL_BAD_DECRYPT" ||
         code === "ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED" ||
         code === "ERR_OSSL_PKCS12_MAC_VERIFY_FAILURE"
     ) {
-        return "The private key of the TLS settings cannot be read: the passphrase is wrong or missing.";
+        return say("tls.passphrase");
     }
-    if (code === "ERR_OSSL_X509_KEY_VALUES_MISMATCH")
-        return "The private key of the TLS settings does not belong to the client certificate.";
-    if (code.startsWith("ERR_OSSL_")) return `A certificate or key of the TLS settings cannot be read: ${message}.`;
+    if (code === "ERR_OSSL_X509_KEY_VALUES_MISMATCH") return say("tls.otherKey");
+    if (code.startsWith("ERR_OSSL_")) return say("tls.unreadable", { message });
     if (code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_") || verificationCodes.test(code)) {
-        return `The TLS connection to ${host} could not be established: ${message} (${code}).`;
+        return say("tls.failed", { host, message, code });
     }
     return undefined;
 }
@@ -105,20 +105,22 @@ function alertName(code: string): string {
         .replaceAll("_", " ");
 }
 
-function describeCertificate(certificate: PeerCertificate | undefined): string {
+/** The host, with what its certificate says of itself. */
+function withCertificate(host: string, certificate: PeerCertificate | undefined): string {
     const subject = commonName(certificate?.subject?.CN);
     const issuer = commonName(certificate?.issuer?.CN);
-    if (subject === undefined) return "";
-    return issuer === undefined ? ` (${subject})` : ` (${subject}, issued by ${issuer})`;
+    if (subject === undefined) return host;
+    return issuer === undefined ? `${host} (${subject})` : say("tls.issuedBy", { host, subject, issuer });
 }
 
-function until(certificate: PeerCertificate | undefined): string {
-    return certificate?.valid_to ? ` on ${certificate.valid_to}` : "";
+function describeExpiry(server: string, certificate: PeerCertificate | undefined): string {
+    const date = certificate?.valid_to;
+    return date ? say("tls.expiredOn", { server, date }) : say("tls.expired", { server });
 }
 
-function names(certificate: PeerCertificate | undefined): string {
-    const listed = certificate?.subjectaltname?.replaceAll("IP Address:", "").replaceAll("DNS:", "");
-    return listed ? ` (${listed.slice(0, 200)})` : "";
+function describeOtherName(server: string, certificate: PeerCertificate | undefined): string {
+    const names = certificate?.subjectaltname?.replaceAll("IP Address:", "").replaceAll("DNS:", "").slice(0, 200);
+    return names ? say("tls.otherNames", { server, names }) : say("tls.otherName", { server });
 }
 
 function commonName(value: string | string[] | undefined): string | undefined {

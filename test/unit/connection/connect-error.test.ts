@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type ConnectionCause, describeEnd, describeTimeout, type ReasonContext } from "../../../src/connection/connect-error";
+import { type ConnectionCause, describeEnd, type ReasonContext } from "../../../src/connection/connect-error";
+import { describeTimeout } from "../../../src/connection/own-reason";
 
 const context: ReasonContext = { host: "mas.example", port: 443, transport: "tls", clientId: "g:ws1:gw:g1" };
 
@@ -45,6 +46,25 @@ describe("reasons in words", () => {
     it("takes the first of several addresses that all failed", () => {
         const error = new AggregateError([Object.assign(new Error(""), { code: "ECONNREFUSED" })]);
         assert.match(describeEnd({ kind: "failed", stage: "dialling", error }, false, context).text, /refused/);
+    });
+
+    it("blames the web proxy for what failed on the way to it, and the server for the rest", () => {
+        const refused = { ...failure("ECONNREFUSED"), proxy: "proxy.example:3128" };
+        assert.equal(
+            describeEnd(refused, false, context).text,
+            "No way to mas.example:443 by the web proxy proxy.example:3128. proxy.example:3128 refused the connection: nothing listens on that port, or a firewall rejects it.",
+        );
+        const reset = { ...failure("ECONNRESET"), stage: "open", proxy: "proxy.example:3128" } as const;
+        assert.equal(describeEnd(reset, true, context).text, "The connection to mas.example:443 was reset.");
+    });
+
+    it("says what a server sent that MQTT does not allow, in a sentence of its own", () => {
+        const violated = { kind: "violated", detail: "A PUBACK has no packet id." } as const;
+        const texts = [true, false].map((wasOnline) => describeEnd(violated, wasOnline, context).text);
+        assert.deepEqual(texts, [
+            "mas.example:443 sent what MQTT does not allow; the connection is opened anew. A PUBACK has no packet id.",
+            "mas.example:443 does not answer in MQTT: is it the right port, and the right transport? A PUBACK has no packet id.",
+        ]);
     });
 
     it("names no more causes of a refusal than the server tells apart", () => {

@@ -1,0 +1,53 @@
+import { describeThrown } from "../errors";
+import { say } from "../words";
+import type { ConnectionCause } from "./connect-error";
+import type { LineStage, TransportName } from "./line";
+
+/** What the gateway spoke to directly. */
+interface NetworkPlace {
+    /** Host and port. */
+    readonly server: string;
+    readonly host: string;
+    readonly transport: TransportName;
+}
+
+/** An error of the operating system in words: what happened to the connection and the likely cause. */
+export function describeNetworkError(error: unknown, stage: LineStage, { server, host, transport }: NetworkPlace): string {
+    switch (errorCode(error)) {
+        case "ENOTFOUND":
+            return say("connection.hostNotFound", { host });
+        case "EAI_AGAIN":
+            return say("connection.lookUpFailed", { host });
+        case "ECONNREFUSED":
+            return say("connection.refused", { server });
+        case "ETIMEDOUT":
+            return say("connection.timedOut", { server });
+        case "EHOSTUNREACH":
+        case "ENETUNREACH":
+            return say("connection.unreachable", { server });
+        case "ECONNRESET":
+        case "EPIPE":
+            return stage === "open" ? say("connection.reset", { server }) : say("connection.resetEarly", { server, transport });
+        default:
+            return say("connection.failed", { server, message: describeThrown(error) });
+    }
+}
+
+/** What an error of the operating system comes to, where a status has words for it. */
+export function networkCause(error: unknown): ConnectionCause | undefined {
+    return causes[errorCode(error) ?? ""];
+}
+
+const causes: Readonly<Record<string, ConnectionCause>> = {
+    ENOTFOUND: "hostNotFound",
+    EAI_AGAIN: "hostNotFound",
+    ECONNREFUSED: "refused",
+    ETIMEDOUT: "timedOut",
+};
+
+/** The code of a system error; of several addresses that all failed, that of the first. */
+function errorCode(error: unknown): string | undefined {
+    if (error instanceof AggregateError && error.errors.length > 0) return errorCode(error.errors[0]);
+    if (!(error instanceof Error) || !("code" in error)) return undefined;
+    return typeof error.code === "string" ? error.code : undefined;
+}
