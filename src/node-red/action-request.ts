@@ -5,6 +5,7 @@ import { choiceOption } from "../gateway/option-parsing";
 import { troubleKinds } from "../gateway/simulator-control";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
 import { maxPayloadBytes } from "../protocol/limits";
+import { say } from "../words";
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -49,7 +50,7 @@ function device({ typeId, deviceId }: Body): DeviceAddress {
 
 function simulatorOf({ simulatorControl }: Gateway) {
     if (simulatorControl) return simulatorControl;
-    throw new GatewayError("GW_CONFIG", "The gateway is not on the built-in simulator; the platform's side can be played only there.");
+    throw new GatewayError("GW_CONFIG", say("route.simulatorOnly"));
 }
 
 function firmwareParameters(body: Body): { name: string; value: string }[] {
@@ -62,5 +63,5 @@ function firmwareParameters(body: Body): { name: string; value: string }[] {
 function text(body: Body, name: string, maxBytes: number): string {
     const value = body[name];
     if (typeof value === "string" && Buffer.byteLength(value) <= maxBytes) return value;
-    throw new GatewayError("GW_INVALID_PAYLOAD", `${name} must be text of at most ${maxBytes} bytes.`);
+    throw new GatewayError("GW_INVALID_PAYLOAD", say("route.text", { property: name, count: maxBytes }));
 }

@@ -1,5 +1,6 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../errors";
+import { say } from "../words";
 import { testConnection } from "./connection-test-request";
 import type { GatewayHost } from "./gateway-host";
 
@@ -23,7 +24,7 @@ export function registerAdminRoutes(RED: NodeAPI, findHost: FindHost): void {
         const inventory = findHost(String(request.params.id))?.running?.inventory;
         const kind = kinds.find((candidate) => candidate === request.query.kind);
         if (!kind) {
-            response.status(404).json({ error: "kind must be one of typeId, deviceId, eventId, commandId" });
+            response.status(404).json({ error: say("route.kind", { choices: kinds.join(", ") }) });
             return;
         }
         // Nothing is known of a gateway that is not deployed. A browser would log an error for each key that is typed.
@@ -43,7 +44,7 @@ export function registerAdminRoutes(RED: NodeAPI, findHost: FindHost): void {
 
     RED.httpAdmin.post("/gateway-config/:id/test", RED.auth.needsPermission("gateway-config.write"), (request, response) => {
         if (tests >= maxTests) {
-            response.status(429).json({ error: "too many connection tests at once" });
+            response.status(429).json({ error: say("route.tooManyTests") });
             return;
         }
         tests += 1;

@@ -1,5 +1,6 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type GatewayError } from "../errors";
+import { say } from "../words";
 import type { Done, Outlet } from "./outlet";
 import { outline } from "./outline";
 import type { StatusReporter } from "./status";
@@ -33,7 +34,7 @@ export class Completion {
             done();
         } catch (thrown) {
             // A Complete node clones the message, which fails for one with a getter that throws.
-            this.outlet.complain(`The message was handled, but a Complete node could not take it: ${describeThrown(thrown)}`);
+            this.outlet.complain(say("flow.completeFailed", { reason: describeThrown(thrown) }));
         }
     }
 

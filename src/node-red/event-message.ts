@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
-import { GatewayError } from "../errors";
+import { describeThrown, GatewayError } from "../errors";
 import { type CompletionMode, completionModes, type EventRequest } from "../gateway/event-request";
 import { booleanOption, choiceOption, numberOption, textOption } from "../gateway/option-parsing";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
@@ -123,6 +123,6 @@ function ttlMs(value: unknown): number | undefined {
         return numberOption({ ttl: value }, "ttl", { fallback: 0, min: 0, above: true, max: maxTtlS }) * 1000;
     } catch (thrown) {
         // A bad ttl in a message is that message's fault, not the configuration's.
-        throw new GatewayError("GW_INVALID_PAYLOAD", thrown instanceof Error ? thrown.message : "ttl is not a number.", { cause: thrown });
+        throw new GatewayError("GW_INVALID_PAYLOAD", describeThrown(thrown), { cause: thrown });
     }
 }

@@ -8,6 +8,7 @@ import type { GatewayState } from "../gateway/gateway-state";
 import { findOutboxFile } from "../gateway/gateway-storage";
 import { SimulatorShare } from "../gateway/simulator-share";
 import { mqttClientId } from "../protocol/identity";
+import { say } from "../words";
 import { credential, type StoredDefinition } from "./api";
 import type { GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
@@ -55,7 +56,7 @@ export class GatewayHost {
      */
     gateway(): Gateway {
         if (this.#lease) return this.#lease.gateway;
-        throw this.#problem ?? new GatewayError("GW_CONFIG", "The gateway is not in use; deploy the flow again.");
+        throw this.#problem ?? new GatewayError("GW_CONFIG", say("flow.notInUse"));
     }
 
     /** The stored token. */
@@ -218,13 +219,15 @@ export class GatewayHost {
     async #tellWhatRemains(): Promise<void> {
         if (this.#options instanceof GatewayError || this.#userDir === undefined) return;
         const { identity } = this.#options;
-        const client = mqttClientId(identity);
-        const file = this.pool.isOpen(client) ? undefined : await findOutboxFile(this.#userDir, identity);
+        const clientId = mqttClientId(identity);
+        const file = this.pool.isOpen(clientId) ? undefined : await findOutboxFile(this.#userDir, identity);
         if (!file) return;
         const count = this.#released?.monitor.overview.outbox.events;
-        const events = count === undefined ? "What" : `${count} event${count === 1 ? "" : "s"}`;
+        const megabytes = (file.bytes / 1e6).toFixed(1);
         this.node.log(
-            `${client} was removed. ${events} that it has not delivered, and what it knows of its devices, stay in ${file.path} (${(file.bytes / 1e6).toFixed(1)} MB). A gateway with the same identity goes on with that file; delete it if nobody needs it.`,
+            count === undefined
+                ? say("flow.removed", { clientId, file: file.path, megabytes })
+                : say("flow.removedEvents", { clientId, count, file: file.path, megabytes }),
         );
     }
 }

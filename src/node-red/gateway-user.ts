@@ -3,6 +3,7 @@ import { GatewayError, toGatewayError } from "../errors";
 import type { Gateway, Subscription } from "../gateway/gateway";
 import type { LateMessage } from "../gateway/gateway-reports";
 import type { GatewayState } from "../gateway/gateway-state";
+import { say } from "../words";
 import { findNode, type StoredDefinition } from "./api";
 import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
@@ -105,10 +106,7 @@ class NodeOfGateway implements GatewayUser, GatewayMember {
 
     gateway(): Gateway {
         if (this.#config) return this.#config.gateway();
-        throw new GatewayError(
-            "GW_CONFIG",
-            "No gateway is chosen, or the chosen one is disabled. Choose one in this node's settings and deploy.",
-        );
+        throw new GatewayError("GW_CONFIG", say("flow.noGateway"));
     }
 
     parse<T>(read: () => T): () => T {

@@ -1,5 +1,6 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type ErrorCode, toGatewayError } from "../errors";
+import { say } from "../words";
 import { Completion } from "./completion";
 import type { Outlet } from "./outlet";
 import type { StatusReporter } from "./status";
@@ -40,7 +41,7 @@ export function onInput(
 export function onClose(node: Node, close: (removed: boolean) => void | Promise<void>): void {
     // Two declared parameters, or Node-RED would not wait for `done`.
     node.on("close", (removed: boolean, done: () => void) => {
-        const failed = (thrown: unknown) => node.warn(`Closing failed: ${describeThrown(thrown)}`);
+        const failed = (thrown: unknown) => node.warn(say("flow.closingFailed", { reason: describeThrown(thrown) }));
         try {
             const pending = close(removed);
             if (pending) {

@@ -1,6 +1,7 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../errors";
 import { type DeviceFilter, deviceFilters } from "../gateway/device-listing";
+import { say } from "../words";
 import { diagnosticsBundle } from "./diagnostics";
 import type { GatewayHost } from "./gateway-host";
 import { gatewayEntries, runningGateways } from "./gateway-listing";
@@ -40,14 +41,14 @@ export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, G
     RED.httpAdmin.get("/gateway-config/:id/history", mayRead, (request, response) => {
         const gateway = hosts.get(String(request.params.id))?.running;
         if (gateway) response.json(gateway.monitor.history);
-        else response.status(404).json({ error: "not running" });
+        else response.status(404).json({ error: say("route.notRunning") });
     });
 
     RED.httpAdmin.get("/gateway-config/:id/devices", mayRead, (request, response) => {
         const gateway = hosts.get(String(request.params.id))?.running;
         const { search, state, page } = request.query;
         if (!gateway) {
-            response.status(404).json({ error: "not running" });
+            response.status(404).json({ error: say("route.notRunning") });
             return;
         }
         const filter = deviceFilters.find((candidate): candidate is DeviceFilter => candidate === state);
@@ -59,7 +60,7 @@ export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, G
     RED.httpAdmin.get("/gateway-config/:id/notifications", mayRead, (request, response) => {
         const gateway = hosts.get(String(request.params.id))?.running;
         if (gateway) response.json(gateway.monitor.recentNotifications);
-        else response.status(404).json({ error: "not running" });
+        else response.status(404).json({ error: say("route.notRunning") });
     });
 }
 

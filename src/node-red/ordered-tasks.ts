@@ -1,4 +1,5 @@
 import { GatewayError } from "../errors";
+import { say } from "../words";
 
 /** At most this many messages wait for their turn. */
 const maxWaiting = 10_000;
@@ -17,10 +18,7 @@ export class OrderedTasks {
      */
     run(task: () => void | Promise<void>): Promise<void> {
         if (this.#waiting >= maxWaiting) {
-            throw new GatewayError(
-                "GW_OUTBOX_FULL",
-                `${maxWaiting} messages wait for their ids to be evaluated; this one is refused. Send more slowly.`,
-            );
+            throw new GatewayError("GW_OUTBOX_FULL", say("flow.tooManyWaiting", { count: maxWaiting }));
         }
         this.#waiting += 1;
         const run = this.#tail.then(task).finally(() => {

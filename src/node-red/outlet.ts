@@ -1,6 +1,7 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { type Clock, systemClock, type Timer } from "../clock";
 import { describeThrown, type GatewayError } from "../errors";
+import { say } from "../words";
 import { failedHook, raiseForCatchNodes } from "./api";
 import { outline } from "./outline";
 
@@ -36,7 +37,7 @@ export class Outlet {
         try {
             this.#node.send(message);
         } catch (thrown) {
-            this.complain(`A message could not be handed to the flow: ${describeThrown(thrown)}`);
+            this.complain(say("flow.notHandedOver", { reason: describeThrown(thrown) }));
         }
     }
 
@@ -94,7 +95,7 @@ export class Outlet {
     }
 
     #endMinute(): void {
-        if (this.#notLogged > 0) this.#node.warn(`${this.#notLogged} further errors of this node were not logged; a Catch node gets each.`);
+        if (this.#notLogged > 0) this.#node.warn(say("flow.notLogged", { count: this.#notLogged }));
         this.#minute = undefined;
         this.#errors = 0;
         this.#notLogged = 0;

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { NodeAPI } from "node-red";
 import { systemClock } from "../clock";
 import { describeThrown, GatewayError } from "../errors";
+import { say } from "../words";
 import { findAction } from "./action-request";
 import type { GatewayHost } from "./gateway-host";
 import { LiveView } from "./live-view";
@@ -35,13 +36,13 @@ export function registerPanelRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, Gat
     RED.httpAdmin.post("/gateway-config/:id/watch", mayRead, (request, response) => {
         const view = live.watch(String(request.params.id));
         if (view) response.json(stamped(view));
-        else response.status(404).json({ error: "not deployed" });
+        else response.status(404).json({ error: say("route.notDeployed") });
     });
 
     RED.httpAdmin.get("/gateway-config/:id/requests", mayRead, (request, response) => {
         const gateway = hosts.get(String(request.params.id))?.running;
         if (gateway) response.json(gateway.monitor.recentRequests);
-        else response.status(404).json({ error: "not running" });
+        else response.status(404).json({ error: say("route.notRunning") });
     });
 
     for (const [name, type, read] of chartFiles) {
@@ -54,11 +55,11 @@ export function registerPanelRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, Gat
         const action = findAction(String(request.params.action));
         const gateway = hosts.get(String(request.params.id))?.running;
         if (!action || !gateway) {
-            response.status(404).json({ error: action ? "not running" : "no such action" });
+            response.status(404).json({ error: say(action ? "route.notRunning" : "route.noSuchAction") });
             return;
         }
         if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) {
-            response.status(413).json({ error: `the request must not be longer than ${maxBodyBytes} bytes` });
+            response.status(413).json({ error: say("route.tooLong", { count: maxBodyBytes }) });
             return;
         }
         Promise.resolve()

@@ -1,4 +1,5 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
+import { say } from "../words";
 
 /** Reads a property of the form's TypedInput. */
 export type PropertyReader<T = unknown> =
@@ -34,7 +35,7 @@ export function propertyReader(RED: NodeAPI, node: Node, value: string, type: st
                 read: (message) => promised((callback) => RED.util.evaluateNodeProperty(value, type, node, message, callback)),
             };
         default:
-            throw new Error(`"${type}" is not a type this property can have: str, msg, flow, global, env or jsonata.`);
+            throw new Error(say("flow.propertyType", { type }));
     }
 }
 

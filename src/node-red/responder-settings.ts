@@ -4,6 +4,7 @@ import type { ResponderOptions, ResponderTarget } from "../management/responder"
 import { parseDeviceId, parseTypeId } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import { isLifetime, minLifetimeS } from "../protocol/management-request";
+import { say } from "../words";
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -17,11 +18,11 @@ const bundlePattern = /^[A-Za-z0-9_.-]{1,255}$/;
 export function parseResponderSettings(properties: Properties): ResponderOptions {
     const lifetimeS = numberOption(properties, "lifetime", { fallback: 0, min: 0, max: maxLifetimeS, whole: true });
     if (!isLifetime(lifetimeS)) {
-        throw new GatewayError("GW_CONFIG", `lifetime is ${lifetimeS}; it must be 0, for ever, or at least ${minLifetimeS} seconds.`);
+        throw new GatewayError("GW_CONFIG", say("flow.lifetime", { value: lifetimeS, min: minLifetimeS }));
     }
     const deviceInfo = objectOption(properties, "deviceInfo");
     if (Object.values(deviceInfo).some((value) => typeof value !== "string")) {
-        throw new GatewayError("GW_CONFIG", "deviceInfo has a member that is not text; the platform takes only strings in it.");
+        throw new GatewayError("GW_CONFIG", say("flow.deviceInfo"));
     }
     return {
         target: targetOption(properties),
@@ -54,10 +55,7 @@ function bundlesOption(properties: Properties): string[] {
     const bundles = text.split(",").map((bundle) => bundle.trim());
     const wrong = bundles.find((bundle) => !bundlePattern.test(bundle));
     if (wrong === undefined) return [...new Set(bundles)];
-    throw new GatewayError(
-        "GW_CONFIG",
-        `bundles holds ${JSON.stringify(wrong.slice(0, 60))}; a bundle id has 1 to 255 of the characters A-Z a-z 0-9 _ . - and commas separate them.`,
-    );
+    throw new GatewayError("GW_CONFIG", say("flow.bundles", { value: JSON.stringify(wrong.slice(0, 60)) }));
 }
 
 function objectOption(properties: Properties, name: string): Record<string, unknown> {
@@ -67,7 +65,7 @@ function objectOption(properties: Properties, name: string): Record<string, unkn
     if (text.trim() === "") return {};
     const parsed = parseJson(text);
     if (isRecord(parsed)) return parsed;
-    throw new GatewayError("GW_CONFIG", `${name} is not a JSON object such as {"serialNumber": "10087"}. Correct it, or leave it empty.`);
+    throw new GatewayError("GW_CONFIG", say("flow.jsonObject", { property: name }));
 }
 
 function parseJson(text: string): unknown {

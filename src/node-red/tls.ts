@@ -22,10 +22,7 @@ export function readTlsOptions(RED: NodeAPI, id: unknown): TlsOptions {
     const node = findNode<TlsConfigNode>(RED, id, "tls-config");
     if (!node) throw new GatewayError("GW_CONFIG", say("flow.tlsMissing"));
     if (!node.valid) {
-        throw new GatewayError(
-            "GW_CONFIG",
-            "The chosen TLS settings could not load their certificate or key files; see the error of that node.",
-        );
+        throw new GatewayError("GW_CONFIG", say("flow.tlsFiles"));
     }
     const options: Record<string, unknown> = {};
     node.addTLSOptions(options);

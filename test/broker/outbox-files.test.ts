@@ -91,7 +91,7 @@ describe("outbox files", () => {
             );
             assert.ok(
                 told.startsWith(
-                    `g:org:gw:gw2 was removed. 1 event that it has not delivered, and what it knows of its devices, stay in ${fileOf("gw2")} (`,
+                    `g:org:gw:gw2 was removed. Events that it has not delivered (1), and what it knows of its devices, stay in ${fileOf("gw2")} (`,
                 ),
                 told,
             );
