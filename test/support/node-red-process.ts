@@ -79,13 +79,18 @@ export class NodeRedProcess {
         });
         const output: string[] = [];
         const url = await new Promise<string>((resolve, reject) => {
-            const fail = (what: string): void => reject(new Error(`Node-RED ${what}:\n${output.join("")}`));
+            const fail = (what: string): void => {
+                // A child that is left behind keeps the test run from ending.
+                child.kill("SIGKILL");
+                reject(new Error(`Node-RED ${what}:\n${output.join("")}`));
+            };
             const deadline = setTimeout(() => fail("did not start within a minute"), 60_000);
             child.once("error", (error) => fail(error.message));
             child.once("exit", (code) => fail(`ended with ${code}`));
             const listen = (chunk: Buffer): void => {
                 output.push(chunk.toString());
-                const started = /Server now running at (http:\/\/127\.0\.0\.1:\d+\/)/.exec(output.join(""));
+                // The words around it are in the language of the server.
+                const started = /(http:\/\/127\.0\.0\.1:\d+\/)/.exec(output.join(""));
                 if (!started?.[1]) return;
                 clearTimeout(deadline);
                 resolve(started[1]);
