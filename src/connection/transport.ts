@@ -37,7 +37,7 @@ export type TransportEnd =
     | { readonly kind: "closed"; readonly stage: LineStage }
     | ({ readonly kind: "failed"; readonly error: unknown } & LineProgress)
     | { readonly kind: "refused"; readonly returnCode: number }
-    /** The server sent what MQTT does not allow; `detail` says what, in a sentence. */
+    /** The server sent what MQTT does not allow, or more than is taken; `detail` says what, in a sentence. */
     | { readonly kind: "violated"; readonly detail: string };
 
 /** What happens on one MQTT connection. */

@@ -73,5 +73,5 @@ function isBlank(value: unknown): boolean {
 
 function show(value: unknown): string {
     if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
-    return typeof value === "number" || typeof value === "boolean" ? String(value) : say("option.ofType", { type: typeof value });
+    return typeof value === "number" || typeof value === "boolean" ? String(value) : say("value.ofType", { type: typeof value });
 }

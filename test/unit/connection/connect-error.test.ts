@@ -62,7 +62,7 @@ describe("reasons in words", () => {
         const violated = { kind: "violated", detail: "A PUBACK has no packet id." } as const;
         const texts = [true, false].map((wasOnline) => describeEnd(violated, wasOnline, context).text);
         assert.deepEqual(texts, [
-            "mas.example:443 sent what MQTT does not allow; the connection is opened anew. A PUBACK has no packet id.",
+            "mas.example:443 sent what cannot be accepted; the connection is opened anew. A PUBACK has no packet id.",
             "mas.example:443 does not answer in MQTT: is it the right port, and the right transport? A PUBACK has no packet id.",
         ]);
     });

@@ -116,7 +116,7 @@ describe("gateway connection", () => {
             goOnline();
             clock.advance(500);
             transports.latest().listener.ended({ kind: "violated", detail: "Nonsense came." });
-            assert.match(recorder.lastReason?.text ?? "", /sent what MQTT does not allow; .*Nonsense came\.$/);
+            assert.match(recorder.lastReason?.text ?? "", /sent what cannot be accepted; .*Nonsense came\.$/);
             const { state } = connection;
             clock.advance(state.phase === "waiting" ? state.retryInMs : 0);
         }
