@@ -4,6 +4,9 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { provide } from "./test-tools.mjs";
 
+// Node-RED speaks the language of the environment, and the benchmarks read what it says.
+process.env.LC_ALL = "en_US.UTF-8";
+
 const root = path.dirname(import.meta.dirname);
 const tsc = createRequire(import.meta.url)
     .resolve("typescript/package.json")

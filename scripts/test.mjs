@@ -8,6 +8,9 @@ import path from "node:path";
 import { layers } from "./test-layers.mjs";
 import { provide } from "./test-tools.mjs";
 
+// Node-RED speaks the language of the environment, and the tests read what it says.
+process.env.LC_ALL = "en_US.UTF-8";
+
 const root = path.dirname(import.meta.dirname);
 const require = createRequire(import.meta.url);
 const wanted = process.argv.slice(2);
