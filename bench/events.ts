@@ -76,7 +76,10 @@ async function measureCase(one: Case, extent: Extent): Promise<Measurement[]> {
         Subject.nodeRed("mqtt out, topics ready", coreEvents(broker.port, one.qos)),
         Subject.nodeRed("function + mqtt out", coreEventsThroughFunction(broker.port, one.qos)),
         ...one.outboxes.map((outbox) =>
-            Subject.nodeRed(`device-event-out, outbox ${outbox}`, gatewayEvents({ port: broker.port, outbox }, one.qos)),
+            Subject.nodeRed(
+                `device-event-out, outbox ${outbox}`,
+                gatewayEvents({ port: broker.port, outbox, deviceId: `gateway-${outbox}` }, one.qos),
+            ),
         ),
     ]);
     try {
