@@ -37,6 +37,11 @@ export function say(key: TextKey, parameters: TextParameters = {}): string {
     );
 }
 
+/** Puts sentences one after the other, as the language does: with a blank between them, but not after a full-width stop. */
+export function inOneText(sentences: readonly string[]): string {
+    return sentences.reduce((text, sentence) => (text.endsWith("。") ? text + sentence : `${text} ${sentence}`));
+}
+
 function template(key: TextKey): string {
     const known = found.get(key);
     if (known !== undefined) return known;

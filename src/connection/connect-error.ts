@@ -1,5 +1,5 @@
 import { type ErrorCode, GatewayError } from "../errors";
-import { say } from "../words";
+import { inOneText, say } from "../words";
 import type { LineStage, TransportName } from "./line";
 import { describeNetworkError, networkCause } from "./network-error";
 import { describeTlsError, tlsCause } from "./tls-error";
@@ -83,7 +83,7 @@ function describeReturnCode(returnCode: number, { host, clientId }: ReasonContex
 function describeViolation(detail: string, wasOnline: boolean, context: ReasonContext): ConnectionReason {
     const server = serverOf(context);
     const text = wasOnline ? say("connection.violation", { server }) : say("connection.notMqtt", { server });
-    return network(`${text} ${detail}`);
+    return network(inOneText([text, detail]));
 }
 
 function describeClose(stage: LineStage, wasOnline: boolean, context: ReasonContext): ConnectionReason {
@@ -104,7 +104,7 @@ function describeError({ error, stage, certificate, proxy }: FailedEnd, context:
     const cause = networkCause(error);
     if (proxy === undefined || stage === "open") return network(describeNetworkError(error, stage, { server, host, transport }), cause);
     const ofProxy = describeNetworkError(error, stage, { server: proxy, host: proxy, transport });
-    return network(`${say("connection.noWayByProxy", { server, proxy })} ${ofProxy}`, cause);
+    return network(inOneText([say("connection.noWayByProxy", { server, proxy }), ofProxy]), cause);
 }
 
 function network(text: string, cause?: ConnectionCause): ConnectionReason {

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors";
 import type { NotificationFields } from "../protocol/notification";
-import { say } from "../words";
+import { inOneText, say } from "../words";
 import type { RefusalVerdict } from "./registration-types";
 
 /**
@@ -22,7 +22,7 @@ export function refusalError(
         ...(candidateCount > 1 ? [say("devices.guessed", { count: candidateCount })] : []),
         ...(rc === 180 ? [say("devices.checkRole")] : []),
     ];
-    return new GatewayError("GW_REFUSED", sentences.join(" "), { ...(rc !== undefined && { rc }), willRetry: verdict.willRetry });
+    return new GatewayError("GW_REFUSED", inOneText(sentences), { ...(rc !== undefined && { rc }), willRetry: verdict.willRetry });
 }
 
 function refused({ rc, message, topic }: NotificationFields, device: string | undefined): string {

@@ -1,6 +1,6 @@
 import type { Hold } from "../devices/registration-types";
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { inOneText, say } from "../words";
 
 /** An event of QoS 0 for a device that cannot be contacted now. */
 export function notContactedError(device: string): GatewayError {
@@ -15,7 +15,7 @@ export function unconfirmedError(device: string): GatewayError {
 /** An event for a held device where the outbox is off. */
 export function heldError(device: string, hold: Hold): GatewayError {
     const advice = say("gateway.heldUntil", { time: new Date(hold.until).toISOString() });
-    return new GatewayError("GW_DEVICE_HELD", `${notTaken(device, hold)} ${advice}`);
+    return new GatewayError("GW_DEVICE_HELD", inOneText([notTaken(device, hold), advice]));
 }
 
 function notTaken(device: string, { rc, text }: Hold): string {

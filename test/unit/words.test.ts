@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { say, speak } from "../../src/words";
+import { inOneText, say, speak } from "../../src/words";
 
 describe("the words of the package", () => {
     afterEach(() => speak(undefined));
@@ -28,5 +28,10 @@ describe("the words of the package", () => {
     it("show a place that nothing fills, also one named like a method of every object", () => {
         speak(() => "__value__ and __constructor__");
         assert.equal(say("protocol.qos"), "__value__ and __constructor__");
+    });
+
+    it("stand one after the other as the language has it", () => {
+        assert.equal(inOneText(["One.", "Two.", "Three."]), "One. Two. Three.");
+        assert.equal(inOneText(["一。", "二。"]), "一。二。");
     });
 });
