@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
+import { type Clock, systemClock, type Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { say } from "../words";
 import { describeEnd, serverOf } from "./connect-error";
@@ -23,10 +24,10 @@ const expiresSoonMs = 30 * 86_400_000;
  * Looks the host up, connects and, where the transport is encrypted, verifies the certificate; says nothing of MQTT and sends no
  * credentials. Stops at the first failure. Takes at most 24 s.
  */
-export async function testLine(options: TransportOptions): Promise<TestStep[]> {
+export async function testLine(options: TransportOptions, clock = systemClock): Promise<TestStep[]> {
     const steps: TestStep[] = [];
     for (const test of [testName, testPort, testTls]) {
-        const found = await test(options);
+        const found = await test(options, clock);
         steps.push(...found);
         if (found.some(({ outcome }) => outcome === "failed")) break;
     }
@@ -35,12 +36,12 @@ export async function testLine(options: TransportOptions): Promise<TestStep[]> {
 
 /**
  * Makes one MQTT connection with these options and closes it at the CONNACK; nothing the server sends is acknowledged. This ends
- * a session of the same client id elsewhere.
+ * a session of the same client id elsewhere. Takes at most 8 s.
  */
-export function testConnect(options: TransportOptions): Promise<TestStep> {
+export function testConnect(options: TransportOptions, clock = systemClock): Promise<TestStep> {
     return new Promise((resolve) => {
         const finish = (step: TestStep) => {
-            clearTimeout(timer);
+            timer.cancel();
             resolve(step);
         };
         const { host, port, transport, clientId } = options;
@@ -58,18 +59,18 @@ export function testConnect(options: TransportOptions): Promise<TestStep> {
                 ended: (end) => finish(failed("failed", { reason: describeEnd(end, false, context).text })),
             },
         );
-        const timer = setTimeout(() => {
+        const timer = clock.setTimer(stepTimeoutMs, () => {
             finish(failed("failed", { reason: describeTimeout(opened.stage, stepTimeoutMs, context).text }));
             opened.destroy();
-        }, stepTimeoutMs);
+        });
     });
 }
 
-async function testName(options: TransportOptions): Promise<TestStep[]> {
+async function testName(options: TransportOptions, clock: Clock): Promise<TestStep[]> {
     const { host } = options;
     if (isIP(host) !== 0) return [];
     try {
-        const addresses = await within(lookup(host, { all: true }));
+        const addresses = await within(clock, lookup(host, { all: true }));
         return [{ outcome: "ok", key: "dns", parameters: { host, addresses: addresses.map(({ address }) => address).join(", ") } }];
     } catch (thrown) {
         const reason = inWords(options, { error: thrown, stage: "dialling" });
@@ -77,11 +78,11 @@ async function testName(options: TransportOptions): Promise<TestStep[]> {
     }
 }
 
-async function testPort(options: TransportOptions): Promise<TestStep[]> {
+async function testPort(options: TransportOptions, clock: Clock): Promise<TestStep[]> {
     const { host, port } = options;
     const socket = connectTcp({ host, port });
     try {
-        await within(opened(socket, "connect", options));
+        await within(clock, opened(socket, "connect", options));
         return [{ outcome: "ok", key: "tcp", parameters: { host, port } }];
     } catch (thrown) {
         const reason = inWords(options, { error: thrown, stage: "dialling" });
@@ -91,7 +92,7 @@ async function testPort(options: TransportOptions): Promise<TestStep[]> {
     }
 }
 
-async function testTls(options: TransportOptions): Promise<TestStep[]> {
+async function testTls(options: TransportOptions, clock: Clock): Promise<TestStep[]> {
     const { host, port, transport, tls } = options;
     if (transport !== "tls" && transport !== "wss") return [];
     let certificate: PeerCertificate | undefined;
@@ -102,7 +103,7 @@ async function testTls(options: TransportOptions): Promise<TestStep[]> {
         dialled.prependOnceListener("secure", () => {
             certificate = dialled.getPeerCertificate();
         });
-        await within(opened(dialled, "secureConnect", options));
+        await within(clock, opened(dialled, "secureConnect", options));
         return certificateSteps(dialled, tls?.rejectUnauthorized !== false);
     } catch (thrown) {
         const reason = inWords(options, { error: thrown, stage: "securing", ...(certificate && { certificate }) });
@@ -144,15 +145,15 @@ function opened(socket: Socket, event: "connect" | "secureConnect", options: Tra
     });
 }
 
-async function within<T>(promise: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
+async function within<T>(clock: Clock, promise: Promise<T>): Promise<T> {
+    let timer: Timer | undefined;
     const timeout = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(failure(say("connection.noAnswer", { seconds: stepTimeoutMs / 1000 }))), stepTimeoutMs);
+        timer = clock.setTimer(stepTimeoutMs, () => reject(failure(say("connection.noAnswer", { seconds: stepTimeoutMs / 1000 }))));
     });
     try {
         return await Promise.race([promise, timeout]);
     } finally {
-        clearTimeout(timer);
+        timer?.cancel();
     }
 }
 

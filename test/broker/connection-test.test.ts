@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { testConnect, testLine } from "../../src/connection/connection-test";
 import type { TransportOptions } from "../../src/connection/transport";
 import { type Credential, TestAuthority } from "../support/certificates";
+import { FastClock } from "../support/fast-clock";
 
 describe("connection test", () => {
     const servers: Server[] = [];
@@ -95,6 +96,21 @@ describe("connection test", () => {
         );
         const outcome = await found(options(plain));
         assert.deepEqual(outcome.keys, ["dns", "tcp", "tlsFailed"]);
+    });
+
+    it("gives a server that takes the connection and says nothing eight seconds for each step", async () => {
+        const clock = new FastClock(50);
+        const mute = await listen(createTcpServer((socket) => socket.on("error", () => undefined).resume()));
+        const steps = await testLine(options(mute), clock);
+        assert.deepEqual(
+            steps.map(({ key }) => key),
+            ["dns", "tcp", "tlsFailed"],
+        );
+        assert.equal(steps.at(-1)?.parameters?.reason, "No answer within 8 s.");
+        const step = await testConnect({ ...options(mute), transport: "tcp" }, clock);
+        assert.equal(step.key, "failed");
+        assert.match(String(step.parameters?.reason), /did not answer the MQTT CONNECT within 8 s/);
+        assert.equal(clock.timerCount, 0);
     });
 
     it("sends neither a will nor an acknowledgement, whatever the server sends", async () => {
