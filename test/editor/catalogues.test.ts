@@ -69,6 +69,17 @@ describe("catalogues", () => {
         }
     });
 
+    it("have choices that a select shows whole", () => {
+        const columns = (text: string) => text.length + (text.match(/[\u3000-\u9fff\uff00-\uffef]/g) ?? []).length;
+        for (const language of languages) {
+            for (const type of nodeTypes) {
+                for (const [key, text] of readCatalogue(language, type)) {
+                    if (key.startsWith(`${type}.option.`)) assert.ok(columns(text) <= 41, `${language}: ${key}`);
+                }
+            }
+        }
+    });
+
     for (const language of languages) {
         it(`are complete in ${language}, with the same parameters`, () => {
             for (const [type, catalogue] of reference) {
