@@ -52,8 +52,8 @@ export class Feeder {
         const spent = new Promise<Spent>((resolve) => {
             feeder.#finish = resolve;
         });
-        if (load.ratePerS > 0) feeder.#sendDue();
-        else for (let count = 0; count < load.window; count++) feeder.#sendNext();
+        // Afterwards, because a message of QoS 0 may be completed before this returns.
+        setImmediate(() => feeder.#begin());
         return { feeder, spent };
     }
 
@@ -66,6 +66,11 @@ export class Feeder {
         }
         if (this.#completed === this.#load.messages) this.#finish(this.#spent());
         else if (this.#load.ratePerS === 0) this.#sendNext();
+    }
+
+    #begin(): void {
+        if (this.#load.ratePerS > 0) this.#sendDue();
+        else for (let count = 0; count < this.#load.window; count++) this.#sendNext();
     }
 
     #sendNext(): void {
