@@ -2,11 +2,12 @@
 const { writeFileSync } = require("node:fs");
 const { reporters } = require("mocha");
 
-const MAX_CHARACTERS = 4000;
+const maxCharacters = 4000;
+const graceMs = 30_000;
 
 function toText(test) {
     const reason = test.err?.stack ?? String(test.err?.message ?? test.err);
-    return `${test.titlePath().join(" > ")}\n${reason}`.slice(0, MAX_CHARACTERS);
+    return `${test.titlePath().join(" > ")}\n${reason}`.slice(0, maxCharacters);
 }
 
 module.exports = class extends reporters.Spec {
@@ -16,5 +17,10 @@ module.exports = class extends reporters.Spec {
         const report = { passed: passes, failed: failures + pending, failures: this.failures.map(toText) };
         writeFileSync(process.env.TEST_REPORT, JSON.stringify(report));
         end(failures + pending);
+        // What a failed test left open would keep the process alive for ever; after tests that passed it is a failure of its own.
+        setTimeout(() => {
+            process.stderr.write("The tests are over, but something keeps their process alive; it is ended.\n");
+            process.exit(1);
+        }, graceMs).unref();
     }
 };

@@ -45,9 +45,18 @@ export function inOneText(sentences: readonly string[]): string {
 function template(key: TextKey): string {
     const known = found.get(key);
     if (known !== undefined) return known;
-    const text = lookUp?.(root + key);
+    const text = translated(root + key);
     // While Node-RED is still loading catalogues it answers with the key.
     if (text === undefined || text.endsWith(root + key)) return englishTexts.get(key) ?? key;
     found.set(key, text);
     return text;
+}
+
+/** Never throws: an error must be told also where its translation fails. */
+function translated(name: string): string | undefined {
+    try {
+        return lookUp?.(name);
+    } catch {
+        return undefined;
+    }
 }

@@ -19,6 +19,13 @@ describe("the words of the package", () => {
         assert.equal(say("protocol.qos", { value: 7 }), "Der QoS ist 7.");
     });
 
+    it("are English where looking them up fails", () => {
+        speak(() => {
+            throw new Error("no catalogue");
+        });
+        assert.equal(say("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2.");
+    });
+
     it("hold what was put into them as it is, whatever it looks like", () => {
         for (const value of ["__value__", "$t(protocol.qos)", "$&", "$1", "{{value}}", "<b>"]) {
             assert.equal(say("protocol.qos", { value }), `The QoS is ${value}; it must be 0, 1 or 2.`);
