@@ -31,6 +31,7 @@ export function ownRoutes(): OwnRoute[] {
         comms: { publish: ignore },
         nodes: { registerType: ignore },
         settings: {},
+        _: (key: string) => key,
     };
     Reflect.apply(register, undefined, [runtime]);
     return routes;
