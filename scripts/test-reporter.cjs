@@ -3,7 +3,7 @@ const { writeFileSync } = require("node:fs");
 const { reporters } = require("mocha");
 
 const maxCharacters = 4000;
-const graceMs = 30_000;
+const graceMs = 180_000;
 
 function toText(test) {
     const reason = test.err?.stack ?? String(test.err?.message ?? test.err);
