@@ -117,6 +117,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             ]);
             editor = await EditorPage.open(browser, nodeRed);
             for (const id of ["e1", "m1"]) {
+                // The editor looks at a node when it is first drawn.
+                await waitFor(async () => (await editor.property(id, "valid")) !== undefined, `${id} to be looked at`);
                 assert.equal(await editor.property(id, "valid"), true, id);
                 await editor.openDialog(id);
                 await editor.fill("node-input-name", "renamed");
