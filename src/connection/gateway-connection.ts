@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
 import type { Qos } from "../protocol/qos";
-import { say } from "../words";
+import { inOneText, say } from "../words";
 import { BackOff } from "./back-off";
 import { authorisationPauseMs, type ConnectionReason, serverOf, takeOverPauseMs } from "./connect-error";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
@@ -210,8 +210,8 @@ export class GatewayConnection {
 
     #notConnected(): GatewayError {
         const none = say("connection.none", { server: serverOf(this.#transportOptions) });
-        const why = "reason" in this.#state && this.#state.reason ? ` ${this.#state.reason.text}` : "";
-        return new GatewayError("GW_NOT_CONNECTED", none + why);
+        const why = "reason" in this.#state && this.#state.reason ? [this.#state.reason.text] : [];
+        return new GatewayError("GW_NOT_CONNECTED", inOneText([none, ...why]));
     }
 }
 

@@ -40,7 +40,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             editor = await EditorPage.open(browser, nodeRed);
             const { page } = editor;
             const id = await editor.drag("device-event-out", { x: 300, y: 200 });
-            assert.equal(await editor.property(id, "valid"), false, "a node without a gateway is marked");
+            assert.equal(await editor.isValid(id), false, "a node without a gateway is marked");
 
             await editor.openDialog(id);
             await page.locator("#node-input-btn-gateway-add").click();
@@ -62,7 +62,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await editor.isMarked("node-input-deviceId"), false);
             assert.equal(await page.locator("#device-event-out-preview").textContent(), "iot-2/type/pump/id/17/evt/status/fmt/json");
             await editor.done();
-            assert.equal(await editor.property(id, "valid"), true);
+            assert.equal(await editor.isValid(id), true);
             await editor.deploy();
             await editor.statusOf(id, /^connected/);
 
@@ -117,9 +117,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             ]);
             editor = await EditorPage.open(browser, nodeRed);
             for (const id of ["e1", "m1"]) {
-                // The editor looks at a node when it is first drawn.
-                await waitFor(async () => (await editor.property(id, "valid")) !== undefined, `${id} to be looked at`);
-                assert.equal(await editor.property(id, "valid"), true, id);
+                assert.equal(await editor.isValid(id), true, id);
                 await editor.openDialog(id);
                 await editor.fill("node-input-name", "renamed");
                 await editor.done();

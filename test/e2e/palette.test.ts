@@ -83,7 +83,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     await page.locator(`#node-input-${form.choice[0]}`).selectOption(form.choice[1]);
                 }
                 await editor.done();
-                assert.equal(await editor.property(id, "valid"), true, form.type);
+                assert.equal(await editor.isValid(id), true, form.type);
                 const label = await editor.node(id).locator(".red-ui-flow-node-label").textContent();
                 assert.equal(label?.trim(), form.label);
             }

@@ -133,6 +133,12 @@ export class EditorPage {
         return this.page.evaluate(({ node, property }) => RED.nodes.node(node)?.[property], { node: id, property: name });
     }
 
+    /** Whether the editor finds a node valid; it looks at a node when it is first drawn. */
+    async isValid(id: string): Promise<unknown> {
+        await waitFor(async () => (await this.property(id, "valid")) !== undefined, `the editor to look at ${id}`);
+        return this.property(id, "valid");
+    }
+
     /** The shape of a node in the workspace. */
     node(id: string): Locator {
         return this.page.locator(`#red-ui-workspace-chart [id="${id}"]`);
