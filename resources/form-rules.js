@@ -45,10 +45,10 @@
         host(value) {
             const host = String(value ?? "");
             if (host === "") return { key: "required" };
-            const ipv6 = /^[0-9A-Fa-f:.]+$/.test(host) && host.split(":").length > 2;
-            return ipv6 || /^[^\s/:@?#[\]]+$/.test(host) ? undefined : { key: "host" };
+            const ipv6 = /^[0-9A-Fa-f:.]+(?:%\w+)?$/.test(host) && host.split(":").length > 2;
+            return ipv6 || /^[^\s/:@?#[\]\\]+$/.test(host) ? undefined : { key: "host" };
         },
-        path: (value) => (/^\/[^\s?#]*$/.test(value) ? undefined : { key: "path" }),
+        path: (value) => (/^\/[^\s#]*$/.test(value) ? undefined : { key: "path" }),
         range(value, property) {
             const { min, max, whole, above, zero } = ranges[property];
             const typed = String(value ?? "").trim();

@@ -1,7 +1,7 @@
 import { GatewayError, toGatewayError } from "../errors";
 import { type GatewayIdentity, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
 import { say } from "../words";
-import { booleanOption, choiceOption, numberOption, textOption } from "./option-parsing";
+import { booleanOption, choiceOption, givenOption, numberOption, textOption } from "./option-parsing";
 
 /** Where the gateway connects to: Maximo's IoT tool, any MQTT broker, or the simulator inside this process. */
 export const platforms = ["maximo", "broker", "simulator"] as const;
@@ -56,7 +56,6 @@ export function defaultPort(platform: Platform, transport: TransportKind): numbe
  */
 export function parseGatewayOptions(properties: GatewayProperties): GatewayOptions {
     try {
-        assertEnvironment(properties);
         return parse(properties);
     } catch (thrown) {
         if (thrown instanceof GatewayError && thrown.code === "GW_CONFIG") throw thrown;
@@ -73,16 +72,16 @@ function parse(properties: GatewayProperties): GatewayOptions {
         throw new GatewayError("GW_CONFIG", say("option.maximoTransport", { value: transport }));
     }
     const host = platform === "simulator" ? "127.0.0.1" : textOption(properties, "host").trim();
-    if (!/^[^\s/?#@\\]+$/.test(host)) {
+    if (!isHost(host)) {
         throw new GatewayError("GW_CONFIG", say("option.host", { value: JSON.stringify(host) }));
     }
     const willEventId = textOption(properties, "will");
     const lifetime = numberOption(properties, "outboxMaxAge", { fallback: 168, min: 0, above: true, max: 87_600 });
     return {
         identity: {
-            orgId: parseOrgId(properties.orgId),
-            typeId: parseTypeId(properties.typeId),
-            deviceId: parseDeviceId(properties.deviceId),
+            orgId: parseOrgId(givenOption(properties, "orgId")),
+            typeId: parseTypeId(givenOption(properties, "typeId")),
+            deviceId: parseDeviceId(givenOption(properties, "deviceId")),
         },
         platform,
         host,
@@ -105,12 +104,10 @@ function parse(properties: GatewayProperties): GatewayOptions {
     };
 }
 
-/** Node-RED leaves the name of a variable that is not set in place of its value. */
-function assertEnvironment(properties: GatewayProperties): void {
-    for (const [name, value] of Object.entries(properties)) {
-        const variable = typeof value === "string" ? /^\$\{(.+)\}$/.exec(value)?.[1] : undefined;
-        if (variable !== undefined) throw new GatewayError("GW_CONFIG", say("option.environment", { property: name, variable }));
-    }
+/** A name or an address, without what a copied URL has around it. */
+function isHost(host: string): boolean {
+    const isIpv6 = /^[0-9A-Fa-f:.]+(?:%\w+)?$/.test(host) && host.split(":").length > 2;
+    return isIpv6 || /^[^\s/:@?#[\]\\]+$/.test(host);
 }
 
 function pathOption(properties: GatewayProperties): string {

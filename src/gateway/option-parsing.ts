@@ -13,11 +13,24 @@ interface Bounds {
 export type NumberRule = Bounds & ({ readonly above?: true; readonly whole?: never } | { readonly above?: never; readonly whole?: true });
 
 /**
+ * A property as it is stored. Node-RED leaves the name of a variable that is not set in place of its value, which would pass for
+ * a name in many places.
+ * @throws GW_CONFIG when its value is to come from a variable that is not set
+ */
+export function givenOption(properties: Properties, name: string): unknown {
+    const value = properties[name];
+    const [, braced, inParentheses] = (typeof value === "string" && /^\$(?:\{(\S+)\}|\((\S+)\))$/.exec(value)) || [];
+    const variable = braced ?? inParentheses;
+    if (variable === undefined) return value;
+    throw new GatewayError("GW_CONFIG", say("option.environment", { property: name, variable }));
+}
+
+/**
  * One of a list of words; missing or blank is the fallback.
  * @throws GW_CONFIG
  */
 export function choiceOption<T extends string>(properties: Properties, name: string, choices: readonly T[], fallback: T): T {
-    const value = properties[name];
+    const value = givenOption(properties, name);
     if (isBlank(value)) return fallback;
     const choice = choices.find((candidate) => candidate === value);
     if (choice !== undefined) return choice;
@@ -29,7 +42,7 @@ export function choiceOption<T extends string>(properties: Properties, name: str
  * @throws GW_CONFIG
  */
 export function numberOption(properties: Properties, name: string, rule: NumberRule): number {
-    const value = properties[name];
+    const value = givenOption(properties, name);
     if (isBlank(value)) return rule.fallback;
     const number =
         typeof value === "number" ? value : typeof value === "string" && /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : Number.NaN;
@@ -43,7 +56,7 @@ export function numberOption(properties: Properties, name: string, rule: NumberR
  * @throws GW_CONFIG
  */
 export function booleanOption(properties: Properties, name: string, fallback: boolean): boolean {
-    const value = properties[name];
+    const value = givenOption(properties, name);
     if (isBlank(value)) return fallback;
     if (value === true || value === "true") return true;
     if (value === false || value === "false") return false;
@@ -51,12 +64,12 @@ export function booleanOption(properties: Properties, name: string, fallback: bo
 }
 
 /**
- * A text; missing is empty.
+ * A text; missing is the fallback, blank stays blank.
  * @throws GW_CONFIG when it is not a string or number
  */
-export function textOption(properties: Properties, name: string): string {
-    const value = properties[name];
-    if (value === undefined || value === null) return "";
+export function textOption(properties: Properties, name: string, fallback = ""): string {
+    const value = givenOption(properties, name);
+    if (value === undefined || value === null) return fallback;
     if (typeof value === "string") return value;
     if (typeof value === "number") return String(value);
     throw new GatewayError("GW_CONFIG", say("option.text", { property: name, value: show(value) }));

@@ -38,7 +38,8 @@ export function findNode<N extends Node>(RED: NodeAPI, id: unknown, type: string
 /** One of a node's credentials, or an empty string. */
 export function credential(node: Node, name: string): string {
     const value = (node.credentials as Record<string, unknown> | undefined)?.[name];
-    return typeof value === "string" ? value : "";
+    // A variable of a flow may hold it as a number.
+    return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
 /** The message as plain properties of unknown types, which is what it is. */

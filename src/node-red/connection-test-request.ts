@@ -32,19 +32,21 @@ export async function testConnection(RED: NodeAPI, body: unknown, deployed: Gate
 
 async function testSettings(RED: NodeAPI, request: TestRequest, deployed: GatewayHost | undefined): Promise<TestReport> {
     let options: GatewayOptions;
+    let isDeployed: boolean;
+    let token: string | undefined;
     try {
         options = parseGatewayOptions(request.settings);
+        isDeployed = deployed?.isSameServer(options) === true;
+        token = request.token ?? (isDeployed ? deployed?.token : undefined);
     } catch (thrown) {
         return report([{ outcome: "failed", key: "invalid", parameters: { reason: toGatewayError(thrown, "GW_CONFIG").message } }]);
     }
-    const isDeployed = deployed?.isSameServer(options) === true;
-    const onlineSince = isDeployed ? deployed.onlineSince : undefined;
+    const onlineSince = isDeployed ? deployed?.onlineSince : undefined;
     if (onlineSince !== undefined) {
         return report([{ outcome: "ok", key: "linkUp", parameters: { since: new Date(onlineSince).toISOString() } }]);
     }
     const steps: TestStep[] = [];
     const tls = readTls(RED, request.settings.tls, steps);
-    const token = request.token ?? (isDeployed ? deployed.token : undefined);
     const test = new ConnectionTest(options, tls, token ?? "");
     steps.push(...(await test.line()));
     const isReachable = steps.every(({ outcome }) => outcome !== "failed");
@@ -57,7 +59,7 @@ async function testSettings(RED: NodeAPI, request: TestRequest, deployed: Gatewa
 /** The value of each `${NAME}` in the settings, by that text. */
 type Variables = ReadonlyMap<string, string>;
 
-/** Replaces `${NAME}` as Node-RED does when it starts a node; what is not set stays as it is. */
+/** Replaces `${NAME}`, or `$(NAME)`, as Node-RED does when it starts a node; what is not set stays as it is. */
 function resolveVariables(
     RED: NodeAPI,
     settings: TestRequest["settings"],
@@ -76,12 +78,13 @@ function resolveVariables(
 
 /** The value of `${NAME}` where the deployed node is, or in the environment of Node-RED; empty when it is not set. */
 function variableOf(RED: NodeAPI, text: string, deployed: GatewayHost | undefined): string {
+    const name = text.slice(2, -1);
     const node = deployed && findNode<Node>(RED, deployed.id, "gateway-config");
-    if (!node) return process.env[text.slice(2, -1)] ?? "";
-    return String(RED.util.evaluateNodeProperty(text, "env", node, {}));
+    if (!node) return process.env[name] ?? "";
+    return String(RED.util.evaluateNodeProperty(name, "env", node, {}));
 }
 
-const isVariable = (value: string): boolean => /^\$\{\S+\}$/.test(value);
+const isVariable = (value: string): boolean => /^\$(?:\{\S+\}|\(\S+\))$/.test(value);
 
 /** A finding that names variables in place of their values: anybody may ask for any variable, also for one that holds a secret. */
 function withoutValues(step: TestStep, variables: Variables): TestStep {

@@ -38,38 +38,46 @@ const maxTtlS = 10 * 365 * 86_400;
  * @throws GW_CONFIG, GW_INVALID_ID or GW_INVALID_QOS for one that can never work
  */
 export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredDefinition): EventSettings {
-    const reader = (name: string, type: string, value: string) =>
-        propertyReader(RED, node, textOption(definition, name) || value, textOption(definition, `${name}Type`) || type);
     const source = choiceOption(definition, "source", ["device", "gateway"], "device");
-    const format = definition.format === undefined ? "json" : textOption(definition, "format");
-    const qos = definition.qos === undefined ? "1" : textOption(definition, "qos");
+    const reader = (name: string, type: string, value: string, parse: IdParser) =>
+        idReader(RED, node, name, textOption(definition, name, value), textOption(definition, `${name}Type`) || type, parse);
+    const ofDevice = (name: string, parse: IdParser) => (source === "gateway" ? unused : reader(name, "msg", name, parse));
+    const format = textOption(definition, "format", "json");
+    const qos = textOption(definition, "qos", "1");
     return {
         nodeId: node.id,
         source,
         ids: idsReader(
-            source,
-            reader("typeId", "msg", "typeId"),
-            reader("deviceId", "msg", "deviceId"),
-            reader("eventId", "str", "status"),
+            ofDevice("typeId", parseTypeId),
+            ofDevice("deviceId", parseDeviceId),
+            reader("eventId", "str", "status", parseLevel),
         ),
         format: format === "" ? undefined : parseLevel(format, "format"),
         qos: qos === "" ? undefined : parseQos(qos),
         wrap: booleanOption(definition, "wrap", false),
         timestampField: textOption(definition, "timestamp"),
         completion: choiceOption(definition, "complete", completionModes, "safe"),
-        ttlMs: ttlMs(textOption(definition, "ttl")),
+        ttlMs: ttlMs(definition, "ttl"),
     };
 }
 
-/** One reader for the three ids; it is immediate when none of them has to be waited for. The gateway's own need no device. */
-function idsReader(source: string, typeId: PropertyReader, deviceId: PropertyReader, eventId: PropertyReader): PropertyReader<EventIds> {
-    const unused: PropertyReader = { immediate: true, read: () => undefined };
-    const type = source === "gateway" ? unused : typeId;
-    const device = source === "gateway" ? unused : deviceId;
-    if (type.immediate && device.immediate && eventId.immediate) {
+type IdParser = (value: unknown, name: string) => string;
+
+/** The gateway's own events need no device. */
+const unused: PropertyReader = { immediate: true, read: () => undefined };
+
+/** The reader of one id. One that the form holds itself, or that is blank, can be judged before any message comes. */
+function idReader(RED: NodeAPI, node: Node, name: string, value: string, type: string, parse: IdParser): PropertyReader {
+    if (type === "str" || value.trim() === "") parse(value, name);
+    return propertyReader(RED, node, value, type);
+}
+
+/** One reader for the three ids; it is immediate when none of them has to be waited for. */
+function idsReader(typeId: PropertyReader, deviceId: PropertyReader, eventId: PropertyReader): PropertyReader<EventIds> {
+    if (typeId.immediate && deviceId.immediate && eventId.immediate) {
         const read = (message: NodeMessage) => ({
-            typeId: type.read(message),
-            deviceId: device.read(message),
+            typeId: typeId.read(message),
+            deviceId: deviceId.read(message),
             eventId: eventId.read(message),
         });
         return { immediate: true, read };
@@ -78,8 +86,8 @@ function idsReader(source: string, typeId: PropertyReader, deviceId: PropertyRea
         immediate: false,
         async read(message) {
             const [typeValue, deviceValue, eventValue] = await Promise.all([
-                type.read(message),
-                device.read(message),
+                typeId.read(message),
+                deviceId.read(message),
                 eventId.read(message),
             ]);
             return { typeId: typeValue, deviceId: deviceValue, eventId: eventValue };
@@ -110,19 +118,23 @@ export function eventRequest(
             time: settings.timestampField === "" ? "" : new Date(enteredAtMs).toISOString(),
         }),
         completion: settings.completion,
-        ttlMs: settings.ttlMs ?? ttlMs(message.ttl),
+        ttlMs: settings.ttlMs ?? messageTtlMs(message),
         messageId: typeof message._msgid === "string" ? message._msgid : "",
         nodeId: settings.nodeId,
     };
 }
 
-/** A time to live in milliseconds from seconds; blank is undefined. */
-function ttlMs(value: unknown): number | undefined {
-    if (value === undefined || value === null || value === "") return undefined;
+/** The time to live that a message brings. One that is no number is that message's fault, not the configuration's. */
+function messageTtlMs(message: NodeMessage): number | undefined {
     try {
-        return numberOption({ ttl: value }, "ttl", { fallback: 0, min: 0, above: true, max: maxTtlS }) * 1000;
+        return ttlMs(message, "ttl");
     } catch (thrown) {
-        // A bad ttl in a message is that message's fault, not the configuration's.
         throw new GatewayError("GW_INVALID_PAYLOAD", describeThrown(thrown), { cause: thrown });
     }
+}
+
+/** A time to live in milliseconds from seconds; blank is undefined. */
+function ttlMs(properties: Readonly<Record<string, unknown>>, name: string): number | undefined {
+    const seconds = numberOption(properties, name, { fallback: 0, min: 0, above: true, max: maxTtlS });
+    return seconds === 0 ? undefined : seconds * 1000;
 }

@@ -90,8 +90,10 @@ function decorate(value: unknown, { wrap, timestampField, time }: EncodeOptions)
 }
 
 function withTimestamp(value: unknown, field: string | undefined, time: string | undefined): unknown {
-    if (!field || time === undefined || !isRecord(value) || Object.hasOwn(value, field)) return value;
-    return { ...value, [field]: time };
+    if (!field || time === undefined || !isRecord(value)) return value;
+    // A date or a decimal number writes itself: its members are not what JSON would hold.
+    const members: unknown = typeof value.toJSON === "function" ? JSON.parse(JSON.stringify(value)) : value;
+    return isRecord(members) && !Object.hasOwn(members, field) ? { ...members, [field]: time } : value;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { parseGatewayOptions } from "../../src/gateway/gateway-options";
+import { parseResponderSettings } from "../../src/node-red/responder-settings";
 import { parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
 import { FormHost } from "../support/editor-forms";
 
@@ -134,7 +136,13 @@ describe("editor rules agree with the runtime's", () => {
         ["gateway-config", "maxInFlight", ["", "1", "1000"], ["0", "1001"]],
         ["gateway-config", "registrationLimit", ["", "1", "128"], ["0", "129"]],
         ["gateway-config", "maxRate", ["", "0", "0.5", "50"], ["-1", ".5"]],
-        ["gateway-config", "host", ["a.b-c.example", "10.0.0.1", "::1"], ["", "mqtts://a", "a:8883", "a/b", "a b", "user@a"]],
+        [
+            "gateway-config",
+            "host",
+            ["a.b-c.example", "10.0.0.1", "::1", "fe80::1%eth0"],
+            ["", "mqtts://a", "a:8883", "a/b", "a b", "user@a", "[::1]", "a\\b"],
+        ],
+        ["gateway-config", "path", ["/", "/mqtt", "/a/b?c=d"], ["mqtt", "/a b", "/a#b"]],
         ["dm-responder", "lifetime", ["", "0", "3600"], ["1", "3599", "-1"]],
         ["dm-responder", "timeout", ["", "1", "30"], ["0"]],
         ["dm-responder", "deviceInfo", ["", "{}", '{"model":"x"}'], ["[]", "null", "1", "{", '{"model":5}']],
@@ -142,10 +150,26 @@ describe("editor rules agree with the runtime's", () => {
         ["dm-responder", "bundles", ["", "a-v1", "a-v1, b.v2"], ["a b", "a,,b", "a/b"]],
         ["device-event-out", "ttl", ["", "0.5", "86400"], ["0", "-1", "soon"]],
     ];
+    const runtime: Partial<Record<string, (properties: Record<string, unknown>) => unknown>> = {
+        "gateway-config": (properties) => parseGatewayOptions({ host: "a", orgId: "org", typeId: "gw", deviceId: "1", ...properties }),
+        "dm-responder": parseResponderSettings,
+    };
     for (const [type, property, good, bad] of cases) {
         it(`${type}.${property}`, () => {
-            for (const value of good) assert.equal(host.validate(type, property, value, { platform: "broker" }), true, value);
-            for (const value of bad) assert.equal(typeof host.validate(type, property, value, { platform: "broker" }), "string", value);
+            const judge = (value: string) => {
+                const properties = { platform: "broker", transport: "wss", [property]: value };
+                const parse = runtime[type];
+                const words = host.validate(type, property, value, properties);
+                if (parse)
+                    assert.equal(
+                        accepts(() => parse(properties), value),
+                        words === true,
+                        `${value} at runtime`,
+                    );
+                return words;
+            };
+            for (const value of good) assert.equal(judge(value), true, value);
+            for (const value of bad) assert.equal(typeof judge(value), "string", value);
         });
     }
 });

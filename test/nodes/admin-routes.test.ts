@@ -130,6 +130,14 @@ describe("admin routes of gateway-config", () => {
                 assert.equal(simulator.observed.total("connect"), 0);
             });
 
+            it("says that the variable of the stored token is not set", async () => {
+                await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: `\${TEST_GATEWAY_UNSET}` } });
+                const { keys, text } = await test({ settings: form(), connect: true });
+                assert.deepEqual(keys, ["invalid"]);
+                assert.match(text, /TEST_GATEWAY_UNSET/);
+                assert.equal(simulator.observed.total("connect"), 0);
+            });
+
             it("says that a variable is not set", async () => {
                 await load([...observers]);
                 const { keys, text } = await test({ settings: form({ host: `\${TEST_GATEWAY_UNSET}` }) });

@@ -122,6 +122,7 @@ describe("device-command-in", () => {
         ["a partial wildcard", { deviceId: "dev+" }],
         ["a command id with a slash", { commandId: "a/b" }],
         ["QoS 3", { qos: "3" }],
+        ["a command id from a variable that is not set", { commandId: "${TEST_NOT_SET}" }],
     ] as const) {
         it(`refuses ${name} visibly and subscribes nothing`, async () => {
             await load([gatewayNode(simulator.port), commandNode(properties), { ...eventNode() }, ...observers]);

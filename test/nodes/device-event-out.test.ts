@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { secretToken } from "../support/secrets";
@@ -131,6 +132,19 @@ describe("device-event-out", () => {
             "GW_INVALID_ID",
             { eventId: "event", eventIdType: "msg" },
         ],
+        [
+            "a device id that the form names and leaves blank",
+            { ...device, payload: 1 },
+            "GW_INVALID_ID",
+            { deviceId: "", deviceIdType: "str" },
+        ],
+        ["a blank property of the message as device id", { ...device, payload: 1 }, "GW_INVALID_ID", { deviceId: "", deviceIdType: "msg" }],
+        ["an event id that the form leaves blank", { ...device, payload: 1 }, "GW_INVALID_ID", { eventId: "" }],
+        ["an event id from a variable that is not set", { ...device, payload: 1 }, "GW_CONFIG", { eventId: "${TEST_NOT_SET}" }],
+        ["a format from a variable that is not set", { ...device, payload: 1 }, "GW_CONFIG", { format: "${TEST_NOT_SET}" }],
+        ["a time field from a variable that is not set", { ...device, payload: 1 }, "GW_CONFIG", { timestamp: "${TEST_NOT_SET}" }],
+        ["a ttl in the form that is no number", { ...device, payload: 1 }, "GW_CONFIG", { ttl: "soon" }],
+        ["no QoS in the message", { ...device, payload: 1 }, "GW_INVALID_QOS", { qos: "" }],
         ["no format in the message", { ...device, payload: 1 }, "GW_INVALID_ID", { format: "" }],
         ["no payload", { ...device }, "GW_INVALID_PAYLOAD"],
         ["a circular object", { ...device, payload: circular }, "GW_INVALID_PAYLOAD"],
@@ -180,6 +194,20 @@ describe("device-event-out", () => {
         const caught = new Inbox("caught");
         send({ ...device, payload: 1 });
         assert.equal(Reflect.get(Object((await caught.next()).error), "code"), "GW_CONFIG");
+    });
+
+    it("reports an id in its form that breaks the rules before any message comes, and judges none that it does not use", async () => {
+        const typed = { deviceId: "p 1", deviceIdType: "str" };
+        await load([gatewayNode(simulator.port), eventNode(typed), eventNode({ ...typed, id: "own", source: "gateway" }), ...observers]);
+        await connected();
+        node("own").receive({ payload: 1 });
+        await waitFor(() => events().length === 1, "the gateway's own event");
+        const logged: unknown[] = helper.log().args.flat();
+        const reports = logged.filter((line) => /deviceId is "p 1"/.test(String(Reflect.get(Object(line), "msg"))));
+        assert.deepEqual(
+            reports.map((line) => Reflect.get(Object(line), "id")),
+            ["event"],
+        );
     });
 
     it("fails every message with GW_CONFIG when the gateway is disabled", async () => {

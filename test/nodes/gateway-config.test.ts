@@ -158,6 +158,31 @@ describe("gateway-config", () => {
         assert.equal(simulator.observed.total("connect"), 0);
     });
 
+    it("says that the token's environment variable is not set, instead of sending its name as the token", async () => {
+        await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "${TEST_NOT_SET}" } });
+        const { error } = await new Inbox("caught").next(({ topic }) => topic === "gateway");
+        assert.equal(Reflect.get(Object(error), "code"), "GW_CONFIG");
+        assert.match(String(Reflect.get(Object(error), "message")), /token is to come from the environment variable TEST_NOT_SET/);
+        assert.equal(simulator.observed.total("connect"), 0);
+    });
+
+    it("takes a token that a variable of the flow holds as a number", async () => {
+        await simulator.close();
+        simulator = await startSimulator({ port: 0, httpPort: 0, token: "12345678" });
+        const tab = { id: "machine", type: "subflow", name: "machine", in: [], out: [] };
+        await load(
+            [
+                tab,
+                gatewayNode(simulator.port, { id: "inner", z: "machine" }),
+                eventNode({ z: "machine", gateway: "inner" }),
+                { id: "one", type: "subflow:machine", env: [{ name: "TOKEN", type: "num", value: "12345678" }] },
+                ...observers,
+            ],
+            { inner: { token: "${TOKEN}" } },
+        );
+        await connected();
+    });
+
     it("runs the platform itself when it is on the built-in simulator", async () => {
         await load([gatewayNode(await freePortPair(), { platform: "simulator" }), eventNode(), ...observers]);
         const completed = new Inbox("completed");

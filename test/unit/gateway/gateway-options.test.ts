@@ -45,6 +45,21 @@ describe("gateway options", () => {
         assert.deepEqual([options.host, options.port, options.transport], ["127.0.0.1", 18830, "tcp"]);
     });
 
+    it("do not judge a variable that is not set where it is not used", () => {
+        assert.equal(
+            parseGatewayOptions({ ...minimal, platform: "simulator", host: "${NOT_SET}", transport: "${NOT_SET}" }).host,
+            "127.0.0.1",
+        );
+    });
+
+    it("take ids that are numbers, as variables of a flow may be", () => {
+        assert.deepEqual(parseGatewayOptions({ ...minimal, orgId: 1, typeId: 2, deviceId: 3 }).identity, {
+            orgId: "1",
+            typeId: "2",
+            deviceId: "3",
+        });
+    });
+
     it("read numbers and booleans from the strings of environment variables", () => {
         const options = parseGatewayOptions({ ...minimal, port: "8443", cleanSession: "false", keepAlive: " 30 ", outboxMaxMb: "0.5" });
         assert.deepEqual([options.port, options.cleanSession, options.keepAliveS, options.outboxMaxBytes], [8443, false, 30, 524_288]);
@@ -56,7 +71,10 @@ describe("gateway options", () => {
         ["a host with a port", { host: "example.com/x" }, /host/],
         ["no organisation", { orgId: undefined }, /orgId is missing/],
         ["a type with a space", { typeId: "my type" }, /typeId is "my type"/],
-        ["an unset environment variable as device id", { deviceId: "" }, /deviceId is empty/],
+        ["a device id that is empty", { deviceId: "" }, /deviceId is empty/],
+        ["a variable that is not set as device id", { deviceId: "${NOT_SET}" }, /deviceId.*variable NOT_SET, which is not set/],
+        ["a variable that is not set as port, in the older notation", { port: "$(NOT_SET)" }, /port.*variable NOT_SET, which is not set/],
+        ["a host with its port behind it", { host: "example.com:8883" }, /host/],
         ["an unknown platform", { platform: "aws" }, /platform is "aws"; it must be one of maximo, broker, simulator/],
         ["an unencrypted transport to Maximo", { transport: "tcp" }, /Maximo takes only tls and wss/],
         ["port 0", { port: "0" }, /port is "0"; it must be a whole number from 1 to 65535/],

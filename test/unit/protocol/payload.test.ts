@@ -99,6 +99,18 @@ describe("payload", () => {
         assert.equal(encodePayload("x", "text", options), "x");
     });
 
+    it("stamps a value that writes itself, such as a date or a decimal number, without losing it", () => {
+        const options = { timestampField: "ts", time: "2026-01-01T00:00:00.000Z" };
+        class Reading {
+            toJSON() {
+                return { value: 5 };
+            }
+        }
+        assert.equal(encodePayload(new Date(0), "json", options), '"1970-01-01T00:00:00.000Z"');
+        assert.equal(encodePayload(new Reading(), "json", options), '{"value":5,"ts":"2026-01-01T00:00:00.000Z"}');
+        assert.equal(encodePayload({ d: new Date(0) }, "json", options), '{"d":"1970-01-01T00:00:00.000Z"}');
+    });
+
     it("does not change the message it encodes", () => {
         const payload = { a: 1, d: { b: 2 } };
         encodePayload(payload, "json", { wrap: true, timestampField: "ts", time: "t" });
