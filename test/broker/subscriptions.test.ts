@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { connectAsync, type MqttClient } from "mqtt";
-import type { CommandSelection } from "../../src/gateway/inbound";
+import type { CommandSelection, ReceivedCommand } from "../../src/gateway/inbound";
 import type { CommandTopic } from "../../src/protocol/topic";
 import { disjointFilters } from "../../src/routing/disjoint-filters";
 import { TestAuthority } from "../support/certificates";
@@ -146,6 +146,36 @@ describe("commands", () => {
             gateway.gateway.flowsStarted();
             await waitFor(() => session()?.unacknowledged === 0, "the acknowledgements");
             assert.deepEqual(topics, sent);
+        } finally {
+            await bench.close();
+        }
+    });
+});
+
+describe("commands of a durable session", () => {
+    it("that were not handed over before the connection ended come again, and say that they may have come before", async () => {
+        const bench = await GatewayBench.start();
+        try {
+            const gateway = await bench.gateway({ cleanSession: "false" });
+            const received: ReceivedCommand[] = [];
+            gateway.gateway.onCommand({ target: "device", parts: {} }, 1, {
+                received: (command) => received.push(command),
+                refusalChanged: (error) => assert.ifError(error),
+            });
+            const session = () => bench.simulator.organisation("org").sessions.get(clientId);
+            await waitFor(() => session()?.subscriptions.size === 2, "the subscription");
+            gateway.gateway.flowsStopping();
+            bench.simulator.publish("org", commandTopic({ typeId: "t", deviceId: "d", commandId: "c", format: "json" }), "{}", 1);
+            gateway.publish("d", 1);
+            await waitFor(() => bench.delivered.has("d"), "an event that shows that the command has been received");
+            bench.simulator.cut(clientId);
+            await waitFor(() => bench.simulator.observed.counts(clientId).connect === 2, "the next connection");
+            gateway.gateway.flowsStarted();
+            await waitFor(() => session()?.unacknowledged === 0 && received.length > 0, "the command");
+            assert.deepEqual(
+                received.map(({ commandId, duplicate }) => [commandId, duplicate]),
+                [["c", true]],
+            );
         } finally {
             await bench.close();
         }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
-import { eventNode, type FlowNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { deploy, eventNode, type FlowNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -106,6 +106,27 @@ describe("gateway-notify-in", () => {
         assert.match(String(Reflect.get(Object(error), "message")), /pump\/p1.*177.*Failed to create device/);
         await statuses.next(({ status }) => Reflect.get(Object(status), "text") === "GW_REFUSED pump/p1");
         assert.equal((await completed.next())._msgid, "m1");
+    });
+
+    it("a refused event whose node was removed meanwhile is raised on the gateway, with the event's ids", async () => {
+        const gateway = gatewayNode(simulator.port);
+        await load([gateway, eventNode(), eventNode({ id: "other" }), ...observers]);
+        const completed = new Inbox("completed");
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1, _msgid: "first contact" });
+        await completed.count(1);
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 2, _msgid: "m1" });
+        await completed.count(2);
+        await deploy([gateway, eventNode({ id: "other" }), ...observers]);
+        const caught = new Inbox("caught");
+        notify({ Request: "Publish", Topic: "iot-2/type/pump/id/p1/evt/status/fmt/json", Client: clientId, RC: 276, Message: "no" });
+        const { error, refusal, ...message } = await caught.next();
+        assert.deepEqual(message, { _msgid: "m1", typeId: "pump", deviceId: "p1", eventId: "status" });
+        assert.deepEqual(
+            [Reflect.get(Object(error), "code"), Reflect.get(Object(Reflect.get(Object(error), "source")), "id")],
+            ["GW_REFUSED", "gateway"],
+        );
+        assert.deepEqual(refusal, { rc: 276, message: "no", willRetry: false });
+        assert.equal(simulator.observed.total("connect"), 1);
     });
 
     it("sends nothing when its settings are not valid", async () => {

@@ -77,6 +77,11 @@ export async function load(
     await helper.load([...types], structuredClone(onTab(nodes)), credentials);
 }
 
+/** Deploys other flows in place of the loaded ones, restarting only the nodes that have changed. */
+export async function deploy(nodes: readonly FlowNode[]): Promise<void> {
+    await helper.setFlows(structuredClone(onTab(nodes)), "nodes");
+}
+
 /** The running node with this id. */
 export function node(id: string): ReturnType<typeof helper.getNode> {
     return helper.getNode(id);
