@@ -1,5 +1,5 @@
-import type { Inventory } from "../devices/inventory";
-import type { DeviceView } from "../devices/inventory-query";
+import type { Inventory } from "../devices/inventory/inventory";
+import type { DeviceView } from "../devices/inventory/inventory-query";
 import type { ManagedPhase } from "../management/managed-devices";
 import { deviceKey } from "../protocol/identity";
 

@@ -1,5 +1,5 @@
 import type { GatewayConnection } from "../connection/gateway-connection";
-import type { Registration } from "../devices/registration";
+import type { Registration } from "../devices/registration/registration";
 import { GatewayError } from "../errors";
 import type { Outbox } from "../outbox/outbox";
 import { say } from "../words";

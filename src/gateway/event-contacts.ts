@@ -1,4 +1,4 @@
-import type { Registration } from "../devices/registration";
+import type { Registration } from "../devices/registration/registration";
 import type { GatewayError } from "../errors";
 import type { DeviceGate, GateAnswer } from "../outbox/device-gate";
 import type { OutboxEvent } from "../outbox/event";

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock";
 import type { GatewayConnection } from "../connection/gateway-connection";
-import { Inventory } from "../devices/inventory";
-import { Registration } from "../devices/registration";
-import type { Hold } from "../devices/registration-types";
+import { Inventory } from "../devices/inventory/inventory";
+import { Registration } from "../devices/registration/registration";
+import type { Hold } from "../devices/registration/registration-types";
 import type { OutboxEvent } from "../outbox/event";
 import type { OutboxLimits } from "../outbox/limits";
 import { Outbox } from "../outbox/outbox";

@@ -1,5 +1,5 @@
 import type { GatewayConnection } from "../connection/gateway-connection";
-import type { Registration } from "../devices/registration";
+import type { Registration } from "../devices/registration/registration";
 import { GatewayError, toGatewayError } from "../errors";
 import type { StateStore } from "../outbox/store";
 import { deviceKey } from "../protocol/identity";

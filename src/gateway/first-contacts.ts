@@ -1,5 +1,11 @@
-import { refusalError } from "../devices/refusal-error";
-import type { ContactKind, ReconnectReason, Refusal, RegistrationEffects, RegistrationState } from "../devices/registration-types";
+import { refusalError } from "../devices/refusals/refusal-error";
+import type {
+    ContactKind,
+    ReconnectReason,
+    Refusal,
+    RegistrationEffects,
+    RegistrationState,
+} from "../devices/registration/registration-types";
 import type { GatewayError } from "../errors";
 
 /** A part of the gateway that sends things which may be the first contact with a device. */

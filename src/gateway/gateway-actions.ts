@@ -1,7 +1,7 @@
 import type { ConnectionReason } from "../connection/connect-error";
 import type { GatewayConnection } from "../connection/gateway-connection";
-import type { Inventory } from "../devices/inventory";
-import type { Registration } from "../devices/registration";
+import type { Inventory } from "../devices/inventory/inventory";
+import type { Registration } from "../devices/registration/registration";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { say } from "../words";
 import { type ActionOutcome, done, notDone } from "./action-outcome";

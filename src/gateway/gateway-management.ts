@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock";
 import type { GatewayConnection } from "../connection/gateway-connection";
-import type { Registration } from "../devices/registration";
-import type { RegistrationState } from "../devices/registration-types";
+import type { Registration } from "../devices/registration/registration";
+import type { RegistrationState } from "../devices/registration/registration-types";
 import type { GatewayError } from "../errors";
 import { type AttachedResponder, ManagementEngine } from "../management/management-engine";
 import type { ResponderListener, ResponderOptions } from "../management/responder";

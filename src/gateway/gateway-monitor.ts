@@ -1,5 +1,5 @@
 import type { Clock } from "../clock";
-import type { Inventory } from "../devices/inventory";
+import type { Inventory } from "../devices/inventory/inventory";
 import type { RequestView } from "../management/request-history";
 import type { OutboxCounters } from "../outbox/outbox-counters";
 import { type DeviceList, type DeviceListQuery, listDevices } from "./device-listing";

@@ -1,5 +1,5 @@
 import { GatewayConnection } from "../connection/gateway-connection";
-import type { Inventory } from "../devices/inventory";
+import type { Inventory } from "../devices/inventory/inventory";
 import { type GatewayError, toGatewayError } from "../errors";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";

@@ -1,4 +1,4 @@
-import type { Hold } from "../devices/registration-types";
+import type { Hold } from "../devices/registration/registration-types";
 import { GatewayError } from "../errors";
 import { inOneText, say } from "../words";
 

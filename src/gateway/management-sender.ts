@@ -1,5 +1,5 @@
 import type { GatewayConnection } from "../connection/gateway-connection";
-import type { Registration } from "../devices/registration";
+import type { Registration } from "../devices/registration/registration";
 import { GatewayError } from "../errors";
 import type { ManagementLink } from "../management/link";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";

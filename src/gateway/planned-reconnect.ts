@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import type { ConnectionReason } from "../connection/connect-error";
-import type { ReconnectReason } from "../devices/registration-types";
+import type { ReconnectReason } from "../devices/registration/registration-types";
 import { say, type TextKey } from "../words";
 
 /** Acknowledgements take no longer on a good link; on another one a few events sent twice are the lesser evil. */

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock";
-import { type RecentPublish, RecentPublishes, type RefusedPublish } from "../devices/recent-publishes";
-import { refusalError } from "../devices/refusal-error";
-import type { Registration } from "../devices/registration";
-import type { RefusalVerdict } from "../devices/registration-types";
+import { type RecentPublish, RecentPublishes, type RefusedPublish } from "../devices/refusals/recent-publishes";
+import { refusalError } from "../devices/refusals/refusal-error";
+import type { Registration } from "../devices/registration/registration";
+import type { RefusalVerdict } from "../devices/registration/registration-types";
 import type { GatewayError } from "../errors";
 import { deviceKey, parseDeviceKey } from "../protocol/identity";
 import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../protocol/notification";

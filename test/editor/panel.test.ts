@@ -25,8 +25,8 @@ function words(file: string, declaration: string): string[] {
 /** Keys that the panel makes of a name that the runtime sends. */
 const made: Readonly<Record<string, readonly string[]>> = {
     phase: ["online", "connecting", "waiting", "closed"],
-    registration: words("devices/registration-types.ts", "export type RegistrationPhase ="),
-    hold: words("devices/registration-types.ts", "export type HoldReason ="),
+    registration: words("devices/registration/registration-types.ts", "export type RegistrationPhase ="),
+    hold: words("devices/registration/registration-types.ts", "export type HoldReason ="),
     management: words("management/managed-devices.ts", "export type ManagedPhase ="),
     request: words("management/request-history.ts", "readonly outcome:"),
     outbox: [...words("gateway/gateway-options.ts", "export const outboxKinds ="), "degraded"],

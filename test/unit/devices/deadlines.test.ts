@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Deadlines } from "../../../src/devices/deadlines";
-import { Fifo } from "../../../src/devices/fifo";
+import { Deadlines } from "../../../src/devices/registration/deadlines";
+import { Fifo } from "../../../src/devices/registration/fifo";
 import { FakeClock } from "../../support/fake-clock";
 
 describe("deadlines", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type DeviceStore, Inventory } from "../../../src/devices/inventory";
-import type { RegistrationState } from "../../../src/devices/registration-types";
+import { type DeviceStore, Inventory } from "../../../src/devices/inventory/inventory";
+import type { RegistrationState } from "../../../src/devices/registration/registration-types";
 import { FakeClock } from "../../support/fake-clock";
 
 const minute = 60_000;

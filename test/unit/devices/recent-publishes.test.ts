@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RecentPublishes } from "../../../src/devices/recent-publishes";
-import { topicMatches } from "../../../src/devices/topic-match";
+import { RecentPublishes } from "../../../src/devices/refusals/recent-publishes";
+import { topicMatches } from "../../../src/devices/refusals/topic-match";
 
 const topicOfA = "iot-2/type/t/id/a/evt/e/fmt/json";
 

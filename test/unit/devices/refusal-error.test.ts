@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { refusalError } from "../../../src/devices/refusal-error";
+import { refusalError } from "../../../src/devices/refusals/refusal-error";
 
 describe("the error of a refusal", () => {
     it("says what was refused, in the platform's words, and that it is kept", () => {

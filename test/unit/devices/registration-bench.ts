@@ -1,5 +1,5 @@
-import { Registration } from "../../../src/devices/registration";
-import type { Refusal, RegistrationEffects } from "../../../src/devices/registration-types";
+import { Registration } from "../../../src/devices/registration/registration";
+import type { Refusal, RegistrationEffects } from "../../../src/devices/registration/registration-types";
 import { FakeClock } from "../../support/fake-clock";
 
 /** A registration with a clock that stands still, and everything it asked for as lines of text. */

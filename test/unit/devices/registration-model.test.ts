@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Registration } from "../../../src/devices/registration";
-import type { RegistrationEffects } from "../../../src/devices/registration-types";
+import { Registration } from "../../../src/devices/registration/registration";
+import type { RegistrationEffects } from "../../../src/devices/registration/registration-types";
 import { FakeClock } from "../../support/fake-clock";
 import { type Fate, PlatformModel } from "./platform-model";
 

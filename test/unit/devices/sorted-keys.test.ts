@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { SortedKeys } from "../../../src/devices/sorted-keys";
+import { SortedKeys } from "../../../src/devices/inventory/sorted-keys";
 import { usedBytes } from "../../support/used-bytes";
 
 describe("sorted keys", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { StrayPings } from "../../../src/devices/stray-pings";
+import { StrayPings } from "../../../src/devices/registration/stray-pings";
 
 /** Runs events ("s" = stray packet, "n" = notification) at their times and returns what was found unexplained. */
 function run(events: readonly (readonly [atMs: number, what: "s" | "n"])[], endMs = 100_000): string[] {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Registration } from "../../../src/devices/registration";
+import { Registration } from "../../../src/devices/registration/registration";
 import type { ContactUser } from "../../../src/gateway/first-contacts";
 import { FirstContacts } from "../../../src/gateway/first-contacts";
 import { ManagementSender } from "../../../src/gateway/management-sender";

@@ -1,4 +1,4 @@
-import type { Hold, HoldReason, RegistrationState } from "./registration-types";
+import type { Hold, HoldReason, RegistrationState } from "../registration/registration-types";
 
 /** What is kept of a device. Times are wall clock milliseconds, 0 = never. */
 export class DeviceRecord {

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock";
+import type { Clock } from "../../clock";
 import type { ReconnectReason } from "./registration-types";
 
 const minuteMs = 60_000;

@@ -1,9 +1,9 @@
-import type { Clock, Timer } from "../clock";
+import type { Clock, Timer } from "../../clock";
+import type { Registration } from "../registration/registration";
+import type { RegistrationState } from "../registration/registration-types";
 import { BoundedNames } from "./bounded-names";
 import { DeviceRecord } from "./device-record";
 import { type DevicePage, type DeviceQuery, type NameQuery, queryDevices, queryNames } from "./inventory-query";
-import type { Registration } from "./registration";
-import type { RegistrationState } from "./registration-types";
 import { SortedKeys } from "./sorted-keys";
 
 /** Where records outlive a restart: small texts by key. */

@@ -1,6 +1,6 @@
-import { parseDeviceKey } from "../protocol/identity";
+import { parseDeviceKey } from "../../protocol/identity";
+import type { RegistrationState } from "../registration/registration-types";
 import type { DeviceRecord } from "./device-record";
-import type { RegistrationState } from "./registration-types";
 import { compare } from "./sorted-keys";
 
 /** Which devices to show. */

@@ -1,7 +1,7 @@
-import { GatewayError } from "../errors";
-import type { NotificationFields } from "../protocol/notification";
-import { inOneText, say } from "../words";
-import type { RefusalVerdict } from "./registration-types";
+import { GatewayError } from "../../errors";
+import type { NotificationFields } from "../../protocol/notification";
+import { inOneText, say } from "../../words";
+import type { RefusalVerdict } from "../registration/registration-types";
 
 /**
  * The error that a refusal is for its sender: what the platform said, of which device, and what happens next.

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock";
+import type { Clock } from "../../clock";
 import type { ConnectionQuota } from "./connection-quota";
 import type { Contact } from "./contact";
 import type { ContactLine } from "./contact-line";

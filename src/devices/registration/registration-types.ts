@@ -1,4 +1,4 @@
-import type { Clock } from "../clock";
+import type { Clock } from "../../clock";
 
 /**
  * What is sent to a device that is not known: a queued event, an event that is not queued (QoS 0), a SUBSCRIBE for that

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock";
+import type { Clock } from "../../clock";
 import { ConnectionQuota } from "./connection-quota";
 import type { Contact } from "./contact";
 import { ContactLine } from "./contact-line";
