@@ -1,14 +1,14 @@
 import type { QoS } from "mqtt-packet";
-import type { Client } from "./client";
+import type { Client } from "./client/client";
 import type { Faults } from "./faults";
-import { FirstContacts } from "./first-contacts";
 import { ManagementServer } from "./management/management-server";
-import type { Message } from "./message";
 import type { Settings } from "./options";
-import { Registry } from "./registry";
-import type { Session } from "./session";
-import { Subscription } from "./subscription";
-import { SubscriptionTree } from "./subscription-tree";
+import { FirstContacts } from "./registration/first-contacts";
+import { Registry } from "./registration/registry";
+import type { Message } from "./sessions/message";
+import type { Session } from "./sessions/session";
+import { Subscription } from "./sessions/subscription";
+import { SubscriptionTree } from "./sessions/subscription-tree";
 import type { Timers } from "./timers";
 import { deviceKey } from "./topic-form";
 

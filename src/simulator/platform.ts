@@ -1,4 +1,4 @@
-import type { Connection } from "./connection";
+import type { Connection } from "./client/connection";
 import { Faults } from "./faults";
 import { Observation } from "./observation";
 import type { Settings } from "./options";

@@ -1,10 +1,10 @@
 import type { Server as HttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import type { QoS } from "mqtt-packet";
-import { Connection } from "./connection";
+import { Connection } from "./client/connection";
 import type { Faults } from "./faults";
-import { httpRoutes } from "./http-routes";
-import { createJsonServer } from "./http-server";
+import { httpRoutes } from "./http/http-routes";
+import { createJsonServer } from "./http/http-server";
 import { listen } from "./listener";
 import type { Observation } from "./observation";
 import { resolveOptions, type SimulatorOptions } from "./options";

@@ -1,4 +1,4 @@
-import type { ClientIdentity } from "./client-identity";
+import type { ClientIdentity } from "./client/client-identity";
 
 /** The device a topic or filter speaks of. */
 export interface DeviceName {

@@ -1,4 +1,4 @@
-import type { ClientClass } from "./client-identity";
+import type { ClientClass } from "./client/client-identity";
 
 /** Why a topic or filter is not allowed: a return code and the reason as the platform words it. */
 export interface TopicRefusal {

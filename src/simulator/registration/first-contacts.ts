@@ -1,8 +1,8 @@
-import { isLegalId } from "./client-identity";
+import { isLegalId } from "../client/client-identity";
+import type { RegistrationOptions } from "../options";
+import { type DeviceName, deviceKey } from "../topic-form";
 import { registryMessage } from "./notification";
-import type { RegistrationOptions } from "./options";
 import type { Registry, RegistryClient } from "./registry";
-import { type DeviceName, deviceKey } from "./topic-form";
 
 /** The connection of a gateway, as far as first contacts concern it. */
 export interface Contacting extends RegistryClient {

@@ -1,6 +1,6 @@
+import type { Organisation } from "../organisation";
 import type { ClientIdentity } from "./client-identity";
 import { type CloseCode, closeReasons } from "./close-codes";
-import type { Organisation } from "./organisation";
 
 /** A client whose organisation is known, admitted or not. */
 export interface KnownClient {

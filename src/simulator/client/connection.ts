@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
 import type { IConnectPacket, Packet } from "mqtt-packet";
+import type { Platform } from "../platform";
 import { Client } from "./client";
 import type { CloseCode } from "./close-codes";
 import { type ConnectRefusal, judgeConnect } from "./connect";
 import { Line, type LineListener } from "./line";
 import { publishMonitoring } from "./monitoring";
-import type { Platform } from "./platform";
 
 /** One socket, from its first byte to its end; it becomes a client when its CONNECT is accepted. */
 export class Connection implements LineListener {

@@ -1,5 +1,5 @@
-import type { Fault } from "./faults";
-import { isObject } from "./json";
+import type { Fault } from "../faults";
+import { isObject } from "../json";
 
 type FieldType = "string" | "number" | "boolean";
 

@@ -1,5 +1,5 @@
-import type { QuotaOptions } from "./options";
-import type { Timers } from "./timers";
+import type { QuotaOptions } from "../options";
+import type { Timers } from "../timers";
 
 /** A budget per second. When it is spent the client is not read until it has recovered: delayed, never refused. */
 export class Quota {

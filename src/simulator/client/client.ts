@@ -1,20 +1,20 @@
 import type { IConnectPacket, IPublishPacket, Packet } from "mqtt-packet";
+import type { Organisation } from "../organisation";
+import type { Platform } from "../platform";
+import type { Contacting } from "../registration/first-contacts";
+import { notificationPayload, type Refusal } from "../registration/notification";
+import type { GatewayRights } from "../registration/registry";
+import type { Message } from "../sessions/message";
+import { type Outlet, Session } from "../sessions/session";
+import { toClient } from "../topic-form";
 import type { ClientIdentity } from "./client-identity";
 import { type CloseCode, closeReasons } from "./close-codes";
 import type { Admission } from "./connect";
-import type { Contacting } from "./first-contacts";
 import { receivePublish } from "./inbound-publish";
 import { receiveSubscribe, receiveUnsubscribe } from "./inbound-subscribe";
 import { Inflow } from "./inflow";
 import type { Line } from "./line";
-import type { Message } from "./message";
 import { publishMonitoring } from "./monitoring";
-import { notificationPayload, type Refusal } from "./notification";
-import type { Organisation } from "./organisation";
-import type { Platform } from "./platform";
-import type { GatewayRights } from "./registry";
-import { type Outlet, Session } from "./session";
-import { toClient } from "./topic-form";
 
 const strayBytes = Buffer.from([0xde, 0x00]);
 const topicAllowanceBytes = 200;

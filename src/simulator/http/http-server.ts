@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { isIP } from "node:net";
-import { isSameSecret } from "./secret";
+import { isSameSecret } from "../secret";
 
 /** An answer of the HTTP API: a status and what is sent as JSON. */
 export interface HttpAnswer {

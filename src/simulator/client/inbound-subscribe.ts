@@ -1,9 +1,9 @@
 import type { ISubscribePacket, ISubscription, IUnsubscribePacket } from "mqtt-packet";
+import { notInGroupMessage, type Refusal, topicRefusal } from "../registration/notification";
+import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "../topic-form";
+import { checkFilter } from "../topic-rules";
 import type { Client } from "./client";
 import { isOwn } from "./inbound-publish";
-import { notInGroupMessage, type Refusal, topicRefusal } from "./notification";
-import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "./topic-form";
-import { checkFilter } from "./topic-rules";
 
 const maxApplicationSubscriptions = 10_000;
 

@@ -1,13 +1,13 @@
 import type { IConnectPacket } from "mqtt-packet";
+import type { Organisation } from "../organisation";
+import type { Platform } from "../platform";
+import { isSameSecret } from "../secret";
+import type { Message } from "../sessions/message";
+import { deviceKey, deviceOf, toPlatform } from "../topic-form";
+import { checkPublish } from "../topic-rules";
 import { type ClientIdentity, parseClientId } from "./client-identity";
 import type { CloseCode } from "./close-codes";
-import type { Message } from "./message";
 import type { KnownClient } from "./monitoring";
-import type { Organisation } from "./organisation";
-import type { Platform } from "./platform";
-import { isSameSecret } from "./secret";
-import { deviceKey, deviceOf, toPlatform } from "./topic-form";
-import { checkPublish } from "./topic-rules";
 
 /** A client that may come in. */
 export interface Admission extends KnownClient {

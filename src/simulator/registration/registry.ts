@@ -1,8 +1,8 @@
-import type { Faults } from "./faults";
-import type { RegistrationOptions, RegistrationRule, SimulatorEvent } from "./options";
-import { compilePattern } from "./pattern";
-import type { Timers } from "./timers";
-import { type DeviceName, deviceKey } from "./topic-form";
+import type { Faults } from "../faults";
+import type { RegistrationOptions, RegistrationRule, SimulatorEvent } from "../options";
+import { compilePattern } from "../pattern";
+import type { Timers } from "../timers";
+import { type DeviceName, deviceKey } from "../topic-form";
 
 /** What a gateway may do and how it proves who it is. */
 export interface GatewayRights {

@@ -1,5 +1,5 @@
-import type { DeviceName } from "./topic-form";
-import type { TopicRefusal } from "./topic-rules";
+import type { DeviceName } from "../topic-form";
+import type { TopicRefusal } from "../topic-rules";
 
 /** What was refused. */
 export type NotifiedRequest = "Publish" | "Subscribe" | "Unsubscribe";

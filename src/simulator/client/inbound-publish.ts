@@ -1,9 +1,9 @@
 import type { IPublishPacket } from "mqtt-packet";
+import type { ContactRefusal } from "../registration/first-contacts";
+import { notInGroupMessage, registryMessage, topicRefusal } from "../registration/notification";
+import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "../topic-form";
+import { checkPublish } from "../topic-rules";
 import type { Client } from "./client";
-import type { ContactRefusal } from "./first-contacts";
-import { notInGroupMessage, registryMessage, topicRefusal } from "./notification";
-import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "./topic-form";
-import { checkPublish } from "./topic-rules";
 
 /**
  * Handles a PUBLISH: who may publish what, for which device, and what happens otherwise. A gateway that breaks a rule keeps its

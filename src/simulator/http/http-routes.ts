@@ -1,10 +1,10 @@
+import { isObject } from "../json";
+import { readOrder } from "../management/requests";
+import type { Organisation } from "../organisation";
+import type { Platform } from "../platform";
+import type { Simulator } from "../simulator";
 import { isFault } from "./fault-json";
 import { type HttpAnswer, type HttpHandler, type HttpRequest, problem } from "./http-server";
-import { isObject } from "./json";
-import { readOrder } from "./management/requests";
-import type { Organisation } from "./organisation";
-import type { Platform } from "./platform";
-import type { Simulator } from "./simulator";
 
 const apiPrefix = "/api/v0002/mgmt/requests";
 

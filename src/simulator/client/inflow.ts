@@ -1,6 +1,6 @@
-import type { QuotaOptions } from "./options";
+import type { QuotaOptions } from "../options";
+import type { Timers } from "../timers";
 import { Quota } from "./quota";
-import type { Timers } from "./timers";
 
 /** What can be read or not read for a while. */
 export interface Readable {
