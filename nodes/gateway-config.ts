@@ -1,15 +1,15 @@
 import { systemClock } from "../src/clock";
 import type { Gateway } from "../src/gateway/gateway";
 import { GatewayPool } from "../src/gateway/gateway-pool";
-import { registerAdminRoutes } from "../src/node-red/admin-routes";
+import { registerFormRoutes } from "../src/node-red/admin/form-routes";
+import { registerMonitorRoutes } from "../src/node-red/admin/monitor-routes";
+import { registerPanelRoutes } from "../src/node-red/admin/panel-routes";
 import { defineType, type NodeAPI } from "../src/node-red/api";
 import { watchDeploys } from "../src/node-red/deploys";
 import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
 import { GatewayHost } from "../src/node-red/gateway-host";
 import { onClose } from "../src/node-red/handlers";
 import { speakLanguageOf } from "../src/node-red/language";
-import { registerMonitorRoutes } from "../src/node-red/monitor-routes";
-import { registerPanelRoutes } from "../src/node-red/panel-routes";
 
 /** `gateway-config`: the identity and the connection of one gateway, shared by all nodes that choose it. */
 export default function register(RED: NodeAPI): void {
@@ -25,7 +25,7 @@ export default function register(RED: NodeAPI): void {
         },
     });
 
-    registerAdminRoutes(RED, (id) => hosts.get(id));
+    registerFormRoutes(RED, hosts);
     registerMonitorRoutes(RED, hosts);
     registerPanelRoutes(RED, hosts);
 

@@ -1,5 +1,4 @@
-import type { ErrorCode } from "../errors";
-import { GatewayError } from "../errors";
+import { type ErrorCode, GatewayError } from "../errors";
 import type { GatewayState } from "../gateway/gateway-state";
 import { grouped, type StatusText } from "./status";
 

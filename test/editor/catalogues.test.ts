@@ -6,7 +6,7 @@ import { languages, nodeTypes, readCatalogue, readForm, readSharedScripts, root 
 /** The code that may name a text or show one. */
 function runtime(): string[] {
     return ["nodes", path.join("src", "node-red")].flatMap((folder) =>
-        readdirSync(path.join(root, folder))
+        readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
             .filter((name) => name.endsWith(".ts"))
             .map((name) => readFileSync(path.join(root, folder, name), "utf8")),
     );

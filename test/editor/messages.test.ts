@@ -30,7 +30,7 @@ const exempt: ReadonlySet<string> = new Set([
     "src/outbox/sqlite-file",
     "src/outbox/sqlite-schema",
     // Help of the metrics, English as all of Prometheus' is.
-    "src/node-red/prometheus",
+    "src/node-red/admin/prometheus",
     // For MQTT.js alone.
     "src/connection/mqtt-client",
     // Answers to the platform, whose own words are English.

@@ -52,7 +52,7 @@ const packageOwners: Readonly<Record<string, RegExp>> = {
     aedes: /^src\/simulator\//,
     "mqtt-packet": /^src\/(simulator\/|connection\/mqtt-transport\.ts$)/,
     "node-red": /^src\/node-red\//,
-    "prom-client": /^src\/node-red\/prometheus\.ts$/,
+    "prom-client": /^src\/node-red\/admin\/prometheus\.ts$/,
 };
 
 interface Import {

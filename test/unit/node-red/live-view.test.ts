@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LiveView } from "../../../src/node-red/live-view";
+import { LiveView } from "../../../src/node-red/admin/live-view";
 import { FakeClock } from "../../support/fake-clock";
 
 describe("live view", () => {

@@ -1,11 +1,11 @@
-import { GatewayError } from "../errors";
-import type { ActionOutcome } from "../gateway/action-outcome";
-import type { Gateway } from "../gateway/gateway";
-import { choiceOption } from "../gateway/option-parsing";
-import { troubleKinds } from "../gateway/simulator-control";
-import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
-import { maxPayloadBytes } from "../protocol/limits";
-import { say } from "../words";
+import { GatewayError } from "../../errors";
+import type { ActionOutcome } from "../../gateway/action-outcome";
+import type { Gateway } from "../../gateway/gateway";
+import { choiceOption } from "../../gateway/option-parsing";
+import { troubleKinds } from "../../gateway/simulator-control";
+import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../../protocol/identity";
+import { maxPayloadBytes } from "../../protocol/limits";
+import { say } from "../../words";
 
 type Body = Readonly<Record<string, unknown>>;
 

@@ -1,9 +1,9 @@
 import type { NodeAPI } from "node-red";
-import { describeThrown } from "../errors";
-import { type DeviceFilter, deviceFilters } from "../gateway/device-listing";
-import { say } from "../words";
+import { describeThrown } from "../../errors";
+import { deviceFilters } from "../../gateway/device-listing";
+import type { GatewayHost } from "../gateway-host";
 import { diagnosticsBundle } from "./diagnostics";
-import type { GatewayHost } from "./gateway-host";
+import { answerAboutGateway } from "./gateway-answer";
 import { gatewayEntries, runningGateways } from "./gateway-listing";
 import { LogRing } from "./log-ring";
 import { renderMetrics } from "./prometheus";
@@ -38,30 +38,14 @@ export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, G
         response.attachment("wiotp-gateway-diagnostics.json").json(diagnosticsBundle(RED, hosts.values(), log.lines));
     });
 
-    RED.httpAdmin.get("/gateway-config/:id/history", mayRead, (request, response) => {
-        const gateway = hosts.get(String(request.params.id))?.running;
-        if (gateway) response.json(gateway.monitor.history);
-        else response.status(404).json({ error: say("route.notRunning") });
+    answerAboutGateway(RED, hosts, "history", ({ monitor }) => monitor.history);
+
+    answerAboutGateway(RED, hosts, "devices", ({ monitor }, { search, state, page }) => {
+        const filter = deviceFilters.find((candidate) => candidate === state);
+        return monitor.devices({ search: typeof search === "string" ? search : "", ...(filter && { filter }), page: pageOf(page) });
     });
 
-    RED.httpAdmin.get("/gateway-config/:id/devices", mayRead, (request, response) => {
-        const gateway = hosts.get(String(request.params.id))?.running;
-        const { search, state, page } = request.query;
-        if (!gateway) {
-            response.status(404).json({ error: say("route.notRunning") });
-            return;
-        }
-        const filter = deviceFilters.find((candidate): candidate is DeviceFilter => candidate === state);
-        response.json(
-            gateway.monitor.devices({ search: typeof search === "string" ? search : "", ...(filter && { filter }), page: pageOf(page) }),
-        );
-    });
-
-    RED.httpAdmin.get("/gateway-config/:id/notifications", mayRead, (request, response) => {
-        const gateway = hosts.get(String(request.params.id))?.running;
-        if (gateway) response.json(gateway.monitor.recentNotifications);
-        else response.status(404).json({ error: say("route.notRunning") });
-    });
+    answerAboutGateway(RED, hosts, "notifications", ({ monitor }) => monitor.recentNotifications);
 }
 
 function pageOf(value: unknown): number {

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { NodeAPI } from "node-red";
-import { systemClock } from "../clock";
-import { describeThrown, GatewayError } from "../errors";
-import { say } from "../words";
+import { systemClock } from "../../clock";
+import { describeThrown, GatewayError } from "../../errors";
+import { say } from "../../words";
+import type { GatewayHost } from "../gateway-host";
 import { findAction } from "./action-request";
-import type { GatewayHost } from "./gateway-host";
+import { answerAboutGateway } from "./gateway-answer";
 import { LiveView } from "./live-view";
 import { panelView } from "./panel-view";
 
@@ -39,11 +40,7 @@ export function registerPanelRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, Gat
         else response.status(404).json({ error: say("route.notDeployed") });
     });
 
-    RED.httpAdmin.get("/gateway-config/:id/requests", mayRead, (request, response) => {
-        const gateway = hosts.get(String(request.params.id))?.running;
-        if (gateway) response.json(gateway.monitor.recentRequests);
-        else response.status(404).json({ error: say("route.notRunning") });
-    });
+    answerAboutGateway(RED, hosts, "requests", ({ monitor }) => monitor.recentRequests);
 
     for (const [name, type, read] of chartFiles) {
         RED.httpAdmin.get(`/wiotp-gateway/${name}`, mayRead, (_request, response) => {

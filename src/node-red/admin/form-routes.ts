@@ -1,27 +1,24 @@
 import type { NodeAPI } from "node-red";
-import { describeThrown } from "../errors";
-import { say } from "../words";
+import { describeThrown } from "../../errors";
+import { say } from "../../words";
+import type { GatewayHost } from "../gateway-host";
 import { testConnection } from "./connection-test-request";
-import type { GatewayHost } from "./gateway-host";
-
-/** Finds what runs for a `gateway-config` node that is deployed. */
-export type FindHost = (id: string) => GatewayHost | undefined;
 
 /** The names that forms complete. */
 const kinds = ["typeId", "deviceId", "eventId", "commandId"] as const;
 const maxTests = 4;
 
 /**
- * The admin endpoints of `gateway-config`, each behind a permission:
+ * What the forms in the editor ask for, each behind a permission:
  *
  * - `GET gateway-config/:id/inventory?kind=…&q=…&typeId=…`: names the gateway has seen, for completion in forms
  * - `POST gateway-config/:id/test`: tests the settings of a form
  */
-export function registerAdminRoutes(RED: NodeAPI, findHost: FindHost): void {
+export function registerFormRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, GatewayHost>): void {
     let tests = 0;
 
     RED.httpAdmin.get("/gateway-config/:id/inventory", RED.auth.needsPermission("gateway-config.read"), (request, response) => {
-        const inventory = findHost(String(request.params.id))?.running?.inventory;
+        const inventory = hosts.get(String(request.params.id))?.running?.inventory;
         const kind = kinds.find((candidate) => candidate === request.query.kind);
         if (!kind) {
             response.status(404).json({ error: say("route.kind", { choices: kinds.join(", ") }) });
@@ -48,7 +45,7 @@ export function registerAdminRoutes(RED: NodeAPI, findHost: FindHost): void {
             return;
         }
         tests += 1;
-        testConnection(RED, request.body, findHost(String(request.params.id)))
+        testConnection(RED, request.body, hosts.get(String(request.params.id)))
             .then((report) => response.json(report))
             .catch((thrown: unknown) => response.status(500).json({ error: describeThrown(thrown) }))
             .finally(() => {

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { arch, platform, release } from "node:os";
 import path from "node:path";
 import type { NodeAPI } from "node-red";
-import { GatewayError } from "../errors";
-import type { GatewayHost } from "./gateway-host";
+import { GatewayError } from "../../errors";
+import type { GatewayHost } from "../gateway-host";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 import type { LogLine } from "./log-ring";
 
@@ -44,7 +44,7 @@ export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, lo
 }
 
 function packageVersion(): string {
-    // The compiled file is three folders below the manifest.
-    const manifest: unknown = JSON.parse(readFileSync(path.join(__dirname, "..", "..", "..", "package.json"), "utf8"));
+    // The compiled file is four folders below the manifest.
+    const manifest: unknown = JSON.parse(readFileSync(path.join(__dirname, "..", "..", "..", "..", "package.json"), "utf8"));
     return String((manifest as Record<string, unknown>).version);
 }

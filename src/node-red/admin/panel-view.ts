@@ -1,8 +1,7 @@
-import type { ListVersions } from "../gateway/gateway-monitor";
-import type { SimulatorView } from "../gateway/simulator-control";
-import type { GatewayHost } from "./gateway-host";
-import type { GatewayEntry } from "./gateway-listing";
-import { gatewayEntry } from "./gateway-listing";
+import type { ListVersions } from "../../gateway/gateway-monitor";
+import type { SimulatorView } from "../../gateway/simulator-control";
+import type { GatewayHost } from "../gateway-host";
+import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 
 /** What the panel shows of one gateway, beside lists that it asks for. Contains no secret. */
 export interface PanelView extends GatewayEntry {

@@ -1,10 +1,10 @@
 import type { Node, NodeAPI } from "node-red";
-import { toGatewayError } from "../errors";
-import { ConnectionTest, type TestStep } from "../gateway/connection-test";
-import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
-import { findNode } from "./api";
-import type { GatewayHost } from "./gateway-host";
-import { readTlsOptions, type TlsOptions } from "./tls";
+import { toGatewayError } from "../../errors";
+import { ConnectionTest, type TestStep } from "../../gateway/connection-test";
+import { type GatewayOptions, parseGatewayOptions } from "../../gateway/gateway-options";
+import { findNode } from "../api";
+import type { GatewayHost } from "../gateway-host";
+import { readTlsOptions, type TlsOptions } from "../tls";
 
 /** What the form gets back: findings in order, and whether the user may go on to a real CONNECT. */
 export interface TestReport {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock";
+import type { Clock, Timer } from "../../clock";
 
 /** What a live view works with. */
 export interface LiveViewParts {
@@ -16,7 +16,7 @@ interface Watch {
 }
 
 /** How long a watch lasts without being renewed. */
-export const watchMs = 15_000;
+const watchMs = 15_000;
 const tickMs = 1_000;
 
 /**

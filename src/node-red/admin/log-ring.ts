@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { NodeAPI } from "node-red";
-import { describeThrown } from "../errors";
+import { describeThrown } from "../../errors";
 
 /** A line of Node-RED's log that a node of this package wrote. */
 export interface LogLine {
