@@ -28,6 +28,8 @@ export interface ConnectionReason {
     readonly cause?: ConnectionCause | undefined;
     /** The client id, where it is the point. */
     readonly clientId?: string;
+    /** The connection was ended on purpose, to open a new one. */
+    readonly isPlanned?: true;
     /** Plain words: what is known and the likely causes, nothing more. Never a secret. */
     readonly text: string;
 }

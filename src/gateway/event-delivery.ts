@@ -75,7 +75,10 @@ export class EventDelivery {
         this.#refusals = new Refusals({
             clock,
             registration: this.registration,
-            failed: (nodeId, error, message) => reports.failedLater(nodeId, error, message),
+            failed: (nodeId, error, message) => {
+                if (!message.refusal?.willRetry) statistics.eventRefused();
+                reports.failedLater(nodeId, error, message);
+            },
             unmatched: (error) => reports.warn(error.message),
             counted: (device) => this.inventory.refusalSeen(device),
         });
@@ -189,7 +192,7 @@ export class EventDelivery {
     }
 
     #firstContacts(contacts: EventContacts): FirstContacts {
-        const { reports, filters, management } = this.#parts;
+        const { reports, statistics, filters, management } = this.#parts;
         return new FirstContacts(
             {
                 event: contacts,
@@ -197,7 +200,10 @@ export class EventDelivery {
                     woken: () => undefined,
                     confirmed: (device) => this.#direct.confirmed(device),
                     requeued: (device) => this.#direct.requeued(device),
-                    dropped: (device, error) => this.#direct.dropped(device, error),
+                    dropped: (device, error) => {
+                        statistics.eventRefused();
+                        this.#direct.dropped(device, error);
+                    },
                 },
                 subscribe: madeLater(filters),
                 management: madeLater(() => management().contacts),

@@ -20,7 +20,7 @@ export interface ActionParts {
 }
 
 function byOperator(): ConnectionReason {
-    return { code: "GW_NETWORK", text: say("gateway.reconnectByOperator") };
+    return { code: "GW_NETWORK", isPlanned: true, text: say("gateway.reconnectByOperator") };
 }
 
 /** What an operator can do to a gateway. Each action says truthfully what came of it, and leaves a line in the log. */

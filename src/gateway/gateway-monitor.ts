@@ -62,7 +62,7 @@ export class GatewayMonitor {
             since: statistics.since,
             changedAt: statistics.changedAt,
             counters,
-            totals: statistics.totals(counters.acknowledged),
+            totals: statistics.totals(counters),
             rememberedDevices: inventory.size,
             file: storage.file,
         });
@@ -113,9 +113,9 @@ export class GatewayMonitor {
     #sample(): HistorySample {
         const { clock, statistics, storage } = this.#parts;
         void storage.measure();
-        const { queued, acknowledged } = this.#parts.counters();
-        const { eventsAccepted, eventsPublished } = statistics.totals(acknowledged);
+        const counters = this.#parts.counters();
+        const { eventsAccepted, eventsPublished } = statistics.totals(counters);
         const isOnline = this.#parts.state().connection.phase === "online";
-        return { at: clock.now(), isOnline, queued, eventsAccepted, eventsPublished };
+        return { at: clock.now(), isOnline, queued: counters.queued, eventsAccepted, eventsPublished };
     }
 }

@@ -1,7 +1,7 @@
 import { GatewayError, toGatewayError } from "../errors";
 import { type GatewayIdentity, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
 import { say } from "../words";
-import { booleanOption, choiceOption, givenOption, numberOption, textOption } from "./option-parsing";
+import { booleanOption, choiceOption, givenOption, numberOption, textOption, withoutSecrets } from "./option-parsing";
 
 /** Where the gateway connects to: Maximo's IoT tool, any MQTT broker, or the simulator inside this process. */
 export const platforms = ["maximo", "broker", "simulator"] as const;
@@ -73,7 +73,7 @@ function parse(properties: GatewayProperties): GatewayOptions {
     }
     const host = platform === "simulator" ? "127.0.0.1" : textOption(properties, "host").trim();
     if (!isHost(host)) {
-        throw new GatewayError("GW_CONFIG", say("option.host", { value: JSON.stringify(host) }));
+        throw new GatewayError("GW_CONFIG", say("option.host", { value: JSON.stringify(withoutSecrets(host)) }));
     }
     const willEventId = textOption(properties, "will");
     const lifetime = numberOption(properties, "outboxMaxAge", { fallback: 168, min: 0, above: true, max: 87_600 });
@@ -113,5 +113,5 @@ function isHost(host: string): boolean {
 function pathOption(properties: GatewayProperties): string {
     const path = textOption(properties, "path") || "/";
     if (/^\/[^\s#]*$/.test(path)) return path;
-    throw new GatewayError("GW_CONFIG", say("option.path", { value: JSON.stringify(path) }));
+    throw new GatewayError("GW_CONFIG", say("option.path", { value: JSON.stringify(withoutSecrets(path)) }));
 }

@@ -45,7 +45,6 @@ export interface GatewayOverview {
         readonly storedTotal: number;
         readonly expiredTotal: number;
         readonly droppedTotal: number;
-        readonly refusedTotal: number;
         readonly drain?: { readonly eventsPerS: number; readonly remainingMs: number };
     };
     readonly devices: { readonly remembered: number; readonly held: number };
@@ -104,7 +103,6 @@ export function gatewayOverview({
             storedTotal: counters.writtenEvents,
             expiredTotal: counters.expired,
             droppedTotal: counters.dropped,
-            refusedTotal: counters.refused,
             ...(drain && { drain }),
         },
         devices: { remembered: rememberedDevices, held: state.heldDevices },

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock";
 import type { ConnectionState } from "../connection/gateway-connection";
 import type { ErrorCode } from "../errors";
+import type { OutboxCounters } from "../outbox/outbox-counters";
 import type { NotificationFields } from "../protocol/notification";
 import { type LatencyCounts, LatencyHistogram } from "./latency-histogram";
 
@@ -8,13 +9,15 @@ import { type LatencyCounts, LatencyHistogram } from "./latency-histogram";
 export interface GatewayTotals {
     /** Events taken from the flows, whatever became of them. */
     readonly eventsAccepted: number;
-    /** Events that the platform took, and of QoS 0 those that were handed to the connection. */
+    /** Events that the platform acknowledged, as it does with most that it refuses; of QoS 0 those that were handed to the connection. */
     readonly eventsPublished: number;
+    /** Events that the platform refused for good; one that is kept and sent again is not among them. */
+    readonly eventsRefused: number;
     readonly commandsReceived: number;
     readonly notificationsReceived: number;
-    /** Refusals by the platform's return code; codes that this version does not know are counted as `other`. */
+    /** Refusals of anything by the platform's return code, from 0 on; codes that this version does not know are counted as `other`. */
     readonly refused: Readonly<Record<string, number>>;
-    /** Attempts to connect again, by why there was no connection. */
+    /** Attempts to connect again, by why there was no connection, from 0 on. */
     readonly reconnects: Readonly<Record<string, number>>;
     /** From sending an event to its acknowledgement. */
     readonly puback: LatencyCounts;
@@ -22,6 +25,7 @@ export interface GatewayTotals {
 
 /** The return codes that the platform is known to send; every other one is `other`, so that no peer can make labels without end. */
 const knownReturnCodes: ReadonlySet<number> = new Set([100, 173, 177, 180, 276, 289]);
+const otherwise = "other";
 
 const reconnectReasons: Partial<Record<ErrorCode, string>> = {
     GW_AUTH: "not-authorised",
@@ -30,14 +34,17 @@ const reconnectReasons: Partial<Record<ErrorCode, string>> = {
     GW_TAKEN_OVER: "taken-over",
     GW_STALLED: "stalled",
 };
+const planned = "planned";
 
 /** Counts what a gateway does. Counting an event costs next to nothing; nothing is computed until somebody asks. */
 export class GatewayStatistics {
     readonly #clock: Clock;
     readonly #puback = new LatencyHistogram();
-    readonly #refused = new Map<string, number>();
-    readonly #reconnects = new Map<string, number>();
+    // Every label is there from the start: a series that begins with its first refusal shows no growth to whoever watches for it.
+    readonly #refused = zeros([...knownReturnCodes].map(String));
+    readonly #reconnects = zeros([...Object.values(reconnectReasons), planned]);
     #eventsAccepted = 0;
+    #eventsRefused = 0;
     #eventsHandedOver = 0;
     #commandsReceived = 0;
     #notificationsReceived = 0;
@@ -66,13 +73,18 @@ export class GatewayStatistics {
         this.#eventsHandedOver += 1;
     }
 
+    /** An event that is not in the outbox any more, or never was, was refused for good. */
+    eventRefused(): void {
+        this.#eventsRefused += 1;
+    }
+
     commandReceived(): void {
         this.#commandsReceived += 1;
     }
 
     notificationReceived({ rc }: NotificationFields): void {
         this.#notificationsReceived += 1;
-        increase(this.#refused, rc !== undefined && knownReturnCodes.has(rc) ? String(rc) : "other");
+        increase(this.#refused, rc !== undefined && knownReturnCodes.has(rc) ? String(rc) : otherwise);
     }
 
     connectionChanged(state: ConnectionState): void {
@@ -81,7 +93,8 @@ export class GatewayStatistics {
         this.#changedAt = this.#clock.now();
         if ((before === "online") !== (state.phase === "online")) this.#since = this.#changedAt;
         if (state.phase !== "connecting" || before === "connecting" || !state.reason) return;
-        increase(this.#reconnects, reconnectReasons[state.reason.code] ?? "other");
+        const { code, isPlanned } = state.reason;
+        increase(this.#reconnects, isPlanned ? planned : (reconnectReasons[code] ?? otherwise));
     }
 
     /** Since when the gateway is online, or is not (wall clock, milliseconds). */
@@ -94,11 +107,12 @@ export class GatewayStatistics {
         return this.#changedAt;
     }
 
-    /** All counts until now; `delivered` is how many events have left the outbox because they arrived. */
-    totals(delivered: number): GatewayTotals {
+    /** All counts until now, with those of the outbox: the events that have left it because they arrived, or were refused. */
+    totals({ acknowledged, refused }: Pick<OutboxCounters, "acknowledged" | "refused">): GatewayTotals {
         return {
             eventsAccepted: this.#eventsAccepted,
-            eventsPublished: delivered + this.#eventsHandedOver,
+            eventsPublished: acknowledged + this.#eventsHandedOver,
+            eventsRefused: refused + this.#eventsRefused,
             commandsReceived: this.#commandsReceived,
             notificationsReceived: this.#notificationsReceived,
             refused: Object.fromEntries(this.#refused),
@@ -106,6 +120,10 @@ export class GatewayStatistics {
             puback: this.#puback.counts,
         };
     }
+}
+
+function zeros(keys: readonly string[]): Map<string, number> {
+    return new Map([...keys, otherwise].map((key) => [key, 0]));
 }
 
 function increase(counts: Map<string, number>, key: string): void {

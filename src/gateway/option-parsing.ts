@@ -75,6 +75,11 @@ export function textOption(properties: Properties, name: string, fallback = ""):
     throw new GatewayError("GW_CONFIG", say("option.text", { property: name, value: show(value) }));
 }
 
+/** An address, or what was entered as one, without the password that may stand before an `@` and the parameters after a `?`. */
+export function withoutSecrets(address: string): string {
+    return address.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, "$1…@").replace(/\?.*/s, "?…");
+}
+
 function ruleText({ above, whole }: NumberRule): TextKey {
     if (whole) return "option.wholeNumber";
     return above ? "option.numberAbove" : "option.number";

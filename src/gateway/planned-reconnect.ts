@@ -35,7 +35,7 @@ export class PlannedReconnect {
     /** Begins: from now on nothing is sent. */
     begin(reason: ReconnectReason): void {
         if (this.#reason) return;
-        this.#reason = { code: "GW_NETWORK", text: say(texts[reason]) };
+        this.#reason = { code: "GW_NETWORK", isPlanned: true, text: say(texts[reason]) };
         this.#timer = this.#parts.clock.setTimer(patienceMs, () => this.#carryOut());
         this.acknowledged();
     }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
+import type { GatewayOverview } from "../../src/gateway/gateway-overview";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { readPrometheusText } from "../support/prometheus-text";
 import { requireRecord } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
@@ -31,15 +33,19 @@ describe("monitoring endpoints", () => {
 
     /** The metrics by name and labels, as a scraper reads them. */
     async function metrics(): Promise<Map<string, number>> {
+        const values = new Map<string, number>();
+        for (const { samples } of (await families()).values())
+            for (const { name, labels, value } of samples) {
+                const listed = Object.entries(labels).map(([label, labelled]) => `${label}="${labelled}"`);
+                values.set(`${name}{${listed.join()}}`, value);
+            }
+        return values;
+    }
+
+    async function families(): Promise<ReturnType<typeof readPrometheusText>> {
         const { text, headers } = await helper.request().get("/wiotp-gateway/metrics").expect(200);
         assert.match(String(headers["content-type"]), /^text\/plain;.*version=0\.0\.4/);
-        const values = new Map<string, number>();
-        for (const line of text.split("\n").filter((each) => each !== "" && !each.startsWith("#"))) {
-            const [, name, value] = /^([a-z_]+(?:\{.*\})?) (\S+)$/.exec(line) ?? assert.fail(`not a sample: ${line}`);
-            assert.ok(!values.has(String(name)), `twice: ${line}`);
-            values.set(String(name), Number(value));
-        }
-        return values;
+        return readPrometheusText(text);
     }
 
     const labelled = (name: string, more = "") => `wiotp_gateway_${name}{gateway="g:org:gw:gw1"${more}}`;
@@ -62,10 +68,84 @@ describe("monitoring endpoints", () => {
         assert.equal(values.get(labelled("up")), 1);
         assert.equal(values.get(labelled("events_accepted_total")), 3);
         assert.equal(values.get(labelled("events_published_total")), 2);
+        assert.equal(values.get(labelled("events_refused_total")), 0, "what is kept and sent again is not refused for good");
         assert.equal(values.get(labelled("outbox_events")), 1);
         assert.equal(values.get(labelled("devices_held")), 1);
         assert.equal(values.get(labelled("puback_seconds_count")), values.get(labelled("puback_seconds_bucket", ',le="+Inf"')));
         assert.ok((values.get(labelled("puback_seconds_count")) ?? 0) >= 3);
+    });
+
+    it("counts an event that is refused for good, of a known device, a new one and QoS 0", async () => {
+        const refuse = (deviceId: string) =>
+            simulator.faults.add({ fault: "refusePublish", topic: `iot-2/type/pump/id/${deviceId}/*`, rc: 276, message: "no" });
+        await load([...flow(), eventNode({ id: "event0", qos: "0" })], credentials);
+        await publish("p1");
+        for (const deviceId of ["p1", "p2", "p3"]) refuse(deviceId);
+        for (const deviceId of ["p1", "p2"]) node("event").receive({ typeId: "pump", deviceId, payload: 1 });
+        node("event0").receive({ typeId: "pump", deviceId: "p3", payload: 1 });
+        await waitFor(async () => (await metrics()).get(labelled("events_refused_total")) === 3, "the refusals in the metrics");
+    });
+
+    it("tells the metrics of two gateways in one valid text, with the same numbers as JSON and a fixed number of series", async () => {
+        const two = [gatewayNode(simulator.port, { id: "gateway2", deviceId: "gw2" }), eventNode({ id: "event2", gateway: "gateway2" })];
+        await load([...flow(), ...two], { ...credentials, gateway2: { token: secretToken } });
+        const before = await metrics();
+        await publish("p1", "p2");
+        node("event2").receive({ typeId: "pump", deviceId: "q1", payload: 1 });
+        await waitFor(async () => (await metrics()).get('wiotp_gateway_events_published_total{gateway="g:org:gw:gw2"}') === 1, "q1");
+        const { gateways } = await get("/wiotp-gateway/state");
+        const text = await families();
+        assert.deepEqual(
+            [...text].map(([name]) => name).filter((name) => !name.startsWith("wiotp_gateway_")),
+            [],
+        );
+        assert.ok(Array.isArray(gateways) && gateways.length === 2);
+        for (const entry of gateways.map(requireRecord)) {
+            const { clientId, connection, outbox, devices, totals } = requireRecord(entry.gateway) as unknown as GatewayOverview;
+            const expected: Record<string, number | Readonly<Record<string, number>>> = {
+                up: connection.phase === "online" ? 1 : 0,
+                events_accepted_total: totals.eventsAccepted,
+                events_published_total: totals.eventsPublished,
+                events_refused_total: totals.eventsRefused,
+                events_stored_total: outbox.storedTotal,
+                events_expired_total: outbox.expiredTotal,
+                events_dropped_total: outbox.droppedTotal,
+                outbox_events: outbox.events,
+                outbox_bytes: outbox.bytes,
+                outbox_limit_bytes: outbox.maxBytes,
+                outbox_file_bytes: outbox.file?.bytes ?? 0,
+                outbox_in_flight: outbox.inFlight,
+                outbox_held_bytes: outbox.heldBytes,
+                outbox_failing: outbox.problem ? 1 : 0,
+                devices: devices.remembered,
+                devices_held: devices.held,
+                commands_received_total: totals.commandsReceived,
+                refused_total: totals.refused,
+                reconnects_total: totals.reconnects,
+                puback_seconds: Object.fromEntries([...totals.puback.buckets, ["+Inf", totals.puback.count]]),
+            };
+            assert.deepEqual(
+                Object.keys(expected)
+                    .map((name) => `wiotp_gateway_${name}`)
+                    .sort(),
+                [...text.keys()].sort(),
+            );
+            for (const [name, value] of Object.entries(expected)) {
+                const samples = text.get(`wiotp_gateway_${name}`)?.samples.filter(({ labels }) => labels.gateway === clientId) ?? [];
+                if (typeof value === "number") {
+                    assert.deepEqual(
+                        samples.map((sample) => sample.value),
+                        [value],
+                        name,
+                    );
+                    continue;
+                }
+                const labelOf = ({ rc, reason, le }: Readonly<Record<string, string>>) => rc ?? reason ?? le ?? "";
+                const told = samples.filter((sample) => !/_(?:sum|count)$/.test(sample.name));
+                assert.deepEqual(Object.fromEntries(told.map((sample) => [labelOf(sample.labels), sample.value])), value, name);
+            }
+        }
+        assert.deepEqual([...(await metrics()).keys()], [...before.keys()], "what happens adds no series");
     });
 
     it("has the same numbers as JSON, and the reason why there is no connection", async () => {

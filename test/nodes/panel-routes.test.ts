@@ -106,6 +106,8 @@ describe("routes of the panel", () => {
         await start();
         assert.deepEqual(await act("reconnect"), { isDone: true, key: "reconnecting" });
         await waitFor(async () => connectionOf(await watch()).phase === "online", "the new connection");
+        const { reconnects } = requireRecord(gatewayOf(await watch()).totals);
+        assert.deepEqual([requireRecord(reconnects).planned, requireRecord(reconnects).network], [1, 0]);
         await act("simulator-link", { down: true });
         const { reason, retryAt } = await waitFor(async () => {
             const connection = connectionOf(await watch());

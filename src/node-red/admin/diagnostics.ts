@@ -3,6 +3,7 @@ import { arch, platform, release } from "node:os";
 import path from "node:path";
 import type { NodeAPI } from "node-red";
 import { GatewayError } from "../../errors";
+import { withoutSecrets } from "../../gateway/option-parsing";
 import type { GatewayHost } from "../gateway-host";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 import type { LogLine } from "./log-ring";
@@ -34,13 +35,18 @@ export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, lo
         },
         gateways: Array.from(hosts, (host) => ({
             ...gatewayEntry(host),
-            settings: host.settings instanceof GatewayError ? host.settings.message : { ...host.settings, hasToken: host.token !== "" },
+            settings: settingsOf(host),
             problems: host.running?.monitor.recentProblems ?? [],
             notifications: host.running?.monitor.recentNotifications ?? [],
             requests: host.running?.monitor.recentRequests ?? [],
         })),
         log,
     };
+}
+
+function settingsOf({ settings, token }: GatewayHost): unknown {
+    if (settings instanceof GatewayError) return settings.message;
+    return { ...settings, path: withoutSecrets(settings.path), hasToken: token !== "" };
 }
 
 function packageVersion(): string {

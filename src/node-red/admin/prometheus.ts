@@ -17,8 +17,13 @@ interface MetricDefinition {
 const definitions: readonly MetricDefinition[] = [
     gauge("up", "Whether the gateway is connected to the platform", ({ connection }) => (connection.phase === "online" ? 1 : 0)),
     counter("events_accepted_total", "Events taken from the flows", ({ totals }) => totals.eventsAccepted),
-    counter("events_published_total", "Events that the platform took", ({ totals }) => totals.eventsPublished),
+    counter(
+        "events_published_total",
+        "Events that the platform acknowledged, as it does with most that it refuses",
+        ({ totals }) => totals.eventsPublished,
+    ),
     counter("events_stored_total", "Events that had to be written to the outbox file", ({ outbox }) => outbox.storedTotal),
+    counter("events_refused_total", "Events that the platform refused for good", ({ totals }) => totals.eventsRefused),
     counter("events_expired_total", "Events that grew too old before they could be delivered", ({ outbox }) => outbox.expiredTotal),
     counter("events_dropped_total", "Events dropped to make room in a full outbox, or by an operator", ({ outbox }) => outbox.droppedTotal),
     gauge("outbox_events", "Events that are not acknowledged yet", ({ outbox }) => outbox.events),
@@ -32,7 +37,7 @@ const definitions: readonly MetricDefinition[] = [
     gauge("devices_held", "Devices whose events wait after a failed registration", ({ devices }) => devices.held),
     counter("commands_received_total", "Commands received from the platform", ({ totals }) => totals.commandsReceived),
     {
-        ...counter("refused_total", "Refusals by the platform, by return code", ({ totals }) => totals.refused),
+        ...counter("refused_total", "Refusals by the platform of anything, by return code", ({ totals }) => totals.refused),
         label: "rc",
     },
     {

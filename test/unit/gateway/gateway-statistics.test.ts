@@ -7,6 +7,8 @@ import { FakeClock } from "../../support/fake-clock";
 
 describe("gateway statistics", () => {
     const network = { code: "GW_NETWORK", text: "" } as const;
+    const nothing = { acknowledged: 0, refused: 0 };
+    const noReconnects = { "not-authorised": 0, tls: 0, network: 0, "taken-over": 0, stalled: 0, planned: 0, other: 0 };
 
     it("counts each attempt to connect again once, by its reason, and not the first connection", () => {
         const statistics = new GatewayStatistics(new FakeClock());
@@ -17,10 +19,17 @@ describe("gateway statistics", () => {
         statistics.connectionChanged({ phase: "waiting", reason: { code: "GW_AUTH", text: "" }, retryInMs: 60_000 });
         statistics.connectionChanged({ phase: "connecting", reason: { code: "GW_AUTH", text: "" } });
         statistics.connectionChanged({ phase: "online", sessionPresent: false });
-        // A connection renewed on purpose is told twice: when it parts and when the next one is dialled.
+        // A connection renewed is told twice: when it parts and when the next one is dialled.
         statistics.connectionChanged({ phase: "connecting", reason: network });
         statistics.connectionChanged({ phase: "connecting", reason: network });
-        assert.deepEqual(statistics.totals(0).reconnects, { network: 2, "not-authorised": 1 });
+        assert.deepEqual(statistics.totals(nothing).reconnects, { ...noReconnects, network: 2, "not-authorised": 1 });
+    });
+
+    it("does not count a connection renewed on purpose as trouble with the network", () => {
+        const statistics = new GatewayStatistics(new FakeClock());
+        statistics.connectionChanged({ phase: "online", sessionPresent: false });
+        statistics.connectionChanged({ phase: "connecting", reason: { ...network, isPlanned: true } });
+        assert.deepEqual(statistics.totals(nothing).reconnects, { ...noReconnects, planned: 1 });
     });
 
     it("tells since when the gateway is online or not, not since the last attempt", () => {
@@ -39,8 +48,10 @@ describe("gateway statistics", () => {
         const statistics = new GatewayStatistics(new FakeClock());
         for (let rc = 0; rc < 1_000; rc++) statistics.notificationReceived({ rc });
         statistics.notificationReceived({});
-        const { refused, notificationsReceived } = statistics.totals(0);
-        assert.deepEqual(Object.keys(refused).sort(), ["100", "173", "177", "180", "276", "289", "other"]);
+        const codes = ["100", "173", "177", "180", "276", "289", "other"];
+        assert.deepEqual(Object.keys(new GatewayStatistics(new FakeClock()).totals(nothing).refused), codes, "from the start");
+        const { refused, notificationsReceived } = statistics.totals(nothing);
+        assert.deepEqual(Object.keys(refused), codes);
         assert.deepEqual([refused.other, notificationsReceived], [995, 1_001]);
     });
 
@@ -48,7 +59,13 @@ describe("gateway statistics", () => {
         const statistics = new GatewayStatistics(new FakeClock());
         statistics.eventHandedOver();
         statistics.eventAcknowledged(1);
-        assert.equal(statistics.totals(7).eventsPublished, 8);
+        assert.equal(statistics.totals({ acknowledged: 7, refused: 0 }).eventsPublished, 8);
+    });
+
+    it("counts as refused what was refused in the outbox and what had left it", () => {
+        const statistics = new GatewayStatistics(new FakeClock());
+        statistics.eventRefused();
+        assert.equal(statistics.totals({ acknowledged: 0, refused: 2 }).eventsRefused, 3);
     });
 });
 
