@@ -1,4 +1,4 @@
-import { isRecord } from "../protocol/json";
+import { isRecord, parseMembers } from "../protocol/json";
 import { type FirmwareChange, type FirmwareStatus, idle } from "./firmware-status";
 
 /** The texts that describe an image; the platform sets them before a download. */
@@ -63,7 +63,7 @@ export function imageProblem(value: unknown): string | undefined {
 
 /** A record from its stored text. What is missing or damaged takes the value of an idle device. */
 export function parseRecord(text: string): FirmwareRecord {
-    const stored = parseStored(text);
+    const stored = parseMembers(text) ?? {};
     const { updatedDateTime, installedVersion } = stored;
     return {
         status: parseStatus(stored.status) ?? idle,
@@ -73,15 +73,6 @@ export function parseRecord(text: string): FirmwareRecord {
         ...(typeof updatedDateTime === "string" && { updatedDateTime }),
         ...(typeof installedVersion === "string" && { installedVersion }),
     };
-}
-
-function parseStored(text: string): Record<string, unknown> {
-    try {
-        const value: unknown = JSON.parse(text);
-        return isRecord(value) ? value : {};
-    } catch {
-        return {};
-    }
 }
 
 function parseStatus(value: unknown): FirmwareStatus | undefined {

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { NodeAPI } from "node-red";
 import type { Deploy } from "../gateway/gateway-pool";
+import { membersOf } from "../protocol/json";
 
 /** Who wants to know when the flows stop and start. */
 export interface DeployListener {
@@ -17,7 +18,7 @@ export function watchDeploys(RED: NodeAPI, listener: DeployListener): () => void
     // No event tells of a deploy before the flows stop, but the audit log does, which goes to every log handler.
     const log = new EventEmitter();
     log.on("log", (entry: unknown) => {
-        if (record(entry).event === "flows.set") listener.deployAnnounced();
+        if (membersOf(entry).event === "flows.set") listener.deployAnnounced();
     });
     RED.log.addHandler(log);
     RED.events.on("flows:stopping", stopping);
@@ -34,14 +35,10 @@ export function watchDeploys(RED: NodeAPI, listener: DeployListener): () => void
  * shows in `globalConfigChanged`; a shutdown or a reload comes with an empty comparison that says nothing.
  */
 function readDeploy(event: unknown): Deploy {
-    const diff = record(record(event).diff);
+    const diff = membersOf(membersOf(event).diff);
     const ids = ["changed", "removed"].flatMap((list) => (Array.isArray(diff[list]) ? diff[list] : []));
     return {
         isChange: typeof diff.globalConfigChanged === "boolean" && !diff.globalConfigChanged,
         affected: new Set(ids.filter((id) => typeof id === "string")),
     };
-}
-
-function record(value: unknown): Record<string, unknown> {
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

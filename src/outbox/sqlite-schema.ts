@@ -30,7 +30,7 @@ const steps: readonly string[] = [
 ];
 
 /** The version of the file that this code writes. */
-export const schemaVersion = steps.length;
+const schemaVersion = steps.length;
 
 /** A file that cannot be used for a reason that is not SQLite's. */
 export class UnusableFileError extends Error {

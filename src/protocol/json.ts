@@ -6,6 +6,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
     return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
+/** The named members of a value from outside; none when it is no object. */
+export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+    return isRecord(value) ? value : {};
+}
+
 /** A JSON object as it was received: its members, and the text they were read from. */
 export interface JsonObject {
     readonly members: Record<string, unknown>;
@@ -18,9 +23,19 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function parseJsonObject(payload: Uint8Array): JsonObject | undefined {
     try {
         const text = utf8.decode(payload);
+        const members = parseMembers(text);
+        return members && { members, text };
+    } catch {
+        return undefined;
+    }
+}
+
+/** The members of the JSON object that a text holds, or undefined for anything else or one nested too deeply. Never throws. */
+export function parseMembers(text: string): Record<string, unknown> | undefined {
+    try {
         if (isTooDeep(text)) return undefined;
-        const members: unknown = JSON.parse(text);
-        return isRecord(members) ? { members, text } : undefined;
+        const value: unknown = JSON.parse(text);
+        return isRecord(value) ? value : undefined;
     } catch {
         return undefined;
     }

@@ -1,5 +1,5 @@
 import type { DeviceAddress } from "./identity";
-import { isTooDeep } from "./json";
+import { parseMembers } from "./json";
 
 /** What a gateway notification says, each part as its own type; what the platform left out is absent. */
 export interface NotificationFields {
@@ -26,7 +26,7 @@ export type Notification =
 /** Reads a notification, whatever it holds: never throws, keeps unknown keys in `raw` and drops what has no usable type. */
 export function parseNotification(payload: Buffer | string): Notification {
     const text = typeof payload === "string" ? payload : payload.toString("utf8");
-    const raw = parseObject(text);
+    const raw = parseMembers(text);
     if (!raw) return { malformed: true, fields: {}, raw: text };
     const fields: NotificationFields = {};
     for (const [key, value] of Object.entries(raw)) readField(fields, key.toLowerCase(), value);
@@ -56,20 +56,6 @@ export function notifiedDevice(fields: NotificationFields): DeviceAddress | unde
 
 function isAddressAt(levels: readonly string[], index: number): boolean {
     return levels[index] === "type" && levels[index + 2] === "id";
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-    try {
-        if (isTooDeep(text)) return undefined;
-        const value: unknown = JSON.parse(text);
-        return isObject(value) ? value : undefined;
-    } catch {
-        return undefined;
-    }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-    return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function readField(fields: NotificationFields, key: string, value: unknown): void {

@@ -1,11 +1,5 @@
 import type { DeviceAddress } from "./identity";
 
-/** The parts of an event topic. */
-export interface EventTopic extends DeviceAddress {
-    readonly eventId: string;
-    readonly format: string;
-}
-
 /** The parts of a command topic. */
 export interface CommandTopic extends DeviceAddress {
     readonly commandId: string;
@@ -25,12 +19,6 @@ export function eventTopic(address: DeviceAddress, eventId: string, format: stri
     return `iot-2/type/${address.typeId}/id/${address.deviceId}/evt/${eventId}/fmt/${format}`;
 }
 
-/** The parts of an event topic, or undefined when the topic is not exactly of that form. */
-export function parseEventTopic(topic: string): EventTopic | undefined {
-    const parts = parseMessageLevels(topic.split("/"), "evt");
-    return parts && { typeId: parts.typeId, deviceId: parts.deviceId, eventId: parts.id, format: parts.format };
-}
-
 /** The filter for commands; an absent part matches any value of that level. */
 export function commandFilter(parts: Partial<CommandTopic>): string {
     const { typeId = "+", deviceId = "+", commandId = "+", format = "+" } = parts;
@@ -38,17 +26,14 @@ export function commandFilter(parts: Partial<CommandTopic>): string {
 }
 
 /**
- * The parts of a command topic, or undefined when the topic is not exactly of that form: nine levels, none empty.
- * Parsing goes by levels, so no part can swallow a neighbour.
+ * The parts of a command topic that was split into its levels, or undefined when it is not exactly of that form: nine levels, none
+ * empty. Parsing goes by levels, so no part can swallow a neighbour.
  */
-export function parseCommandTopic(topic: string): CommandTopic | undefined {
-    return parseCommandLevels(topic.split("/"));
-}
-
-/** The same of a topic that has been split into its levels already. */
-export function parseCommandLevels(levels: readonly string[]): CommandTopic | undefined {
-    const parts = parseMessageLevels(levels, "cmd");
-    return parts && { typeId: parts.typeId, deviceId: parts.deviceId, commandId: parts.id, format: parts.format };
+export function parseCommandTopic(levels: readonly string[]): CommandTopic | undefined {
+    if (levels.length !== 9 || levels[0] !== "iot-2" || levels[1] !== "type" || levels[3] !== "id") return undefined;
+    if (levels[5] !== "cmd" || levels[7] !== "fmt") return undefined;
+    const [, , typeId, , deviceId, , commandId, , format] = levels;
+    return typeId && deviceId && commandId && format ? { typeId, deviceId, commandId, format } : undefined;
 }
 
 /** Where the platform tells a gateway what it refused; only ever the gateway's own address is used. */
@@ -72,16 +57,4 @@ export function parseManagementTopic(topic: string): ManagementTopic | undefined
     const [root, type, typeId, id, deviceId, ...levels] = topic.split("/");
     if (root !== "iotdm-1" || type !== "type" || id !== "id" || !typeId || !deviceId) return undefined;
     return levels.length > 0 && levels.every((level) => level !== "") ? { typeId, deviceId, levels } : undefined;
-}
-
-interface MessageTopic extends DeviceAddress {
-    readonly id: string;
-    readonly format: string;
-}
-
-function parseMessageLevels(levels: readonly string[], kind: "evt" | "cmd"): MessageTopic | undefined {
-    if (levels.length !== 9 || levels[0] !== "iot-2" || levels[1] !== "type" || levels[3] !== "id") return undefined;
-    if (levels[5] !== kind || levels[7] !== "fmt") return undefined;
-    const [, , typeId, , deviceId, , id, , format] = levels;
-    return typeId && deviceId && id && format ? { typeId, deviceId, id, format } : undefined;
 }

@@ -3,12 +3,10 @@ export function topicLevels(topic: string): string[] {
     return topic.split("/");
 }
 
-/** Whether a filter matches a topic, by the rules of MQTT; wildcards in the first level do not match `$SYS` and the like. */
-export function filterMatches(filter: string, topic: string): boolean {
-    return covers(topicLevels(filter), topicLevels(topic));
-}
-
-/** Whether every topic that the second filter matches is matched by the first. */
+/**
+ * Whether every topic that the second filter matches is matched by the first, by the rules of MQTT: wildcards in the first level do not
+ * match `$SYS` and the like. A topic is a filter that matches itself alone.
+ */
 export function filterCovers(filter: string, covered: string): boolean {
     return covers(topicLevels(filter), topicLevels(covered));
 }

@@ -1,3 +1,4 @@
+import { isRecord, parseMembers } from "../../protocol/json";
 import type { Hold, HoldReason, RegistrationState } from "../registration/registration-types";
 
 /** What is kept of a device. Times are wall clock milliseconds, 0 = never. */
@@ -45,7 +46,7 @@ export class DeviceRecord {
     /** Reads a record; what is missing or of the wrong kind, as after a hand edit, takes its default. */
     static decode(text: string): DeviceRecord {
         const record = new DeviceRecord(0);
-        const value = parseObject(text);
+        const value = parseMembers(text) ?? {};
         for (const name of ["firstSeenAt", "lastEventAt", "lastCommandAt", "events", "commands", "refusals"] as const) {
             record[name] = numberIn(value, name) ?? 0;
         }
@@ -58,7 +59,7 @@ export class DeviceRecord {
 const holdReasons: readonly HoldReason[] = ["refused", "swallowed", "unanswered", "connection-limit"];
 
 function decodeHold(value: unknown): Hold | undefined {
-    if (!isObject(value)) return undefined;
+    if (!isRecord(value)) return undefined;
     const reason = holdReasons.find((each) => each === value.reason);
     const until = numberIn(value, "until");
     if (!reason || until === undefined) return undefined;
@@ -70,19 +71,6 @@ function decodeHold(value: unknown): Hold | undefined {
         ...(rc !== undefined && { rc }),
         ...(typeof value.text === "string" && { text: value.text }),
     };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-    try {
-        const value: unknown = JSON.parse(text);
-        return isObject(value) ? value : {};
-    } catch {
-        return {};
-    }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-    return typeof value === "object" && value !== null;
 }
 
 function numberIn(value: Record<string, unknown>, name: string): number | undefined {

@@ -2,6 +2,7 @@ import type { Node, NodeAPI } from "node-red";
 import { toGatewayError } from "../../errors";
 import { ConnectionTest, type TestStep } from "../../gateway/connection-test";
 import { type GatewayOptions, parseGatewayOptions } from "../../gateway/gateway-options";
+import { membersOf } from "../../protocol/json";
 import { findNode } from "../api";
 import type { GatewayHost } from "../gateway-host";
 import { readTlsOptions, type TlsOptions } from "../tls";
@@ -107,14 +108,10 @@ function readTls(RED: NodeAPI, id: unknown, steps: TestStep[]): TlsOptions {
 }
 
 function readRequest(body: unknown): TestRequest {
-    const { settings, token, connect } = record(body);
+    const { settings, token, connect } = membersOf(body);
     // A variable's value is as secret as the stored token, and goes nowhere but where that goes.
     const isTyped = typeof token === "string" && !isVariable(token);
-    return { settings: record(settings), token: isTyped ? token : undefined, connect: connect === true };
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+    return { settings: membersOf(settings), token: isTyped ? token : undefined, connect: connect === true };
 }
 
 function report(steps: readonly TestStep[], mayConnect = false): TestReport {

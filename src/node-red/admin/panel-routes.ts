@@ -3,6 +3,7 @@ import path from "node:path";
 import type { NodeAPI } from "node-red";
 import { systemClock } from "../../clock";
 import { describeThrown, GatewayError } from "../../errors";
+import { membersOf } from "../../protocol/json";
 import { say } from "../../words";
 import type { GatewayHost } from "../gateway-host";
 import { findAction } from "./action-request";
@@ -60,7 +61,7 @@ export function registerPanelRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, Gat
             return;
         }
         Promise.resolve()
-            .then(() => action(gateway, record(request.body)))
+            .then(() => action(gateway, membersOf(request.body)))
             .then((outcome) => response.json(outcome))
             .catch((thrown: unknown) => response.status(statusOf(thrown)).json({ error: describeThrown(thrown) }));
     });
@@ -89,8 +90,4 @@ function stamped(view: object): object {
 /** What is wrong with the request is told apart from what is wrong here. */
 function statusOf(thrown: unknown): number {
     return thrown instanceof GatewayError && thrown.code !== "GW_STORE" ? 400 : 500;
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

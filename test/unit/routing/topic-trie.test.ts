@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { filterMatches } from "../../../src/routing/topic-filter";
+import { filterCovers } from "../../../src/routing/topic-filter";
 import { TopicTrie } from "../../../src/routing/topic-trie";
 import { filterArbitrary, topicArbitrary } from "./arbitraries";
 
@@ -20,7 +20,7 @@ describe("topic trie", () => {
                     trie.remove(filter, value);
                     present.get(filter)?.delete(value);
                 }
-                const expected = new Set([...present].flatMap(([filter, values]) => (filterMatches(filter, topic) ? [...values] : [])));
+                const expected = new Set([...present].flatMap(([filter, values]) => (filterCovers(filter, topic) ? [...values] : [])));
                 assert.deepEqual(trie.match(topic).sort(), [...expected].sort());
             }),
             { numRuns: 500 },
