@@ -1,7 +1,7 @@
 import { type TestStep, testConnect, testLine } from "../connection/connection-test";
 import type { TransportOptions } from "../connection/transport";
-import { mqttClientId, mqttUserName } from "../protocol/identity";
 import type { GatewayOptions } from "./gateway-options";
+import { transportOptions } from "./gateway-parts";
 
 export type { TestStep } from "../connection/connection-test";
 
@@ -10,9 +10,7 @@ export class ConnectionTest {
     readonly #transport: TransportOptions;
 
     constructor(options: GatewayOptions, tls: Readonly<Record<string, unknown>>, token: string) {
-        const { host, port, transport, path, identity, keepAliveS, cleanSession } = options;
-        const credentials = token === "" ? {} : { userName: mqttUserName, password: token };
-        this.#transport = { host, port, transport, path, tls, clientId: mqttClientId(identity), keepAliveS, cleanSession, ...credentials };
+        this.#transport = transportOptions({ options, tls, token });
     }
 
     /** Name, port and encryption; sends no credentials and disturbs nobody. */

@@ -1,12 +1,13 @@
 import type { GatewayConnection } from "../connection/gateway-connection";
+import type { PublishOrigin } from "../devices/refusals/recent-publishes";
 import type { Registration } from "../devices/registration/registration";
 import { GatewayError } from "../errors";
+import type { Completion } from "../outbox/event";
 import type { Outbox } from "../outbox/outbox";
 import { say } from "../words";
-import type { Settlement } from "./event-request";
 import type { ContactUser } from "./first-contacts";
 import { notContactedError, unconfirmedError } from "./held-errors";
-import type { PublishOrigin, Refusals } from "./refusals";
+import type { Refusals } from "./refusals";
 
 /** An event of QoS 0, ready for the wire. */
 export interface DirectEvent {
@@ -21,7 +22,7 @@ export interface DirectEvent {
  * event goes out as QoS 1, because only an acknowledgement tells what became of a first contact.
  */
 export class DirectEvents implements ContactUser {
-    readonly #contacts = new Map<string, Settlement>();
+    readonly #contacts = new Map<string, Completion>();
 
     constructor(
         private readonly connection: GatewayConnection,
@@ -31,21 +32,21 @@ export class DirectEvents implements ContactUser {
     ) {}
 
     /** Sends an event; `isReady` is whether the connection can take events yet. */
-    send(event: DirectEvent, isReady: boolean, settlement: Settlement): void {
+    send(event: DirectEvent, isReady: boolean, completion: Completion): void {
         const refusal = this.#refusal(isReady);
         if (refusal) {
-            settlement.failed(refusal);
+            completion.failed(refusal);
             return;
         }
         switch (this.registration.tryNow(event.device)) {
             case "flow":
-                this.#send(event, settlement);
+                this.#send(event, completion);
                 return;
             case "contact":
-                this.#contact(event, settlement);
+                this.#contact(event, completion);
                 return;
             case "held":
-                settlement.failed(notContactedError(event.device));
+                completion.failed(notContactedError(event.device));
         }
     }
 
@@ -63,16 +64,16 @@ export class DirectEvents implements ContactUser {
         this.#take(device)?.failed(error);
     }
 
-    #send({ device, topic, payload, message }: DirectEvent, settlement: Settlement): void {
+    #send({ device, topic, payload, message }: DirectEvent, completion: Completion): void {
         const number = this.refusals.sent(device, topic, message);
         this.connection.publish(topic, payload, 0, (error) => {
             this.refusals.acknowledged(number);
-            settle(settlement, error);
+            settle(completion, error);
         });
     }
 
-    #contact({ device, topic, payload, message }: DirectEvent, settlement: Settlement): void {
-        this.#contacts.set(device, settlement);
+    #contact({ device, topic, payload, message }: DirectEvent, completion: Completion): void {
+        this.#contacts.set(device, completion);
         this.registration.contactSent(device);
         const number = this.refusals.sent(device, topic, message);
         const settled = (error?: Error) => {
@@ -94,14 +95,14 @@ export class DirectEvents implements ContactUser {
         return undefined;
     }
 
-    #take(device: string): Settlement | undefined {
-        const settlement = this.#contacts.get(device);
+    #take(device: string): Completion | undefined {
+        const completion = this.#contacts.get(device);
         this.#contacts.delete(device);
-        return settlement;
+        return completion;
     }
 }
 
-function settle(settlement: Settlement, error: Error | undefined): void {
-    if (!error) settlement.done();
-    else settlement.failed(error instanceof GatewayError ? error : new GatewayError("GW_NOT_CONNECTED", error.message, { cause: error }));
+function settle(completion: Completion, error: Error | undefined): void {
+    if (!error) completion.done();
+    else completion.failed(error instanceof GatewayError ? error : new GatewayError("GW_NOT_CONNECTED", error.message, { cause: error }));
 }

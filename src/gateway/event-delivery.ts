@@ -3,7 +3,7 @@ import type { GatewayConnection } from "../connection/gateway-connection";
 import { Inventory } from "../devices/inventory/inventory";
 import { Registration } from "../devices/registration/registration";
 import type { Hold } from "../devices/registration/registration-types";
-import type { OutboxEvent } from "../outbox/event";
+import type { Completion, OutboxEvent } from "../outbox/event";
 import type { OutboxLimits } from "../outbox/limits";
 import { Outbox } from "../outbox/outbox";
 import type { EventStore, StateStore } from "../outbox/store";
@@ -11,7 +11,7 @@ import { deviceKey, parseDeviceKey } from "../protocol/identity";
 import { say } from "../words";
 import { DirectEvents } from "./direct-events";
 import { EventContacts } from "./event-contacts";
-import type { EventRequest, Settlement } from "./event-request";
+import type { EventRequest } from "./event-request";
 import { EventSender } from "./event-sender";
 import { type ContactUser, FirstContacts, madeLater } from "./first-contacts";
 import type { GatewayManagement } from "./gateway-management";
@@ -115,24 +115,24 @@ export class EventDelivery {
         };
     }
 
-    /** Takes an event that fits; what becomes of it is told once through the settlement. */
-    publish(request: EventRequest, topic: string, bytes: number, settlement: Settlement): void {
+    /** Takes an event that fits; what becomes of it is told once through the completion. */
+    publish(request: EventRequest, topic: string, bytes: number, completion: Completion): void {
         const device = deviceKey(request.device);
-        const { payload, qos, ttlMs, completion, messageId, nodeId, eventId } = request;
+        const { payload, qos, ttlMs, completion: complete, messageId, nodeId, eventId } = request;
         const message = { messageId, nodeId, eventId };
         this.inventory.eventSeen(device, eventId);
         this.#parts.statistics.eventAccepted();
         this.#parts.management().deviceUsed(device);
         if (qos === 0) {
-            this.#direct.send({ device, topic, payload, message }, this.#isReady, this.#counted(settlement));
+            this.#direct.send({ device, topic, payload, message }, this.#isReady, this.#counted(completion));
             return;
         }
         const hold = this.#parts.options.outbox === "off" ? this.#holdOf(device) : undefined;
         if (hold) {
-            settlement.failed(heldError(device, hold));
+            completion.failed(heldError(device, hold));
             return;
         }
-        this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, complete: completion, message }, settlement);
+        this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, complete, message }, completion);
         this.#parts.reports.countsChanged();
     }
 
@@ -177,12 +177,12 @@ export class EventDelivery {
         if (unsafe > 0) this.#parts.reports.warn(say("gateway.lostOnClose", { count: unsafe }));
     }
 
-    #counted(settlement: Settlement): Settlement {
+    #counted(completion: Completion): Completion {
         const done = () => {
             this.#parts.statistics.eventHandedOver();
-            settlement.done();
+            completion.done();
         };
-        return { done, failed: (error) => settlement.failed(error) };
+        return { done, failed: (error) => completion.failed(error) };
     }
 
     /** The hold of a device, unless it is over: then the next event is the probe. */

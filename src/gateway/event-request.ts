@@ -1,14 +1,15 @@
-import type { GatewayError } from "../errors";
+import type { CompletionMode } from "../outbox/event";
 import type { DeviceAddress } from "../protocol/identity";
 import type { EncodedPayload } from "../protocol/payload";
 import type { Qos } from "../protocol/qos";
+
+export type { CompletionMode } from "../outbox/event";
 
 /**
  * When an event is done: `safe` = acknowledged by the platform or on disk, whichever is first; `acknowledged` = by the
  * platform only.
  */
-export const completionModes = ["safe", "acknowledged"] as const;
-export type CompletionMode = (typeof completionModes)[number];
+export const completionModes: readonly CompletionMode[] = ["safe", "acknowledged"];
 
 /** One event to publish, everything checked. */
 export interface EventRequest {
@@ -23,12 +24,4 @@ export interface EventRequest {
     /** The message and the node it came from, for errors that are known only later. */
     readonly messageId: string;
     readonly nodeId: string;
-}
-
-/** Told once what became of an event. */
-export interface Settlement {
-    /** The event is as safe as its completion mode promises. */
-    done(): void;
-    /** The event will not be delivered, and why. */
-    failed(error: GatewayError): void;
 }

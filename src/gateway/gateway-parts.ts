@@ -1,5 +1,5 @@
 import type { Clock } from "../clock";
-import type { ConnectionOptions } from "../connection/gateway-connection";
+import type { TransportOptions } from "../connection/transport";
 import { mqttClientId, mqttUserName } from "../protocol/identity";
 import { eventTopic } from "../protocol/topic";
 import type { GatewayOptions } from "./gateway-options";
@@ -16,11 +16,10 @@ export interface GatewayParts {
     readonly clock: Clock;
 }
 
-/** The settings of the connection that a gateway of these parts makes. */
-export function connectionOptions({ options, token, tls, clock }: Omit<GatewayParts, "userDir">): ConnectionOptions {
+/** What connects a gateway of these parts. */
+export function transportOptions({ options, token, tls }: Pick<GatewayParts, "options" | "token" | "tls">): TransportOptions {
     const { host, port, transport, path, keepAliveS, cleanSession } = options;
     return {
-        clock,
         host,
         port,
         transport,

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock";
 import type { ConnectionState } from "../connection/gateway-connection";
-import type { ErrorCode } from "../errors";
 import type { OutboxCounters } from "../outbox/outbox-counters";
-import type { NotificationFields } from "../protocol/notification";
+import { type NotificationFields, returnCodes } from "../protocol/notification";
+import { connectionStates } from "./connection-states";
 import { type LatencyCounts, LatencyHistogram } from "./latency-histogram";
 
 /** What a gateway has done since it was opened. */
@@ -23,17 +23,9 @@ export interface GatewayTotals {
     readonly puback: LatencyCounts;
 }
 
-/** The return codes that the platform is known to send; every other one is `other`, so that no peer can make labels without end. */
-const knownReturnCodes: ReadonlySet<number> = new Set([100, 173, 177, 180, 276, 289]);
+/** Every other return code is `other`, so that no peer can make labels without end. */
+const knownReturnCodes: ReadonlySet<number> = new Set(Object.values(returnCodes));
 const otherwise = "other";
-
-const reconnectReasons: Partial<Record<ErrorCode, string>> = {
-    GW_AUTH: "not-authorised",
-    GW_TLS: "tls",
-    GW_NETWORK: "network",
-    GW_TAKEN_OVER: "taken-over",
-    GW_STALLED: "stalled",
-};
 const planned = "planned";
 
 /** Counts what a gateway does. Counting an event costs next to nothing; nothing is computed until somebody asks. */
@@ -42,7 +34,7 @@ export class GatewayStatistics {
     readonly #puback = new LatencyHistogram();
     // Every label is there from the start: a series that begins with its first refusal shows no growth to whoever watches for it.
     readonly #refused = zeros([...knownReturnCodes].map(String));
-    readonly #reconnects = zeros([...Object.values(reconnectReasons), planned]);
+    readonly #reconnects = zeros([...Object.values(connectionStates), planned]);
     #eventsAccepted = 0;
     #eventsRefused = 0;
     #eventsHandedOver = 0;
@@ -94,7 +86,7 @@ export class GatewayStatistics {
         if ((before === "online") !== (state.phase === "online")) this.#since = this.#changedAt;
         if (state.phase !== "connecting" || before === "connecting" || !state.reason) return;
         const { code, isPlanned } = state.reason;
-        increase(this.#reconnects, isPlanned ? planned : (reconnectReasons[code] ?? otherwise));
+        increase(this.#reconnects, isPlanned ? planned : (connectionStates[code] ?? otherwise));
     }
 
     /** Since when the gateway is online, or is not (wall clock, milliseconds). */

@@ -3,6 +3,7 @@ import type { Inventory } from "../devices/inventory/inventory";
 import { type GatewayError, toGatewayError } from "../errors";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
+import type { Completion } from "../outbox/event";
 import { deviceKey, type GatewayIdentity } from "../protocol/identity";
 import { assertFits } from "../protocol/limits";
 import { payloadBytes } from "../protocol/payload";
@@ -10,12 +11,12 @@ import type { Qos } from "../protocol/qos";
 import { eventTopic } from "../protocol/topic";
 import { say } from "../words";
 import { EventDelivery } from "./event-delivery";
-import type { EventRequest, Settlement } from "./event-request";
+import type { EventRequest } from "./event-request";
 import { FilterSync, maximoFilterLimit } from "./filter-sync";
 import { GatewayActions } from "./gateway-actions";
 import { GatewayManagement, type GatewayResponder } from "./gateway-management";
 import { GatewayMonitor } from "./gateway-monitor";
-import { connectionOptions, type GatewayParts } from "./gateway-parts";
+import { type GatewayParts, transportOptions } from "./gateway-parts";
 import type { PooledGateway } from "./gateway-pool";
 import { type GatewayListener, GatewayReports } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
@@ -61,12 +62,15 @@ export class Gateway implements PooledGateway {
         this.#statistics = new GatewayStatistics(clock);
         this.#storage = new GatewayStorage(options, userDir, clock, { problemChanged: (error) => this.#storageChanged(error) });
         this.#simulator = options.platform === "simulator" ? new SimulatorShare(options.port) : undefined;
-        this.#connection = new GatewayConnection(connectionOptions({ options, token, tls, clock }), {
-            stateChanged: (state) => this.#link.changed(state),
-            messageReceived: (message, accepted) => this.#reception.received(message, accepted),
-            strayPing: () => this.#delivery.registration.strayPing(),
-            drained: () => this.#delivery.outbox.resume(),
-        });
+        this.#connection = new GatewayConnection(
+            { clock, ...transportOptions({ options, token, tls }) },
+            {
+                stateChanged: (state) => this.#link.changed(state),
+                messageReceived: (message, accepted) => this.#reception.received(message, accepted),
+                strayPing: () => this.#delivery.registration.strayPing(),
+                drained: () => this.#delivery.outbox.resume(),
+            },
+        );
         this.#delivery = new EventDelivery({
             options,
             clock,
@@ -181,14 +185,14 @@ export class Gateway implements PooledGateway {
     }
 
     /**
-     * Publishes an event; `settlement` is told once what became of it, possibly before this returns.
+     * Publishes an event; `completion` is told once what became of it, possibly before this returns.
      * @throws GW_PAYLOAD_TOO_LARGE
      */
-    publishEvent(request: EventRequest, settlement: Settlement): void {
+    publishEvent(request: EventRequest, completion: Completion): void {
         const topic = eventTopic(request.device, request.eventId, request.format);
         const bytes = payloadBytes(request.payload);
         assertFits(topic, bytes);
-        this.#delivery.publish(request, topic, bytes, settlement);
+        this.#delivery.publish(request, topic, bytes, completion);
     }
 
     /** Hands commands to the listener until the subscription is closed. */

@@ -4,6 +4,7 @@ import { describeThrown, GatewayError } from "../errors";
 import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
 import { say } from "../words";
+import { connectionStates } from "./connection-states";
 import type { EventDelivery } from "./event-delivery";
 import type { FilterSync } from "./filter-sync";
 import type { GatewayManagement } from "./gateway-management";
@@ -61,7 +62,7 @@ export class LinkLifecycle {
             management.linkDown();
             delivery.linkDown();
             if (state.phase === "waiting")
-                reports.problem(new GatewayError(state.reason.code, state.reason.text), stateNames[state.reason.code] ?? "network");
+                reports.problem(new GatewayError(state.reason.code, state.reason.text), connectionStates[state.reason.code] ?? "network");
         }
         reports.stateChanged();
     }
@@ -86,12 +87,3 @@ export class LinkLifecycle {
         filters.linkUp(sessionPresent);
     }
 }
-
-/** The names of the gateway's troubles, as `msg.state` has them behind a Catch node. */
-const stateNames: Partial<Record<GatewayError["code"], string>> = {
-    GW_AUTH: "not-authorised",
-    GW_TLS: "tls",
-    GW_NETWORK: "network",
-    GW_TAKEN_OVER: "taken-over",
-    GW_STALLED: "stalled",
-};

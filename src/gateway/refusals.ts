@@ -1,5 +1,5 @@
 import type { Clock } from "../clock";
-import { type RecentPublish, RecentPublishes, type RefusedPublish } from "../devices/refusals/recent-publishes";
+import { type PublishOrigin, type RecentPublish, RecentPublishes, type RefusedPublish } from "../devices/refusals/recent-publishes";
 import { refusalError } from "../devices/refusals/refusal-error";
 import type { Registration } from "../devices/registration/registration";
 import type { RefusalVerdict } from "../devices/registration/registration-types";
@@ -7,13 +7,6 @@ import type { GatewayError } from "../errors";
 import { deviceKey, parseDeviceKey } from "../protocol/identity";
 import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../protocol/notification";
 import type { LateMessage, RefusalNote } from "./gateway-reports";
-
-/** The message a publish came from. */
-export interface PublishOrigin {
-    readonly messageId: string;
-    readonly nodeId: string;
-    readonly eventId: string;
-}
 
 /** An event that a notification may speak of. */
 export interface NotifiedEvent extends LateMessage {
@@ -55,9 +48,9 @@ export class Refusals {
     }
 
     /** A publish goes out; returns its number for `acknowledged`. */
-    sent(device: string, topic: string, { messageId, nodeId, eventId }: PublishOrigin): number {
+    sent(device: string, topic: string, origin: PublishOrigin): number {
         const { clock } = this.#parts;
-        return this.#recent.add(device, topic, messageId, nodeId, eventId, clock.now(), clock.monotonicMs());
+        return this.#recent.add(device, topic, origin, clock.now(), clock.monotonicMs());
     }
 
     /** The platform acknowledged a publish: it is refused within seconds, or not at all. */

@@ -1,4 +1,5 @@
 import { type DeviceAddress, deviceKey, type GatewayIdentity } from "../protocol/identity";
+import { returnCodes } from "../protocol/notification";
 import type { Fault, Simulator } from "../simulator/simulator";
 import { type ActionOutcome, done, notDone } from "./action-outcome";
 
@@ -32,7 +33,7 @@ export interface SimulatorView {
     })[];
 }
 
-const returnCodes = { refuse: 180, fail: 100 } as const;
+const troubleCodes = { refuse: returnCodes.notAuthorised, fail: returnCodes.systemError } as const;
 const words = {
     refuse: "The device is not allowed (by an operator of the simulator).",
     fail: "The registration failed (by an operator of the simulator).",
@@ -140,7 +141,7 @@ function troubleFaults(kind: TroubleKind, devices: string, topic: string): Fault
             { fault: "registration", devices, never: true },
             { fault: "withholdPuback", topic },
         ];
-    const rc = returnCodes[kind];
+    const rc = troubleCodes[kind];
     return [
         { fault: "registration", devices, rc },
         { fault: "refusePublish", topic, rc, message: words[kind] },
@@ -150,6 +151,6 @@ function troubleFaults(kind: TroubleKind, devices: string, topic: string): Fault
 function troubleOf(fault: Fault): (DeviceAddress & { kind: TroubleKind })[] {
     if (fault.fault !== "registration" || fault.devices.includes("*")) return [];
     const [typeId = "", deviceId = ""] = fault.devices.split("/");
-    const kind = fault.never ? "silent" : fault.rc === returnCodes.refuse ? "refuse" : fault.rc === undefined ? undefined : "fail";
+    const kind = fault.never ? "silent" : fault.rc === troubleCodes.refuse ? "refuse" : fault.rc === undefined ? undefined : "fail";
     return kind ? [{ typeId, deviceId, kind }] : [];
 }

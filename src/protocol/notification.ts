@@ -1,6 +1,16 @@
 import type { DeviceAddress } from "./identity";
 import { parseMembers } from "./json";
 
+/** The return codes that the platform is known to send; it may send others. */
+export const returnCodes = {
+    systemError: 100,
+    tooManyDevices: 173,
+    createFailed: 177,
+    notAuthorised: 180,
+    topicNotValid: 276,
+    systemTopic: 289,
+} as const;
+
 /** What a gateway notification says, each part as its own type; what the platform left out is absent. */
 export interface NotificationFields {
     /** What was refused, in lower case: `publish`, `subscribe`, `unsubscribe`, or a word this version does not know. */

@@ -1,14 +1,18 @@
 import { topicMatches } from "./topic-match";
 
-/** A publish that may be refused later: what is needed to tell its sender. */
-export interface RecentPublish {
-    /** The key of its device. */
-    readonly device: string;
-    readonly topic: string;
-    /** The `_msgid` of its message, and the node that sent it. */
+/** The message that a publish came from. */
+export interface PublishOrigin {
+    /** Its `_msgid`, and the node that sent it. */
     readonly messageId: string;
     readonly nodeId: string;
     readonly eventId: string;
+}
+
+/** A publish that may be refused later: what is needed to tell its sender. */
+export interface RecentPublish extends PublishOrigin {
+    /** The key of its device. */
+    readonly device: string;
+    readonly topic: string;
     /** Wall clock, milliseconds. */
     readonly sentAt: number;
 }
@@ -68,15 +72,15 @@ export class RecentPublishes {
     }
 
     /** Remembers a publish that is sent now, and returns its number for `acknowledged`. Allocates nothing. */
-    add(device: string, topic: string, messageId: string, nodeId: string, eventId: string, sentAt: number, nowMs: number): number {
+    add(device: string, topic: string, origin: PublishOrigin, sentAt: number, nowMs: number): number {
         const sequence = this.#sequence++;
         const slot = this.#slots[sequence % this.#slots.length];
         if (slot) {
             slot.device = device;
             slot.topic = topic;
-            slot.messageId = messageId;
-            slot.nodeId = nodeId;
-            slot.eventId = eventId;
+            slot.messageId = origin.messageId;
+            slot.nodeId = origin.nodeId;
+            slot.eventId = origin.eventId;
             slot.sentAt = sentAt;
             slot.sentMs = nowMs;
             slot.acknowledgedMs = Number.POSITIVE_INFINITY;

@@ -1,5 +1,5 @@
 import { GatewayError } from "../../errors";
-import type { NotificationFields } from "../../protocol/notification";
+import { type NotificationFields, returnCodes } from "../../protocol/notification";
 import { inOneText, say } from "../../words";
 import type { RefusalVerdict } from "../registration/registration-types";
 
@@ -20,7 +20,7 @@ export function refusalError(
         ...(verdict.heldUntil === undefined ? [] : [say("devices.heldUntil", { time: new Date(verdict.heldUntil).toISOString() })]),
         verdict.willRetry ? say("devices.kept") : say("devices.notSentAgain"),
         ...(candidateCount > 1 ? [say("devices.guessed", { count: candidateCount })] : []),
-        ...(rc === 180 ? [say("devices.checkRole")] : []),
+        ...(rc === returnCodes.notAuthorised ? [say("devices.checkRole")] : []),
     ];
     return new GatewayError("GW_REFUSED", inOneText(sentences), { ...(rc !== undefined && { rc }), willRetry: verdict.willRetry });
 }

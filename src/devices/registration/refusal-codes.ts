@@ -1,12 +1,8 @@
-/** The return codes of notifications that mean something to us; every other one is treated as a failure that may pass. */
-const tooManyDevices = 173;
-const notAuthorized = 180;
-const createFailed = 177;
-const systemError = 100;
-const topicNotValid = 276;
-const systemTopic = 289;
+import { returnCodes } from "../../protocol/notification";
 
-/** Whether the message itself was refused: it would be refused again. */
+const { createFailed, notAuthorised, systemError, systemTopic, tooManyDevices, topicNotValid } = returnCodes;
+
+/** Whether the message itself was refused: it would be refused again. What is not final is treated as a failure that may pass. */
 export function isFinal(rc: number): boolean {
     return rc === topicNotValid || rc === systemTopic;
 }
@@ -18,5 +14,5 @@ export function isTooMany(rc: number): boolean {
 
 /** Whether a device that was known no longer is. */
 export function endsKnown(rc: number): boolean {
-    return rc === notAuthorized || rc === createFailed || rc === systemError || rc === tooManyDevices;
+    return rc === notAuthorised || rc === createFailed || rc === systemError || rc === tooManyDevices;
 }
