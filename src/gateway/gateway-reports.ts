@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../clock";
 import type { ErrorCode, GatewayError } from "../errors";
 import { say } from "../words";
 import type { GatewayState } from "./gateway-state";
+import { LogLimit } from "./log-limit";
 import { Recent } from "./recent";
 
 /** What happens on a gateway, for those who share it. Nothing of this may throw. */
@@ -48,8 +49,6 @@ interface HeldError {
     readonly message: LateMessage;
 }
 
-/** Errors that wait for the end of a deploy; beyond, they are told at once. */
-const maxHeld = 1000;
 /** A problem that a gateway had. */
 export interface PastProblem {
     /** Wall clock, milliseconds. */
@@ -60,26 +59,27 @@ export interface PastProblem {
 
 const rememberedProblems = 50;
 const countsEveryMs = 1000;
-/** Lines of one burst that are logged; the rest is counted, so that no peer can fill the disk with our words. */
-const linesPerMinute = 60;
+/** Errors that wait for the end of a deploy; beyond, they are told at once. */
+const maxHeld = 1000;
 
 /** Spreads what happens on a gateway over its listeners, no more often than anybody can read. */
 export class GatewayReports {
     /** The problems that were told last. */
     readonly recentProblems = new Recent<PastProblem>(rememberedProblems);
+    readonly #clock: Clock;
+    readonly #readState: () => GatewayState;
+    readonly #logLimit: LogLimit;
     readonly #listeners = new Set<GatewayListener>();
     #held: HeldError[] | undefined;
     #countsTimer: Timer | undefined;
     #isClosed = false;
     #problem = "";
-    #minuteStartMs = Number.NEGATIVE_INFINITY;
-    #lines = 0;
-    #suppressed = 0;
 
-    constructor(
-        private readonly clock: Clock,
-        private readonly readState: () => GatewayState,
-    ) {}
+    constructor(clock: Clock, readState: () => GatewayState) {
+        this.#clock = clock;
+        this.#readState = readState;
+        this.#logLimit = new LogLimit(clock, (count) => this.#first?.warn(say("gateway.linesLeftOut", { count })));
+    }
 
     /** Adds a listener; returns what takes it out again. */
     add(listener: GatewayListener): () => void {
@@ -91,7 +91,7 @@ export class GatewayReports {
     stateChanged(): void {
         this.#countsTimer?.cancel();
         this.#countsTimer = undefined;
-        const state = this.readState();
+        const state = this.#readState();
         for (const listener of this.#listeners) listener.stateChanged(state);
         // What waits goes out, or grows old, although nothing new comes.
         if (state.queued > 0) this.countsChanged();
@@ -100,7 +100,7 @@ export class GatewayReports {
     /** Only numbers changed: told within a second. */
     countsChanged(): void {
         if (this.#isClosed) return;
-        this.#countsTimer ??= this.clock.setTimer(countsEveryMs, () => this.stateChanged());
+        this.#countsTimer ??= this.#clock.setTimer(countsEveryMs, () => this.stateChanged());
     }
 
     /** A problem began; the same one again is not told until `solved`. */
@@ -123,14 +123,12 @@ export class GatewayReports {
 
     /** A line in the log. */
     log(text: string): void {
-        const [first] = this.#listeners;
-        if (this.#mayWrite()) first?.log(text);
+        if (this.#logLimit.mayWrite()) this.#first?.log(text);
     }
 
     /** A warning in the log. */
     warn(text: string): void {
-        const [first] = this.#listeners;
-        if (this.#mayWrite()) first?.warn(text);
+        if (this.#logLimit.mayWrite()) this.#first?.warn(text);
     }
 
     /** The flows are being deployed: errors of earlier messages wait, because their nodes and Catch nodes come back in a moment. */
@@ -152,8 +150,7 @@ export class GatewayReports {
             return;
         }
         for (const listener of this.#listeners) if (listener.failedLater(nodeId, error, message)) return;
-        const [first] = this.#listeners;
-        first?.failedOrphan(error, message);
+        this.#first?.failedOrphan(error, message);
     }
 
     /** Tells what still waits, and ends the timer. */
@@ -165,24 +162,13 @@ export class GatewayReports {
     }
 
     #tell(error: GatewayError, state: string): void {
-        this.recentProblems.add({ at: this.clock.now(), code: error.code, text: error.message });
-        // One report for each gateway, not for each of the configuration nodes that share it.
-        const [first] = this.#listeners;
-        first?.problem(error, state);
+        this.recentProblems.add({ at: this.#clock.now(), code: error.code, text: error.message });
+        this.#first?.problem(error, state);
     }
 
-    #mayWrite(): boolean {
-        const nowMs = this.clock.monotonicMs();
-        if (nowMs - this.#minuteStartMs >= 60_000) {
-            const [first] = this.#listeners;
-            if (this.#suppressed > 0) first?.warn(say("gateway.linesLeftOut", { count: this.#suppressed }));
-            this.#minuteStartMs = nowMs;
-            this.#lines = 0;
-            this.#suppressed = 0;
-        }
-        this.#lines += 1;
-        if (this.#lines <= linesPerMinute) return true;
-        this.#suppressed += 1;
-        return false;
+    /** Who is told what concerns the gateway as a whole: one of the configuration nodes that share it, not each of them. */
+    get #first(): GatewayListener | undefined {
+        const [first] = this.#listeners;
+        return first;
     }
 }
