@@ -7,7 +7,7 @@ import type { StatusReporter } from "./status";
 
 /**
  * The end of one message: done or failed, whichever comes first, and never twice. The one place where a failure becomes
- * an error for Catch nodes and a status.
+ * an error for Catch nodes and a status, and a success ends that status.
  */
 export class Completion {
     #done: Done | undefined;
@@ -30,6 +30,7 @@ export class Completion {
         const done = this.#take();
         if (!done) return;
         this.#measure("complete");
+        this.status?.succeeded();
         try {
             done();
         } catch (thrown) {

@@ -1,4 +1,5 @@
 import type { Node, NodeAPI, NodeStatus } from "node-red";
+import { type Clock, systemClock } from "../clock";
 import type { GatewayError } from "../errors";
 
 /** A status in the vocabulary of the catalogues: the key below `<type>.status.` and its parameters. */
@@ -11,13 +12,21 @@ export interface StatusText {
     readonly waiting?: number;
 }
 
+/** How long a failure is shown at least, also when the next message succeeds at once: long enough to be read. */
+const failureShownMs = 5_000;
+
 /** The status of one node: sent only when it changed, because each goes to every open editor. */
 export class StatusReporter {
     #sent = "";
+    /** The last status of the catalogue. */
+    #standing: NodeStatus = {};
+    /** When the last message failed, while the status tells of it. */
+    #failedAtMs: number | undefined;
 
     constructor(
         private readonly RED: NodeAPI,
         private readonly node: Node,
+        private readonly clock: Clock = systemClock,
     ) {}
 
     /** Shows a status of the catalogue. */
@@ -27,20 +36,31 @@ export class StatusReporter {
         // A bare key is translated in each editor; with parameters only the server can fill them in.
         const isBare = parameters === undefined && waiting === undefined;
         const status = isBare ? name : this.RED._(name, { ...parameters });
-        this.#send({
+        this.#standing = {
             fill,
             shape,
             text: waiting === undefined ? status : this.RED._(`${words}.queued`, { status, count: grouped(waiting) }),
-        });
+        };
+        this.#failedAtMs = undefined;
+        this.#send(this.#standing);
     }
 
-    /** Shows that a message failed, and for which device where that matters, until the next change of state. */
+    /** Shows that a message failed, and for which device where that matters, until the next change of state or a later success. */
     failed(error: GatewayError, device = ""): void {
+        this.#failedAtMs = this.clock.monotonicMs();
         this.#send({ fill: "red", shape: "dot", text: `${error.code} ${device}`.trim() });
+    }
+
+    /** A message succeeded: a failure that was shown for a while is over. */
+    succeeded(): void {
+        if (this.#failedAtMs === undefined || this.clock.monotonicMs() - this.#failedAtMs < failureShownMs) return;
+        this.#failedAtMs = undefined;
+        this.#send(this.#standing);
     }
 
     /** Removes the status. */
     clear(): void {
+        this.#failedAtMs = undefined;
         this.#send({});
     }
 

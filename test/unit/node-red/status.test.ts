@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import type { Node, NodeAPI, NodeStatus } from "node-red";
 import { GatewayError } from "../../../src/errors";
+import { Completion } from "../../../src/node-red/completion";
+import { Outlet } from "../../../src/node-red/outlet";
 import { StatusReporter } from "../../../src/node-red/status";
+import { FakeClock } from "../../support/fake-clock";
 
 function setUp() {
+    const clock = new FakeClock();
     const sent: NodeStatus[] = [];
     const RED: NodeAPI = Object.assign(Object.create(null), {
         _: (key: string, parameters: Record<string, unknown>) => `${key.split(".").at(-1)}(${Object.values(parameters).join()})`,
@@ -11,9 +15,14 @@ function setUp() {
     const node: Node = Object.assign(Object.create(null), {
         type: "device-event-out",
         status: (status: NodeStatus) => sent.push(status),
+        metric: () => undefined,
     });
-    return { sent, reporter: new StatusReporter(RED, node) };
+    const reporter = new StatusReporter(RED, node, clock);
+    const message = () => new Completion(node, new Outlet(RED, node, clock), {}, () => undefined, reporter);
+    return { sent, reporter, clock, message };
 }
+
+const words = (sent: readonly NodeStatus[]) => sent.map((status) => (typeof status === "object" ? status.text : status));
 
 describe("status of a node", () => {
     it("is sent once for each change, and not for what stays the same", () => {
@@ -24,16 +33,47 @@ describe("status of a node", () => {
         reporter.show(connected);
         for (let i = 0; i < 10; i++) reporter.show({ ...connected, waiting: 5 });
         reporter.clear();
-        assert.deepEqual(
-            sent.map((status) => (typeof status === "object" ? status.text : status)),
-            [
-                "device-event-out.status.connected",
-                "GW_REFUSED pump/p1",
-                "device-event-out.status.connected",
-                "queued(connected(),5)",
-                undefined,
-            ],
-        );
+        assert.deepEqual(words(sent), [
+            "device-event-out.status.connected",
+            "GW_REFUSED pump/p1",
+            "device-event-out.status.connected",
+            "queued(connected(),5)",
+            undefined,
+        ]);
+    });
+
+    it("does not go on telling of one bad message while good ones go through", () => {
+        const { sent, reporter, clock, message } = setUp();
+        reporter.show({ fill: "green", shape: "dot", key: "connected" });
+        message().failed(new GatewayError("GW_INVALID_ID", "no"));
+        clock.advance(60_000);
+        assert.equal(sent.length, 2, "the last message failed");
+        message().done();
+        message().done();
+        assert.deepEqual(words(sent), ["device-event-out.status.connected", "GW_INVALID_ID", "device-event-out.status.connected"]);
+    });
+
+    it("stands still while bad and good messages alternate", () => {
+        const { sent, reporter, clock, message } = setUp();
+        reporter.show({ fill: "green", shape: "dot", key: "connected" });
+        for (let n = 0; n < 1000; n++) {
+            message().failed(new GatewayError("GW_INVALID_ID", "no"));
+            message().done();
+            clock.advance(10);
+        }
+        assert.equal(sent.length, 2);
+        clock.advance(5_000);
+        message().done();
+        assert.equal(words(sent).at(-1), "device-event-out.status.connected");
+    });
+
+    it("tells after a failure what the connection has come to meanwhile", () => {
+        const { sent, reporter, clock, message } = setUp();
+        reporter.failed(new GatewayError("GW_REFUSED", "no"), "pump/p1");
+        reporter.show({ fill: "blue", shape: "ring", key: "held", parameters: { count: 1 } });
+        clock.advance(60_000);
+        message().done();
+        assert.deepEqual(words(sent), ["GW_REFUSED pump/p1", "held(1)"]);
     });
 
     it("is left to each editor to translate where it has no parameters", () => {
