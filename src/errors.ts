@@ -22,7 +22,7 @@ export const errorTable = {
     GW_DM_TIMEOUT: { scope: "message", meaning: "The platform, or the flow, did not answer a device management request in time" },
     GW_DM_INVALID: { scope: "message", meaning: "A device management message breaks the rules" },
     GW_DM_REJECTED: { scope: "message", meaning: "The platform rejected an automatic manage request" },
-    GW_CONFIG: { scope: "gateway", meaning: "The gateway's configuration is not valid" },
+    GW_CONFIG: { scope: "gateway", meaning: "The configuration of the gateway, or of the node, is not valid" },
     GW_AUTH: { scope: "gateway", meaning: "The platform did not authorise the connection" },
     GW_TLS: { scope: "gateway", meaning: "The TLS connection could not be established or verified" },
     GW_NETWORK: { scope: "gateway", meaning: "The host could not be reached or the connection was lost" },

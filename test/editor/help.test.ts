@@ -58,5 +58,9 @@ for (const language of languages) {
             const codes = new Set(nodeTypes.flatMap((type) => codeSpans(readHelp(language, type))));
             for (const code of Object.keys(errorTable)) assert.ok(codes.has(code), code);
         });
+
+        it("says of every node that its messages fail when its settings are wrong", () => {
+            for (const type of nodeTypes) assert.ok(codeSpans(readHelp(language, type)).includes("GW_CONFIG"), type);
+        });
     });
 }

@@ -24,10 +24,20 @@ describe("README and the editor", () => {
         for (const file of readdirSync("examples")) assert.ok(readme.includes(`| ${file.replace(".json", "")} |`), file);
     });
 
-    it("calls platforms and buttons what the form calls them", () => {
-        const texts = readCatalogue("en-US", "gateway-config");
-        for (const key of ["option.broker", "label.test", "label.maxRate", "tab.security"]) {
-            assert.ok(readme.includes(`*${texts.get(`gateway-config.${key}`)}*`), key);
+    it("calls fields, platforms and buttons what the forms call them", () => {
+        const named: Record<string, string> = {
+            "gateway-config":
+                "option.broker label.test label.maxRate tab.security label.outbox label.outboxMaxMb label.outboxMaxAge label.cleanSession label.keepAlive",
+            "device-event-out": "label.timestamp label.complete label.ttl preview.publish option.fromMessage",
+            "device-command-in": "label.datatype preview.subscribe",
+            "dm-responder": "label.timeout label.deviceInfo",
+        };
+        for (const type of nodeTypes) {
+            const texts = readCatalogue("en-US", type);
+            for (const key of named[type]?.split(" ") ?? []) {
+                const text = texts.get(`${type}.${key}`);
+                assert.ok(readme.includes(`*${text}*`) || readme.includes(`*${text?.split(":")[0]}*`), `${type}: ${text}`);
+            }
         }
     });
 });
