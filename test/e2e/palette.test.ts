@@ -31,7 +31,7 @@ const forms = [
         wrong: "60",
         reason: /^Lifetime \(s\): use 0, or/,
         right: "3600",
-        label: "device management",
+        label: "device manager",
     },
 ] as const;
 

@@ -7,7 +7,7 @@ import type { EditorPage } from "./editor-page";
 const minContrast = 4.5;
 
 /**
- * What a user would find wrong in the dialog on top, one sentence each: text that cannot be read, elements outside of the dialog
+ * What a user would find wrong in the dialog on top, one sentence each: text that cannot be read or is cut off, elements outside of the dialog
  * or on top of each other, and a dialog that has to be scrolled sideways.
  */
 export async function dialogFaults(editor: EditorPage): Promise<string[]> {
@@ -52,8 +52,26 @@ export async function dialogFaults(editor: EditorPage): Promise<string[]> {
                 }
                 const box = element.getBoundingClientRect();
                 if (box.left < frame.left - 1 || box.right > frame.right + 1) faults.push(`${nameOf(element)} sticks out of the dialog`);
-                const isCut = element.matches("label, .form-tips, button, option") && element.scrollWidth > element.clientWidth + 1;
+                const isCut =
+                    element.matches("label, .form-tips, button, .red-ui-tab-label") && element.scrollWidth > element.clientWidth + 1;
                 if (isCut && getComputedStyle(element).display !== "inline") faults.push(`${nameOf(element)} is cut off`);
+            }
+            const pen = document.createElement("canvas").getContext("2d");
+            const arrowWidth = 20;
+            for (const option of body.querySelectorAll<HTMLOptionElement>("option[data-i18n]")) {
+                const select = option.closest("select");
+                if (!pen || !select?.offsetParent) continue;
+                const { font, paddingLeft, paddingRight } = getComputedStyle(select);
+                pen.font = font;
+                const room = select.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight) - arrowWidth;
+                if (pen.measureText(option.text).width > room) faults.push(`${select.id} cuts off: ${option.text}`);
+            }
+            for (const input of body.querySelectorAll<HTMLInputElement>("input[placeholder]")) {
+                if (!pen || !input.offsetParent) continue;
+                const { font, paddingLeft, paddingRight } = getComputedStyle(input);
+                pen.font = font;
+                const room = input.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight);
+                if (pen.measureText(input.placeholder).width > room) faults.push(`${input.id} cuts off: ${input.placeholder}`);
             }
             for (const row of body.querySelectorAll(".form-row")) {
                 const parts = [...row.children].filter((child) => child instanceof HTMLElement && child.offsetParent);
