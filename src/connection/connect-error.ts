@@ -40,6 +40,8 @@ export interface ReasonContext {
     readonly port: number;
     readonly transport: TransportName;
     readonly clientId: string;
+    /** Whether no token goes along with the client id. */
+    readonly lacksToken?: boolean;
     /** Topic of the last will, when there is one: servers refuse a bad one by closing without a word. */
     readonly willTopic?: string | undefined;
 }
@@ -66,7 +68,7 @@ export function describeEnd(end: TransportEnd, wasOnline: boolean, context: Reas
 }
 
 /** The CONNACK's return code in words; 2, 4 and 5 call for a longer pause. */
-function describeReturnCode(returnCode: number, { host, clientId }: ReasonContext): ConnectionReason {
+function describeReturnCode(returnCode: number, { host, clientId, lacksToken }: ReasonContext): ConnectionReason {
     switch (returnCode) {
         case 1:
             return network(say("connection.version", { host }));
@@ -76,7 +78,7 @@ function describeReturnCode(returnCode: number, { host, clientId }: ReasonContex
             return network(say("connection.unavailable", { host }), "unavailable");
         case 4:
         case 5:
-            return { code: "GW_AUTH", text: say("connection.notAuthorised", { host, clientId }) };
+            return { code: "GW_AUTH", text: say(lacksToken ? "connection.noToken" : "connection.notAuthorised", { host, clientId }) };
         default:
             return network(say("connection.returnCode", { host, returnCode }));
     }

@@ -64,7 +64,8 @@ export class ConnectionAttempt {
     constructor(options: AttemptOptions, listener: AttemptListener) {
         this.#options = options;
         this.#clock = options.clock;
-        this.#context = { ...options.transport, willTopic: options.transport.will?.topic };
+        const { password, will } = options.transport;
+        this.#context = { ...options.transport, lacksToken: password === undefined, willTopic: will?.topic };
         this.#listener = listener;
     }
 

@@ -44,8 +44,8 @@ export function testConnect(options: TransportOptions, clock = systemClock): Pro
             timer.cancel();
             resolve(step);
         };
-        const { host, port, transport, clientId } = options;
-        const context = { host, port, transport, clientId };
+        const { host, port, transport, clientId, password } = options;
+        const context = { host, port, transport, clientId, lacksToken: password === undefined };
         const opened = mqttTransportFactory()(
             { ...options, will: undefined },
             {

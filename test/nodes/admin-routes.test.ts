@@ -77,8 +77,10 @@ describe("admin routes of gateway-config", () => {
             await load([...observers]);
             const { keys, text } = await test({ settings: form(), token: `wrong-${secretToken}`, connect: true });
             assert.deepEqual(keys, ["tcp", "failed"]);
-            assert.match(text, /did not authorise g:org:gw:gw1/);
+            assert.match(text, /did not authorise g:org:gw:gw1: the token, /);
             assert.equal(text.includes(`wrong-${secretToken}`), false);
+            const forgotten = await test({ settings: form(), token: "", connect: true });
+            assert.match(forgotten.text, /did not authorise g:org:gw:gw1, and no token was sent/);
         });
 
         it("names a port that does not answer, a host without address, and settings that are not complete", async () => {

@@ -34,6 +34,14 @@ describe("reasons in words", () => {
         });
     }
 
+    it("says that no token was sent where that is known, as after the import of a flow", () => {
+        const text = (lacksToken: boolean, returnCode = 5) =>
+            describeEnd({ kind: "refused", returnCode }, false, { ...context, lacksToken }).text;
+        assert.match(text(true), /mas\.example did not authorise g:ws1:gw:g1, and no token was sent: enter it/);
+        assert.match(text(true, 4), /no token was sent/);
+        assert.match(text(false), /the token, the organisation or .* is wrong/);
+    });
+
     it("understands what OpenSSL says when Node gives no code", () => {
         const words = (problem: string) =>
             `write EPROTO 407D33:error:0A00010B:SSL routines:tls_validate_record_header:${problem}:../ssl.c:77:\n`;
