@@ -1,10 +1,10 @@
 import type { Clock, Timer } from "../clock";
-import { GatewayError } from "../errors";
+import type { GatewayError } from "../errors";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
-import type { ManagementAnswer } from "../protocol/management";
 import type { RequestData } from "../protocol/management-request";
-import { say } from "../words";
 import { isLinkLoss } from "./link";
+import { ManageFailures } from "./manage-failures";
+import { ManagedDevice } from "./managed-device";
 import type { OwnRequest } from "./own-requests";
 import type { Pacer } from "./pacer";
 import type { FlowOutcome } from "./responder";
@@ -25,34 +25,12 @@ export interface ManageLinks {
     changed(): void;
 }
 
-type Phase = "waiting" | "managed" | "rejected" | "unmanaged";
-
 /** Where a device stands; `dormant` = its lifetime ended without a renewal. */
 export type ManagedPhase = "waiting" | "managed" | "rejected" | "dormant";
 
-interface Device {
-    phase: Phase;
-    isQueued: boolean;
-    /** When to send the next request, on the monotonic clock; undefined = not by itself. */
-    dueMs?: number | undefined;
-    /** When the lifetime the platform was told ends. */
-    lifetimeEndMs?: number | undefined;
-    /** What the platform accepted last, to notice a changed configuration. */
-    accepted?: string | undefined;
-    retryMs: number;
-    /** The code that was reported last, so that a device rejected on each connect is reported once. */
-    reportedRc?: number | undefined;
-}
-
 /** How many devices are managed by themselves at most; the platform's requests are limited to far fewer. */
 const maxDevices = 100_000;
-const firstRetryMs = 60_000;
-const longestRetryMs = 3_600_000;
 const checkEveryMs = 5000;
-/** A lifetime is renewed this long before its end, and up to a tenth of it earlier, so that many devices spread. */
-const renewalMarginMs = 120_000;
-/** A device that is restarting is renewed only so shortly before its lifetime ends: a manage request tells that the restart is over. */
-const restartMarginMs = 30_000;
 
 /** Keeps devices managed: on every connect, when first seen, before a lifetime ends, and after a configuration changed. */
 export class ManagedDevices {
@@ -60,10 +38,9 @@ export class ManagedDevices {
     readonly #random: () => number;
     readonly #pacer: Pacer;
     readonly #links: ManageLinks;
-    readonly #devices = new Map<string, Device>();
+    readonly #failures: ManageFailures;
+    readonly #devices = new Map<string, ManagedDevice>();
     #isListening = false;
-    #hasReportedSilence = false;
-    #hasReportedTooMany = false;
     #round = 0;
     #checkTimer: Timer | undefined;
 
@@ -72,12 +49,13 @@ export class ManagedDevices {
         this.#random = random;
         this.#pacer = pacer;
         this.#links = links;
+        this.#failures = new ManageFailures((device, error) => links.failed(device, error));
     }
 
     /** The platform's answers can be received: every device is managed anew. */
     listening(): void {
         this.#isListening = true;
-        this.#hasReportedSilence = false;
+        this.#failures.listening();
         for (const [key, device] of this.#devices) if (device.phase !== "unmanaged") this.#enqueue(key, device);
         this.#scheduleCheck();
     }
@@ -101,10 +79,10 @@ export class ManagedDevices {
     seen(key: string): void {
         if (this.#devices.has(key)) return;
         if (this.#devices.size >= maxDevices) {
-            this.#reportTooMany(key);
+            this.#failures.tooMany(parseDeviceKey(key), maxDevices);
             return;
         }
-        const device: Device = { phase: "waiting", isQueued: false, retryMs: firstRetryMs };
+        const device = new ManagedDevice();
         this.#devices.set(key, device);
         if (this.#isListening) this.#enqueue(key, device);
     }
@@ -130,12 +108,8 @@ export class ManagedDevices {
         if (!device) return;
         const plan = this.#links.plan(address);
         device.accepted = plan && JSON.stringify(plan.data);
-        if (action === "manage") this.#managed(device, lifetimeS);
-        else {
-            device.phase = "unmanaged";
-            device.dueMs = undefined;
-            device.lifetimeEndMs = undefined;
-        }
+        if (action === "manage") device.managed(lifetimeS, this.#clock.monotonicMs(), this.#random);
+        else device.unmanaged();
         this.#links.changed();
     }
 
@@ -143,9 +117,8 @@ export class ManagedDevices {
     phaseOf(key: string): ManagedPhase | undefined {
         const device = this.#devices.get(key);
         if (!device || device.phase === "unmanaged") return undefined;
-        const { phase, lifetimeEndMs } = device;
-        if (phase === "waiting" && !this.#links.plan(parseDeviceKey(key))) return undefined;
-        return lifetimeEndMs !== undefined && lifetimeEndMs <= this.#clock.monotonicMs() ? "dormant" : phase;
+        if (device.phase === "waiting" && !this.#links.plan(parseDeviceKey(key))) return undefined;
+        return device.isDormant(this.#clock.monotonicMs()) ? "dormant" : device.phase;
     }
 
     /** Forgets a device: when it shows up again, it is managed anew. */
@@ -155,8 +128,7 @@ export class ManagedDevices {
 
     /** The device was asked to restart: a renewal must not tell the platform that it has, unless its lifetime ends. */
     restarting(address: DeviceAddress): void {
-        const device = this.#devices.get(deviceKey(address));
-        if (device?.lifetimeEndMs !== undefined) device.dueMs = device.lifetimeEndMs - restartMarginMs;
+        this.#devices.get(deviceKey(address))?.restarting();
     }
 
     /** Tells the condition of each device that is kept managed. */
@@ -164,20 +136,19 @@ export class ManagedDevices {
         for (const [key, { phase, reportedRc }] of this.#devices) if (phase !== "unmanaged") tell(parseDeviceKey(key), phase, reportedRc);
     }
 
-    #refresh(key: string, device: Device): void {
+    #refresh(key: string, device: ManagedDevice): void {
         if (!this.#isListening || device.phase === "unmanaged") return;
         const plan = this.#links.plan(parseDeviceKey(key));
         if (plan && JSON.stringify(plan.data) !== device.accepted) this.#enqueue(key, device);
     }
 
-    #enqueue(key: string, device: Device): void {
+    #enqueue(key: string, device: ManagedDevice): void {
         if (device.isQueued || !this.#links.plan(parseDeviceKey(key))) return;
-        device.isQueued = true;
-        device.dueMs = undefined;
+        device.queued();
         this.#pacer.add((finished) => this.#send(key, device, finished));
     }
 
-    #send(key: string, device: Device, finished: () => void): void {
+    #send(key: string, device: ManagedDevice, finished: () => void): void {
         const address = parseDeviceKey(key);
         const plan = this.#links.plan(address);
         if (!plan || device.phase === "unmanaged") {
@@ -193,77 +164,39 @@ export class ManagedDevices {
             if (outcome.answer?.rc === 200) {
                 device.accepted = JSON.stringify(plan.data);
                 device.reportedRc = undefined;
-                this.#managed(device, plan.lifetimeS);
+                device.managed(plan.lifetimeS, this.#clock.monotonicMs(), this.#random);
                 this.#refresh(key, device);
             } else this.#notManaged(address, device, outcome);
             this.#links.changed();
         });
     }
 
-    #managed(device: Device, lifetimeS: number): void {
-        const nowMs = this.#clock.monotonicMs();
-        const lifetimeMs = lifetimeS * 1000;
-        device.phase = "managed";
-        device.retryMs = firstRetryMs;
-        device.lifetimeEndMs = lifetimeMs > 0 ? nowMs + lifetimeMs : undefined;
-        device.dueMs = lifetimeMs > 0 ? nowMs + lifetimeMs * (1 - this.#random() / 10) - renewalMarginMs : undefined;
-    }
-
-    #notManaged(address: DeviceAddress, device: Device, { answer, error }: FlowOutcome): void {
-        const name = deviceKey(address);
+    #notManaged(address: DeviceAddress, device: ManagedDevice, { answer, error }: FlowOutcome): void {
         if (answer && (answer.rc === 400 || answer.rc === 403 || answer.rc === 404)) {
-            device.phase = "rejected";
-            device.dueMs = undefined;
-            this.#report(address, device, answer.rc, rejected(name, answer), false);
+            device.rejected();
+            if (isNews(device, answer.rc)) this.#failures.rejected(address, answer);
             return;
         }
         if (error && isLinkLoss(error)) return;
-        device.dueMs = this.#clock.monotonicMs() + device.retryMs * (1 + this.#random() / 10);
-        device.retryMs = Math.min(device.retryMs * 2, longestRetryMs);
+        device.retryLater(this.#clock.monotonicMs(), this.#random);
         if (answer && answer.rc !== 409) {
-            this.#report(address, device, answer.rc, notAccepted(name, answer), true);
-        } else if (error) this.#reportFailure(address, error);
-    }
-
-    /** A held device is reported where it was refused, and silence once, as it usually means that nobody answers at all. */
-    #reportFailure(address: DeviceAddress, error: GatewayError): void {
-        if (error.code === "GW_DEVICE_HELD") return;
-        if (error.code === "GW_DM_TIMEOUT") {
-            if (this.#hasReportedSilence) return;
-            this.#hasReportedSilence = true;
-        }
-        this.#links.failed(address, error);
-    }
-
-    #reportTooMany(key: string): void {
-        if (this.#hasReportedTooMany) return;
-        this.#hasReportedTooMany = true;
-        const text = say("management.tooManyDevices", { device: key, count: maxDevices });
-        this.#links.failed(parseDeviceKey(key), new GatewayError("GW_DM_INVALID", text));
-    }
-
-    #report(address: DeviceAddress, device: Device, rc: number, text: string, willRetry: boolean): void {
-        if (device.reportedRc === rc) return;
-        device.reportedRc = rc;
-        this.#links.failed(address, new GatewayError("GW_DM_REJECTED", text, { rc, willRetry }));
+            if (isNews(device, answer.rc)) this.#failures.notAccepted(address, answer);
+        } else if (error) this.#failures.unanswered(address, error);
     }
 
     #scheduleCheck(): void {
         this.#checkTimer?.cancel();
         this.#checkTimer = this.#clock.setTimer(checkEveryMs, () => {
             const nowMs = this.#clock.monotonicMs();
-            for (const [key, device] of this.#devices) if (device.dueMs !== undefined && device.dueMs <= nowMs) this.#enqueue(key, device);
+            for (const [key, device] of this.#devices) if (device.isDue(nowMs)) this.#enqueue(key, device);
             this.#scheduleCheck();
         });
     }
 }
 
-function rejected(device: string, { rc, message }: ManagementAnswer): string {
-    if (!message) return say("management.rejected", { device, rc });
-    return say("management.rejectedReason", { device, rc, reason: message });
-}
-
-function notAccepted(device: string, { rc, message }: ManagementAnswer): string {
-    if (!message) return say("management.notAccepted", { device, rc });
-    return say("management.notAcceptedReason", { device, rc, reason: message });
+/** Whether this code was not reported for the device before; takes note of it. */
+function isNews(device: ManagedDevice, rc: number): boolean {
+    if (device.reportedRc === rc) return false;
+    device.reportedRc = rc;
+    return true;
 }
