@@ -1,8 +1,16 @@
 import type { Clock } from "../clock";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
-import { emptyRecord, type FirmwareImage, type FirmwareRecord, isEmpty, parseImage, parseRecord } from "./firmware-record";
+import {
+    emptyRecord,
+    type FirmwareImage,
+    type FirmwareRecord,
+    type FirmwareStore,
+    isEmpty,
+    parseImage,
+    parseRecord,
+} from "./firmware-record";
 import { changeBetween, describeStatus, type FirmwareStep, firmwareField, nextStatus } from "./firmware-status";
-import { isLinkLoss, type ManagementStore } from "./link";
+import { isLinkLoss } from "./link";
 import type { OwnRequest } from "./own-requests";
 import type { Pacer } from "./pacer";
 import type { FirmwareReport, FlowOutcome } from "./responder";
@@ -26,13 +34,13 @@ export class FirmwareDevices {
     /** The devices whose first unsent step is on its way, each with the round of the connection it was sent over. */
     readonly #notifying = new Map<string, number>();
     readonly #clock: Clock;
-    readonly #store: ManagementStore;
+    readonly #store: FirmwareStore;
     readonly #pacer: Pacer;
     readonly #links: FirmwareLinks;
     #isLinkUp = false;
     #round = 0;
 
-    constructor(clock: Clock, store: ManagementStore, pacer: Pacer, links: FirmwareLinks) {
+    constructor(clock: Clock, store: FirmwareStore, pacer: Pacer, links: FirmwareLinks) {
         this.#clock = clock;
         this.#store = store;
         this.#pacer = pacer;

@@ -29,6 +29,15 @@ export interface FirmwareRecord {
     readonly installedVersion?: string;
 }
 
+/** Where firmware states are kept over restarts; the gateway's state file has this shape. */
+export interface FirmwareStore {
+    entries(kind: string): Iterable<[key: string, value: string]>;
+    put(kind: string, key: string, value: string): void;
+    remove(kind: string, key: string): void;
+    /** Resolves when everything put before is durable. */
+    flush(): Promise<void>;
+}
+
 /** The record of a device of which nothing is known. */
 export const emptyRecord: FirmwareRecord = { status: idle, image: {}, observed: false, unsent: [] };
 

@@ -26,17 +26,26 @@ export interface FlowAnswer {
     readonly payload: unknown;
 }
 
+/** The flow wants a request of our own to be sent. */
+export interface FlowOrder {
+    readonly kind: "request";
+    readonly device: DeviceAddress;
+    readonly action: OwnAction;
+    readonly payload: unknown;
+    /** Whether the platform's answer is wanted. */
+    readonly reply: boolean;
+}
+
+/** The flow reports progress of a firmware request. */
+export interface FlowStep {
+    readonly kind: "firmware";
+    readonly device: DeviceAddress;
+    readonly step: FirmwareStep;
+    readonly reason: unknown;
+}
+
 /** What a flow's message turns out to be. */
-export type ParsedFlowMessage =
-    | FlowAnswer
-    | {
-          readonly kind: "request";
-          readonly device: DeviceAddress;
-          readonly action: OwnAction;
-          readonly payload: unknown;
-          readonly reply: boolean;
-      }
-    | { readonly kind: "firmware"; readonly device: DeviceAddress; readonly step: FirmwareStep; readonly reason: unknown };
+export type ParsedFlowMessage = FlowAnswer | FlowOrder | FlowStep;
 
 /**
  * Reads a message a flow sent to a dm-responder.

@@ -11,15 +11,6 @@ export interface ManagementLink {
     publish(device: DeviceAddress, topic: string, payload: string, qos: 0 | 1, settled: (error?: Error) => void): void;
 }
 
-/** Where firmware states are kept over restarts; the gateway's state file has this shape. */
-export interface ManagementStore {
-    entries(kind: string): Iterable<[key: string, value: string]>;
-    put(kind: string, key: string, value: string): void;
-    remove(kind: string, key: string): void;
-    /** Resolves when everything put before is durable. */
-    flush(): Promise<void>;
-}
-
 /** Whether an error only says that the connection ended, so that the message may be sent again over the next one. */
 export function isLinkLoss(error: Error): boolean {
     return !(error instanceof GatewayError) || error.code === "GW_NOT_CONNECTED";

@@ -1,13 +1,14 @@
 import type { Clock } from "../clock";
-import { GatewayError, toGatewayError } from "../errors";
+import { toGatewayError } from "../errors";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { parseManagementMessage } from "../protocol/management";
-import { type OwnAction, type RequestData, requestData } from "../protocol/management-request";
+import { type RequestData, requestData } from "../protocol/management-request";
 import { parseManagementTopic } from "../protocol/topic";
-import { say } from "../words";
 import { FirmwareDevices } from "./firmware-devices";
-import { type FlowMessage, parseFlowMessage } from "./flow-message";
-import type { ManagementLink, ManagementStore } from "./link";
+import type { FirmwareStore } from "./firmware-record";
+import { type FlowMessage, type FlowOrder, type FlowStep, parseFlowMessage } from "./flow-message";
+import type { ManagementLink } from "./link";
+import { manageRequest } from "./manage-request";
 import { ManagedDevices, type ManagedPhase, type ManagePlan } from "./managed-devices";
 import { OwnRequests } from "./own-requests";
 import { type Pace, Pacer } from "./pacer";
@@ -16,13 +17,13 @@ import { RequestDispatcher } from "./request-dispatcher";
 import { RequestHistory } from "./request-history";
 import type { FlowOutcome, Responder, ResponderListener, ResponderOptions } from "./responder";
 import { CountReports, tally } from "./responder-counts";
-import { TargetTable } from "./target-table";
+import { ResponderTable } from "./responder-table";
 
 /** What device management works with. */
 export interface ManagementParts {
     readonly gateway: DeviceAddress;
     readonly link: ManagementLink;
-    readonly store: ManagementStore;
+    readonly store: FirmwareStore;
     readonly clock: Clock;
     /** A number from 0 to 1, to spread what many devices would do at once. */
     readonly random: () => number;
@@ -53,9 +54,7 @@ const defaultRequestTimeoutMs = 60_000;
 /** Device management of one gateway and of every device behind it, for all its responders. */
 export class ManagementEngine {
     readonly #parts: ManagementParts;
-    readonly #targets: TargetTable<Responder>;
-    readonly #responders = new Set<Responder>();
-    readonly #inConflict = new WeakSet<Responder>();
+    readonly #responders: ResponderTable;
     readonly #requests: PlatformRequests;
     readonly #own: OwnRequests;
     readonly #firmware: FirmwareDevices;
@@ -68,9 +67,9 @@ export class ManagementEngine {
     constructor(parts: ManagementParts) {
         const { clock, link, pace = defaultPace, requestTimeoutMs = defaultRequestTimeoutMs } = parts;
         this.#parts = parts;
-        this.#targets = new TargetTable(parts.gateway);
-        this.#reports = new CountReports(clock, this.#responders, () =>
-            tally(this.#managed, this.#requests, (device) => this.#owner(device)),
+        this.#responders = new ResponderTable(parts.gateway);
+        this.#reports = new CountReports(clock, this.#responders.all, () =>
+            tally(this.#managed, this.#requests, (device) => this.#responders.ownerOf(device)),
         );
         this.#requests = new PlatformRequests(clock, link, this.history, () => this.#reports.changed());
         this.#own = new OwnRequests(clock, link, parts.createId, requestTimeoutMs);
@@ -80,7 +79,7 @@ export class ManagementEngine {
                 const { typeId, deviceId, step } = report;
                 const notified = { at: clock.now(), typeId, deviceId, action: `firmware/${step}`, from: "device" } as const;
                 this.history.ended(notified, { ...(answer && { answer }), ...(error && { error }) });
-                const listener = this.#owner(report)?.listener;
+                const listener = this.#responders.ownerOf(report)?.listener;
                 if (answer) listener?.firmwareAnswered(report, answer);
                 else if (error) listener?.raised(error, report);
             },
@@ -89,13 +88,13 @@ export class ManagementEngine {
             plan: (device) => this.#plan(device),
             send: (request, settle) => this.#own.send(request, settle),
             failed: ({ typeId, deviceId }, error) =>
-                this.#owner({ typeId, deviceId })?.listener.raised(error, { typeId, deviceId, action: "manage" }),
+                this.#responders.ownerOf({ typeId, deviceId })?.listener.raised(error, { typeId, deviceId, action: "manage" }),
             changed: () => this.#reports.changed(),
         });
         this.#dispatcher = new RequestDispatcher({
             requests: this.#requests,
             firmware: this.#firmware,
-            responderOf: (device) => this.#targets.find(device),
+            responderOf: (device) => this.#responders.find(device),
             restarting: (device) => this.#managed.restarting(device),
         });
     }
@@ -104,13 +103,14 @@ export class ManagementEngine {
     attach(options: ResponderOptions, listener: ResponderListener): AttachedResponder {
         const responder: Responder = { options, listener };
         this.#responders.add(responder);
-        this.#tellConflicts(this.#targets.add(options.target, responder));
-        const device = this.#targets.singleDevice(options.target);
+        const device = this.#responders.singleDevice(responder);
         if (device) this.#managed.seen(deviceKey(device));
         this.#managed.plansChanged();
         return {
             input: (message, settle) => this.#input(responder, message, settle),
-            detach: () => this.#detach(responder),
+            detach: () => {
+                if (this.#responders.remove(responder)) this.#managed.plansChanged();
+            },
         };
     }
 
@@ -182,31 +182,27 @@ export class ManagementEngine {
 
     #input(responder: Responder, message: FlowMessage, settle: (outcome: FlowOutcome) => void): void {
         try {
-            const parsed = parseFlowMessage(message, this.#fallback(responder));
+            const parsed = parseFlowMessage(message, this.#responders.impliedIds(responder));
             if (parsed.kind === "answer") this.#dispatcher.answered(responder, parsed, settle);
-            else if (parsed.kind === "firmware") {
-                if (this.#firmware.advance(parsed.device, parsed.step, parsed.reason)) this.#managed.planChanged(parsed.device);
-                this.#firmware.saved().then(
-                    () => settle({}),
-                    (thrown: unknown) => settle({ error: toGatewayError(thrown, "GW_STORE") }),
-                );
-            } else this.#request(responder, parsed.device, parsed.action, parsed.payload, parsed.reply, settle);
+            else if (parsed.kind === "firmware") this.#advance(parsed, settle);
+            else this.#request(responder, parsed, settle);
         } catch (thrown) {
             settle({ error: toGatewayError(thrown, "GW_DM_INVALID") });
         }
     }
 
-    #request(
-        responder: Responder,
-        device: DeviceAddress,
-        action: OwnAction,
-        payload: unknown,
-        reply: boolean,
-        settle: (outcome: FlowOutcome) => void,
-    ): void {
+    #advance({ device, step, reason }: FlowStep, settle: (outcome: FlowOutcome) => void): void {
+        if (this.#firmware.advance(device, step, reason)) this.#managed.planChanged(device);
+        this.#firmware.saved().then(
+            () => settle({}),
+            (thrown: unknown) => settle({ error: toGatewayError(thrown, "GW_STORE") }),
+        );
+    }
+
+    #request(responder: Responder, { device, action, payload, reply }: FlowOrder, settle: (outcome: FlowOutcome) => void): void {
         const isByConfiguration = action === "manage" && (payload === undefined || payload === null || payload === "");
         const data = isByConfiguration
-            ? this.#manageData(responder.options, device)
+            ? this.#manageRequest(responder.options, device)
             : requestData(action, payload, this.#parts.clock.now());
         this.#own.send({ device, action, data, reply }, (outcome) => {
             if (outcome.answer?.rc === 200 && (action === "manage" || action === "unmanage")) {
@@ -218,44 +214,12 @@ export class ManagementEngine {
     }
 
     #plan(device: DeviceAddress): ManagePlan | undefined {
-        const options = this.#owner(device)?.options;
+        const options = this.#responders.ownerOf(device)?.options;
         if (!options?.manage) return undefined;
-        return { lifetimeS: options.lifetimeS, data: this.#manageData(options, device) };
+        return { lifetimeS: options.lifetimeS, data: this.#manageRequest(options, device) };
     }
 
-    /** The manage request by a responder's settings. It replaces what the platform stored, so it names the version that an update brought. */
-    #manageData(options: ResponderOptions, device: DeviceAddress): RequestData {
-        const { lifetimeS, deviceActions, firmwareActions, bundles, metadata } = options;
-        const fwVersion = this.#firmware.installedVersion(device);
-        const hasInfo = Object.keys(options.deviceInfo).length > 0;
-        const deviceInfo = hasInfo && fwVersion !== undefined ? { ...options.deviceInfo, fwVersion } : options.deviceInfo;
-        const supports = { ...Object.fromEntries(bundles.map((bundle) => [bundle, true])), deviceActions, firmwareActions };
-        return requestData("manage", { lifetime: lifetimeS, supports, deviceInfo, metadata }, this.#parts.clock.now()) ?? {};
-    }
-
-    #fallback({ options: { target } }: Responder): Partial<DeviceAddress> {
-        if (target.kind === "gateway") return this.#parts.gateway;
-        return { ...(target.typeId && { typeId: target.typeId }), ...(target.deviceId && { deviceId: target.deviceId }) };
-    }
-
-    #owner(device: DeviceAddress): Responder | undefined {
-        const match = this.#targets.find(device);
-        return match.kind === "one" ? match.owner : undefined;
-    }
-
-    #detach(responder: Responder): void {
-        if (!this.#responders.delete(responder)) return;
-        this.#tellConflicts(this.#targets.remove(responder.options.target, responder));
-        this.#managed.plansChanged();
-    }
-
-    #tellConflicts(owners: ReadonlySet<Responder>): void {
-        const isTie = owners.size > 1;
-        for (const responder of owners) {
-            if (this.#inConflict.has(responder) === isTie) continue;
-            if (isTie) this.#inConflict.add(responder);
-            else this.#inConflict.delete(responder);
-            responder.listener.conflictChanged(isTie ? new GatewayError("GW_CONFIG", say("management.conflict")) : undefined);
-        }
+    #manageRequest(options: ResponderOptions, device: DeviceAddress): RequestData {
+        return manageRequest(options, this.#firmware.installedVersion(device), this.#parts.clock.now());
     }
 }

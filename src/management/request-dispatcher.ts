@@ -41,7 +41,7 @@ export class RequestDispatcher {
     received(request: PlatformRequest, arrival: Arrival): void {
         const { requests, firmware } = this.#parts;
         const { reqId } = request;
-        if (!requests.begin(request, reqId, nameOf(request))) return;
+        if (!requests.begin(request, reqId, actionName(request))) return;
         const match = this.#parts.responderOf(request);
         const refusal =
             match.kind === "one" ? immediateRefusal(request, match.owner.options, firmware, arrival.isReplayed) : noResponder(match);
@@ -132,6 +132,6 @@ function noResponder({ kind }: TargetMatch<Responder>): ManagementAnswer {
     return { rc: 501, message: "No dm-responder is set up for this device." };
 }
 
-function nameOf({ action, bundleId, actionId }: PlatformRequest): string {
+function actionName({ action, bundleId, actionId }: PlatformRequest): string {
     return action === "custom" ? `${bundleId}/${actionId}` : action;
 }

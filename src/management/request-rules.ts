@@ -11,7 +11,7 @@ export function immediateRefusal(
     firmware: FirmwareDevices,
     isReplayed: boolean,
 ): ManagementAnswer | undefined {
-    if (!isAnnounced(request, options)) return { rc: 501, message: `${nameOf(request)} is not supported here.` };
+    if (!isAnnounced(request, options)) return { rc: 501, message: `${describeAction(request)} is not supported here.` };
     if (isReplayed && options.replayed === "refuse") {
         return { rc: 500, message: "The request was queued while the gateway was away and is refused; send it again." };
     }
@@ -99,7 +99,7 @@ function isAnnounced(request: PlatformRequest, options: ResponderOptions): boole
     }
 }
 
-function nameOf({ action, bundleId, actionId }: PlatformRequest): string {
+function describeAction({ action, bundleId, actionId }: PlatformRequest): string {
     if (bundleId === undefined || actionId === undefined) return `The action ${action}`;
     return `The action ${actionId.slice(0, 60)} of the bundle ${bundleId.slice(0, 60)}`;
 }

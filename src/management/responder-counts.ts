@@ -38,21 +38,24 @@ const reportEveryMs = 250;
 
 /** Tells each responder its counts when they have changed, a few times a second at most. */
 export class CountReports {
+    readonly #clock: Clock;
+    readonly #responders: ReadonlySet<Responder>;
+    readonly #count: () => ReadonlyMap<Responder, ResponderCounts>;
     readonly #told = new WeakMap<Responder, string>();
     #timer: Timer | undefined;
 
-    constructor(
-        private readonly clock: Clock,
-        private readonly responders: ReadonlySet<Responder>,
-        private readonly count: () => ReadonlyMap<Responder, ResponderCounts>,
-    ) {}
+    constructor(clock: Clock, responders: ReadonlySet<Responder>, count: () => ReadonlyMap<Responder, ResponderCounts>) {
+        this.#clock = clock;
+        this.#responders = responders;
+        this.#count = count;
+    }
 
     /** Something that is counted has changed. */
     changed(): void {
-        this.#timer ??= this.clock.setTimer(reportEveryMs, () => {
+        this.#timer ??= this.#clock.setTimer(reportEveryMs, () => {
             this.#timer = undefined;
-            const counts = this.count();
-            for (const responder of this.responders) this.#tell(responder, counts.get(responder) ?? nothing);
+            const counts = this.#count();
+            for (const responder of this.#responders) this.#tell(responder, counts.get(responder) ?? nothing);
         });
     }
 

@@ -4,7 +4,7 @@ import type { FlowMessage } from "../../src/management/flow-message";
 
 export type { FlowMessage } from "../../src/management/flow-message";
 
-import type { ManagementStore } from "../../src/management/link";
+import type { FirmwareStore } from "../../src/management/firmware-record";
 import { type AttachedResponder, ManagementEngine, type ManagementParts } from "../../src/management/management-engine";
 import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../src/management/responder";
 import type { DeviceAddress } from "../../src/protocol/identity";
@@ -22,7 +22,7 @@ export interface Sent {
 }
 
 /** A store in memory that survives the engine, as a file would. */
-export class FakeStore implements ManagementStore {
+export class FakeStore implements FirmwareStore {
     readonly values = new Map<string, string>();
     flushed: Promise<void> = Promise.resolve();
 
