@@ -8,7 +8,7 @@ const applicationId = 0x57494f54;
  * What each version of the file adds to the one before. A released step is never changed: files in the field have taken it. Events carry no
  * foreign keys and one row each, so that a group is written in one pass.
  */
-const steps: readonly string[] = [
+export const schemaSteps: readonly string[] = [
     `CREATE TABLE event (
         seq INTEGER PRIMARY KEY,
         device TEXT NOT NULL,
@@ -29,9 +29,6 @@ const steps: readonly string[] = [
     CREATE TABLE state (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;`,
 ];
 
-/** The version of the file that this code writes. */
-const schemaVersion = steps.length;
-
 /** A file that cannot be used for a reason that is not SQLite's. */
 export class UnusableFileError extends Error {
     readonly failure: StoreFailure;
@@ -42,16 +39,20 @@ export class UnusableFileError extends Error {
     }
 }
 
-/** Brings an open database to the current version, within a transaction of the caller. Throws `UnusableFileError` when it is not ours. */
-export function migrate(database: DatabaseSync): void {
+/**
+ * Brings an open database to the version that the last step makes, within a transaction of the caller. Throws `UnusableFileError` when it is
+ * not ours.
+ */
+export function migrate(database: DatabaseSync, steps = schemaSteps): void {
+    const knownVersion = steps.length;
     const version = pragma(database, "user_version");
     const marker = pragma(database, "application_id");
     const tables = Number(database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get()?.tables);
     if (marker !== applicationId && tables > 0) throw new UnusableFileError({ kind: "foreign" });
-    if (version > schemaVersion) throw new UnusableFileError({ kind: "newer", fileVersion: version, knownVersion: schemaVersion });
+    if (version > knownVersion) throw new UnusableFileError({ kind: "newer", fileVersion: version, knownVersion });
+    if (version === knownVersion) return;
     for (const step of steps.slice(version)) database.exec(step);
-    if (version === schemaVersion) return;
-    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${knownVersion}`);
 }
 
 function pragma(database: DatabaseSync, name: "user_version" | "application_id"): number {

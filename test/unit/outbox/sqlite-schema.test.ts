@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { migrate, schemaSteps, UnusableFileError } from "../../../src/outbox/sqlite-schema";
+import { isSqliteAvailable } from "../../../src/outbox/sqlite-support";
+
+if (isSqliteAvailable()) {
+    /** Steps that releases to come might take. */
+    const later = [
+        ...schemaSteps,
+        "ALTER TABLE event ADD COLUMN priority INTEGER NOT NULL DEFAULT 5",
+        "CREATE INDEX event_priority ON event (priority); UPDATE total SET owner = 'taken over'",
+    ];
+
+    describe("an outbox file of an earlier version", () => {
+        let directory: string;
+
+        beforeEach(() => {
+            directory = mkdtempSync(path.join(tmpdir(), "schema-"));
+        });
+
+        afterEach(() => rmSync(directory, { recursive: true }));
+
+        function inFile<Result>(use: (database: DatabaseSync) => Result): Result {
+            const { DatabaseSync: Database }: typeof import("node:sqlite") = require("node:sqlite");
+            const database = new Database(path.join(directory, "gw.sqlite"));
+            try {
+                return use(database);
+            } finally {
+                database.close();
+            }
+        }
+
+        /** Opens the file as the version does that has these steps. */
+        function open(steps: readonly string[]): void {
+            inFile((database) => {
+                database.exec("PRAGMA journal_mode = WAL; BEGIN EXCLUSIVE");
+                migrate(database, steps);
+                database.exec("COMMIT");
+            });
+        }
+
+        function store(seq: number): void {
+            inFile((database) =>
+                database.exec(`INSERT INTO event (seq, device, topic, payload, bytes, qos, created_at, expires_at, message_id, node_id, event_id)
+                    VALUES (${seq}, 't/a', 'topic', 'payload', 7, 1, 1, 2, 'm', 'n', 'e'); UPDATE total SET events = events + 1, bytes = bytes + 7`),
+            );
+        }
+
+        function contents(): object {
+            return inFile((database) => ({
+                version: database.prepare("PRAGMA user_version").get()?.user_version,
+                events: database
+                    .prepare("SELECT seq FROM event ORDER BY seq")
+                    .all()
+                    .map(({ seq }) => seq),
+                total: { ...database.prepare("SELECT events, bytes, owner FROM total").get() },
+                columns: database.prepare("SELECT name FROM pragma_table_info('event')").all().length,
+            }));
+        }
+
+        it("takes the steps it lacks, once, and keeps its events", () => {
+            open(schemaSteps);
+            store(3);
+            open(later.slice(0, 2));
+            store(4);
+            open(later);
+            open(later);
+            assert.deepEqual(contents(), { version: 3, events: [3, 4], total: { events: 2, bytes: 14, owner: "taken over" }, columns: 12 });
+        });
+
+        it("takes all steps at once when it is new, and comes out the same", () => {
+            open(later);
+            assert.deepEqual(contents(), { version: 3, events: [], total: { events: 0, bytes: 0, owner: "taken over" }, columns: 12 });
+        });
+
+        it("stays as it was when a step fails, and can be opened again", () => {
+            open(schemaSteps);
+            store(3);
+            const before = contents();
+            assert.throws(() => open([...later, "CREATE TABLE event (seq)"]), /already exists/);
+            assert.deepEqual(contents(), before);
+            open(schemaSteps);
+        });
+
+        it("is refused by an earlier version once a later one has opened it", () => {
+            open(later);
+            const refusal = (error: unknown) => {
+                assert.ok(error instanceof UnusableFileError);
+                assert.deepEqual(error.failure, { kind: "newer", fileVersion: 3, knownVersion: 1 });
+                return true;
+            };
+            assert.throws(() => open(schemaSteps), refusal);
+        });
+    });
+}
