@@ -2,12 +2,17 @@ import type { SqlValue } from "node:sqlite";
 import type { OutboxEvent } from "./event";
 import { eventColumns } from "./sqlite-messages";
 
-/** Events as flat rows. Payloads of bytes are copied: sending a slice to another thread would take its whole pool along. */
+const encoder = new TextEncoder();
+
+/**
+ * Events as flat rows. Payloads of bytes are copied: sending a slice to another thread would take its whole pool along. Text with a zero byte
+ * goes as bytes, because Node.js 22 reads text from SQLite only up to there.
+ */
 export function rowsFromEvents(events: readonly OutboxEvent[]): SqlValue[] {
     const values: SqlValue[] = [];
     for (const event of events) {
         const { seq, device, topic, payload, bytes, qos, createdAt, expiresAt, message } = event;
-        const stored = typeof payload === "string" ? payload : new Uint8Array(payload);
+        const stored = typeof payload !== "string" ? new Uint8Array(payload) : payload.includes("\0") ? encoder.encode(payload) : payload;
         values.push(seq, device, topic, stored, bytes, qos, Math.round(createdAt), Math.round(expiresAt));
         values.push(message.messageId, message.nodeId, message.eventId);
     }

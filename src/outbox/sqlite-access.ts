@@ -35,6 +35,8 @@ export class SqliteAccess {
     #failure: StoreFailure = { kind: "notOpen" };
     #retryTimer: Timer | undefined;
     #retryMs = 0;
+    /** What closed the file: attempts follow each other at growing intervals until the like of it succeeds. */
+    #failedKind: Ask["kind"] = "open";
     #probeTimer: Timer | undefined;
     #isReady: () => void = () => {};
 
@@ -66,12 +68,13 @@ export class SqliteAccess {
         this.#client.ask(request, (response) => {
             if (!response.failure) {
                 this.#health.succeeded(request);
+                if (request.kind === this.#failedKind) this.#retryMs = 0;
                 answered(undefined, response);
                 return;
             }
             this.#health.failed(request, response.failure);
             answered(storeError(this.#options.path, response.failure), response);
-            if (response.isClosed && this.#state === "open") this.#closed(response.failure);
+            if (response.isClosed && this.#state === "open") this.#closed(response.failure, request.kind);
             else this.#probeLater();
         });
     }
@@ -83,17 +86,19 @@ export class SqliteAccess {
         this.#probeTimer?.cancel();
     }
 
-    /** Closes the file, so that another process can open it; gives up at the deadline. */
-    async close(deadlineMs: number): Promise<void> {
+    /** Closes the file, so that another process can open it. Gives up at the deadline, even where the disk holds the thread up. */
+    close(deadlineMs: number): Promise<void> {
         this.stopOpening();
-        await new Promise<void>((resolve) => {
-            const timer = this.#options.clock.setTimer(deadlineMs, resolve);
-            this.#client.ask({ kind: "close" }, () => {
-                timer.cancel();
+        return new Promise((resolve) => {
+            const timer = this.#options.clock.setTimer(deadlineMs, () => {
+                void this.#client.terminate();
                 resolve();
             });
+            this.#client.ask({ kind: "close" }, () => {
+                timer.cancel();
+                void this.#client.terminate().then(resolve);
+            });
         });
-        await this.#client.terminate();
     }
 
     /** For tests: the thread dies. */
@@ -111,21 +116,22 @@ export class SqliteAccess {
     #open(): void {
         this.#client.ask({ kind: "open" }, (response) => {
             if (response.contents) this.#opened(response.contents);
-            else this.#closed(response.failure ?? this.#failure);
+            else this.#closed(response.failure ?? this.#failure, "open");
         });
     }
 
     #opened(contents: OpenedContents): void {
         this.#state = "open";
-        this.#retryMs = 0;
+        if (this.#failedKind === "open") this.#retryMs = 0;
         this.#health.opened(contents.setAside);
         this.#isReady();
         this.#options.opened(contents);
     }
 
-    #closed(failure: StoreFailure): void {
+    #closed(failure: StoreFailure, failedKind: Ask["kind"]): void {
         if (this.#isClosing) return;
         this.#failure = failure;
+        this.#failedKind = failedKind;
         this.#health.failed({ kind: "open" }, failure);
         this.#isReady();
         const wasClosed = this.#state === "closed";

@@ -13,6 +13,7 @@ const probeBytes = 65_536;
 /** Free pages worth giving back to the disk when no event is left. */
 const pagesWorthVacuum = 1000;
 
+/** Kept as long as the file is open: Node.js 22 may collect a statement while its rows are still being read. */
 interface Statements {
     readonly insertEvent: StatementSync;
     readonly sumEvents: StatementSync;
@@ -23,6 +24,7 @@ interface Statements {
     readonly readExpired: StatementSync;
     readonly nextExpiry: StatementSync;
     readonly shiftTimes: StatementSync;
+    readonly readStates: StatementSync;
     readonly putState: StatementSync;
     readonly removeState: StatementSync;
 }
@@ -58,13 +60,14 @@ export class SqliteFile {
         database.exec("COMMIT");
         const events = Number(total?.events);
         if (events === 0) shrink(database);
-        this.#statements = prepare(database);
+        const statements = prepare(database);
+        this.#statements = statements;
         return {
             lastSeq: Number(database.prepare("SELECT max(seq) AS seq FROM event").get()?.seq ?? 0),
             events,
             bytes: Number(total?.bytes),
             isContinued: total?.owner === this.#owner,
-            states: flat(database.prepare("SELECT kind, key, value FROM state").iterate(), stateColumns),
+            states: flat(statements.readStates.iterate(), stateColumns),
         };
     }
 
@@ -202,7 +205,9 @@ function prepare(database: DatabaseSync): Statements {
         readOfDevice: database.prepare(`SELECT ${columns} FROM event WHERE device = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
         readExpired: database.prepare(`SELECT ${columns} FROM event WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`),
         nextExpiry: database.prepare("SELECT min(expires_at) AS next FROM event WHERE expires_at > ?"),
-        shiftTimes: database.prepare("UPDATE event SET created_at = created_at + ?, expires_at = expires_at + ? WHERE seq > ?"),
+        // Without OR FAIL SQLite keeps a journal of the statement in the system's temporary folder, which need not be writable.
+        shiftTimes: database.prepare("UPDATE OR FAIL event SET created_at = created_at + ?, expires_at = expires_at + ? WHERE seq > ?"),
+        readStates: database.prepare("SELECT kind, key, value FROM state"),
         putState: database.prepare("INSERT OR REPLACE INTO state (kind, key, value) VALUES (?, ?, ?)"),
         removeState: database.prepare("DELETE FROM state WHERE kind = ? AND key = ?"),
     };
@@ -223,14 +228,19 @@ function runs(numbers: readonly number[]): [first: number, last: number][] {
 function restartUnsetTimes(database: DatabaseSync): void {
     const nowMs = Date.now();
     if (nowMs < earliestTrueTime) return;
-    const sql = "UPDATE event SET expires_at = expires_at - created_at + ?, created_at = ? WHERE expires_at < ?";
+    const sql = "UPDATE OR FAIL event SET expires_at = expires_at - created_at + ?, created_at = ? WHERE expires_at < ?";
     database.prepare(sql).run(nowMs, nowMs, earliestTrueTime);
 }
 
-/** Gives the disk back what a backlog that is gone took up. */
+/** Gives the disk back what a backlog that is gone took up, if there is room for the work. */
 function shrink(database: DatabaseSync): void {
     const free = Number(database.prepare("PRAGMA freelist_count").get()?.freelist_count);
-    if (free >= pagesWorthVacuum) database.exec("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    if (free < pagesWorthVacuum) return;
+    try {
+        database.exec("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+        // The file can be used as it is, and new events find room in it.
+    }
 }
 
 function flat(rows: Iterable<SqlRow>, columns: readonly string[]): SqlValue[] {

@@ -10,6 +10,11 @@ const options: WorkerOptions = workerData;
 const file = new SqliteFile(options);
 /** Damage was found while the file was in use: it may open well again, but cannot be trusted. */
 let isDamaged = false;
+/** SQLite's primary result code for what the disk itself did wrong. */
+const diskErrorCode = 10;
+/** A file whose disk fails the same request so often, although it could be opened in between, has bad places: that is damage too. */
+const tolerableDiskErrors = 5;
+const diskErrors = new Map<WorkerRequest["kind"], number>();
 
 parentPort?.on("message", (request: WorkerRequest) => {
     parentPort?.postMessage(answer(request));
@@ -19,13 +24,17 @@ parentPort?.on("message", (request: WorkerRequest) => {
 function answer(request: WorkerRequest): WorkerResponse {
     const { id } = request;
     try {
-        return { id, ...perform(request) };
+        const response = { id, ...perform(request) };
+        diskErrors.delete(request.kind);
+        return response;
     } catch (error) {
         const failure = describe(error);
-        // A full disk needs room and a lock needs patience; whatever else happens, the file is opened again from scratch.
-        const isClosed = request.kind === "open" || (failure.kind !== "full" && failure.kind !== "locked");
+        // A full disk needs room and a lock needs patience; whatever else happens, the file is opened again from scratch. With times that
+        // could not be moved nothing may be read.
+        const isPassing = failure.kind === "full" || failure.kind === "locked";
+        const isClosed = request.kind === "open" || request.kind === "shiftTimes" || !isPassing;
         if (isClosed) file.close();
-        if (failure.kind === "corrupt") isDamaged = true;
+        if (failure.kind === "corrupt" || (codeOf(error) === diskErrorCode && isPersistent(request))) isDamaged = true;
         return { id, failure, isClosed };
     }
 }
@@ -62,12 +71,26 @@ function open(): OpenedContents {
     }
     const setAside = file.setAside(Date.now());
     isDamaged = false;
+    diskErrors.clear();
     return { ...file.open(), setAside };
 }
 
 function describe(error: unknown): StoreFailure {
     if (error instanceof UnusableFileError) return error.failure;
     const said = error instanceof Error ? error.message : String(error);
+    return { kind: kindOfCode[codeOf(error)] ?? "unusable", error: said };
+}
+
+/** SQLite's primary result code; 0 when the error is not SQLite's. */
+function codeOf(error: unknown): number {
     const code = typeof error === "object" && error !== null && "errcode" in error && typeof error.errcode === "number" ? error.errcode : 0;
-    return { kind: kindOfCode[code & 0xff] ?? "unusable", error: said };
+    return code & 0xff;
+}
+
+/** Counts an error of the disk. Moving times is left out: it may need the temporary folder, which says nothing about the file. */
+function isPersistent({ kind }: WorkerRequest): boolean {
+    if (kind !== "read" && kind !== "readExpired" && kind !== "commit") return false;
+    const count = (diskErrors.get(kind) ?? 0) + 1;
+    diskErrors.set(kind, count);
+    return count >= tolerableDiskErrors;
 }

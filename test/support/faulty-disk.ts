@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -8,6 +8,10 @@ export interface DiskFaults {
     readonly flushMs?: number;
     /** An SQLite file may not have more pages than this, as on a full disk. */
     readonly maxPages?: number;
+    /** Events cannot be read, as where the disk has bad places. */
+    readonly isUnreadable?: boolean;
+    /** Each flush waits until somebody writes to this pipe; nothing can end the wait. */
+    readonly flushWaitsFor?: string;
 }
 
 /** The disk under the SQLite files of a process that is started with `environment`, as the test wants it to be. */
@@ -28,6 +32,11 @@ export class FaultyDisk {
     /** Transactions committed so far. */
     get transactions(): number {
         return statSync(`${this.#control}.transactions`).size;
+    }
+
+    /** Whether a flush waits for its pipe, or has done so. */
+    get isFlushWaiting(): boolean {
+        return existsSync(`${this.#control}.waiting`);
     }
 
     /** Changes the behaviour; counts from the next transaction on. */

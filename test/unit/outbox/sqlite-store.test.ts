@@ -12,6 +12,7 @@ import {
     readFileSync,
     renameSync,
     rmSync,
+    statfsSync,
     statSync,
     truncateSync,
     writeFileSync,
@@ -359,6 +360,30 @@ if (isSqliteAvailable()) {
             disk.dispose();
         });
 
+        it("is set aside when the disk cannot read it, time and again, and the rest goes on without it", async () => {
+            const before = await open();
+            await before.commit([storedEvent(1, "t/a"), storedEvent(2, "t/a")]);
+            await before.close();
+            const disk = new FaultyDisk({ isUnreadable: true });
+            const after = await disk.under(() => open());
+            const { outbox, link, admit } = outboxOn(after);
+            outbox.linkUp();
+            await waitFor(() => {
+                after.clock.advance(100);
+                return after.errors.at(-1)?.message.includes("set aside");
+            }, "the file to be set aside");
+            disk.set({});
+            assert.ok(after.errors.length <= 7, `told ${after.errors.length} times`);
+            const completion = admit("new");
+            await waitFor(() => {
+                after.clock.advance(100);
+                link.acknowledgeAll();
+                return completion.outcome === "done" && outbox.counters.queued === 0;
+            }, "the outbox to go on");
+            assert.deepEqual(link.sent, ["new"]);
+            disk.dispose();
+        });
+
         it("goes on after the worker has died: nothing is lost, nothing is stored twice", async () => {
             const under = await open();
             const { outbox, link, admit } = outboxOn(under);
@@ -392,6 +417,24 @@ if (isSqliteAvailable()) {
             assert.equal(event.expiresAt - event.createdAt, 60_000);
         });
 
+        if (process.platform !== "win32") {
+            it("is given up at the deadline when the disk holds up the thread that closes it", async () => {
+                const pipe = path.join(directory, "pipe");
+                execFileSync("mkfifo", [pipe]);
+                const disk = new FaultyDisk();
+                const under = await disk.under(() => open());
+                disk.set({ flushWaitsFor: pipe });
+                const committed = under.commit([storedEvent(1, "t/a")]);
+                await waitFor(() => disk.isFlushWaiting, "the flush to wait");
+                const closed = under.store.close(3000);
+                under.clock.advance(3000);
+                await closed;
+                writeFileSync(pipe, "goes on");
+                assert.equal((await committed)?.code, "GW_STORE");
+                disk.dispose();
+            });
+        }
+
         it("gives the disk back what a backlog took up, at the next start", async () => {
             const before = await open();
             const payload = "x".repeat(5000);
@@ -405,6 +448,50 @@ if (isSqliteAvailable()) {
             const after = await open();
             await after.close();
             assert.ok(statSync(file).size < 100_000, String(statSync(file).size));
+        });
+
+        it("is opened although there is no room to give the disk back what a backlog took up", async () => {
+            const mount = path.join(directory, "wiotp-gateway");
+            mkdirSync(mount);
+            // Where nothing may be mounted, the disk cannot be filled up.
+            if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=100m", "tmpfs", mount]).status !== 0) return;
+            try {
+                const before = await open();
+                const payload = "x".repeat(5000);
+                const numbers = [...Array(3000).keys()].map((index) => index + 1);
+                for (const index of numbers) before.store.put("device", `t/${index}`, payload);
+                await before.commit(numbers.map((seq) => storedEvent(seq, "t/a", { payload, bytes: 5000 })));
+                await before.commit([], numbers);
+                await before.close();
+                const { bfree, bsize } = statfsSync(mount);
+                writeFileSync(path.join(mount, "other"), Buffer.alloc(bfree * bsize - 2_000_000));
+                const { size } = statSync(file);
+                const after = await open();
+                assert.deepEqual(after.errors, []);
+                assert.equal(statSync(file).size, size);
+                assert.equal(await after.commit([storedEvent(1, "t/a")]), undefined);
+                await after.close();
+            } finally {
+                execFileSync("umount", [mount]);
+            }
+        });
+
+        it("needs no temporary folder to move the times of a large backlog", () => {
+            const module = path.join(__dirname, "../../../src/outbox/sqlite-file.js");
+            const script = `const { SqliteFile } = require(${JSON.stringify(module)});
+                process.chdir("/proc");
+                const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "own" });
+                file.open();
+                const row = (seq) => [seq, "t/a", "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", ""];
+                file.commit([...Array(20000).keys()].flatMap(row), [], []);
+                file.shiftTimes(5, 1000);
+                console.log("moved", file.read({ after: 7, upTo: 8, maxEvents: 1, maxBytes: 1000 }).values[6]);`;
+            const readOnly = `mount --make-rprivate / && mount --bind ${directory} ${directory} && mount --rbind /tmp /tmp &&
+                mount -o remount,bind,ro /tmp && mount -t tmpfs -o ro tmpfs /var/tmp && unset TMPDIR && exec "$0" -e "$1"`;
+            const { status, stdout } = spawnSync("unshare", ["-m", "sh", "-c", readOnly, process.execPath, script], { encoding: "utf8" });
+            // Where nothing may be mounted, there is a temporary folder.
+            if (status !== 0 && spawnSync("unshare", ["-m", "mount", "--make-rprivate", "/"]).status !== 0) return;
+            assert.equal(stdout, "moved 1001\n");
         });
 
         it("fails in words when a real disk is full, and goes on when there is room", async () => {

@@ -48,6 +48,11 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
         assert.ok(Buffer.isBuffer(batch.events[1]?.payload));
     });
 
+    it("keeps what stands behind a zero byte in a text", async () => {
+        await commit(store, [storedEvent(1, "t/a", { payload: "a\0b", bytes: 3 })]);
+        assert.equal(String((await read(store, {})).events[0]?.payload), "a\0b");
+    });
+
     it("stores a slice of a pool without the rest of the pool", async () => {
         const payload = Buffer.from("xxhelloxx").subarray(2, 7);
         await commit(store, [storedEvent(1, "t/a", { payload, bytes: 5 })]);
