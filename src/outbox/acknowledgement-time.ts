@@ -35,6 +35,11 @@ export class AcknowledgementTime {
         this.#transmission = 0;
     }
 
+    /** This one is answered before the one being timed, which may never be, like a first contact that the platform drops. */
+    overtaken(by: number): void {
+        if (by > this.#transmission) this.#transmission = 0;
+    }
+
     /** The connection ended: what is being timed will not be answered. */
     forget(): void {
         this.#transmission = 0;

@@ -59,7 +59,9 @@ export class Admission {
         const { lanes } = waiting;
         if (lanes.of(event.device)?.isHeld && lanes.held.bytes + event.bytes > limits.maxBytes * heldShare)
             return full(say("outbox.fullOfHeld", { device: event.device, maxMegabytes: megabytes(limits.maxBytes) }));
-        if (limits.whenFull === "drop-oldest") {
+        // Nothing gives way to an event that would not even fit alone.
+        const givesWay = limits.whenFull === "drop-oldest" && event.bytes <= limits.maxBytes;
+        if (givesWay) {
             this.#trim(1, event.bytes);
             this.#trimUnsaved(event.bytes);
         }
@@ -68,7 +70,7 @@ export class Admission {
         }
         if (!this.#isOver(1, event.bytes)) return undefined;
         // What is about to be read from disk and dropped makes room soon.
-        if (limits.whenFull === "drop-oldest" && waiting.oldest().isLoading) return undefined;
+        if (givesWay && waiting.oldest().isLoading) return undefined;
         const { events } = ledger;
         const heldMegabytes = megabytes(ledger.bytes);
         const maxMegabytes = megabytes(limits.maxBytes);

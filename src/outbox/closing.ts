@@ -2,11 +2,12 @@ import type { Clock } from "../clock";
 import type { Dispatcher } from "./dispatcher";
 import type { GroupWriter } from "./group-writer";
 import type { Ledger } from "./ledger";
+import type { EventStore } from "./store";
 
 /** What closing an outbox involves. */
 export interface ClosingOptions {
     readonly clock: Clock;
-    readonly isDurable: boolean;
+    readonly store: EventStore;
     readonly ledger: Ledger;
     readonly writer: GroupWriter;
     readonly dispatcher: Dispatcher;
@@ -32,8 +33,8 @@ export class Closing {
      * Resolves with the number of events that are neither acknowledged nor stored.
      */
     async close(deadlineMs: number): Promise<number> {
-        const { isDurable, dispatcher, writer, ledger } = this.#options;
-        if (isDurable) {
+        const { store, dispatcher, writer, ledger } = this.#options;
+        if (store.isDurable) {
             dispatcher.stopSending();
             for (const entry of dispatcher.inMemory()) writer.save(entry);
             const settled = this.#within(deadlineMs / 2, () => dispatcher.window.length === 0);
@@ -45,7 +46,7 @@ export class Closing {
         }
         dispatcher.dispose();
         writer.dispose();
-        return isDurable ? this.#countUnsaved() : this.#abandonAll();
+        return store.isDurable ? this.#countUnsaved() : this.#abandonAll();
     }
 
     /** Resolves when the condition holds after some progress, or at the deadline. */
@@ -68,8 +69,10 @@ export class Closing {
     }
 
     #abandonAll(): number {
-        const entries = [...this.#options.dispatcher.inMemory()];
-        for (const entry of entries) this.#options.ledger.abandon(entry);
-        return entries.length;
+        const { store, dispatcher, ledger } = this.#options;
+        const unsafe = ledger.events - (store.keptEvents ?? 0);
+        for (const entry of [...dispatcher.inMemory()]) ledger.abandon(entry);
+        ledger.abandonStored();
+        return unsafe;
     }
 }

@@ -42,6 +42,7 @@ export class InFlightWindow {
     acknowledged(entry: Entry, transmission: number): boolean {
         if (entry.transmission !== transmission) return false;
         if (this.acknowledgementTime.isTimed(transmission)) this.acknowledgementTime.acknowledged(this.#clock.monotonicMs());
+        else this.acknowledgementTime.overtaken(transmission);
         entry.transmission = 0;
         this.#entries.remove(entry);
         return true;

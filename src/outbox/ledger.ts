@@ -15,6 +15,8 @@ export interface LedgerListener {
 interface WaitingCompletion {
     readonly completion: Completion;
     readonly mode: CompletionMode;
+    readonly device: string;
+    readonly eventId: string;
 }
 
 /** Counts what the outbox holds and tells each sender the fate of its event. */
@@ -28,7 +30,7 @@ export class Ledger {
     readonly #writer: () => GroupWriter;
     readonly #listener: LedgerListener;
     readonly #isDurable: boolean;
-    /** Completions of events that are on disk only, by sequence number. */
+    /** Completions of events that are in the store only, by sequence number. */
     readonly #waiting = new Map<number, WaitingCompletion>();
     #completions = 0;
     #untoldDrops = 0;
@@ -61,7 +63,8 @@ export class Ledger {
 
     /** The event leaves memory and stays on disk. */
     unloaded(entry: Entry): void {
-        if (entry.completion) this.#waiting.set(entry.seq, { completion: entry.completion, mode: entry.complete });
+        const { completion, complete: mode, device } = entry;
+        if (completion) this.#waiting.set(entry.seq, { completion, mode, device, eventId: entry.message.eventId });
     }
 
     /** The event comes back into memory. */
@@ -140,8 +143,12 @@ export class Ledger {
     /** The outbox stops before the event could be sent, and nothing keeps it. */
     abandon(entry: Entry): void {
         this.#finish(entry);
-        const text = say("outbox.abandoned", { eventId: entry.message.eventId, device: entry.device });
-        this.#takeCompletion(entry)?.failed(new GatewayError("GW_NOT_CONNECTED", text));
+        this.#takeCompletion(entry)?.failed(abandoned(entry.message.eventId, entry.device));
+    }
+
+    /** The same for all events that are in the store only. */
+    abandonStored(): void {
+        for (const { completion, eventId, device } of this.#takeWaiting()) completion.failed(abandoned(eventId, device));
     }
 
     /** The store holds other contents than before: only `entries` are in memory, `stored` are in the store. */
@@ -153,11 +160,14 @@ export class Ledger {
             this.bytes += entry.bytes;
         }
         if (stored.events > 0) return;
-        for (const { completion, mode } of this.#waiting.values()) {
-            if (this.#waitsForAcknowledgement(mode)) this.#completions -= 1;
-            completion.failed(new GatewayError("GW_STORE", say("outbox.lost")));
-        }
+        for (const { completion } of this.#takeWaiting()) completion.failed(new GatewayError("GW_STORE", say("outbox.lost")));
+    }
+
+    #takeWaiting(): WaitingCompletion[] {
+        const taken = [...this.#waiting.values()];
         this.#waiting.clear();
+        for (const { mode } of taken) if (this.#waitsForAcknowledgement(mode)) this.#completions -= 1;
+        return taken;
     }
 
     #waitsForAcknowledgement(mode: CompletionMode): boolean {
@@ -188,4 +198,8 @@ export class Ledger {
         if (this.#waitsForAcknowledgement(entry.complete)) this.#completions -= 1;
         return completion;
     }
+}
+
+function abandoned(eventId: string, device: string): GatewayError {
+    return new GatewayError("GW_NOT_CONNECTED", say("outbox.abandoned", { eventId, device }));
 }

@@ -84,7 +84,7 @@ export class Outbox {
         this.#admission = admission;
         this.#sweep = sweep;
         this.#devices = new DeviceOutcomes({ waiting, dispatcher, ledger });
-        this.#closing = new Closing({ clock, isDurable, ledger, writer, dispatcher });
+        this.#closing = new Closing({ clock, store, ledger, writer, dispatcher });
         this.#purging = { clock, store, memory, waiting, ledger, writer };
         this.#fresh = new FreshEvents({
             clock,

@@ -79,6 +79,13 @@ export class SpillQueue {
         return this.#passedSeq;
     }
 
+    /** The number of the first event, as far as it can be reached now; on disk there may be only a larger one. */
+    get oldestSeq(): number | undefined {
+        if (this.head.first) return this.head.first.seq;
+        const range = this.#hasRange() ? this.#ranges[0] : undefined;
+        return range ? range.after + 1 : this.#tail.first?.seq;
+    }
+
     /** Whether events of the queue are on their way from disk into memory. */
     get isReading(): boolean {
         return this.#isReading;
@@ -127,6 +134,12 @@ export class SpillQueue {
         }
     }
 
+    /** Whatever is on its way from disk is asked for once more, with the next look at the queue. */
+    readAgain(): void {
+        this.#readNumber += 1;
+        this.#isReading = false;
+    }
+
     /** An event of the tail is in the store now: what is stored up to the first that is not leaves memory. */
     stored(): void {
         for (let entry = this.#tail.first; entry?.saved === "yes"; entry = this.#tail.first) {
@@ -150,8 +163,7 @@ export class SpillQueue {
 
     /** The numbers in memory have grown by `shift`, and what was on disk is not ours any more; the store holds others up to `lastSeq`. */
     rebase(shift: number, lastSeq: number): void {
-        this.#readNumber += 1;
-        this.#isReading = false;
+        this.readAgain();
         this.#ranges.length = 0;
         this.#passedSeq += shift;
         if (lastSeq > 0) this.#ranges.push({ after: 0, upTo: lastSeq });

@@ -25,6 +25,8 @@ export class StoreSession {
     #lastSeq = 0;
     /** Events with larger numbers were admitted by this process. */
     #runStartSeq = 0;
+    /** The clock was set by so much, but the times of this run's events in the store were not moved yet. */
+    #unmovedMs = 0;
 
     constructor(options: StoreSessionOptions) {
         this.#options = options;
@@ -47,15 +49,31 @@ export class StoreSession {
 
     /** The wall clock was set: events keep the age they have. */
     clockJumped(byMs: number, nowMs: number): void {
-        const { context, dispatcher, sweep } = this.#options;
+        const { context, waiting, dispatcher } = this.#options;
         correctTimes(dispatcher.inMemory(), { byMs, runStartSeq: this.#runStartSeq, nowMs });
-        if (context.access === "open") context.store.shiftTimes(this.#runStartSeq, byMs, () => sweep.check());
+        if (context.access === "opening") return;
+        this.#unmovedMs += byMs;
+        if (context.access === "closed") return;
+        this.#moveTimes(byMs);
+        // What is on its way into memory has the old times.
+        waiting.readAgain();
+        dispatcher.resume();
+    }
+
+    #moveTimes(byMs: number): void {
+        const { context, sweep } = this.#options;
+        context.store.shiftTimes(this.#runStartSeq, byMs, (error) => {
+            if (error) return;
+            this.#unmovedMs -= byMs;
+            sweep.check();
+        });
     }
 
     #opened(contents: StoreContents): void {
         const { context, writer, sweep, admission, dispatcher } = this.#options;
         if (!contents.isContinued) this.#rebase(contents);
         context.access = "open";
+        if (this.#unmovedMs !== 0) this.#moveTimes(this.#unmovedMs);
         writer.resume();
         sweep.check();
         admission.trim();
@@ -80,6 +98,7 @@ export class StoreSession {
         }
         this.#lastSeq += shift;
         this.#runStartSeq = shift;
+        this.#unmovedMs = 0;
         ledger.rebase(entries, contents);
         writer.reset();
         waiting.rebase(shift, contents.lastSeq);

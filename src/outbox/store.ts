@@ -51,6 +51,8 @@ export interface ExpiredBatch {
 export interface EventStore {
     /** Whether what is committed survives the end of the process. */
     readonly isDurable: boolean;
+    /** Where it does not: how many of its events survive all the same; absent = none. */
+    readonly keptEvents?: number;
     /** Starts reporting; the first `opened` or `closed` comes when opening has ended, possibly before this returns. */
     attach(listener: EventStoreListener): void;
     /** Stores and removes in one transaction; storing a number that is there, or removing one that is not, changes nothing. */
@@ -58,7 +60,10 @@ export interface EventStore {
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void;
     /** Finds the events whose time was up at `atMs` of the wall clock, at most `maxEvents` of them. Removes nothing. */
     readExpired(atMs: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void): void;
-    /** Moves the times of all events after a number, because the wall clock they were taken from was set. */
+    /**
+     * Moves the times of all events after a number, because the wall clock they were taken from was set. When it fails, `closed` follows:
+     * nothing can be read with the old times.
+     */
     shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void;
 }
 

@@ -70,17 +70,18 @@ export class WaitingEvents {
         return this.lanes.of(device) ?? this.lanes.create(device, this.main.passedSeq + 1);
     }
 
-    /** The oldest event, if there is one in memory; `isLoading` tells that there are others. */
+    /** The oldest event, if it is in memory; `isLoading` tells that it is not. Takes longer the more lanes there are. */
     oldest(): { entry: Entry | undefined; isLoading: boolean } {
-        const entry = this.main.peek();
-        if (entry || !this.main.isEmpty) return { entry, isLoading: !entry };
-        let isLoading = false;
+        let queue = this.main;
+        let oldestSeq = queue.oldestSeq ?? Number.POSITIVE_INFINITY;
         for (const lane of this.lanes) {
-            const first = lane.queue.peek();
-            if (first) return { entry: first, isLoading: false };
-            isLoading ||= !lane.queue.isEmpty;
+            const seq = lane.queue.oldestSeq;
+            if (seq === undefined || seq >= oldestSeq) continue;
+            oldestSeq = seq;
+            queue = lane.queue;
         }
-        return { entry: undefined, isLoading };
+        const entry = queue.peek();
+        return { entry, isLoading: !entry && !queue.isEmpty };
     }
 
     *inMemory(): Generator<Entry> {
@@ -91,6 +92,12 @@ export class WaitingEvents {
     /** Whether events, of this device or of several, are on their way from disk into memory. */
     isReading(device: string): boolean {
         return this.main.isReading || (this.lanes.of(device)?.queue.isReading ?? false);
+    }
+
+    /** What is on its way from disk into memory is asked for once more. */
+    readAgain(): void {
+        this.main.readAgain();
+        for (const lane of this.lanes) lane.queue.readAgain();
     }
 
     /** The entry, to be finished at once, of an event that was found in the store; undefined when it is in memory too, or done with. */

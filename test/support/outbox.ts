@@ -245,7 +245,10 @@ export class SteppedStore implements EventStore {
     shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void {
         this.#request(
             () => this.#disk.data.shiftTimes(afterSeq, byMs, finished),
-            (error) => finished(error),
+            (error) => {
+                finished(error);
+                if (this.#isOpen) this.close();
+            },
         );
     }
 

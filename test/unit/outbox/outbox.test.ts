@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
+import { LeftoverStore } from "../../../src/outbox/leftover-store";
 import { MemoryStore } from "../../../src/outbox/memory-store";
-import { Disk, outboxFixture } from "../../support/outbox";
+import { Disk, newEvent, outboxFixture, RecordedCompletion, SteppedStore } from "../../support/outbox";
 
 const second = 1000;
 const hour = 3600 * second;
@@ -44,6 +45,24 @@ describe("an outbox on a healthy link", () => {
             ["done", "done", "done"],
         );
         assert.equal(store.commits, 1);
+    });
+
+    it("measures how quick the platform is also after an event whose acknowledgement never counted", () => {
+        const { outbox, link, store, clock, admit } = outboxFixture();
+        outbox.linkUp();
+        admit("t/refused", "goes back");
+        outbox.recall("t/refused");
+        link.acknowledge();
+        for (let index = 0; index < 20; index++) {
+            admit("t/a", "quick");
+            clock.advance(10);
+            link.acknowledge();
+        }
+        store.settle();
+        const slow = admit("t/a", "slow");
+        clock.advance(41);
+        store.settle();
+        assert.equal(slow.outcome, "done");
     });
 
     it("writes nothing to disk because the process was held up while acknowledgements came", () => {
@@ -288,6 +307,29 @@ describe("a full outbox", () => {
         assert.equal(link.sent.length + outbox.counters.dropped, 200);
     });
 
+    it("drops nothing for an event that is larger than the whole outbox", () => {
+        const { outbox, admit } = outboxFixture({ limits: { maxBytes: 500, whenFull: "drop-oldest" } });
+        const kept = [1, 2, 3].map(() => admit("t/a", payload));
+        assert.equal(admit("t/a", "x".repeat(501)).error?.code, "GW_OUTBOX_FULL");
+        assert.deepEqual([outbox.counters.queued, outbox.counters.dropped], [3, 0]);
+        assert.ok(kept.every(({ outcome }) => outcome === "open"));
+    });
+
+    it("drops the oldest, not the next one to be sent, when a held device has older ones", () => {
+        const { outbox, link, gate, admit, cut } = outboxFixture({ limits: { maxBytes: 1000, whenFull: "drop-oldest" } });
+        for (const device of ["t/held1", "t/held2"]) gate.answers.set(device, "hold");
+        outbox.linkUp();
+        for (let index = 0; index < 4; index++) admit(`t/held${1 + (index % 2)}`, `held ${index}`.padEnd(100));
+        cut();
+        for (let index = 0; index < 9; index++) admit("t/a", `new ${index}`.padEnd(100));
+        assert.equal(outbox.counters.dropped, 3);
+        gate.answers.clear();
+        outbox.linkUp();
+        link.acknowledgeAll();
+        const sent = link.sent.map((text) => text.trim()).sort();
+        assert.deepEqual(sent, ["held 3", ...[...Array(9).keys()].map((index) => `new ${index}`)]);
+    });
+
     it("gives held devices no more than half, and refuses only their events beyond it", () => {
         const { outbox, link, gate, store, admit } = outboxFixture({ limits: { maxBytes: 1000 } });
         gate.answers.set("t/held", "hold");
@@ -391,6 +433,64 @@ describe("expiry", () => {
         outbox.linkUp();
         store.settle();
         assert.deepEqual(link.sent, []);
+    });
+
+    describe("because the clock was set", () => {
+        const years = 50_000 * hour;
+
+        /** Eight events, of which two are in memory and the others on disk only. */
+        function stored() {
+            const fixture = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
+            for (let index = 0; index < 8; index++) fixture.admit("t/a", `${index}`, { ttlMs: hour });
+            for (let round = 0; round < 5; round++) fixture.writeOut();
+            const { outbox, link, store, clock, listener } = fixture;
+            const assertAllIsSent = () => {
+                outbox.linkUp();
+                for (let round = 0; round < 20; round++) {
+                    store.open();
+                    store.settle();
+                    link.acknowledgeAll();
+                    clock.advance(1 * second);
+                }
+                assert.deepEqual(listener.late, []);
+                assert.deepEqual([...link.sent].sort(), ["0", "1", "2", "3", "4", "5", "6", "7", "notices it"]);
+            };
+            return { ...fixture, assertAllIsSent };
+        }
+
+        it("does not happen to events that are just being read from disk", () => {
+            const { outbox, store, clock, admit, assertAllIsSent } = stored();
+            outbox.linkUp();
+            assert.equal(store.outstanding, 1);
+            clock.jump(clock.now() + years);
+            admit("t/b", "notices it");
+            assertAllIsSent();
+        });
+
+        it("does not happen to events in a file that could not be reached just then", () => {
+            const { store, clock, admit, assertAllIsSent } = stored();
+            store.close();
+            clock.jump(clock.now() + years);
+            admit("t/b", "notices it");
+            store.open();
+            for (let round = 0; round < 5; round++) {
+                clock.advance(70 * second);
+                store.settle();
+            }
+            assertAllIsSent();
+        });
+
+        it("does not happen to events whose times could not be written to a full disk just then", () => {
+            const { store, clock, admit, assertAllIsSent } = stored();
+            clock.jump(clock.now() + years);
+            admit("t/b", "notices it");
+            store.fail();
+            for (let round = 0; round < 5; round++) {
+                clock.advance(70 * second);
+                store.settle();
+            }
+            assertAllIsSent();
+        });
     });
 });
 
@@ -509,6 +609,77 @@ describe("closing an outbox", () => {
             [undefined, "GW_NOT_CONNECTED", "GW_NOT_CONNECTED"],
         );
     });
+});
+
+describe("an outbox in memory", () => {
+    it("fails and counts every event when it closes, also those behind the first thousands", async () => {
+        const { outbox, admit } = outboxFixture({ store: new MemoryStore(), memory: { waitingCompletions: 7000 } });
+        const completions = [...Array(8000).keys()].map((index) => admit("t/a", `${index}`));
+        assert.equal(await outbox.close(1 * second), 8000);
+        assert.ok(completions.slice(0, 7000).every(({ error }) => error?.code === "GW_NOT_CONNECTED"));
+        assert.match(completions[6999]?.error?.message ?? "", /event status of t\/a/);
+    });
+
+    it("counts as lost when it closes only what is not in the file of an earlier run", async () => {
+        const { outbox, file, link, left } = leftovers();
+        outbox.linkUp();
+        for (let round = 0; round < 3; round++) {
+            file.step();
+            link.acknowledgeAll();
+        }
+        outbox.linkDown();
+        outbox.admit(newEvent("t/b", "lost"));
+        assert.equal(await outbox.close(1 * second), 1);
+        file.settle();
+        assert.equal(left.disk.events, 40 - link.sent.length);
+    });
+
+    it("goes on without what an earlier run left in a file that cannot be read any more", () => {
+        const { outbox, file, clock, link, left } = leftovers();
+        outbox.linkUp();
+        file.step();
+        link.acknowledgeAll();
+        const { length } = link.sent;
+        assert.ok(length < 40);
+        file.close();
+        const completion = new RecordedCompletion();
+        outbox.admit(newEvent("t/a", "new"), completion);
+        for (let round = 0; round < 60; round++) {
+            clock.advance(1 * second);
+            link.acknowledgeAll();
+        }
+        assert.equal(completion.outcome, "done");
+        assert.deepEqual(link.sent.slice(length), ["new"]);
+        assert.ok(left.disk.events >= 40 - length);
+    });
+
+    it("waits for the file of an earlier run that fails only for a moment", () => {
+        const { outbox, file, clock, link } = leftovers();
+        outbox.linkUp();
+        file.step();
+        file.close();
+        outbox.admit(newEvent("t/a", "new"));
+        clock.advance(5 * second);
+        file.open();
+        for (let round = 0; round < 60; round++) {
+            clock.advance(1 * second);
+            file.settle();
+            link.acknowledgeAll();
+        }
+        assert.deepEqual(link.sent, [...[...Array(40).keys()].map((index) => `old ${index}`), "new"]);
+    });
+
+    /** Forty events on disk, and an outbox in memory that finds them. */
+    function leftovers() {
+        const memory = { readyEvents: 4, batchEvents: 2 };
+        const left = outboxFixture({ memory });
+        for (let index = 0; index < 40; index++) left.admit("t/a", `old ${index}`);
+        for (let round = 0; round < 40; round++) left.writeOut();
+        const file = new SteppedStore(left.disk);
+        const fixture = outboxFixture({ store: new LeftoverStore(file), memory, isOpen: false });
+        file.open();
+        return { ...fixture, file, left };
+    }
 });
 
 describe("first contacts", () => {
