@@ -115,6 +115,7 @@ function full(text: string): GatewayError {
     return new GatewayError("GW_OUTBOX_FULL", text);
 }
 
-function megabytes(bytes: number): string {
-    return (bytes / 1_000_000).toFixed(1);
+/** In the unit of the setting, so that its value can be recognised. */
+function megabytes(bytes: number): number {
+    return Number((bytes / 1_048_576).toFixed(2));
 }

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { type IConnectPacket, type Packet, parser } from "mqtt-packet";
+import { eventNode, type FlowMessage, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { freePort } from "../support/mosquitto";
+import { secretToken } from "../support/secrets";
+
+const code = ({ error }: FlowMessage) => Reflect.get(Object(error), "code");
+
+/** What a gateway with these properties says first to the server it is to connect to. */
+async function connectOf(properties: Record<string, unknown>, credentials: Record<string, string> = {}): Promise<IConnectPacket> {
+    const server = net.createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    try {
+        const accepted = once(server, "connection");
+        const port = typeof address === "object" && address !== null ? address.port : 0;
+        await load([gatewayNode(port, properties), eventNode(), ...observers], { gateway: credentials });
+        const [socket]: net.Socket[] = await accepted;
+        assert.ok(socket);
+        const packets = parser();
+        const first = once(packets, "packet");
+        socket.on("data", (bytes: Buffer) => packets.parse(bytes)).on("error", () => undefined);
+        const [packet]: Packet[] = await first;
+        socket.destroy();
+        assert.ok(packet?.cmd === "connect");
+        return packet;
+    } finally {
+        server.close();
+    }
+}
+
+describe("the settings of a gateway-config", () => {
+    withRuntime();
+
+    it("that are left out connect with MQTT 3.1.1, a clean session, 60 s keep-alive, user and token, and no last will", async () => {
+        const { protocolId, protocolVersion, clientId, clean, keepalive, username, password, will } = await connectOf(
+            {},
+            { token: secretToken },
+        );
+        assert.deepEqual([protocolId, protocolVersion, clientId, clean, keepalive], ["MQTT", 4, "g:org:gw:gw1", true, 60]);
+        assert.deepEqual([username, String(password), will], ["use-token-auth", secretToken, undefined]);
+    });
+
+    it("choose session, keep-alive and last will, also as variables of the environment; without a token there is no user", async () => {
+        Object.assign(process.env, { TEST_CLEAN: "false", TEST_KEEP_ALIVE: "30", TEST_WILL: "gone" });
+        const properties = { cleanSession: "${TEST_CLEAN}", keepAlive: "${TEST_KEEP_ALIVE}", will: "${TEST_WILL}" };
+        const { clean, keepalive, username, password, will } = await connectOf(properties);
+        assert.deepEqual([clean, keepalive, username, password], [false, 30, undefined, undefined]);
+        const { topic, payload, qos, retain } = will ?? {};
+        assert.deepEqual([topic, String(payload), qos, retain], ["iot-2/type/gw/id/gw1/evt/gone/fmt/text", "offline", 1, false]);
+    });
+
+    /** A gateway that reaches nobody, and five events for a device. */
+    async function fill(properties: Record<string, unknown>, bytes = 400): Promise<Inbox> {
+        await load([gatewayNode(await freePort(), properties), eventNode({ format: "text" }), ...observers]);
+        const caught = new Inbox("caught");
+        for (const _msgid of ["1", "2", "3", "4", "5"]) {
+            node("event").receive({ _msgid, typeId: "pump", deviceId: "p1", payload: _msgid.repeat(bytes) });
+        }
+        return caught;
+    }
+    /** The limit in MB that takes two of these events, and not three. */
+    const twoEvents = { outboxMaxMb: String(1000 / 1_048_576).slice(0, 10) };
+
+    it("say how much is kept, and that new events fail when it is full", async () => {
+        const caught = await fill(twoEvents);
+        for (const id of ["3", "4", "5"]) assert.equal(code(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");
+        assert.deepEqual(
+            caught.messages.filter((message) => code(message) === "GW_OUTBOX_FULL").map(({ _msgid }) => _msgid),
+            ["3", "4", "5"],
+        );
+    });
+
+    it("are what the error says that the outbox is full of", async () => {
+        const caught = await fill({ outboxMaxMb: "0.25" }, 131_072);
+        const { error } = await caught.next((message) => code(message) === "GW_OUTBOX_FULL");
+        assert.match(String(Reflect.get(Object(error), "message")), /it holds 0\.25 MB of at most 0\.25 MB \(events: 2;/);
+    });
+
+    it("say that the oldest events give way when it is full", async () => {
+        const caught = await fill({ ...twoEvents, outboxFull: "drop-oldest" });
+        for (const id of ["1", "2", "3"]) assert.equal(code(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");
+        assert.deepEqual(
+            caught.messages.filter((message) => code(message) === "GW_OUTBOX_FULL").map(({ _msgid }) => _msgid),
+            ["1", "2", "3"],
+        );
+    });
+
+    it("say for how many hours it is kept, where neither node nor message says it", async () => {
+        const caught = await fill({ outboxMaxAge: "0.0003" });
+        for (const id of ["1", "5"]) assert.equal(code(await caught.next(({ _msgid }) => _msgid === id)), "GW_EXPIRED");
+    });
+});
