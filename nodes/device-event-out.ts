@@ -1,6 +1,7 @@
 import { defineType, type Node, type NodeAPI, type NodeMessage } from "../src/node-red/api";
 import type { Completion } from "../src/node-red/completion";
-import { type EventIds, eventRequest, parseEventSettings } from "../src/node-red/event-message";
+import type { EventIds } from "../src/node-red/event-ids";
+import { eventRequest, parseEventSettings } from "../src/node-red/event-message";
 import { useGateway } from "../src/node-red/gateway-user";
 import { onInput } from "../src/node-red/handlers";
 import { OrderedTasks } from "../src/node-red/ordered-tasks";

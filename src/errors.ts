@@ -79,7 +79,9 @@ const shownCharacters = 1000;
 /** The words of anything that was thrown, cut to what a log can take; never throws itself, whatever getters the value has. */
 export function describeThrown(thrown: unknown): string {
     try {
-        const text = String(thrown instanceof Error ? thrown.message : thrown);
+        // Some libraries throw plain objects with a message.
+        const message: unknown = Reflect.get(Object(thrown), "message");
+        const text = String(thrown instanceof Error || typeof message === "string" ? message : thrown);
         return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
     } catch {
         return say("value.undescribed");

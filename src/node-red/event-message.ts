@@ -6,7 +6,8 @@ import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../p
 import { encodePayload } from "../protocol/payload";
 import { parseQos, type Qos } from "../protocol/qos";
 import type { StoredDefinition } from "./api";
-import { type PropertyReader, propertyReader } from "./property";
+import { type EventIds, eventIdsReader } from "./event-ids";
+import type { PropertyReader } from "./property";
 
 /** The properties of a `device-event-out` node, checked. */
 export interface EventSettings {
@@ -24,13 +25,6 @@ export interface EventSettings {
     readonly ttlMs: number | undefined;
 }
 
-/** The values the form's TypedInputs had for one message, not checked yet. */
-export interface EventIds {
-    readonly typeId: unknown;
-    readonly deviceId: unknown;
-    readonly eventId: unknown;
-}
-
 const maxTtlS = 10 * 365 * 86_400;
 
 /**
@@ -39,59 +33,18 @@ const maxTtlS = 10 * 365 * 86_400;
  */
 export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredDefinition): EventSettings {
     const source = choiceOption(definition, "source", ["device", "gateway"], "device");
-    const reader = (name: string, type: string, value: string, parse: IdParser) =>
-        idReader(RED, node, name, textOption(definition, name, value), textOption(definition, `${name}Type`) || type, parse);
-    const ofDevice = (name: string, parse: IdParser) => (source === "gateway" ? unused : reader(name, "msg", name, parse));
     const format = textOption(definition, "format", "json");
     const qos = textOption(definition, "qos", "1");
     return {
         nodeId: node.id,
         source,
-        ids: idsReader(
-            ofDevice("typeId", parseTypeId),
-            ofDevice("deviceId", parseDeviceId),
-            reader("eventId", "str", "status", parseLevel),
-        ),
+        ids: eventIdsReader(RED, node, definition, source),
         format: format === "" ? undefined : parseLevel(format, "format"),
         qos: qos === "" ? undefined : parseQos(qos),
         wrap: booleanOption(definition, "wrap", false),
         timestampField: textOption(definition, "timestamp"),
         completion: choiceOption(definition, "complete", completionModes, "safe"),
         ttlMs: ttlMs(definition, "ttl"),
-    };
-}
-
-type IdParser = (value: unknown, name: string) => string;
-
-/** The gateway's own events need no device. */
-const unused: PropertyReader = { immediate: true, read: () => undefined };
-
-/** The reader of one id. One that the form holds itself, or that is blank, can be judged before any message comes. */
-function idReader(RED: NodeAPI, node: Node, name: string, value: string, type: string, parse: IdParser): PropertyReader {
-    if (type === "str" || value.trim() === "") parse(value, name);
-    return propertyReader(RED, node, value, type);
-}
-
-/** One reader for the three ids; it is immediate when none of them has to be waited for. */
-function idsReader(typeId: PropertyReader, deviceId: PropertyReader, eventId: PropertyReader): PropertyReader<EventIds> {
-    if (typeId.immediate && deviceId.immediate && eventId.immediate) {
-        const read = (message: NodeMessage) => ({
-            typeId: typeId.read(message),
-            deviceId: deviceId.read(message),
-            eventId: eventId.read(message),
-        });
-        return { immediate: true, read };
-    }
-    return {
-        immediate: false,
-        async read(message) {
-            const [typeValue, deviceValue, eventValue] = await Promise.all([
-                typeId.read(message),
-                deviceId.read(message),
-                eventId.read(message),
-            ]);
-            return { typeId: typeValue, deviceId: deviceValue, eventId: eventValue };
-        },
     };
 }
 

@@ -9,7 +9,7 @@ export type PropertyReader<T = unknown> =
 /**
  * Prepares a TypedInput value of type str, msg, env, flow, global or jsonata. What can be decided once is decided here,
  * so that a message costs one property access in the usual cases. Reading may throw or reject.
- * @throws when a JSONata expression does not compile
+ * @throws when a JSONata expression does not compile, or the path of a message property is none
  */
 export function propertyReader(RED: NodeAPI, node: Node, value: string, type: string): PropertyReader {
     switch (type) {
@@ -42,7 +42,16 @@ export function propertyReader(RED: NodeAPI, node: Node, value: string, type: st
 function messageReader(RED: NodeAPI, path: string): (message: NodeMessage) => unknown {
     // The usual case, a plain name, needs no parsing of the path for each message.
     if (/^[A-Za-z_]\w*$/.test(path)) return (message) => message[path];
-    return (message) => RED.util.getMessageProperty(message, path);
+    RED.util.normalisePropertyExpression(path);
+    return (message) => {
+        try {
+            return RED.util.getMessageProperty(message, path);
+        } catch (thrown) {
+            // Something on the way to it is not there, and so neither is the property.
+            if (thrown instanceof TypeError) return undefined;
+            throw thrown;
+        }
+    };
 }
 
 function promised(start: (callback: (error: Error | null, value: unknown) => void) => void): Promise<unknown> {

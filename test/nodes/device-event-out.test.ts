@@ -144,6 +144,8 @@ describe("device-event-out", () => {
         ["a format from a variable that is not set", { ...device, payload: 1 }, "GW_CONFIG", { format: "${TEST_NOT_SET}" }],
         ["a time field from a variable that is not set", { ...device, payload: 1 }, "GW_CONFIG", { timestamp: "${TEST_NOT_SET}" }],
         ["a ttl in the form that is no number", { ...device, payload: 1 }, "GW_CONFIG", { ttl: "soon" }],
+        ["a device id below something that is not there", { typeId: "pump", payload: 1 }, "GW_INVALID_ID", { deviceId: "payload.meta.id" }],
+        ["a path in the message that is none", { ...device, payload: 1 }, "GW_CONFIG", { deviceId: "payload..id" }],
         ["no QoS in the message", { ...device, payload: 1 }, "GW_INVALID_QOS", { qos: "" }],
         ["no format in the message", { ...device, payload: 1 }, "GW_INVALID_ID", { format: "" }],
         ["no payload", { ...device }, "GW_INVALID_PAYLOAD"],
@@ -156,7 +158,7 @@ describe("device-event-out", () => {
         [
             "a JSONata expression that fails",
             { ...device, payload: "x" },
-            "GW_INVALID_PAYLOAD",
+            "GW_INVALID_ID",
             { deviceId: "$number(payload)", deviceIdType: "jsonata" },
         ],
     ];
@@ -195,6 +197,18 @@ describe("device-event-out", () => {
         send({ ...device, payload: 1 });
         assert.equal(Reflect.get(Object((await caught.next()).error), "code"), "GW_CONFIG");
     });
+
+    for (const [what, expression, words] of [
+        ["fails", "$number(payload)", /^deviceId cannot be read: Unable to cast value to a number: "x"\.$/],
+        ["does not compile", "$number(", /^deviceId cannot be read: Expected "\)" before end of expression\.$/],
+    ] as const) {
+        it(`says which property has the JSONata expression that ${what}, and why`, async () => {
+            const { caught } = await start({ deviceId: expression, deviceIdType: "jsonata" });
+            send({ ...device, payload: "x" });
+            const { error } = await caught.next();
+            assert.match(String(Reflect.get(Object(error), "message")).replace("GatewayError: ", ""), words);
+        });
+    }
 
     it("reports an id in its form that breaks the rules before any message comes, and judges none that it does not use", async () => {
         const typed = { deviceId: "p 1", deviceIdType: "str" };

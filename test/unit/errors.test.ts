@@ -31,6 +31,10 @@ describe("GatewayError", () => {
         assert.equal(describeThrown(hostile), "an error that cannot be described");
     });
 
+    it("describes what libraries throw that is no error but has a message, such as JSONata's", () => {
+        assert.equal(describeThrown({ code: "D3030", position: 7, message: "Unable to cast" }), "Unable to cast");
+    });
+
     it("does not end the process when a flow throws a revoked proxy, or an error whose words cannot be read", () => {
         const { proxy, revoke } = Proxy.revocable({}, {});
         revoke();
