@@ -7,7 +7,7 @@ const reboot = "mgmt/initiate/device/reboot";
 const manage: Partial<ResponderOptions> = { target: { kind: "device" }, manage: true };
 const device = { typeId: "s", deviceId: "1" };
 
-/** The numbered cases of device management in the protocol's list of conformance cases, over MQTT against the simulator. */
+/** The cases 46 to 68 of `docs/conformance.md`, over MQTT against the simulator. */
 describe("device management conformance", () => {
     let platform: ManagedPlatform;
 

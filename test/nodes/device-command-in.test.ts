@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { commandNode, eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
+/** Of errors in Node-RED's log. */
+const errorLevel = 20;
 const commandTopic = (typeId: string, deviceId: string, commandId = "setSpeed", format = "json") =>
     `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/${format}`;
 
@@ -36,6 +39,11 @@ describe("device-command-in", () => {
     it("subscribes each part that is blank or + as any", async () => {
         await start({ typeId: "", deviceId: "+", commandId: "setSpeed", format: "" });
         assert.deepEqual(subscribed(), [["iot-2/type/+/id/+/cmd/setSpeed/fmt/+"]]);
+    });
+
+    it("subscribes the device it names, with any command and format", async () => {
+        await start({ typeId: "pump", deviceId: "17" });
+        assert.deepEqual(subscribed(), [["iot-2/type/pump/id/17/cmd/+/fmt/+"]]);
     });
 
     it("sends on a command with its ids, format, QoS and parsed payload", async () => {
@@ -128,6 +136,12 @@ describe("device-command-in", () => {
             await load([gatewayNode(simulator.port), commandNode(properties), { ...eventNode() }, ...observers]);
             await waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
             assert.deepEqual(subscribed(), []);
+            const logged: unknown[] = helper.log().args.flat();
+            const errors = logged.filter((line) => Reflect.get(Object(line), "level") === errorLevel);
+            assert.deepEqual(
+                errors.map((line) => Reflect.get(Object(line), "id")),
+                ["command"],
+            );
         });
     }
 
