@@ -100,15 +100,25 @@ function describeClose(stage: LineStage, wasOnline: boolean, context: ReasonCont
 }
 
 function describeError({ error, stage, certificate, proxy }: FailedEnd, context: ReasonContext): ConnectionReason {
+    if (proxy !== undefined && stage === "dialling") return describeWayToProxy(error, proxy, context);
     if (error instanceof GatewayError) return { code: error.code, text: error.message };
     const tlsText = describeTlsError(error, certificate, context);
     if (tlsText !== undefined) return { code: "GW_TLS", cause: tlsCause(error), text: tlsText };
-    const server = serverOf(context);
     const { host, transport } = context;
-    const cause = networkCause(error);
-    if (proxy === undefined || stage === "open") return network(describeNetworkError(error, stage, { server, host, transport }), cause);
-    const ofProxy = describeNetworkError(error, stage, { server: proxy, host: proxy, transport });
-    return network(inOneText([say("connection.noWayByProxy", { server, proxy }), ofProxy]), cause);
+    return network(describeNetworkError(error, stage, { server: serverOf(context), host, transport }), networkCause(error));
+}
+
+/** The proxy is named by its host and port. */
+function describeWayToProxy(error: unknown, proxy: string, context: ReasonContext): ConnectionReason {
+    const { transport } = context;
+    const text =
+        error instanceof GatewayError ? error.message : describeNetworkError(error, "open", { server: proxy, host: proxy, transport });
+    return network(inOneText([noWayByProxy(proxy, context), text]), networkCause(error));
+}
+
+/** That the server cannot be reached by a proxy; why not is for another sentence. */
+export function noWayByProxy(proxy: string, context: ReasonContext): string {
+    return say("connection.noWayByProxy", { server: serverOf(context), proxy });
 }
 
 function network(text: string, cause?: ConnectionCause): ConnectionReason {

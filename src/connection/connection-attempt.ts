@@ -89,8 +89,8 @@ export class ConnectionAttempt {
             return;
         }
         this.#timer = this.#clock.setTimer(connectTimeoutMs, () => {
-            const stage = this.#transport?.stage ?? "dialling";
-            this.drop(describeTimeout(stage, connectTimeoutMs, this.#context));
+            const progress = this.#transport?.progress ?? { stage: "dialling" };
+            this.drop(describeTimeout(progress, connectTimeoutMs, this.#context));
         });
         try {
             this.#transport = open(transport, {

@@ -1,13 +1,15 @@
 import { lookup } from "node:dns/promises";
+import type { ClientRequest } from "node:http";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
+import type { PeerCertificate, TLSSocket } from "node:tls";
 import { type Clock, systemClock, type Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { say } from "../words";
 import { describeEnd, serverOf } from "./connect-error";
-import { tlsOptions } from "./line";
+import { proxyOf, secureOver, urlHost } from "./line";
 import { mqttTransportFactory } from "./mqtt-transport";
 import { describeTimeout } from "./own-reason";
+import { openTunnel } from "./proxy-tunnel";
 import type { LineProgress, TransportOptions } from "./transport";
 
 /** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */
@@ -22,16 +24,17 @@ const expiresSoonMs = 30 * 86_400_000;
 
 /**
  * Looks the host up, connects and, where the transport is encrypted, verifies the certificate; says nothing of MQTT and sends no
- * credentials. Stops at the first failure. Takes at most 24 s.
+ * credentials, but those of a web proxy that is in between. Stops at the first failure. Takes at most 24 s.
  */
 export async function testLine(options: TransportOptions, clock = systemClock): Promise<TestStep[]> {
-    const steps: TestStep[] = [];
-    for (const test of [testName, testPort, testTls]) {
-        const found = await test(options, clock);
-        steps.push(...found);
-        if (found.some(({ outcome }) => outcome === "failed")) break;
+    try {
+        const proxy = proxyOf(options);
+        // A web proxy looks the name up itself.
+        const named = proxy ? [] : await testName(options, clock);
+        return named.some(({ outcome }) => outcome === "failed") ? named : [...named, ...(await testServer(options, proxy, clock))];
+    } catch (error) {
+        return [failed("failed", { reason: inWords(options, { error, stage: "dialling" }) })];
     }
-    return steps;
 }
 
 /**
@@ -60,7 +63,7 @@ export function testConnect(options: TransportOptions, clock = systemClock): Pro
             },
         );
         const timer = clock.setTimer(stepTimeoutMs, () => {
-            finish(failed("failed", { reason: describeTimeout(opened.stage, stepTimeoutMs, context).text }));
+            finish(failed("failed", { reason: describeTimeout(opened.progress, stepTimeoutMs, context).text }));
             opened.destroy();
         });
     });
@@ -78,38 +81,58 @@ async function testName(options: TransportOptions, clock: Clock): Promise<TestSt
     }
 }
 
-async function testPort(options: TransportOptions, clock: Clock): Promise<TestStep[]> {
-    const { host, port } = options;
-    const socket = connectTcp({ host, port });
+async function testServer(options: TransportOptions, proxy: URL | undefined, clock: Clock): Promise<TestStep[]> {
+    const { host, port, transport } = options;
+    const way = new Way(options, proxy);
     try {
-        await within(clock, opened(socket, "connect", options));
-        return [{ outcome: "ok", key: "tcp", parameters: { host, port } }];
-    } catch (thrown) {
-        const reason = inWords(options, { error: thrown, stage: "dialling" });
+        const socket = await within(clock, way.opened);
+        const reached: TestStep = { outcome: "ok", key: "tcp", parameters: { host, port } };
+        const isEncrypted = transport === "tls" || transport === "wss";
+        return isEncrypted ? [reached, ...(await testTls(options, socket, clock))] : [reached];
+    } catch (error) {
+        const reason = inWords(options, { error, stage: "dialling", proxy: proxy?.host });
         return [failed("tcpFailed", { host, port, reason })];
     } finally {
-        socket.destroy();
+        way.close();
     }
 }
 
-async function testTls(options: TransportOptions, clock: Clock): Promise<TestStep[]> {
-    const { host, port, transport, tls } = options;
-    if (transport !== "tls" && transport !== "wss") return [];
-    let certificate: PeerCertificate | undefined;
-    let socket: TLSSocket | undefined;
-    try {
-        const dialled = connectTls({ ...tlsOptions(host, tls), host, port });
-        socket = dialled;
-        dialled.prependOnceListener("secure", () => {
-            certificate = dialled.getPeerCertificate();
+/** A TCP connection to the server, or one through a web proxy. */
+class Way {
+    readonly opened: Promise<Socket>;
+    #end: Socket | ClientRequest | undefined;
+
+    constructor(options: TransportOptions, proxy: URL | undefined) {
+        this.opened = new Promise((resolve, reject) => {
+            const opened = (socket: Socket) => {
+                this.#end = socket;
+                resolve(socket);
+            };
+            if (proxy) {
+                this.#end = openTunnel(proxy, urlHost(options), opened, reject);
+            } else {
+                const socket = connectTcp({ host: options.host, port: options.port });
+                this.#end = socket.once("connect", () => opened(socket)).on("error", reject);
+            }
         });
-        await within(clock, opened(dialled, "secureConnect", options));
-        return certificateSteps(dialled, tls?.rejectUnauthorized !== false);
-    } catch (thrown) {
-        const reason = inWords(options, { error: thrown, stage: "securing", ...(certificate && { certificate }) });
-        return [failed("tlsFailed", { reason })];
-    } finally {
-        socket?.destroy();
+    }
+
+    close(): void {
+        this.#end?.destroy();
+    }
+}
+
+async function testTls(options: TransportOptions, socket: Socket, clock: Clock): Promise<TestStep[]> {
+    let certificate: PeerCertificate | undefined;
+    try {
+        const secured = secureOver(options, socket);
+        secured.prependOnceListener("secure", () => {
+            certificate = secured.getPeerCertificate();
+        });
+        await within(clock, whenSecure(secured, options));
+        return certificateSteps(secured, options.tls?.rejectUnauthorized !== false);
+    } catch (error) {
+        return [failed("tlsFailed", { reason: inWords(options, { error, stage: "securing", certificate }) })];
     }
 }
 
@@ -137,9 +160,9 @@ function nameOf(entity: PeerCertificate["subject"] | undefined): string {
     return String(entity?.CN ?? entity?.O ?? "?");
 }
 
-function opened(socket: Socket, event: "connect" | "secureConnect", options: TransportOptions): Promise<void> {
+function whenSecure(socket: TLSSocket, options: TransportOptions): Promise<void> {
     return new Promise((resolve, reject) => {
-        socket.once(event, () => resolve());
+        socket.once("secureConnect", () => resolve());
         socket.on("error", reject);
         socket.once("close", () => reject(failure(say("connection.closed", { server: serverOf(options) }))));
     });

@@ -1,8 +1,11 @@
-import { connect as connectTcp, isIP, type Socket } from "node:net";
+import type { ClientRequest } from "node:http";
+import { Agent } from "node:https";
+import { connect as connectTcp, isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocket } from "ws";
-import { proxyAgent, proxyFor } from "./web-proxy";
+import { openTunnel } from "./proxy-tunnel";
+import { proxyFor } from "./web-proxy";
 
 /** How the bytes of MQTT travel. */
 export type TransportName = "tcp" | "tls" | "ws" | "wss";
@@ -80,7 +83,8 @@ class Progress {
     }
 
     followTls(socket: TLSSocket, stageWhenSecured: LineStage): TLSSocket {
-        this.follow(socket, "securing");
+        if (socket.connecting) this.follow(socket, "securing");
+        else this.reach("securing");
         // Before Node's own check: once that has failed, the certificate can no longer be asked for.
         socket.prependOnceListener("secure", () => {
             this.#certificate = socket.getPeerCertificate();
@@ -111,18 +115,48 @@ export function tlsOptions(host: string, tls: TlsSettings = {}): ConnectionOptio
     return { minVersion: "TLSv1.2", ...tls, rejectUnauthorized, ...(servername === "" ? {} : { servername }) };
 }
 
+/** The server as a URL has it. */
+export function urlHost({ host, port }: Pick<LineOptions, "host" | "port">): string {
+    return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+/**
+ * The web proxy that a line goes through, or undefined.
+ * @throws GW_CONFIG when the environment names an impossible one
+ */
+export function proxyOf({ transport, host, port, environment = process.env }: LineOptions): URL | undefined {
+    return transport === "wss" ? proxyFor(host, port, environment) : undefined;
+}
+
 function openWebSocket(options: LineOptions, progress: Progress): Duplex {
-    const { transport, host, port, path = "/", tls, environment = process.env } = options;
+    const { transport, host, path = "/", tls } = options;
     const secure = transport === "wss";
-    const url = `${transport}://${isIP(host) === 6 ? `[${host}]` : host}:${port}${path.startsWith("/") ? path : `/${path}`}`;
-    const proxy = secure ? proxyFor(host, port, environment) : undefined;
+    const proxy = proxyOf(options);
     progress.proxy = proxy?.host;
     const dialled = () => (secure ? progress.followTls(dialTls(options), "securing") : progress.follow(dial(options), "securing"));
-    const socket = new WebSocket(url, ["mqtt"], {
+    const agent = new Agent();
+    let tunnel: ClientRequest | undefined;
+    if (proxy) {
+        agent.createConnection = (_options, connected) => {
+            const opened = (socket: Socket) => connected?.(null, progress.followTls(secureOver(options, socket), "securing"));
+            tunnel = openTunnel(proxy, urlHost(options), opened, (error) => connected?.(error, new Socket()));
+            return undefined;
+        };
+    }
+    const socket = new WebSocket(`${transport}://${urlHost(options)}${path.startsWith("/") ? path : `/${path}`}`, ["mqtt"], {
         ...(secure ? tlsOptions(host, tls) : {}),
-        ...(proxy === undefined ? { createConnection: dialled } : { agent: proxyAgent(proxy) }),
+        ...(proxy ? { agent } : { createConnection: dialled }),
         perMessageDeflate: false,
     });
     socket.once("open", () => progress.reach("open"));
-    return createWebSocketStream(socket);
+    // A tunnel that is still awaited does not end with the websocket.
+    return createWebSocketStream(socket).once("close", () => tunnel?.destroy());
+}
+
+/** TLS with the server over a connection to it. */
+export function secureOver({ host, tls }: LineOptions, socket: Socket): TLSSocket {
+    socket.setNoDelay(true).setKeepAlive(true);
+    const secured = connectTls({ ...tlsOptions(host, tls), host, socket });
+    socket.on("error", (error) => secured.destroy(error));
+    return secured;
 }

@@ -2,12 +2,20 @@ import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
 import type { Qos } from "../protocol/qos";
 import { say } from "../words";
-import { type Line, type LineStage, openLine } from "./line";
+import { type Line, openLine } from "./line";
 import { LinkStream } from "./link-stream";
 import { createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
 import { packetFault } from "./packet-fault";
-import type { SubscribeAnswer, Transport, TransportEnd, TransportFactory, TransportListener, TransportOptions } from "./transport";
+import type {
+    LineProgress,
+    SubscribeAnswer,
+    Transport,
+    TransportEnd,
+    TransportFactory,
+    TransportListener,
+    TransportOptions,
+} from "./transport";
 
 const disconnectPacket = Buffer.from([0xe0, 0x00]);
 
@@ -60,8 +68,8 @@ class MqttTransport implements Transport {
         this.#client.on("close", () => this.#end());
     }
 
-    get stage(): LineStage {
-        return this.#line.stage;
+    get progress(): LineProgress {
+        return this.#line;
     }
 
     get isWritable(): boolean {

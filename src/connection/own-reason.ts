@@ -1,10 +1,16 @@
-import { say } from "../words";
-import { type ConnectionReason, type ReasonContext, serverOf } from "./connect-error";
+import { inOneText, say } from "../words";
+import { type ConnectionReason, noWayByProxy, type ReasonContext, serverOf } from "./connect-error";
 import type { LineStage } from "./line";
+import type { LineProgress } from "./transport";
 
 /** No answer within the time allowed for connecting. */
-export function describeTimeout(stage: LineStage, timeoutMs: number, context: ReasonContext): ConnectionReason {
-    return { code: "GW_NETWORK", cause: "timedOut", text: slowness(stage, serverOf(context), wholeSeconds(timeoutMs)) };
+export function describeTimeout({ stage, proxy }: LineProgress, timeoutMs: number, context: ReasonContext): ConnectionReason {
+    const seconds = wholeSeconds(timeoutMs);
+    const text =
+        proxy !== undefined && stage === "dialling"
+            ? inOneText([noWayByProxy(proxy, context), slowness(stage, proxy, seconds)])
+            : slowness(stage, serverOf(context), seconds);
+    return { code: "GW_NETWORK", cause: "timedOut", text };
 }
 
 function slowness(stage: LineStage, server: string, seconds: number): string {

@@ -30,7 +30,7 @@ export interface TransportOptions extends LineOptions {
 }
 
 /** How far a line got, and over what. */
-export type LineProgress = Pick<Line, "stage"> & Partial<Pick<Line, "certificate" | "proxy">>;
+export type LineProgress = Pick<Line, "stage"> & { [Detail in "certificate" | "proxy"]?: Line[Detail] };
 
 /** Why and how far into it a connection ended. */
 export type TransportEnd =
@@ -58,8 +58,8 @@ export type SubscribeAnswer = number | undefined;
 /** One MQTT connection, from opening the line to its end; never used again. */
 export interface Transport {
     readonly traffic: LinkTraffic;
-    /** How far the line got. */
-    readonly stage: LineStage;
+    /** How far the line got, and over what. */
+    readonly progress: LineProgress;
     readonly isWritable: boolean;
     /** `settled` is called on the acknowledgement (for QoS 0: once handed to the socket), and not at all when the connection ends first. */
     publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void;

@@ -6,6 +6,7 @@ import { testConnect, testLine } from "../../src/connection/connection-test";
 import type { TransportOptions } from "../../src/connection/transport";
 import { type Credential, TestAuthority } from "../support/certificates";
 import { FastClock } from "../support/fast-clock";
+import { TestWebProxy } from "../support/web-proxy";
 
 describe("connection test", () => {
     const servers: Server[] = [];
@@ -55,6 +56,26 @@ describe("connection test", () => {
         assert.match(words, /"subject":"broker","issuer":"Plant CA","validTo":"[^"]+ GMT"/);
     });
 
+    it("goes through the web proxy of the environment, as the connection will", async () => {
+        const port = await secure(authority.issue({ commonName: "broker", names: ["DNS:nowhere.invalid"], days: 90 }));
+        const proxy = await TestWebProxy.start();
+        const environment = { https_proxy: `http://user:secret@127.0.0.1:${proxy.port}` };
+        const behind = { ...options(port), host: "nowhere.invalid", transport: "wss", environment } as const;
+        assert.deepEqual((await found(behind)).keys, ["tcp", "tls"]);
+        assert.deepEqual((await found({ ...behind, tls: {} })).keys, ["tcp", "tlsFailed"]);
+        assert.deepEqual(proxy.tunnels, [`nowhere.invalid:${port}`, `nowhere.invalid:${port}`]);
+        proxy.answer = 407;
+        const refused = await found(behind);
+        assert.deepEqual(refused.keys, ["tcpFailed"]);
+        assert.match(refused.words, /by the web proxy 127\.0\.0\.1:\d+\. The proxy answered: 407 Refused\./);
+        assert.doesNotMatch(refused.words, /secret/);
+        proxy.close();
+        const nonsense = await found({ ...behind, environment: { https_proxy: "socks5://user:secret@proxy:1080" } });
+        assert.deepEqual(nonsense.keys, ["failed"]);
+        assert.match(nonsense.words, /must look like/);
+        assert.doesNotMatch(nonsense.words, /secret/);
+    });
+
     it("warns of a certificate that expires within a month", async () => {
         const port = await secure(authority.issue({ commonName: "broker", names: ["DNS:localhost"], days: 20 }));
         assert.deepEqual((await found(options(port))).keys, ["dns", "tcp", "tls", "tlsSoon"]);
@@ -68,6 +89,7 @@ describe("connection test", () => {
             [options(trusted, {}), /signed by an authority that is not trusted/],
             [options(expired), /expired/],
             [options(other), /elsewhere\.example/],
+            [options(trusted, { ca: "nonsense", cert: "nonsense", key: "nonsense" }), /cannot be read/],
         ] as const) {
             const outcome = await found(of);
             assert.deepEqual(outcome.keys, ["dns", "tcp", "tlsFailed"]);

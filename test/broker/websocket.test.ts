@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:https";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { TestAuthority } from "../support/certificates";
 import { Connections } from "../support/connections";
 import { FaultyLine } from "../support/faulty-line";
@@ -79,6 +82,17 @@ describe("websockets", () => {
         assert.deepEqual(secure.serverNames, ["localhost"]);
     });
 
+    it("verify the address, and not some other name, behind a web proxy", async () => {
+        const through = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
+        const reason = await connections.reason("address", { ...wss(through), host: "127.0.0.1" });
+        assert.deepEqual([reason.code, reason.cause], ["GW_TLS", "certificateName"]);
+        const credential = authority.issue({ commonName: "address", names: ["IP:127.0.0.1"] });
+        const addressed = await WebSocketBridge.to(broker.port, credential);
+        await connections.online("by-address", { ...wss(through), host: "127.0.0.1", port: addressed.port });
+        assert.deepEqual(addressed.serverNames, [false]);
+        addressed.close();
+    });
+
     it("are refused in words by a server that is not one for MQTT", async () => {
         const reason = await connections.reason("refused", { ...wss(), port: plain.port });
         assert.equal(reason.code, "GW_TLS");
@@ -114,6 +128,60 @@ describe("websockets", () => {
         const nonsense = await connections.reason("bad-proxy", wss({ HTTPS_PROXY: "http://user:secret@:nonsense" }));
         assert.equal(nonsense.code, "GW_CONFIG");
         assert.doesNotMatch(nonsense.text, /secret/);
+        const undecodable = await connections.reason("odd-proxy", wss({ HTTPS_PROXY: `http://user:%secret@127.0.0.1:${port}` }));
+        assert.deepEqual([undecodable.code, undecodable.text], [nonsense.code, nonsense.text]);
+    });
+
+    it("blame the server, and not the proxy, for what the server does behind it", async () => {
+        const server = createServer({ ...authority.issue({ commonName: "web", names: ["DNS:localhost"] }) }, (_request, response) => {
+            response.writeHead(404).end();
+        });
+        server.listen(0, "127.0.0.1");
+        await once(server, "listening");
+        const { port } = server.address() as AddressInfo;
+        const through = wss({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` });
+        const reason = await connections.reason("not-found", { ...through, port });
+        assert.match(reason.text, new RegExp(`^The connection to localhost:${port} failed: Unexpected server response: 404`));
+        server.close();
+        const dead = createTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy())).listen(0, "127.0.0.1");
+        await once(dead, "listening");
+        const early = await connections.reason("reset", { ...through, port: (dead.address() as AddressInfo).port });
+        assert.match(early.text, /^localhost:\d+ (closed|reset) the connection before it was established/);
+        dead.close();
+        const untrusted = await connections.reason("who", { ...through, tls: {} });
+        assert.match(untrusted.text, /certificate of localhost \(web, issued by Web CA\)/);
+    });
+
+    it("say what the proxy answers when it refuses, and that it is the proxy when it does not answer", async () => {
+        const through = wss({ HTTPS_PROXY: `http://user:secret@127.0.0.1:${proxy.port}` });
+        proxy.answer = 407;
+        const refused = await connections.reason("refused-by-proxy", through);
+        assert.equal(
+            refused.text,
+            `No way to localhost:${secure.port} by the web proxy 127.0.0.1:${proxy.port}. The proxy answered: 407 Refused.`,
+        );
+        proxy.answer = "silence";
+        const silent = await connections.reason("silent-proxy", { ...through, connectTimeoutMs: 200 });
+        assert.equal(silent.cause, "timedOut");
+        assert.match(silent.text, new RegExp(`^No way to localhost:${secure.port} by the web proxy 127.0.0.1:${proxy.port}\\. `));
+        assert.doesNotMatch(silent.text, /secret/);
+    });
+
+    it("do not trust a proxy whose certificate cannot be verified", async () => {
+        const disguised = await TestWebProxy.start(authority.issue({ commonName: "proxy", names: ["IP:127.0.0.1"] }));
+        const reason = await connections.reason("tls-proxy", wss({ HTTPS_PROXY: `https://127.0.0.1:${disguised.port}` }));
+        assert.equal(reason.code, "GW_NETWORK");
+        assert.match(reason.text, /by the web proxy 127\.0\.0\.1:\d+\. The connection to 127\.0\.0\.1:\d+ failed: unable to verify/);
+        assert.deepEqual(disguised.tunnels, []);
+        disguised.close();
+    });
+
+    it("leave no connection behind at a proxy that never answers", async () => {
+        proxy.answer = "silence";
+        const { connection } = connections.open("leak", wss({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` }));
+        await waitFor(() => proxy.open === 1 && proxy.tunnels.length === 1, "the proxy to be asked");
+        await connection.stop(1_000);
+        await waitFor(() => proxy.open === 0, "the connection to the proxy to be closed");
     });
 
     it("end within the deadline on a dead line", async () => {

@@ -20,6 +20,10 @@ export class FakeTransport implements Transport {
         readonly listener: TransportListener,
     ) {}
 
+    get progress() {
+        return { stage: this.stage };
+    }
+
     publish(topic: string, _payload: string | Buffer, qos: Qos, settled: () => void): void {
         this.published.push({ topic, qos, settled });
         this.traffic.sentBytes += topic.length;

@@ -47,7 +47,6 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 const packageOwners: Readonly<Record<string, RegExp>> = {
     // The client stripped down, and what drives it; nothing else knows that it is MQTT.js.
     mqtt: /^src\/connection\/mqtt-(client|transport)\.ts$/,
-    "https-proxy-agent": /^src\/connection\//,
     ws: /^src\/(connection|simulator)\//,
     aedes: /^src\/simulator\//,
     "mqtt-packet": /^src\/(simulator\/|connection\/mqtt-transport\.ts$)/,

@@ -98,7 +98,7 @@ describe("reasons in words", () => {
     });
 
     it("tells how far an attempt got that timed out", () => {
-        const reasons = (["dialling", "securing", "open"] as const).map((stage) => describeTimeout(stage, 30_000, context));
+        const reasons = (["dialling", "securing", "open"] as const).map((stage) => describeTimeout({ stage }, 30_000, context));
         assert.ok(reasons.every(({ cause }) => cause === "timedOut"));
         const texts = reasons.map(({ text }) => text);
         assert.match(texts[0] ?? "", /did not answer within 30 s/);

@@ -39,4 +39,24 @@ describe("web proxy of the environment", () => {
         assert.equal(named({ https_proxy: "http://https:1", WSS_PROXY: "http://wss:1" }), "wss");
         assert.equal(named({ ALL_PROXY: "http://all:1", http_proxy: "http://plain:1" }), "all");
     });
+
+    it("is refused when it is none for the web", () => {
+        assert.throws(() => proxyFor("mas.example", 443, { all_proxy: "socks5://user:secret@proxy:1080" }), {
+            code: "GW_CONFIG",
+            message: /must look like http:\/\/proxy\.example:3128\.$/,
+        });
+    });
+
+    it("is left aside for an address of IPv6, in brackets or not", () => {
+        const through = (exception: string) =>
+            proxyFor("fd00::1", 443, { https_proxy: "http://proxy:1", NO_PROXY: exception }) !== undefined;
+        assert.deepEqual(["fd00::1", "[fd00::1]", "[fd00::1]:443", "[fd00::1]:8443", "fd00::", "::1"].map(through), [
+            false,
+            false,
+            false,
+            true,
+            true,
+            true,
+        ]);
+    });
 });
