@@ -43,7 +43,7 @@
         idFilter: (value) => (isBlank(value) || value === "+" ? undefined : rules.id(value)),
         levelFilter: (value) => (isBlank(value) || value === "+" ? undefined : rules.level(value)),
         host(value) {
-            const host = String(value ?? "");
+            const host = String(value ?? "").trim();
             if (host === "") return { key: "required" };
             const ipv6 = /^[0-9A-Fa-f:.]+(?:%\w+)?$/.test(host) && host.split(":").length > 2;
             return ipv6 || /^[^\s/:@?#[\]\\]+$/.test(host) ? undefined : { key: "host" };

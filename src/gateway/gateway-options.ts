@@ -71,10 +71,6 @@ function parse(properties: GatewayProperties): GatewayOptions {
     if (platform === "maximo" && transport !== "tls" && transport !== "wss") {
         throw new GatewayError("GW_CONFIG", say("option.maximoTransport", { value: transport }));
     }
-    const host = platform === "simulator" ? "127.0.0.1" : textOption(properties, "host").trim();
-    if (!isHost(host)) {
-        throw new GatewayError("GW_CONFIG", say("option.host", { value: JSON.stringify(withoutSecrets(host)) }));
-    }
     const willEventId = textOption(properties, "will");
     const lifetime = numberOption(properties, "outboxMaxAge", { fallback: 168, min: 0, above: true, max: 87_600 });
     return {
@@ -84,10 +80,11 @@ function parse(properties: GatewayProperties): GatewayOptions {
             deviceId: parseDeviceId(givenOption(properties, "deviceId")),
         },
         platform,
-        host,
+        host: platform === "simulator" ? "127.0.0.1" : hostOption(properties),
         port: numberOption(properties, "port", { fallback: defaultPort(platform, transport), min: 1, max: 65_535, whole: true }),
         transport,
-        path: pathOption(properties),
+        // Whatever the form was set to before, only websockets have one.
+        path: transport === "ws" || transport === "wss" ? pathOption(properties) : "/",
         cleanSession: booleanOption(properties, "cleanSession", true),
         keepAliveS: numberOption(properties, "keepAlive", { fallback: 60, min: 1, max: 3600, whole: true }),
         outbox: choiceOption(properties, "outbox", outboxKinds, "disk"),
@@ -108,6 +105,12 @@ function parse(properties: GatewayProperties): GatewayOptions {
 function isHost(host: string): boolean {
     const isIpv6 = /^[0-9A-Fa-f:.]+(?:%\w+)?$/.test(host) && host.split(":").length > 2;
     return isIpv6 || /^[^\s/:@?#[\]\\]+$/.test(host);
+}
+
+function hostOption(properties: GatewayProperties): string {
+    const host = textOption(properties, "host").trim();
+    if (isHost(host)) return host;
+    throw new GatewayError("GW_CONFIG", say("option.host", { value: JSON.stringify(withoutSecrets(host)) }));
 }
 
 function pathOption(properties: GatewayProperties): string {

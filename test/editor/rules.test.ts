@@ -45,9 +45,10 @@ function agrees(
     judge: (value: string) => unknown,
     parse: (value: string) => unknown,
     special: (value: string) => boolean = () => false,
+    values: fc.Arbitrary<string> = awkward,
 ): void {
     fc.assert(
-        fc.property(awkward, (value) => {
+        fc.property(values, (value) => {
             fc.pre(!isVariable(value));
             assert.equal(judge(value) === true, special(value) || accepts(parse, value), JSON.stringify(value));
         }),
@@ -68,6 +69,41 @@ describe("editor rules agree with the runtime's", () => {
             (value) => host.validate("gateway-config", "will", value),
             (value) => parseLevel(value, "will"),
             blank,
+        );
+    });
+
+    it("on the server", () => {
+        const hosts = fc.oneof(
+            awkward,
+            fc.stringMatching(/^[0-9A-Fa-f:.[\]%]{0,12}$/),
+            fc.constantFrom(
+                "mqtts://broker",
+                "broker:8883",
+                "fd00::7",
+                "[::1]",
+                "user@broker",
+                "a\\b",
+                " broker ",
+                "broker/path",
+                "broker?a",
+            ),
+        );
+        const identity = { orgId: "org", typeId: "gw", deviceId: "gw1" };
+        agrees(
+            (value) => host.validate("gateway-config", "host", value),
+            (value) => parseGatewayOptions({ ...identity, host: value }),
+            undefined,
+            hosts,
+        );
+        agrees(
+            (value) => host.validate("gateway-config", "path", value, { transport: "wss" }),
+            (value) => parseGatewayOptions({ ...identity, host: "broker", transport: "wss", path: value }),
+            undefined,
+            fc.oneof(
+                awkward,
+                awkward.map((path) => `/${path}`),
+                fc.constantFrom("/mqtt", "/mqtt?a=b", "mqtt", "/a b"),
+            ),
         );
     });
 

@@ -60,6 +60,12 @@ describe("gateway options", () => {
         });
     });
 
+    it("take addresses of both kinds as host, and leave a path aside that nothing asks for", () => {
+        for (const host of ["10.0.0.7", "fd00::7", "::ffff:10.0.0.7", " broker "]) {
+            assert.equal(parseGatewayOptions({ ...minimal, host, path: "mqtt" }).host, host.trim());
+        }
+    });
+
     it("read numbers and booleans from the strings of environment variables", () => {
         const options = parseGatewayOptions({ ...minimal, port: "8443", cleanSession: "false", keepAlive: " 30 ", outboxMaxMb: "0.5" });
         assert.deepEqual([options.port, options.cleanSession, options.keepAliveS, options.outboxMaxBytes], [8443, false, 30, 524_288]);
@@ -68,13 +74,14 @@ describe("gateway options", () => {
     const refused: [string, Record<string, unknown>, RegExp][] = [
         ["no host", { host: "" }, /host is ""/],
         ["a host that is a URL", { host: "mqtts://example.com" }, /host/],
-        ["a host with a port", { host: "example.com/x" }, /host/],
+        ["a host with a path", { host: "example.com/x" }, /host is "example\.com\/x"; .*without scheme, port or path/],
+        ["a host with a port", { host: "example.com:8883" }, /host is "example\.com:8883"; .*without scheme, port or path/],
+        ["an address in brackets", { host: "[::1]" }, /host is "\[::1\]"/],
         ["no organisation", { orgId: undefined }, /orgId is missing/],
         ["a type with a space", { typeId: "my type" }, /typeId is "my type"/],
         ["a device id that is empty", { deviceId: "" }, /deviceId is empty/],
         ["a variable that is not set as device id", { deviceId: "${NOT_SET}" }, /deviceId.*variable NOT_SET, which is not set/],
         ["a variable that is not set as port, in the older notation", { port: "$(NOT_SET)" }, /port.*variable NOT_SET, which is not set/],
-        ["a host with its port behind it", { host: "example.com:8883" }, /host/],
         ["an unknown platform", { platform: "aws" }, /platform is "aws"; it must be one of maximo, broker, simulator/],
         ["an unencrypted transport to Maximo", { transport: "tcp" }, /Maximo takes only tls and wss/],
         ["port 0", { port: "0" }, /port is "0"; it must be a whole number from 1 to 65535/],
@@ -89,7 +96,7 @@ describe("gateway options", () => {
         ["registrationLimit 129", { registrationLimit: "129" }, /registrationLimit/],
         ["a number that is none", { maxRate: "1e9" }, /maxRate/],
         ["a will that is no topic level", { will: "a/b" }, /will is "a\/b"/],
-        ["a path without a slash", { path: "mqtt" }, /path/],
+        ["a path without a slash", { transport: "wss", path: "mqtt" }, /path is "mqtt"/],
         ["cleanSession maybe", { cleanSession: "maybe" }, /cleanSession/],
         ["an object as host", { host: {} }, /host is of type object/],
     ];
