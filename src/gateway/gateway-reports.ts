@@ -71,6 +71,8 @@ export class GatewayReports {
     readonly #logLimit: LogLimit;
     readonly #listeners = new Set<GatewayListener>();
     #held: HeldError[] | undefined;
+    /** What was to be told while no node listened, as between the stop and the start of a deploy. */
+    readonly #unheard: ((listener: GatewayListener) => void)[] = [];
     #countsTimer: Timer | undefined;
     #isClosed = false;
     #problem = "";
@@ -78,7 +80,8 @@ export class GatewayReports {
     constructor(clock: Clock, readState: () => GatewayState) {
         this.#clock = clock;
         this.#readState = readState;
-        this.#logLimit = new LogLimit(clock, (count) => this.#first?.warn(say("gateway.linesLeftOut", { count })));
+        const leftOut = (count: number) => this.#tellFirst((listener) => listener.warn(say("gateway.linesLeftOut", { count })));
+        this.#logLimit = new LogLimit(clock, leftOut);
     }
 
     /** Adds a listener; returns what takes it out again. */
@@ -123,12 +126,12 @@ export class GatewayReports {
 
     /** A line in the log. */
     log(text: string): void {
-        if (this.#logLimit.mayWrite()) this.#first?.log(text);
+        if (this.#logLimit.mayWrite()) this.#tellFirst((listener) => listener.log(text));
     }
 
     /** A warning in the log. */
     warn(text: string): void {
-        if (this.#logLimit.mayWrite()) this.#first?.warn(text);
+        if (this.#logLimit.mayWrite()) this.#tellFirst((listener) => listener.warn(text));
     }
 
     /** The flows are being deployed: errors of earlier messages wait, because their nodes and Catch nodes come back in a moment. */
@@ -140,6 +143,7 @@ export class GatewayReports {
     release(): void {
         const held = this.#held ?? [];
         this.#held = undefined;
+        for (const tell of this.#unheard.splice(0)) this.#tellFirst(tell);
         for (const { nodeId, error, message } of held) this.failedLater(nodeId, error, message);
     }
 
@@ -150,7 +154,7 @@ export class GatewayReports {
             return;
         }
         for (const listener of this.#listeners) if (listener.failedLater(nodeId, error, message)) return;
-        this.#first?.failedOrphan(error, message);
+        this.#tellFirst((listener) => listener.failedOrphan(error, message));
     }
 
     /** Tells what still waits, and ends the timer. */
@@ -163,12 +167,13 @@ export class GatewayReports {
 
     #tell(error: GatewayError, state: string): void {
         this.recentProblems.add({ at: this.#clock.now(), code: error.code, text: error.message });
-        this.#first?.problem(error, state);
+        this.#tellFirst((listener) => listener.problem(error, state));
     }
 
-    /** Who is told what concerns the gateway as a whole: one of the configuration nodes that share it, not each of them. */
-    get #first(): GatewayListener | undefined {
+    /** Tells what concerns the gateway as a whole to one of the configuration nodes that share it, not to each of them. */
+    #tellFirst(tell: (listener: GatewayListener) => void): void {
         const [first] = this.#listeners;
-        return first;
+        if (first) tell(first);
+        else if (this.#held && this.#unheard.length < maxHeld) this.#unheard.push(tell);
     }
 }

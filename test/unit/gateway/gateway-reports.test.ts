@@ -92,6 +92,37 @@ describe("gateway reports", () => {
         assert.deepEqual(told, ["failed on node"]);
     });
 
+    it("keep what happens while a deploy has stopped every node, and tell it in order when they are back", () => {
+        const { told, reports, listener } = setUp();
+        const leave = reports.add(listener);
+        reports.hold();
+        leave();
+        reports.problem(new GatewayError("GW_NETWORK", "reset"), "network");
+        reports.log("connected");
+        reports.solved();
+        reports.problem(new GatewayError("GW_NETWORK", "refused"), "network");
+        reports.storageProblem(new GatewayError("GW_STORE", "full"));
+        reports.add(listener);
+        reports.problem(new GatewayError("GW_NETWORK", "refused"), "network");
+        assert.deepEqual(told, []);
+        reports.release();
+        assert.deepEqual(told, ["network: reset", "connected", "network: refused", "store: full"]);
+    });
+
+    it("keep no more than a thousand such reports, and none once the flows run", () => {
+        const { clock, told, reports, listener } = setUp();
+        reports.hold();
+        for (let n = 0; n < 1001; n++) reports.storageProblem(new GatewayError("GW_STORE", String(n)));
+        reports.release();
+        reports.storageProblem(new GatewayError("GW_STORE", "to nobody"));
+        reports.hold();
+        for (let n = 0; n < 1001; n++) reports.storageProblem(new GatewayError("GW_STORE", String(n)));
+        reports.add(listener);
+        reports.release();
+        assert.equal(told.length, 1000);
+        assert.equal(clock.timerCount, 0);
+    });
+
     it("tell late errors beyond a thousand at once, so that memory stays bounded", () => {
         const { told, reports, listener } = setUp();
         reports.add(listener);
