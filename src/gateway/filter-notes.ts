@@ -9,6 +9,7 @@ const stateKind = "filter";
 export class FilterNotes {
     readonly #state: StateStore | undefined;
     readonly #noted = new Set<string>();
+    readonly #written = new Map<string, Promise<void>>();
 
     /** @param state where the notes are kept; undefined for a clean session */
     constructor(state: StateStore | undefined) {
@@ -23,15 +24,21 @@ export class FilterNotes {
 
     /** Notes a filter before it is sent, so that even a crash leaves the note; undefined when there is nothing to wait for. */
     add(filter: string): Promise<void> | undefined {
-        if (!this.#state || this.#noted.has(filter)) return undefined;
+        if (!this.#state || this.#noted.has(filter)) return this.#written.get(filter);
         this.#noted.add(filter);
         this.#state.put(stateKind, filter, "");
         // A file that cannot be written is reported by the storage, and is no reason to do without commands.
-        return this.#state.flush().catch(() => undefined);
+        const flushed = this.#state.flush().catch(() => undefined);
+        const written = flushed.then(() => {
+            if (this.#written.get(filter) === written) this.#written.delete(filter);
+        });
+        this.#written.set(filter, written);
+        return written;
     }
 
     /** The server does not hold it any more. */
     remove(filter: string): void {
+        this.#written.delete(filter);
         if (this.#noted.delete(filter)) this.#state?.remove(stateKind, filter);
     }
 }

@@ -20,7 +20,7 @@ export interface FilterUser {
 /** What the filters need of the rest of the gateway. */
 export interface FilterSyncParts {
     readonly connection: Pick<GatewayConnection, "subscribe" | "unsubscribe">;
-    readonly registration: Pick<Registration, "tryContact" | "contactSent" | "contactAcknowledged" | "contactRejected">;
+    readonly registration: Pick<Registration, "tryContact" | "stateOf" | "contactSent" | "contactAcknowledged" | "contactRejected">;
     /** Where the filters of a durable session are remembered; undefined for a clean one. */
     readonly state: StateStore | undefined;
     readonly limit: FilterLimit | undefined;
@@ -153,16 +153,29 @@ export class FilterSync implements ContactUser {
     }
 
     #subscribe(entry: ServerFilter): void {
+        const noted = this.#notes.add(entry.filter);
+        if (!noted) this.#ask(entry);
+        else
+            void noted.then(() => {
+                if (this.#server.isCurrent(entry)) this.#ask(entry);
+            });
+    }
+
+    /** Sends the filter if its device may be contacted. Whoever is told to make the first contact must send it. */
+    #ask(entry: ServerFilter): void {
         const { registration } = this.#parts;
-        const device = concreteDevice(entry.filter);
+        const { filter } = entry;
+        const device = concreteDevice(filter);
         const answer = device === undefined ? "flow" : registration.tryContact(device, "subscribe");
         if (device !== undefined && answer === "wait") {
-            this.#wait(device, entry.filter);
+            this.#wait(device, filter);
+            // A hold may take hours, in which every command that the old filter matches as well would come twice.
+            if (registration.stateOf(device).phase === "held") this.#server.needsNothingKept(filter);
             return;
         }
         const contact = answer === "contact" ? device : undefined;
         if (contact !== undefined) {
-            this.#contacts.set(contact, entry.filter);
+            this.#contacts.set(contact, filter);
             registration.contactSent(contact);
         }
         void this.#send(entry, contact);
@@ -172,11 +185,8 @@ export class FilterSync implements ContactUser {
         const { connection, registration } = this.#parts;
         const { filter, qos } = entry;
         try {
-            const noted = this.#notes.add(filter);
-            if (noted) await noted;
-            if (!this.#server.isCurrent(entry)) return;
             const answer = connection.subscribe(filter, qos);
-            this.#server.sent(filter);
+            this.#server.needsNothingKept(filter);
             this.#retire();
             await answer;
             if (contact !== undefined) registration.contactAcknowledged(contact);

@@ -49,8 +49,8 @@ export class ServerFilters {
         return entry;
     }
 
-    /** It has been sent. */
-    sent(filter: string): void {
+    /** It has been sent, or cannot be for long: no other filter is kept any longer until it takes over. */
+    needsNothingKept(filter: string): void {
         this.#unsent.remove(filter);
     }
 
@@ -75,7 +75,7 @@ export class ServerFilters {
         }
     }
 
-    /** Takes out what can be given up now: all that is outdated, except for what a filter takes over that is not sent yet. */
+    /** Takes out what can be given up now: all that is outdated, except for what a filter takes over that will be sent soon. */
     takeRetirable(): string[] {
         const retirable = [...this.#outdated].filter((filter) => this.#unsent.findOverlap(filter) === undefined);
         for (const filter of retirable) {

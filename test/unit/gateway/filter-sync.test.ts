@@ -61,8 +61,12 @@ class User {
 class Contacts {
     readonly answers = new Map<string, "contact" | "wait">();
     readonly told: string[] = [];
+    readonly held = new Set<string>();
     tryContact(device: string) {
-        return this.answers.get(device) ?? "flow";
+        return this.answers.get(device) ?? (this.held.has(device) ? "wait" : "flow");
+    }
+    stateOf(device: string) {
+        return { phase: this.held.has(device) ? ("held" as const) : ("known" as const) };
     }
     contactSent(device: string): void {
         this.told.push(`sent ${device}`);
@@ -316,6 +320,52 @@ describe("filter synchronisation", () => {
         await settle();
         assert.deepEqual(server.take(), [`+${command("t", "new")}`, `-${command("t")}`]);
         assert.deepEqual(registration.told, ["sent t/new", "acknowledged t/new"]);
+    });
+
+    it("does not keep an old filter for that of a held device: the others' commands would come twice for hours", async () => {
+        const { server, registration, filters } = setUp();
+        const wide = new User();
+        filters.linkUp(false);
+        filters.add(command("t"), 1, wide);
+        await settle();
+        server.take();
+        registration.held.add("t/held");
+        filters.remove(command("t"), wide);
+        filters.add(command("t", "held"), 1, new User());
+        filters.add(command("t", "known"), 1, new User());
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "known")}`, `-${command("t")}`]);
+        registration.held.clear();
+        filters.woken("t/held");
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "held")}`]);
+    });
+
+    it("takes no slot for a filter that is given up, or wanted otherwise, while its note is being written", async () => {
+        const state = new Notes();
+        let written = () => {};
+        state.flush = () =>
+            new Promise((resolve) => {
+                written = resolve;
+            });
+        const { server, registration, filters } = setUp({ state });
+        const user = new User();
+        for (const device of ["t/raised", "t/gone"]) registration.answers.set(device, "contact");
+        filters.linkUp(false);
+        filters.add(command("t", "gone"), 1, user);
+        await settle();
+        const goneWritten = written;
+        filters.add(command("t", "raised"), 0, new User());
+        await settle();
+        filters.add(command("t", "raised"), 1, new User());
+        filters.remove(command("t", "gone"), user);
+        await settle();
+        assert.deepEqual(server.take(), [`-${command("t", "gone")}`]);
+        goneWritten();
+        written();
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "raised")}`]);
+        assert.deepEqual(registration.told, ["sent t/raised", "acknowledged t/raised"]);
     });
 
     it("raises the quality of service of a filter", async () => {
