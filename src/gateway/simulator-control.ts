@@ -87,7 +87,7 @@ export class SimulatorControl {
     async request({ typeId, deviceId, action, parameters }: SimulatedRequest): Promise<ActionOutcome> {
         const played = this.#played;
         if (!played) return notDone("noSimulator");
-        const { readOrder } = await import("../simulator/management/requests.js");
+        const { readOrder } = await import("../simulator/management/request-order.js");
         const order = readOrder({ action, parameters, devices: [{ typeId, deviceId }] }, null, null);
         if (typeof order === "string") return notDone("requestInvalid", { reason: order });
         const { requests } = played.organisation.management;

@@ -1,5 +1,5 @@
 import { isObject } from "../json";
-import { readOrder } from "../management/requests";
+import { readOrder } from "../management/request-order";
 import type { Organisation } from "../organisation";
 import type { Platform } from "../platform";
 import type { Simulator } from "../simulator";
