@@ -4,7 +4,7 @@ import type { Contact } from "./contact";
 import type { ContactLine } from "./contact-line";
 import type { DeviceTable } from "./device-table";
 import type { HoldPolicy } from "./hold-policy";
-import { endsKnown, isFinal, isTooMany } from "./refusal-codes";
+import { isFinal, isTooMany } from "./refusal-codes";
 import type { Hold, HoldReason, Refusal, RefusalVerdict, RegistrationEffects } from "./registration-types";
 import type { StrayInterval, StrayPings } from "./stray-pings";
 
@@ -84,27 +84,6 @@ export class ContactOutcomes {
         const reason = isTooMany(refusal.rc) ? this.#reasonForTooMany(contact) : "refused";
         const heldUntil = this.hold(contact, reason, refusal).until;
         return isDirect ? { willRetry: false, heldUntil, isDropped: true } : { willRetry: true, heldUntil };
-    }
-
-    /** The platform refused something of a device that was known. What was refused is settled, so this is final for it. */
-    refuseKnown(device: string, refusal: Refusal): RefusalVerdict {
-        const { effects, table } = this.#parts;
-        if (!endsKnown(refusal.rc) || !table.remove(device)) return { willRetry: false };
-        if (!refusal.registration) {
-            effects.stateChanged(device, { phase: "new" });
-            return { willRetry: false };
-        }
-        // The platform is in back-off now and would drop what follows, so what it has not acknowledged yet is kept back too.
-        const { until } = this.hold(table.meet(device), "refused", refusal);
-        effects.knownRefused(device);
-        return { willRetry: false, heldUntil: until, endsKnown: true };
-    }
-
-    /** A notification came after the contact was taken for unconfirmed, or for another request: here is the reason. */
-    refuseLate(contact: Contact, refusal: Refusal): RefusalVerdict {
-        const isKept = contact.stage === "unconfirmed" || contact.stage === "waiting";
-        if (!refusal.registration || (!isKept && contact.stage !== "idle")) return { willRetry: false };
-        return { willRetry: isKept, heldUntil: this.hold(contact, "refused", refusal).until };
     }
 
     /**

@@ -10,7 +10,7 @@ export type ContactKind = "event" | "direct" | "subscribe" | "management";
  * May this be sent now? `flow`: the device is known. `contact`: send exactly this one as the first contact; what follows
  * waits for its outcome. `wait`: keep it until the device is woken.
  */
-export type GateAnswer = "flow" | "contact" | "wait";
+export type RegistrationAnswer = "flow" | "contact" | "wait";
 
 /** Why a device is held back. */
 export type HoldReason =

@@ -7,13 +7,13 @@ import { ContactScheduler } from "./contact-scheduler";
 import { Deadlines } from "./deadlines";
 import { DeviceTable } from "./device-table";
 import { HoldPolicy } from "./hold-policy";
-import { isFinal } from "./refusal-codes";
+import { RefusalVerdicts } from "./refusal-verdicts";
 import type {
     ContactKind,
-    GateAnswer,
     Hold,
     Refusal,
     RefusalVerdict,
+    RegistrationAnswer,
     RegistrationEffects,
     RegistrationOptions,
     RegistrationState,
@@ -45,6 +45,7 @@ export class Registration {
     readonly #strayWatch: StrayWatch;
     readonly #deadlines: Deadlines<Due>;
     readonly #outcomes: ContactOutcomes;
+    readonly #verdicts: RefusalVerdicts;
     readonly #scheduler: ContactScheduler;
 
     constructor({ clock, effects, gatewayDevice, registrationLimit, registrationBackoffMs }: RegistrationOptions) {
@@ -72,6 +73,7 @@ export class Registration {
             confirmationMs,
             setDeadline: (contact, delayMs) => this.#setDeadline(contact, delayMs),
         });
+        this.#verdicts = new RefusalVerdicts({ effects, table: this.#table, outcomes: this.#outcomes });
         this.#scheduler = new ContactScheduler({
             clock,
             effects,
@@ -84,7 +86,7 @@ export class Registration {
     }
 
     /** May the next event of this device be sent? */
-    ask(device: string): GateAnswer {
+    ask(device: string): RegistrationAnswer {
         return this.tryContact(device, "event");
     }
 
@@ -92,7 +94,7 @@ export class Registration {
      * As `ask`, for anything that makes the platform register a device. Whoever is told to wait asks again when woken; whoever
      * is told `contact` calls `contactSent`, or `contactAbandoned`, and asking again before that gives the same answer.
      */
-    tryContact(device: string, kind: ContactKind): GateAnswer {
+    tryContact(device: string, kind: ContactKind): RegistrationAnswer {
         return this.#table.isKnown(device) ? "flow" : this.#scheduler.ask(this.#table.meet(device), kind);
     }
 
@@ -144,18 +146,7 @@ export class Registration {
     refused(device: string | undefined, refusal: Refusal): RefusalVerdict {
         if (refusal.registration) this.#strayWatch.notification();
         if (device === undefined) return { willRetry: false };
-        if (this.#table.isKnown(device)) return this.#outcomes.refuseKnown(device, refusal);
-        const contact = this.#table.contact(device);
-        if (!contact) return { willRetry: false };
-        const isAboutContact = (contact.kind === "subscribe") === (refusal.request === "subscribe");
-        if (contact.stage === "sent" && isAboutContact) {
-            contact.refusal = refusal;
-            // It is given up, or put back, when its acknowledgement comes.
-            const isGivenUp = isFinal(refusal.rc) || contact.kind === "direct";
-            return isGivenUp ? { willRetry: false, isDropped: true } : { willRetry: true };
-        }
-        const isOfContact = contact.stage === "acknowledged" && isAboutContact;
-        const verdict = isOfContact ? this.#outcomes.refuse(contact, refusal) : this.#outcomes.refuseLate(contact, refusal);
+        const verdict = this.#verdicts.judge(device, refusal);
         this.#scheduler.serve();
         return verdict;
     }
