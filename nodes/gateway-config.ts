@@ -33,7 +33,7 @@ export default function register(RED: NodeAPI): void {
         RED,
         "gateway-config",
         (node, definition) => {
-            const host = new GatewayHost(RED, node, definition, pool);
+            const host = new GatewayHost({ RED, node, definition, pool });
             hosts.set(node.id, host);
             node.users = host.users;
             node.gateway = () => host.gateway();

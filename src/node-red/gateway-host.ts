@@ -1,21 +1,19 @@
-import type { Node, NodeAPI } from "node-red";
-import { systemClock } from "../clock";
+import type { Node } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
-import { Gateway, type GatewayListener } from "../gateway/gateway";
+import type { Gateway, GatewayListener } from "../gateway/gateway";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
-import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
+import type { GatewayLease } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
-import { findOutboxFile } from "../gateway/gateway-storage";
-import { textOption } from "../gateway/option-parsing";
 import { SimulatorShare } from "../gateway/simulator-share";
 import { mqttClientId } from "../protocol/identity";
 import { say } from "../words";
-import { credential, type StoredDefinition } from "./api";
+import type { StoredDefinition } from "./api";
 import type { GatewayMember } from "./gateway-config-node";
+import { type LeaseOrigin, leaseGateway, readToken, userDirectory } from "./gateway-lease";
 import { gatewayStatus } from "./gateway-status";
 import { Outlet } from "./outlet";
+import { describeRemains } from "./removed-gateway";
 import { StatusReporter } from "./status";
-import { readTlsOptions } from "./tls";
 
 /**
  * What a `gateway-config` node does: it leases its gateway while nodes use it, and brings the gateway's states and errors to
@@ -24,6 +22,7 @@ import { readTlsOptions } from "./tls";
 export class GatewayHost {
     /** See `GatewayConfigNode.users`. */
     readonly users: Record<string, Node> = {};
+    readonly #origin: LeaseOrigin;
     readonly #members = new Map<string, GatewayMember>();
     readonly #status: StatusReporter;
     readonly #outlet: Outlet;
@@ -38,12 +37,9 @@ export class GatewayHost {
     #released: Gateway | undefined;
     readonly #simulator: SimulatorShare | undefined;
 
-    constructor(
-        private readonly RED: NodeAPI,
-        private readonly node: Node,
-        private readonly definition: StoredDefinition,
-        private readonly pool: GatewayPool<Gateway>,
-    ) {
+    constructor(origin: LeaseOrigin) {
+        const { RED, node, definition } = origin;
+        this.#origin = origin;
         this.#status = new StatusReporter(RED, node);
         this.#outlet = new Outlet(RED, node);
         this.#options = readOptions(definition);
@@ -61,13 +57,11 @@ export class GatewayHost {
     }
 
     /**
-     * The stored token. The simulator asks for none: there an example runs before its variables are set.
-     * @throws GW_CONFIG when it is to come from a variable that is not set
+     * The stored token; see `readToken`.
+     * @throws GW_CONFIG
      */
     get token(): string {
-        const token = credential(this.node, "token");
-        const isAsked = !(this.#options instanceof GatewayError) && this.#options.platform !== "simulator";
-        return isAsked ? textOption({ token }, "token") : token;
+        return readToken(this.#origin.node, this.#options);
     }
 
     /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
@@ -77,12 +71,12 @@ export class GatewayHost {
 
     /** The id of the node. */
     get id(): string {
-        return this.node.id;
+        return this.#origin.node.id;
     }
 
     /** What the user called the node, or an empty string. */
     get name(): string {
-        return this.node.name ?? "";
+        return this.#origin.node.name ?? "";
     }
 
     /** What keeps the gateway from running. */
@@ -146,16 +140,8 @@ export class GatewayHost {
 
     #open(): void {
         if (this.#options instanceof GatewayError) return;
-        const options = this.#options;
         try {
-            const tls = options.transport === "tls" || options.transport === "wss" ? readTlsOptions(this.RED, this.definition.tls) : {};
-            const { token } = this;
-            this.#lease = this.pool.lease({
-                key: mqttClientId(options.identity),
-                fingerprint: JSON.stringify([options, token, tls]),
-                sources: [this.node.id, this.node._alias, this.definition.tls].filter((id) => typeof id === "string"),
-                create: () => new Gateway({ options, token, tls, userDir: this.#userDir, clock: systemClock }),
-            });
+            this.#lease = leaseGateway(this.#origin, this.#options);
             this.#detach = this.#lease.gateway.listen(this.#listener());
         } catch (thrown) {
             this.#hasProblem(toGatewayError(thrown, "GW_CONFIG"));
@@ -193,8 +179,8 @@ export class GatewayHost {
         return {
             stateChanged: (state) => this.#stateChanged(state),
             problem: (error, state) => this.#outlet.raiseAndLog(error, { topic: "gateway", state }),
-            log: (text) => this.node.log(text),
-            warn: (text) => this.node.warn(text),
+            log: (text) => this.#origin.node.log(text),
+            warn: (text) => this.#origin.node.warn(text),
             failedLater: (nodeId, error, message) => {
                 const member = this.#members.get(nodeId);
                 if (member) member.failedLater(error, message);
@@ -216,25 +202,14 @@ export class GatewayHost {
         this.#status.show(gatewayStatus(error));
     }
 
-    get #userDir(): string | undefined {
-        const { userDir } = this.RED.settings;
-        return typeof userDir === "string" && userDir !== "" ? userDir : undefined;
-    }
-
-    /** The file of a gateway that was removed stays: what it holds may be all there is of a night's events. */
     async #tellWhatRemains(): Promise<void> {
-        if (this.#options instanceof GatewayError || this.#userDir === undefined) return;
+        const { RED, node, pool } = this.#origin;
+        const userDir = userDirectory(RED);
+        if (this.#options instanceof GatewayError || userDir === undefined) return;
         const { identity } = this.#options;
-        const clientId = mqttClientId(identity);
-        const file = this.pool.isOpen(clientId) ? undefined : await findOutboxFile(this.#userDir, identity);
-        if (!file) return;
-        const count = this.#released?.monitor.overview.outbox.events;
-        const megabytes = (file.bytes / 1e6).toFixed(1);
-        this.node.log(
-            count === undefined
-                ? say("flow.removed", { clientId, file: file.path, megabytes })
-                : say("flow.removedEvents", { clientId, count, file: file.path, megabytes }),
-        );
+        if (pool.isOpen(mqttClientId(identity))) return;
+        const text = await describeRemains(userDir, identity, () => this.#released?.monitor.overview.outbox.events);
+        if (text !== undefined) node.log(text);
     }
 }
 
