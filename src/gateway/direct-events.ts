@@ -22,14 +22,18 @@ export interface DirectEvent {
  * event goes out as QoS 1, because only an acknowledgement tells what became of a first contact.
  */
 export class DirectEvents implements ContactUser {
+    readonly #connection: GatewayConnection;
+    readonly #outbox: Outbox;
+    readonly #registration: Registration;
+    readonly #refusals: Refusals;
     readonly #contacts = new Map<string, Completion>();
 
-    constructor(
-        private readonly connection: GatewayConnection,
-        private readonly outbox: Outbox,
-        private readonly registration: Registration,
-        private readonly refusals: Refusals,
-    ) {}
+    constructor(connection: GatewayConnection, outbox: Outbox, registration: Registration, refusals: Refusals) {
+        this.#connection = connection;
+        this.#outbox = outbox;
+        this.#registration = registration;
+        this.#refusals = refusals;
+    }
 
     /** Sends an event; `isReady` is whether the connection can take events yet. */
     send(event: DirectEvent, isReady: boolean, completion: Completion): void {
@@ -38,7 +42,7 @@ export class DirectEvents implements ContactUser {
             completion.failed(refusal);
             return;
         }
-        switch (this.registration.tryNow(event.device)) {
+        switch (this.#registration.tryNow(event.device)) {
             case "flow":
                 this.#send(event, completion);
                 return;
@@ -65,33 +69,33 @@ export class DirectEvents implements ContactUser {
     }
 
     #send({ device, topic, payload, message }: DirectEvent, completion: Completion): void {
-        const number = this.refusals.sent(device, topic, message);
-        this.connection.publish(topic, payload, 0, (error) => {
-            this.refusals.acknowledged(number);
+        const number = this.#refusals.sent(device, topic, message);
+        this.#connection.publish(topic, payload, 0, (error) => {
+            this.#refusals.acknowledged(number);
             settle(completion, error);
         });
     }
 
     #contact({ device, topic, payload, message }: DirectEvent, completion: Completion): void {
         this.#contacts.set(device, completion);
-        this.registration.contactSent(device);
-        const number = this.refusals.sent(device, topic, message);
+        this.#registration.contactSent(device);
+        const number = this.#refusals.sent(device, topic, message);
         const settled = (error?: Error) => {
             if (error) {
                 const waiting = this.#take(device);
                 if (waiting) settle(waiting, error);
                 return;
             }
-            this.refusals.acknowledged(number);
-            this.registration.contactAcknowledged(device);
+            this.#refusals.acknowledged(number);
+            this.#registration.contactAcknowledged(device);
         };
-        this.connection.publish(topic, payload, 1, settled, true);
+        this.#connection.publish(topic, payload, 1, settled, true);
     }
 
     #refusal(isReady: boolean): GatewayError | undefined {
         if (!isReady) return new GatewayError("GW_NOT_CONNECTED", say("gateway.directOffline"));
-        if (!this.connection.isWritable) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directBusy"));
-        if (!this.outbox.takeRate()) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directRate"));
+        if (!this.#connection.isWritable) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directBusy"));
+        if (!this.#outbox.takeRate()) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directRate"));
         return undefined;
     }
 

@@ -31,41 +31,43 @@ export interface ContactOwner {
 
 /** Brings the outcome of each first contact to the part of the gateway that made it, and wakes all parts. */
 export class FirstContacts implements RegistrationEffects {
-    constructor(
-        private readonly users: Readonly<Record<ContactKind, ContactUser>>,
-        private readonly owner: ContactOwner,
-    ) {}
+    readonly #users: Readonly<Record<ContactKind, ContactUser>>;
+    readonly #owner: ContactOwner;
+    constructor(users: Readonly<Record<ContactKind, ContactUser>>, owner: ContactOwner) {
+        this.#users = users;
+        this.#owner = owner;
+    }
 
     wake(device: string): void {
-        for (const user of Object.values(this.users)) user.woken(device);
+        for (const user of Object.values(this.#users)) user.woken(device);
     }
 
     contactConfirmed(device: string, kind: ContactKind): void {
-        this.users[kind].confirmed(device);
+        this.#users[kind].confirmed(device);
     }
 
     contactRequeued(device: string, kind: ContactKind): void {
-        this.users[kind].requeued(device);
+        this.#users[kind].requeued(device);
     }
 
     contactDropped(device: string, kind: ContactKind, refusal: Refusal): void {
-        this.users[kind].dropped(device, refusalError({ rc: refusal.rc, message: refusal.text }, device, { willRetry: false }));
+        this.#users[kind].dropped(device, refusalError({ rc: refusal.rc, message: refusal.text }, device, { willRetry: false }));
     }
 
     knownRefused(device: string): void {
-        this.owner.knownRefused(device);
+        this.#owner.knownRefused(device);
     }
 
     reconnectWanted(reason: ReconnectReason): void {
-        this.owner.reconnectWanted(reason);
+        this.#owner.reconnectWanted(reason);
     }
 
     stateChanged(device: string, state: RegistrationState): void {
-        this.owner.deviceChanged(device, state);
+        this.#owner.deviceChanged(device, state);
     }
 
     unexplainedDrop(): void {
-        this.owner.unexplainedDrop();
+        this.#owner.unexplainedDrop();
     }
 }
 

@@ -8,15 +8,17 @@ const maxHoldMs = 30_000;
  * acknowledgement and with it the whole connection (back-pressure), so at most a few messages ever wait here.
  */
 export class HandOver {
+    readonly #clock: Clock;
+    readonly #heldTooLong: () => void;
     readonly #waiting: (() => void)[] = [];
     #timer: Timer | undefined;
     #holding = false;
 
     /** `heldTooLong` is called when a message has waited 30 s; it should end the connection. */
-    constructor(
-        private readonly clock: Clock,
-        private readonly heldTooLong: () => void,
-    ) {}
+    constructor(clock: Clock, heldTooLong: () => void) {
+        this.#clock = clock;
+        this.#heldTooLong = heldTooLong;
+    }
 
     /** Runs `action` now, or when the flows run again. */
     pass(action: () => void): void {
@@ -25,7 +27,7 @@ export class HandOver {
             return;
         }
         this.#waiting.push(action);
-        this.#timer ??= this.clock.setTimer(maxHoldMs, () => this.#giveUp());
+        this.#timer ??= this.#clock.setTimer(maxHoldMs, () => this.#giveUp());
     }
 
     /** From now on messages wait. */
@@ -48,7 +50,7 @@ export class HandOver {
 
     #giveUp(): void {
         this.discard();
-        this.heldTooLong();
+        this.#heldTooLong();
     }
 
     #stopTimer(): void {

@@ -38,14 +38,13 @@ export interface InboundRoutes {
 
 /** Brings each received message to whoever wants it. What is on no topic of ours, or malformed, goes nowhere. */
 export class Inbound {
+    readonly #routes: InboundRoutes;
     readonly #identity: GatewayIdentity;
     readonly #notifyTopic: string;
     readonly #takers = new TopicTrie<CommandTaker>();
 
-    constructor(
-        identity: GatewayIdentity,
-        private readonly routes: InboundRoutes,
-    ) {
+    constructor(identity: GatewayIdentity, routes: InboundRoutes) {
+        this.#routes = routes;
         this.#identity = identity;
         this.#notifyTopic = notifyTopic(identity);
     }
@@ -72,15 +71,15 @@ export class Inbound {
     received(message: ReceivedMessage, isReplayed: boolean): void {
         const { topic, payload, qos, duplicate } = message;
         if (topic === this.#notifyTopic) {
-            this.routes.notification(topic, payload);
+            this.#routes.notification(topic, payload);
         } else if (topic.startsWith("iotdm-1/")) {
-            this.routes.management(message, isReplayed);
+            this.#routes.management(message, isReplayed);
         } else {
             // Split once for parsing and routing, and one object for all takers: 17 % less of what routing a command costs.
             const levels = topicLevels(topic);
             const parts = parseCommandTopic(levels);
             if (!parts) return;
-            this.routes.commandSeen(parts);
+            this.#routes.commandSeen(parts);
             const command = { ...parts, topic, payload, qos, duplicate };
             for (const taker of this.#takers.matchLevels(levels)) {
                 if (!this.#isLeftOut(taker.selection, parts)) taker.received(command);

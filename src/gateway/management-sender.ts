@@ -18,14 +18,19 @@ interface Message {
  * know waits for a free registration slot and is its first contact; for a device that is held, messages fail at once.
  */
 export class ManagementSender implements ManagementLink, ContactUser {
+    readonly #connection: Pick<GatewayConnection, "publish">;
+    readonly #registration: Pick<Registration, "tryContact" | "contactSent" | "contactAcknowledged" | "stateOf">;
     readonly #waiting = new Map<string, Message[]>();
     readonly #contacts = new Map<string, Message>();
     #isOnline = false;
 
     constructor(
-        private readonly connection: Pick<GatewayConnection, "publish">,
-        private readonly registration: Pick<Registration, "tryContact" | "contactSent" | "contactAcknowledged" | "stateOf">,
-    ) {}
+        connection: Pick<GatewayConnection, "publish">,
+        registration: Pick<Registration, "tryContact" | "contactSent" | "contactAcknowledged" | "stateOf">,
+    ) {
+        this.#connection = connection;
+        this.#registration = registration;
+    }
 
     /** Messages may be sent. */
     linkUp(): void {
@@ -71,17 +76,17 @@ export class ManagementSender implements ManagementLink, ContactUser {
     }
 
     #send(device: string, message: Message): void {
-        switch (this.registration.tryContact(device, "management")) {
+        switch (this.#registration.tryContact(device, "management")) {
             case "flow":
-                this.connection.publish(message.topic, message.payload, message.qos, message.settled);
+                this.#connection.publish(message.topic, message.payload, message.qos, message.settled);
                 return;
             case "contact":
                 this.#contacts.set(device, message);
-                this.registration.contactSent(device);
+                this.#registration.contactSent(device);
                 this.#publishContact(device, message);
                 return;
             case "wait":
-                if (this.registration.stateOf(device).phase === "held") message.settled(held(device));
+                if (this.#registration.stateOf(device).phase === "held") message.settled(held(device));
                 else this.#waiting.set(device, [...(this.#waiting.get(device) ?? []), message]);
         }
     }
@@ -89,9 +94,9 @@ export class ManagementSender implements ManagementLink, ContactUser {
     /** Only an acknowledgement tells what became of a first contact; without one, the registration gives it up. */
     #publishContact(device: string, { topic, payload }: Message): void {
         const acknowledged = (error?: Error) => {
-            if (!error) this.registration.contactAcknowledged(device);
+            if (!error) this.#registration.contactAcknowledged(device);
         };
-        this.connection.publish(topic, payload, 1, acknowledged, true);
+        this.#connection.publish(topic, payload, 1, acknowledged, true);
     }
 
     #takeContact(device: string): Message | undefined {

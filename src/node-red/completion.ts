@@ -10,17 +10,19 @@ import type { StatusReporter } from "./status";
  * an error for Catch nodes and a status, and a success ends that status.
  */
 export class Completion {
+    readonly #node: Node;
+    readonly #outlet: Outlet;
+    readonly #message: NodeMessage;
+    readonly #status: StatusReporter | undefined;
     #done: Done | undefined;
     /** When the handling began, where Node-RED's metrics are switched on (`logging.*.metrics`). */
     readonly #startedMs: number | undefined;
 
-    constructor(
-        private readonly node: Node,
-        private readonly outlet: Outlet,
-        private readonly message: NodeMessage,
-        done: Done,
-        private readonly status?: StatusReporter,
-    ) {
+    constructor(node: Node, outlet: Outlet, message: NodeMessage, done: Done, status?: StatusReporter) {
+        this.#node = node;
+        this.#outlet = outlet;
+        this.#message = message;
+        this.#status = status;
         this.#done = done;
         if (node.metric()) this.#startedMs = performance.now();
     }
@@ -30,12 +32,12 @@ export class Completion {
         const done = this.#take();
         if (!done) return;
         this.#measure("complete");
-        this.status?.succeeded();
+        this.#status?.succeeded();
         try {
             done();
         } catch (thrown) {
             // A Complete node clones the message, which fails for one with a getter that throws.
-            this.outlet.complain(say("flow.completeFailed", { reason: describeThrown(thrown) }));
+            this.#outlet.complain(say("flow.completeFailed", { reason: describeThrown(thrown) }));
         }
     }
 
@@ -44,13 +46,13 @@ export class Completion {
         const done = this.#take();
         if (!done) return;
         this.#measure("failed");
-        this.status?.failed(error);
-        this.outlet.fail(error, this.message, done);
+        this.#status?.failed(error);
+        this.#outlet.fail(error, this.#message, done);
     }
 
     /** The milliseconds until the end, as `node.<type>.complete` or `.failed` among Node-RED's metrics. */
     #measure(event: string): void {
-        if (this.#startedMs !== undefined) this.node.metric(event, outline(this.message), performance.now() - this.#startedMs);
+        if (this.#startedMs !== undefined) this.#node.metric(event, outline(this.#message), performance.now() - this.#startedMs);
     }
 
     #take(): Done | undefined {

@@ -17,29 +17,32 @@ const failureShownMs = 5_000;
 
 /** The status of one node: sent only when it changed, because each goes to every open editor. */
 export class StatusReporter {
+    readonly #RED: NodeAPI;
+    readonly #node: Node;
+    readonly #clock: Clock;
     #sent = "";
     /** The last status of the catalogue. */
     #standing: NodeStatus = {};
     /** When the last message failed, while the status tells of it. */
     #failedAtMs: number | undefined;
 
-    constructor(
-        private readonly RED: NodeAPI,
-        private readonly node: Node,
-        private readonly clock: Clock = systemClock,
-    ) {}
+    constructor(RED: NodeAPI, node: Node, clock: Clock = systemClock) {
+        this.#RED = RED;
+        this.#node = node;
+        this.#clock = clock;
+    }
 
     /** Shows a status of the catalogue. */
     show({ fill, shape, key, parameters, waiting }: StatusText): void {
-        const words = `${this.node.type}.status`;
+        const words = `${this.#node.type}.status`;
         const name = `${words}.${key}`;
         // A bare key is translated in each editor; with parameters only the server can fill them in.
         const isBare = parameters === undefined && waiting === undefined;
-        const status = isBare ? name : this.RED._(name, { ...parameters });
+        const status = isBare ? name : this.#RED._(name, { ...parameters });
         this.#standing = {
             fill,
             shape,
-            text: waiting === undefined ? status : this.RED._(`${words}.queued`, { status, count: grouped(waiting) }),
+            text: waiting === undefined ? status : this.#RED._(`${words}.queued`, { status, count: grouped(waiting) }),
         };
         this.#failedAtMs = undefined;
         this.#send(this.#standing);
@@ -47,13 +50,13 @@ export class StatusReporter {
 
     /** Shows that a message failed, and for which device where that matters, until the next change of state or a later success. */
     failed(error: GatewayError, device = ""): void {
-        this.#failedAtMs = this.clock.monotonicMs();
+        this.#failedAtMs = this.#clock.monotonicMs();
         this.#send({ fill: "red", shape: "dot", text: `${error.code} ${device}`.trim() });
     }
 
     /** A message succeeded: a failure that was shown for a while is over. */
     succeeded(): void {
-        if (this.#failedAtMs === undefined || this.clock.monotonicMs() - this.#failedAtMs < failureShownMs) return;
+        if (this.#failedAtMs === undefined || this.#clock.monotonicMs() - this.#failedAtMs < failureShownMs) return;
         this.#failedAtMs = undefined;
         this.#send(this.#standing);
     }
@@ -68,7 +71,7 @@ export class StatusReporter {
         const text = JSON.stringify(status);
         if (text === this.#sent) return;
         this.#sent = text;
-        this.node.status(status);
+        this.#node.status(status);
     }
 }
 
