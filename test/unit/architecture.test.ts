@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
@@ -107,6 +108,23 @@ describe("architecture", () => {
     it("each package is imported only where it belongs", () => {
         const wrong = imports.filter(({ isPackage, file, target }) => isPackage && !packageOwners[target]?.test(file));
         assert.deepEqual(wrong, []);
+    });
+
+    it("a gateway that is not on the simulator never loads it, nor the metrics library before somebody asks for metrics", () => {
+        const nodes = path.join(__dirname, "../../nodes");
+        const script = `
+            for (const file of require("node:fs").readdirSync(${JSON.stringify(nodes)})) {
+                if (file.endsWith(".js")) require(${JSON.stringify(nodes)} + "/" + file);
+            }
+            console.log(Object.keys(require.cache).join("\\n"));
+        `;
+        const { stdout } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+        const loaded = stdout.split("\n");
+        assert.ok(loaded.some((file) => file.endsWith("dm-responder.js")));
+        assert.deepEqual(
+            loaded.filter((file) => /[/\\](?:simulator|prom-client)[/\\]/.test(file)),
+            [],
+        );
     });
 
     it("casts only where Node-RED's types need them", () => {
