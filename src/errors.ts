@@ -66,6 +66,11 @@ export class GatewayError extends Error {
         if (details.rc !== undefined) this.rc = details.rc;
         if (details.willRetry !== undefined) this.willRetry = details.willRetry;
     }
+
+    /** With the code: this is what Node-RED logs, and all that Node-RED 4.0 hands to Catch nodes. */
+    override toString(): string {
+        return `${this.name} [${this.code}]: ${this.message}`;
+    }
 }
 
 /** Wraps anything that was thrown: a `GatewayError` stays itself, the rest becomes one with the given code. */

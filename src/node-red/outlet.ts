@@ -56,7 +56,7 @@ export class Outlet {
         tell(message, (told) => {
             const isCaught = raiseForCatchNodes(this.#node, error, told);
             if (!mayLog) this.#notLogged += 1;
-            else if (isCaught) this.#node.warn(error.message);
+            else if (isCaught) this.#node.warn(String(error));
             else this.#node.error(error);
         });
     }

@@ -44,11 +44,11 @@ async function assertSpeaks(language: string, module: string, options: StartOpti
     const qos = said(language, "protocol.qos", { value: 7 });
     try {
         await nodeRed.deploy(flow(port));
-        await logs(`caught GW_INVALID_QOS GatewayError: ${qos}`);
-        await logs(`[device-event-out:logged-event] GatewayError: ${qos}`);
+        await logs(`caught GW_INVALID_QOS GatewayError [GW_INVALID_QOS]: ${qos}`);
+        await logs(`[device-event-out:logged-event] GatewayError [GW_INVALID_QOS]: ${qos}`);
         const refused = said(language, "connection.refused", { server: `127.0.0.1:${port}` });
-        await logs(`[gateway-config:gateway] ${refused}`);
-        await logs(`caught GW_NETWORK GatewayError: ${refused}`);
+        await logs(`[gateway-config:gateway] GatewayError [GW_NETWORK]: ${refused}`);
+        await logs(`caught GW_NETWORK GatewayError [GW_NETWORK]: ${refused}`);
     } finally {
         await nodeRed.stop();
     }

@@ -22,6 +22,10 @@ describe("GatewayError", () => {
         assert.equal(toGatewayError(null, "GW_CONFIG").code, "GW_CONFIG");
     });
 
+    it("has its code in the words that Node-RED logs and hands on, as Node-RED 4.0 hands on nothing else", () => {
+        assert.equal(String(new GatewayError("GW_CONFIG", "port is 0.")), "GatewayError [GW_CONFIG]: port is 0.");
+    });
+
     it("describes a thrown object whose conversion throws", () => {
         const hostile = {
             toString() {
