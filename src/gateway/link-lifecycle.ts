@@ -72,7 +72,7 @@ export class LinkLifecycle {
         this.#connectionNumber += 1;
     }
 
-    /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. */
+    /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
     async #connected(connectionNumber: number, sessionPresent: boolean): Promise<void> {
         const { options, connection, reports, delivery, filters, management } = this.#parts;
         try {

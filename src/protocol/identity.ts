@@ -12,14 +12,14 @@ export interface GatewayIdentity extends DeviceAddress {
     readonly orgId: string;
 }
 
-/** The user name of every gateway; it tells the platform that the password is an authentication token. */
+/** The user name of every gateway; it tells the platform that the password is an authentication token. Protocol, section Connection. */
 export const mqttUserName = "use-token-auth";
 
 const idPattern = /^[A-Za-z0-9_.-]{1,36}$/;
 
 /**
  * One topic level: not empty, none of the topic's own characters, no control character (C0), no Unicode non-character
- * and no half of a surrogate pair. The platform accepts U+007F and any other text.
+ * and no half of a surrogate pair. The platform accepts U+007F and any other text. Protocol, section Connection.
  */
 const levelPattern = /^(?:(?![\u0000-\u001f/+#\p{Noncharacter_Code_Point}\p{Surrogate}]).)+$/su;
 
@@ -27,7 +27,7 @@ const levelPattern = /^(?:(?![\u0000-\u001f/+#\p{Noncharacter_Code_Point}\p{Surr
 const maxLevelBytes = 16_384;
 
 /**
- * A type id as a string. Accepts a string of 1 to 36 of `A-Z a-z 0-9 _ . -` or a non-negative safe integer.
+ * A type id as a string. Accepts a string of 1 to 36 of `A-Z a-z 0-9 _ . -` or a non-negative safe integer. Protocol, section Connection.
  * @throws GW_INVALID_ID
  */
 export function parseTypeId(value: unknown, name = "typeId"): string {
@@ -79,7 +79,7 @@ export function parseDeviceKey(key: string): DeviceAddress {
     return { typeId: key.slice(0, slash), deviceId: key.slice(slash + 1) };
 }
 
-/** The MQTT client id of a gateway: `g:{orgId}:{typeId}:{deviceId}`. */
+/** The MQTT client id of a gateway: `g:{orgId}:{typeId}:{deviceId}`. Protocol, section Connection. */
 export function mqttClientId(identity: GatewayIdentity): string {
     return `g:${identity.orgId}:${identity.typeId}:${identity.deviceId}`;
 }

@@ -9,7 +9,7 @@ const freeTopicBytes = 200;
 
 /**
  * Checks a message against the platform's limit: payload bytes plus the topic bytes over 200 must not exceed 131072.
- * It is enforced here because the platform would cut the connection, losing everything in flight.
+ * It is enforced here because the platform would cut the connection, losing everything in flight. Protocol, section Events.
  * @throws GW_PAYLOAD_TOO_LARGE
  */
 export function assertFits(topic: string, payloadBytes: number): void {

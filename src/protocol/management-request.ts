@@ -2,7 +2,7 @@ import { describeThrown, GatewayError } from "../errors";
 import { say } from "../words";
 import { isRecord } from "./json";
 
-/** What the gateway may ask or tell the platform, with the end of its topic. */
+/** What the gateway may ask or tell the platform, with the end of its topic. Protocol, section Device management. */
 export const requestSuffixes = {
     manage: "mgmt/manage",
     unmanage: "mgmt/unmanage",

@@ -4,7 +4,8 @@ import type { ManagementTopic } from "./topic";
 
 /**
  * What the platform may ask of a device, with the code that tells it was done or accepted. Actions that go on after the
- * answer are accepted with 202, attribute changes give 204, and a custom action is answered only when it has finished.
+ * answer are accepted with 202, attribute changes give 204, and a custom action is answered only when it has finished. Protocol, section
+ * Device management.
  */
 export const successCodes = {
     "device/reboot": 202,

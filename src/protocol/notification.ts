@@ -1,7 +1,7 @@
 import type { DeviceAddress } from "./identity";
 import { parseMembers } from "./json";
 
-/** The return codes that the platform is known to send; it may send others. */
+/** The return codes that the platform is known to send; it may send others. Protocol, section Notifications. */
 export const returnCodes = {
     systemError: 100,
     tooManyDevices: 173,
@@ -11,7 +11,7 @@ export const returnCodes = {
     systemTopic: 289,
 } as const;
 
-/** What a gateway notification says, each part as its own type; what the platform left out is absent. */
+/** What a gateway notification says, each part as its own type; what the platform left out is absent. Protocol, section Notifications. */
 export interface NotificationFields {
     /** What was refused, in lower case: `publish`, `subscribe`, `unsubscribe`, or a word this version does not know. */
     request?: string;

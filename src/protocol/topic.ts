@@ -13,13 +13,13 @@ export interface ManagementTopic extends DeviceAddress {
 
 /**
  * The topic of an event, of the gateway itself or on behalf of a device. A gateway may not use the short form of devices.
- * The parts must have been parsed by the functions of `identity.ts`.
+ * The parts must have been parsed by the functions of `identity.ts`. Protocol, section Events.
  */
 export function eventTopic(address: DeviceAddress, eventId: string, format: string): string {
     return `iot-2/type/${address.typeId}/id/${address.deviceId}/evt/${eventId}/fmt/${format}`;
 }
 
-/** The filter for commands; an absent part matches any value of that level. */
+/** The filter for commands; an absent part matches any value of that level. Protocol, section Commands. */
 export function commandFilter(parts: Partial<CommandTopic>): string {
     const { typeId = "+", deviceId = "+", commandId = "+", format = "+" } = parts;
     return `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/${format}`;
@@ -36,14 +36,15 @@ export function parseCommandTopic(levels: readonly string[]): CommandTopic | und
     return typeId && deviceId && commandId && format ? { typeId, deviceId, commandId, format } : undefined;
 }
 
-/** Where the platform tells a gateway what it refused; only ever the gateway's own address is used. */
+/** Where the platform tells a gateway what it refused; only ever the gateway's own address is used. Protocol, section Notifications. */
 export function notifyTopic(gateway: DeviceAddress): string {
     return `iot-2/type/${gateway.typeId}/id/${gateway.deviceId}/notify`;
 }
 
 /**
  * The one filter that receives every device management message of the gateway and of all devices behind it. The filters of
- * the 2016 documentation (`…/response/+` and `…/+`) are granted by the platform but receive next to nothing.
+ * the 2016 documentation (`…/response/+` and `…/+`) are granted by the platform but receive next to nothing. Protocol, section Device
+ * management.
  */
 export const managementFilter = "iotdm-1/type/+/id/+/#";
 

@@ -7,7 +7,7 @@ export type FilterQos = 0 | 1 | 2;
 /**
  * The fewest filters that together match what the given ones match and of which no two overlap: a filter that another one
  * covers is left out, two that overlap in part are replaced by their join. Each has the highest quality of service of those
- * it stands for. A server that sends one copy for each matching filter then sends each message once.
+ * it stands for. A server that sends one copy for each matching filter then sends each message once. Protocol, section Commands.
  */
 export function disjointFilters(wanted: ReadonlyMap<string, FilterQos>): Map<string, FilterQos> {
     const index = new FilterIndex();

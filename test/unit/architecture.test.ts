@@ -127,6 +127,19 @@ describe("architecture", () => {
         );
     });
 
+    it("names as its source sections of the protocol that there are", () => {
+        const sections = [...readFileSync(path.join(root, "docs", "protocol.md"), "utf8").matchAll(/^## (.+)$/gm)].map(([, name]) => name);
+        const named = files.flatMap((file) => {
+            const text = readFileSync(path.join(root, file), "utf8").replace(/\n\s*\* /g, " ");
+            return [...text.matchAll(/Protocol, section ([^.]+)\./g)].map(([, name]) => name);
+        });
+        assert.ok(named.length > 10);
+        assert.deepEqual(
+            named.filter((name) => !sections.includes(name)),
+            [],
+        );
+    });
+
     it("casts only where Node-RED's types need them", () => {
         const casts = files
             .filter((file) => !file.startsWith("src/node-red/"))

@@ -28,7 +28,8 @@ const strayGapMs = 50;
 type Due = { readonly contact: Contact; readonly version: number } | "stray-ping" | "slots" | "reconnect";
 
 /**
- * Decides for each device whether it may be sent to, so that the platform registers new ones without losing their events.
+ * Decides for each device whether it may be sent to, so that the platform registers new ones without losing their events. Protocol,
+ * section Registration of devices.
  *
  * The first thing sent to a device that is not known is its first contact; it takes a slot until the platform acknowledges
  * it or the connection ends. It has succeeded when, in addition, 100 ms pass without a notification or a stray packet. A

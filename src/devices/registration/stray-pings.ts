@@ -20,7 +20,7 @@ const longestBurstMs = 1_000;
  * Tells whether stray `DE 00` packets belong to notifications. The platform sends one with each failed registration, a
  * little before or after the notification, and one alone when it drops something without a word. They carry no id. Taking
  * the nearest for its own would shift the blame from one to the next where failures follow each other, so only whole bursts
- * are compared by number. All times are monotonic milliseconds.
+ * are compared by number. All times are monotonic milliseconds. Protocol, section Registration of devices.
  */
 export class StrayPings {
     /** Packets and notifications that are further apart do not belong together. */
