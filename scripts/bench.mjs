@@ -1,22 +1,18 @@
 // Compiles the package and the benchmarks and runs those that are named: npm run bench -- events --quick
 import { execFileSync, spawnSync } from "node:child_process";
-import { createRequire } from "node:module";
 import path from "node:path";
+import { compiler, root } from "./project.mjs";
 import { provide } from "./test-tools.mjs";
 
 // Node-RED speaks the language of the environment, and the benchmarks read what it says.
 process.env.LC_ALL = "en_US.UTF-8";
 
-const root = path.dirname(import.meta.dirname);
-const tsc = createRequire(import.meta.url)
-    .resolve("typescript/package.json")
-    .replace("package.json", "bin/tsc");
 const missing = provide(["mosquitto"]);
 if (missing.length > 0) {
     console.error(`mosquitto: ${missing.join("; ")}`);
     process.exit(1);
 }
-for (const args of [[tsc, "-p", "tsconfig.json"], ["scripts/build.mjs"]]) {
+for (const args of [[compiler, "-p", "tsconfig.json"], ["scripts/build.mjs"]]) {
     execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
 }
 const bench = spawnSync(process.execPath, [path.join(root, ".build", "bench", "main.js"), ...process.argv.slice(2)], {
