@@ -49,7 +49,6 @@ const packageOwners: Readonly<Record<string, RegExp>> = {
     // The client stripped down, and what drives it; nothing else knows that it is MQTT.js.
     mqtt: /^src\/connection\/mqtt-(client|transport)\.ts$/,
     ws: /^src\/(connection|simulator)\//,
-    aedes: /^src\/simulator\//,
     "mqtt-packet": /^src\/(simulator\/|connection\/mqtt-transport\.ts$)/,
     "node-red": /^src\/node-red\//,
     "prom-client": /^src\/node-red\/admin\/prometheus\.ts$/,
