@@ -1,21 +1,102 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { parseGatewayOptions } from "../../src/gateway/gateway-options";
+import type { StoredDefinition } from "../../src/node-red/api";
+import { parseCommandSettings } from "../../src/node-red/command-message";
+import { parseNotificationSettings } from "../../src/node-red/notification-message";
+import { parseResponderSettings } from "../../src/node-red/responder-settings";
 import { FormHost, languages, nodeTypes, readForm, readSharedScripts, readTemplate, root } from "../support/editor-forms";
 
 const host = new FormHost();
 
-/** The contract's properties; a flow written by one version must be read by the next. */
+/** The contract's properties with their defaults; a flow written by one version must be read by the next. */
 const contract = {
-    "gateway-config":
-        "name platform host port transport path tls orgId typeId deviceId cleanSession keepAlive outbox outboxMaxMb outboxMaxAge outboxFull maxRate maxInFlight registrationLimit registrationBackoff will",
-    "device-event-out":
-        "name gateway source typeId typeIdType deviceId deviceIdType eventId eventIdType format qos wrap timestamp complete ttl",
-    "device-command-in": "name gateway target typeId deviceId commandId format qos datatype",
-    "gateway-notify-in": "name gateway request",
-    "dm-responder":
-        "name gateway target typeId deviceId manage lifetime deviceActions firmwareActions bundles deviceInfo metadata respond timeout replayed",
+    "gateway-config": {
+        name: "",
+        platform: "maximo",
+        host: "",
+        port: "",
+        transport: "tls",
+        path: "/",
+        tls: "",
+        orgId: "",
+        typeId: "",
+        deviceId: "",
+        cleanSession: true,
+        keepAlive: "60",
+        outbox: "disk",
+        outboxMaxMb: "100",
+        outboxMaxAge: "168",
+        outboxFull: "reject",
+        maxRate: "0",
+        maxInFlight: "100",
+        registrationLimit: "8",
+        registrationBackoff: "600",
+        will: "",
+    },
+    "device-event-out": {
+        name: "",
+        gateway: "",
+        source: "device",
+        typeId: "typeId",
+        typeIdType: "msg",
+        deviceId: "deviceId",
+        deviceIdType: "msg",
+        eventId: "status",
+        eventIdType: "str",
+        format: "json",
+        qos: "1",
+        wrap: false,
+        timestamp: "",
+        complete: "safe",
+        ttl: "",
+    },
+    "device-command-in": {
+        name: "",
+        gateway: "",
+        target: "device",
+        typeId: "",
+        deviceId: "",
+        commandId: "",
+        format: "",
+        qos: "1",
+        datatype: "auto",
+    },
+    "gateway-notify-in": { name: "", gateway: "", request: "any" },
+    "dm-responder": {
+        name: "",
+        gateway: "",
+        target: "gateway",
+        typeId: "",
+        deviceId: "",
+        manage: true,
+        lifetime: "0",
+        deviceActions: true,
+        firmwareActions: false,
+        bundles: "",
+        deviceInfo: "",
+        metadata: "",
+        respond: "flow",
+        timeout: "30",
+        replayed: "pass",
+    },
 };
+
+describe("what a form stores when nothing is changed", () => {
+    const needed = { host: "a.example", orgId: "org", typeId: "gw", deviceId: "1" };
+    for (const [type, parse] of [
+        ["gateway-config", (given) => parseGatewayOptions({ ...given, ...needed })],
+        ["device-command-in", parseCommandSettings],
+        ["gateway-notify-in", parseNotificationSettings],
+        ["dm-responder", parseResponderSettings],
+    ] as const satisfies [keyof typeof contract, (given: StoredDefinition) => unknown][]) {
+        it(`means to ${type} the same at runtime as nothing at all`, () => {
+            const node = { id: "n", z: "tab", name: "", type };
+            assert.deepEqual(parse({ ...contract[type], ...node }), parse(node));
+        });
+    }
+});
 
 for (const type of nodeTypes) {
     describe(`form of ${type}`, () => {
@@ -24,8 +105,9 @@ for (const type of nodeTypes) {
         const isConfig = definition.category === "config";
         const prefix = isConfig ? "node-config-input-" : "node-input-";
 
-        it("has exactly the contract's properties", () => {
-            assert.deepEqual(Object.keys(definition.defaults), contract[type].split(" "));
+        it("has exactly the contract's properties and defaults", () => {
+            const defaults = Object.entries(definition.defaults).map(([name, { value }]) => [name, value]);
+            assert.deepEqual(Object.fromEntries(defaults), contract[type]);
             assert.deepEqual(Object.keys(definition.credentials), isConfig ? ["token"] : []);
         });
 
