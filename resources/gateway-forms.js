@@ -69,6 +69,29 @@
             });
     }
 
+    /** Names for screen readers: the editor names neither the visible part of a TypedInput nor the buttons beside a choice of nodes. */
+    function nameControls(node, form) {
+        // An icon is a letter of its font, which would be read out.
+        form.find("label .fa").attr("aria-hidden", "true");
+        for (const [property, { type }] of Object.entries(node._def.defaults)) {
+            if (type === undefined) continue;
+            const button = (action) => root.$(`#${prefix(node)}-btn-${property}-${action}`);
+            button("edit").attr("aria-label", root.RED._("editor.editConfig", { type }));
+            button("add").attr("aria-label", root.RED._("editor.addNewConfig", { type }));
+        }
+        form.find(".red-ui-typedInput-container").each((_index, container) => {
+            const label = root.$(container).closest(".form-row").children("label");
+            const id = `${label.attr("for")}-label`;
+            label.attr("id", id);
+            root.$(container).find("input").attr("aria-labelledby", id);
+            root.$(container)
+                .find("button")
+                .each((index, button) => {
+                    root.$(button).attr("id", `${id}-button-${index}`).attr("aria-labelledby", `${id} ${id}-button-${index}`);
+                });
+        });
+    }
+
     /** A TypedInput type for an optional JSON object, with the editor's own JSON dialog. */
     function jsonType(node, property, rule) {
         return {
@@ -117,6 +140,7 @@
         keepVariables(node);
         const form = field(node, "name").closest("form");
         reachButtons(form);
+        nameControls(node, form);
         const visited = new Set();
         form.on("change.wiotp-gateway keyup.wiotp-gateway focusout.wiotp-gateway", (event) => {
             if (event.type === "focusout") visited.add(event.target);

@@ -8,7 +8,7 @@ const minContrast = 4.5;
 
 /**
  * What a user would find wrong in the dialog on top, one sentence each: text that cannot be read or is cut off, elements outside of the dialog
- * or on top of each other, and a dialog that has to be scrolled sideways.
+ * or on top of each other, controls without a name, and a dialog that has to be scrolled sideways.
  */
 export async function dialogFaults(editor: EditorPage): Promise<string[]> {
     return editor.page
@@ -55,6 +55,13 @@ export async function dialogFaults(editor: EditorPage): Promise<string[]> {
                 const isCut =
                     element.matches("label, .form-tips, button, .red-ui-tab-label") && element.scrollWidth > element.clientWidth + 1;
                 if (isCut && getComputedStyle(element).display !== "inline") faults.push(`${nameOf(element)} is cut off`);
+            }
+            type Control = HTMLInputElement | HTMLSelectElement | HTMLButtonElement | HTMLAnchorElement;
+            for (const control of body.querySelectorAll<Control>(":is(.form-row, ul) :is(input, select, button, a)")) {
+                const words = control.matches("input, select") ? "" : control.textContent?.trim();
+                const labels = "labels" in control ? (control.labels?.length ?? 0) : 0;
+                const isNamed = words || labels > 0 || control.ariaLabel || control.hasAttribute("aria-labelledby");
+                if (control.offsetParent && !isNamed) faults.push(`${nameOf(control)} has no name for screen readers`);
             }
             const pen = document.createElement("canvas").getContext("2d");
             const arrowWidth = 20;
