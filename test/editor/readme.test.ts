@@ -28,9 +28,10 @@ describe("README and the editor", () => {
         const named: Record<string, string> = {
             "gateway-config":
                 "option.broker label.test label.maxRate tab.security label.outbox label.outboxMaxMb label.outboxMaxAge label.cleanSession label.keepAlive",
-            "device-event-out": "label.timestamp label.complete label.ttl preview.publish option.fromMessage",
-            "device-command-in": "label.datatype preview.subscribe",
-            "dm-responder": "label.timeout label.deviceInfo",
+            "device-event-out": "label.palette label.gateway label.timestamp label.complete label.ttl preview.publish option.fromMessage",
+            "device-command-in": "label.palette label.datatype preview.subscribe",
+            "gateway-notify-in": "label.palette",
+            "dm-responder": "label.palette label.timeout label.deviceInfo",
         };
         for (const type of nodeTypes) {
             const texts = readCatalogue("en-US", type);
