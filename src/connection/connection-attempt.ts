@@ -180,6 +180,10 @@ export class ConnectionAttempt {
     }
 
     #received(message: ReceivedMessage, accepted: () => void): void {
+        if (this.#ownReason && this.#isKeptByServer(message)) {
+            accepted();
+            return;
+        }
         let taken = false;
         this.#listener.messageReceived(message, () => {
             if (taken) return;
@@ -191,6 +195,14 @@ export class ConnectionAttempt {
         // The next message only comes when this one is taken, so there is never more than one timer.
         if (taken || this.#ended) return;
         this.#handOver = this.#clock.setTimer(handOverLimitMs, () => this.drop(describeUntakenMessage(handOverLimitMs)));
+    }
+
+    /**
+     * After our DISCONNECT no acknowledgement leaves any more: what a durable session sends again with the next connection would
+     * come twice. (A message of QoS 2 is forgotten here when it has been handed over, and is not handed over again.)
+     */
+    #isKeptByServer({ qos }: ReceivedMessage): boolean {
+        return qos === 1 && !this.#options.transport.cleanSession;
     }
 
     #end(end: TransportEnd): void {

@@ -15,13 +15,22 @@ export function gatewayStatus(state: GatewayState | GatewayError): StatusText {
         case "closed":
             return withQueue({ fill: "grey", shape: "ring", key: "disconnected" }, state);
         case "connecting":
-            return withQueue({ fill: "yellow", shape: "ring", key: "connecting" }, state);
+            return withQueue(connectingStatus(state.connection.reason), state);
         case "waiting":
             return withQueue(waitingStatus(state.connection.reason), state);
         case "online":
             return onlineStatus(state);
     }
 }
+
+/** An attempt may take half a minute: a cause that is known stays in sight meanwhile, since the pauses between are short. */
+function connectingStatus(reason: WaitingReason | undefined): StatusText {
+    const isKnown = reason !== undefined && (reason.cause !== undefined || lastingCodes.has(reason.code));
+    return isKnown ? { ...waitingStatus(reason), fill: "yellow" } : { fill: "yellow", shape: "ring", key: "connecting" };
+}
+
+/** What is still so when the next attempt begins. */
+const lastingCodes: ReadonlySet<ErrorCode> = new Set(["GW_AUTH", "GW_TLS", "GW_TAKEN_OVER"]);
 
 /** Why there is no connection: the cause in words where it has some, or what its code stands for. */
 function waitingStatus({ code, cause, clientId }: WaitingReason): StatusText {

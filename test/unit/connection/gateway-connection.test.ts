@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { GatewayConnection } from "../../../src/connection/gateway-connection";
+import type { Qos } from "../../../src/protocol/qos";
 import { rejectsCode } from "../../support/assertions";
 import { ConnectionRecorder } from "../../support/connection-recorder";
 import { FakeClock } from "../../support/fake-clock";
 import { fakeTransports } from "../../support/fake-transport";
 
-function setUp(keepAliveS = 60) {
+function setUp(keepAliveS = 60, cleanSession = true) {
     const clock = new FakeClock();
     const transports = fakeTransports();
     const recorder = new ConnectionRecorder();
@@ -18,7 +19,7 @@ function setUp(keepAliveS = 60) {
             userName: "use-token-auth",
             password: "wrong",
             keepAliveS,
-            cleanSession: true,
+            cleanSession,
             clock,
             random: () => 0.5,
             transportFactory: transports.factory,
@@ -245,6 +246,27 @@ describe("gateway connection", () => {
         assert.equal(transports.made[0]?.end, "disconnected");
         assert.equal(transports.made.length, 2);
         assert.deepEqual(recorder.phases, ["connecting", "online", "connecting", "connecting"]);
+    });
+
+    it("leaves to the next connection what comes after its DISCONNECT, where the session keeps it, so that it does not come twice", () => {
+        for (const cleanSession of [true, false]) {
+            const { transports, recorder, connection, goOnline } = setUp(60, cleanSession);
+            connection.start();
+            goOnline();
+            const [first] = transports.made;
+            if (first) first.reportsEnd = false;
+            connection.reconnect({ code: "GW_NETWORK", text: "on request" });
+            const accepted: Qos[] = [];
+            for (const qos of [0, 1, 2] as const) {
+                const message = { topic: "t", payload: Buffer.of(qos), qos, duplicate: false, retain: false };
+                first?.listener.messageReceived(message, () => accepted.push(qos));
+            }
+            assert.deepEqual(
+                recorder.messages.map(({ qos }) => qos),
+                cleanSession ? [0, 1, 2] : [0, 2],
+            );
+            assert.deepEqual(accepted, [0, 1, 2]);
+        }
     });
 
     it("stops with a DISCONNECT and leaves no timer", async () => {

@@ -24,6 +24,17 @@ describe("status of a gateway", () => {
         assert.equal(keyOf({ code: "GW_CONFIG" }), "config");
     });
 
+    it("goes on telling a known cause while it is tried again, in yellow", () => {
+        const shown = (reason: Omit<Reason, "text">) => {
+            const { fill, shape, key } = gatewayStatus(state({ phase: "connecting", reason: { text: "words", ...reason } }));
+            return [fill, shape, key];
+        };
+        assert.deepEqual(shown({ code: "GW_NETWORK", cause: "timedOut" }), ["yellow", "ring", "timedOut"]);
+        assert.deepEqual(shown({ code: "GW_AUTH" }), ["yellow", "ring", "notAuthorised"]);
+        assert.deepEqual(shown({ code: "GW_TAKEN_OVER", clientId: "g:o:t:d" }), ["yellow", "ring", "takenOver"]);
+        for (const code of ["GW_NETWORK", "GW_STALLED"] as const) assert.deepEqual(shown({ code }), ["yellow", "ring", "connecting"]);
+    });
+
     it("names the client id that another client uses", () => {
         const { key, parameters } = gatewayStatus(state(waiting({ code: "GW_TAKEN_OVER", clientId: "g:org:gw:g1" })));
         assert.deepEqual([key, parameters], ["takenOver", { client: "g:org:gw:g1" }]);
