@@ -43,7 +43,8 @@ export interface Line {
 
 /**
  * Starts to open a line. Failures arrive as the stream's `error`.
- * @throws GW_CONFIG when the environment names an impossible proxy, and what Node throws for certificates it cannot read
+ * @throws GW_CONFIG when the environment names an impossible proxy, `ENOTFOUND` for what is no host of a URL, and what Node throws for
+ * certificates it cannot read
  */
 export function openLine(options: LineOptions): Line {
     const progress = new Progress();
@@ -115,9 +116,9 @@ export function tlsOptions(host: string, tls: TlsSettings = {}): ConnectionOptio
     return { minVersion: "TLSv1.2", ...tls, rejectUnauthorized, ...(servername === "" ? {} : { servername }) };
 }
 
-/** The server as a URL has it. */
+/** The server as a URL has it: an address of IPv6 in brackets, and without the name of an interface of this machine. */
 export function urlHost({ host, port }: Pick<LineOptions, "host" | "port">): string {
-    return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+    return `${isIP(host) === 6 ? `[${host.replace(/%.*/, "")}]` : host}:${port}`;
 }
 
 /**
@@ -130,6 +131,9 @@ export function proxyOf({ transport, host, port, environment = process.env }: Li
 
 function openWebSocket(options: LineOptions, progress: Progress): Duplex {
     const { transport, host, path = "/", tls } = options;
+    const url = `${transport}://${urlHost(options)}${path.startsWith("/") ? path : `/${path}`}`;
+    // The error for it would show the whole URL, and a path may have a secret in it.
+    if (!URL.canParse(url)) throw Object.assign(new Error("ENOTFOUND"), { code: "ENOTFOUND" });
     const secure = transport === "wss";
     const proxy = proxyOf(options);
     progress.proxy = proxy?.host;
@@ -143,7 +147,7 @@ function openWebSocket(options: LineOptions, progress: Progress): Duplex {
             return undefined;
         };
     }
-    const socket = new WebSocket(`${transport}://${urlHost(options)}${path.startsWith("/") ? path : `/${path}`}`, ["mqtt"], {
+    const socket = new WebSocket(url, ["mqtt"], {
         ...(secure ? tlsOptions(host, tls) : {}),
         ...(proxy ? { agent } : { createConnection: dialled }),
         perMessageDeflate: false,

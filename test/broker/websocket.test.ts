@@ -101,6 +101,15 @@ describe("websockets", () => {
         assert.equal(closed.code, "GW_NETWORK");
     });
 
+    it("to what cannot be a host show no path: it may have a secret in it", async () => {
+        for (const host of ["256.256.256.256", "ex<ample"]) {
+            const { code, cause, text } = await connections.reason("nowhere", { ...wss(), host, path: "/mqtt?token=secret" });
+            assert.deepEqual([code, cause], ["GW_NETWORK", "hostNotFound"]);
+            assert.match(text, /was not found/);
+            assert.doesNotMatch(text, /secret/);
+        }
+    });
+
     it("go through the proxy of the environment when they are secure, credentials included", async () => {
         await connections.online("proxied", wss({ HTTPS_PROXY: `http://user:secret@127.0.0.1:${proxy.port}` }));
         assert.deepEqual(proxy.tunnels, [`localhost:${secure.port}`]);
