@@ -7,8 +7,8 @@ import type { Qos } from "../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../routing/subscription-table";
 import { filterCovers } from "../routing/topic-filter";
 import { say } from "../words";
+import type { ContactUser } from "./events/first-contacts";
 import { FilterNotes } from "./filter-notes";
-import type { ContactUser } from "./first-contacts";
 import { type ServerFilter, ServerFilters } from "./server-filters";
 
 /** Someone who wants a filter. */

@@ -9,8 +9,8 @@ import type { ResponderListener, ResponderOptions } from "../management/responde
 import type { StateStore } from "../outbox/store";
 import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
+import type { ContactUser } from "./events/first-contacts";
 import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
-import type { ContactUser } from "./first-contacts";
 import { ManagementSender } from "./management-sender";
 
 /** Who answers device management requests. Nothing of this may throw. */

@@ -5,12 +5,12 @@ import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
 import { say } from "../words";
 import { connectionStates } from "./connection-states";
-import type { EventDelivery } from "./event-delivery";
+import type { EventDelivery } from "./events/event-delivery";
 import type { FilterSync } from "./filter-sync";
 import type { GatewayManagement } from "./gateway-management";
 import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports } from "./gateway-reports";
-import type { GatewayStatistics } from "./gateway-statistics";
+import type { GatewayStatistics } from "./operator/gateway-statistics";
 import type { Reception } from "./reception";
 
 /** Everything that begins and ends with a connection. */

@@ -4,7 +4,7 @@ import { GatewayError } from "../errors";
 import type { ManagementLink } from "../management/link";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
 import { say } from "../words";
-import type { ContactUser } from "./first-contacts";
+import type { ContactUser } from "./events/first-contacts";
 
 interface Message {
     readonly topic: string;

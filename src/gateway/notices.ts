@@ -1,4 +1,4 @@
-import type { ReceivedNotification } from "./refusals";
+import type { ReceivedNotification } from "./events/refusals";
 
 type Listener = (notification: ReceivedNotification) => void;
 

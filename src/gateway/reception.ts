@@ -5,11 +5,11 @@ import type { GatewayError } from "../errors";
 import type { GatewayIdentity } from "../protocol/identity";
 import type { Qos } from "../protocol/qos";
 import { say } from "../words";
+import type { ReceivedNotification } from "./events/refusals";
 import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
 import { HandOver } from "./hand-over";
 import { type CommandSelection, Inbound, type InboundRoutes, type ReceivedCommand } from "./inbound";
 import { Notices } from "./notices";
-import type { ReceivedNotification } from "./refusals";
 import type { Subscription } from "./subscription";
 
 /** Who takes commands. Nothing of this may throw. */

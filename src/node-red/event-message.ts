@@ -1,6 +1,6 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { describeThrown, GatewayError } from "../errors";
-import { type CompletionMode, completionModes, type EventRequest } from "../gateway/event-request";
+import { type CompletionMode, completionModes, type EventRequest } from "../gateway/events/event-request";
 import { booleanOption, choiceOption, numberOption, textOption } from "../gateway/option-parsing";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
 import { encodePayload } from "../protocol/payload";

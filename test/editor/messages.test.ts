@@ -41,7 +41,7 @@ const exempt: ReadonlySet<string> = new Set([
     "src/management/request-dispatcher",
     "src/management/request-rules",
     // What the simulated platform says.
-    "src/gateway/simulator-control",
+    "src/gateway/operator/simulator-control",
 ]);
 
 describe("errors, warnings and log lines", () => {

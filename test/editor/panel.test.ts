@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { deviceFilters } from "../../src/gateway/device-listing";
-import { troubleKinds } from "../../src/gateway/simulator-control";
+import { deviceFilters } from "../../src/gateway/operator/device-listing";
+import { troubleKinds } from "../../src/gateway/operator/simulator-control";
 import { languages, readPanelCatalogue, readPanelScripts, root } from "../support/editor-forms";
 
 const read = (...parts: string[]) => readFileSync(path.join(root, ...parts), "utf8");
@@ -35,7 +35,7 @@ const made: Readonly<Record<string, readonly string[]>> = {
     trouble: troubleKinds,
     outcome: [
         ...[...runtime.matchAll(/\b(?:done|notDone)\(\s*"(\w+)"|\? "(\w+)" : "(\w+)"\)/g)].flatMap((match) => match.slice(1)),
-        ...words("gateway/simulator-control.ts", "const troubleOutcomes ="),
+        ...words("gateway/operator/simulator-control.ts", "const troubleOutcomes ="),
     ].filter((name) => name !== undefined),
 };
 

@@ -1,11 +1,11 @@
 import { connectAsync, type MqttClient } from "mqtt";
 import { systemClock } from "../../src/clock";
 import type { GatewayError } from "../../src/errors";
-import type { CompletionMode } from "../../src/gateway/event-request";
+import type { CompletionMode } from "../../src/gateway/events/event-request";
+import type { ReceivedNotification } from "../../src/gateway/events/refusals";
 import { Gateway } from "../../src/gateway/gateway";
 import { parseGatewayOptions } from "../../src/gateway/gateway-options";
 import type { LateMessage } from "../../src/gateway/gateway-reports";
-import type { ReceivedNotification } from "../../src/gateway/refusals";
 import type { Qos } from "../../src/protocol/qos";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator";
 import { waitFor } from "./wait-for";

@@ -1,8 +1,8 @@
 import { GatewayError } from "../../errors";
-import type { ActionOutcome } from "../../gateway/action-outcome";
 import type { Gateway } from "../../gateway/gateway";
+import type { ActionOutcome } from "../../gateway/operator/action-outcome";
+import { troubleKinds } from "../../gateway/operator/simulator-control";
 import { choiceOption } from "../../gateway/option-parsing";
-import { troubleKinds } from "../../gateway/simulator-control";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../../protocol/identity";
 import { maxPayloadBytes } from "../../protocol/limits";
 import { say } from "../../words";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { GatewayHistory } from "../../../src/gateway/gateway-history";
-import { GatewayStatistics } from "../../../src/gateway/gateway-statistics";
-import { LatencyHistogram } from "../../../src/gateway/latency-histogram";
+import { GatewayHistory } from "../../../src/gateway/operator/gateway-history";
+import { GatewayStatistics } from "../../../src/gateway/operator/gateway-statistics";
+import { LatencyHistogram } from "../../../src/gateway/operator/latency-histogram";
 import { FakeClock } from "../../support/fake-clock";
 
 describe("gateway statistics", () => {

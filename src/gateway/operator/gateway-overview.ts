@@ -1,11 +1,11 @@
-import type { ConnectionState } from "../connection/gateway-connection";
-import type { ErrorCode } from "../errors";
-import type { OutboxCounters } from "../outbox/outbox-counters";
-import { mqttClientId } from "../protocol/identity";
-import type { GatewayOptions, OutboxKind, Platform } from "./gateway-options";
-import type { GatewayState } from "./gateway-state";
+import type { ConnectionState } from "../../connection/gateway-connection";
+import type { ErrorCode } from "../../errors";
+import type { OutboxCounters } from "../../outbox/outbox-counters";
+import { mqttClientId } from "../../protocol/identity";
+import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
+import type { GatewayState } from "../gateway-state";
+import type { OutboxFile } from "../gateway-storage";
 import type { GatewayTotals } from "./gateway-statistics";
-import type { OutboxFile } from "./gateway-storage";
 
 /** Why something does not work. */
 export interface Problem {

@@ -1,9 +1,9 @@
-import type { Clock } from "../clock";
-import type { GatewayConnection } from "../connection/gateway-connection";
-import type { OutboxEvent } from "../outbox/event";
-import type { EventLink } from "../outbox/event-link";
+import type { Clock } from "../../clock";
+import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { OutboxEvent } from "../../outbox/event";
+import type { EventLink } from "../../outbox/event-link";
+import type { GatewayStatistics } from "../operator/gateway-statistics";
 import type { EventContacts } from "./event-contacts";
-import type { GatewayStatistics } from "./gateway-statistics";
 import type { PlannedReconnect } from "./planned-reconnect";
 import type { Refusals } from "./refusals";
 

@@ -1,12 +1,12 @@
-import type { Clock } from "../clock";
-import { type PublishOrigin, type RecentPublish, RecentPublishes, type RefusedPublish } from "../devices/refusals/recent-publishes";
-import { refusalError } from "../devices/refusals/refusal-error";
-import type { Registration } from "../devices/registration/registration";
-import type { RefusalVerdict } from "../devices/registration/registration-types";
-import type { GatewayError } from "../errors";
-import { deviceKey, parseDeviceKey } from "../protocol/identity";
-import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../protocol/notification";
-import type { LateMessage, RefusalNote } from "./gateway-reports";
+import type { Clock } from "../../clock";
+import { type PublishOrigin, type RecentPublish, RecentPublishes, type RefusedPublish } from "../../devices/refusals/recent-publishes";
+import { refusalError } from "../../devices/refusals/refusal-error";
+import type { Registration } from "../../devices/registration/registration";
+import type { RefusalVerdict } from "../../devices/registration/registration-types";
+import type { GatewayError } from "../../errors";
+import { deviceKey, parseDeviceKey } from "../../protocol/identity";
+import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../../protocol/notification";
+import type { LateMessage, RefusalNote } from "../gateway-reports";
 
 /** An event that a notification may speak of. */
 export interface NotifiedEvent extends LateMessage {

@@ -1,12 +1,12 @@
-import { refusalError } from "../devices/refusals/refusal-error";
+import { refusalError } from "../../devices/refusals/refusal-error";
 import type {
     ContactKind,
     ReconnectReason,
     Refusal,
     RegistrationEffects,
     RegistrationState,
-} from "../devices/registration/registration-types";
-import type { GatewayError } from "../errors";
+} from "../../devices/registration/registration-types";
+import type { GatewayError } from "../../errors";
 
 /** A part of the gateway that sends things which may be the first contact with a device. */
 export interface ContactUser {

@@ -1,5 +1,5 @@
-import { notifiedDevice } from "../protocol/notification";
-import type { ReceivedNotification } from "./refusals";
+import { notifiedDevice } from "../../protocol/notification";
+import type { ReceivedNotification } from "../events/refusals";
 
 /** A notification as it is shown: cut to a size that can be kept. */
 export interface NotificationView {

@@ -1,7 +1,7 @@
-import type { Inventory } from "../devices/inventory/inventory";
-import type { DeviceView } from "../devices/inventory/inventory-query";
-import type { ManagedPhase } from "../management/managed-devices";
-import { deviceKey } from "../protocol/identity";
+import type { Inventory } from "../../devices/inventory/inventory";
+import type { DeviceView } from "../../devices/inventory/inventory-query";
+import type { ManagedPhase } from "../../management/managed-devices";
+import { deviceKey } from "../../protocol/identity";
 
 /** What devices can be picked by. `refused` = the platform refused something of it at least once. */
 export const deviceFilters = ["registered", "pending", "held", "refused", "managed", "dormant"] as const;

@@ -1,10 +1,10 @@
-import type { GatewayConnection } from "../connection/gateway-connection";
-import type { PublishOrigin } from "../devices/refusals/recent-publishes";
-import type { Registration } from "../devices/registration/registration";
-import { GatewayError } from "../errors";
-import type { Completion } from "../outbox/event";
-import type { Outbox } from "../outbox/outbox";
-import { say } from "../words";
+import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { PublishOrigin } from "../../devices/refusals/recent-publishes";
+import type { Registration } from "../../devices/registration/registration";
+import { GatewayError } from "../../errors";
+import type { Completion } from "../../outbox/event";
+import type { Outbox } from "../../outbox/outbox";
+import { say } from "../../words";
 import type { ContactUser } from "./first-contacts";
 import { notContactedError, unconfirmedError } from "./held-errors";
 import type { Refusals } from "./refusals";

@@ -1,12 +1,12 @@
-import type { ConnectionReason } from "../connection/connect-error";
-import type { GatewayConnection } from "../connection/gateway-connection";
-import type { Inventory } from "../devices/inventory/inventory";
-import type { Registration } from "../devices/registration/registration";
-import { type DeviceAddress, deviceKey } from "../protocol/identity";
-import { say } from "../words";
+import type { ConnectionReason } from "../../connection/connect-error";
+import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { Inventory } from "../../devices/inventory/inventory";
+import type { Registration } from "../../devices/registration/registration";
+import { type DeviceAddress, deviceKey } from "../../protocol/identity";
+import { say } from "../../words";
+import type { GatewayManagement } from "../gateway-management";
+import type { GatewayReports } from "../gateway-reports";
 import { type ActionOutcome, done, notDone } from "./action-outcome";
-import type { GatewayManagement } from "./gateway-management";
-import type { GatewayReports } from "./gateway-reports";
 
 /** What an operator's actions work on. */
 export interface ActionParts {

@@ -1,6 +1,6 @@
-import { type DeviceAddress, deviceKey, type GatewayIdentity } from "../protocol/identity";
-import { returnCodes } from "../protocol/notification";
-import type { Fault, Simulator } from "../simulator/simulator";
+import { type DeviceAddress, deviceKey, type GatewayIdentity } from "../../protocol/identity";
+import { returnCodes } from "../../protocol/notification";
+import type { Fault, Simulator } from "../../simulator/simulator";
 import { type ActionOutcome, done, notDone } from "./action-outcome";
 
 /** What the simulated platform can be told to do with a device: not allow it, fail to register it, or never answer. */
@@ -87,7 +87,7 @@ export class SimulatorControl {
     async request({ typeId, deviceId, action, parameters }: SimulatedRequest): Promise<ActionOutcome> {
         const played = this.#played;
         if (!played) return notDone("noSimulator");
-        const { readOrder } = await import("../simulator/management/request-order.js");
+        const { readOrder } = await import("../../simulator/management/request-order.js");
         const order = readOrder({ action, parameters, devices: [{ typeId, deviceId }] }, null, null);
         if (typeof order === "string") return notDone("requestInvalid", { reason: order });
         const { requests } = played.organisation.management;

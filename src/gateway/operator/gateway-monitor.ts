@@ -1,19 +1,19 @@
-import type { Clock } from "../clock";
-import type { Inventory } from "../devices/inventory/inventory";
-import type { RequestView } from "../management/request-history";
-import type { OutboxCounters } from "../outbox/outbox-counters";
+import type { Clock } from "../../clock";
+import type { Inventory } from "../../devices/inventory/inventory";
+import type { RequestView } from "../../management/request-history";
+import type { OutboxCounters } from "../../outbox/outbox-counters";
+import type { ReceivedNotification } from "../events/refusals";
+import type { GatewayManagement } from "../gateway-management";
+import type { GatewayOptions } from "../gateway-options";
+import type { GatewayReports, PastProblem } from "../gateway-reports";
+import type { GatewayState } from "../gateway-state";
+import type { GatewayStorage } from "../gateway-storage";
+import { Recent } from "../recent";
 import { type DeviceList, type DeviceListQuery, listDevices } from "./device-listing";
 import { GatewayHistory, type HistorySample } from "./gateway-history";
-import type { GatewayManagement } from "./gateway-management";
-import type { GatewayOptions } from "./gateway-options";
 import { type GatewayOverview, gatewayOverview } from "./gateway-overview";
-import type { GatewayReports, PastProblem } from "./gateway-reports";
-import type { GatewayState } from "./gateway-state";
 import type { GatewayStatistics } from "./gateway-statistics";
-import type { GatewayStorage } from "./gateway-storage";
 import { type NotificationView, notificationView } from "./notification-view";
-import { Recent } from "./recent";
-import type { ReceivedNotification } from "./refusals";
 
 /** What is watched of a gateway. */
 export interface MonitorParts {

@@ -1,8 +1,8 @@
-import type { Clock } from "../clock";
-import type { ConnectionState } from "../connection/gateway-connection";
-import type { OutboxCounters } from "../outbox/outbox-counters";
-import { type NotificationFields, returnCodes } from "../protocol/notification";
-import { connectionStates } from "./connection-states";
+import type { Clock } from "../../clock";
+import type { ConnectionState } from "../../connection/gateway-connection";
+import type { OutboxCounters } from "../../outbox/outbox-counters";
+import { type NotificationFields, returnCodes } from "../../protocol/notification";
+import { connectionStates } from "../connection-states";
 import { type LatencyCounts, LatencyHistogram } from "./latency-histogram";
 
 /** What a gateway has done since it was opened. */
