@@ -8,9 +8,12 @@ export default function register(RED: NodeAPI): void {
         const user = useGateway(RED, node, definition);
         const settings = user.parse(() => parseNotificationSettings(definition));
         user.subscribe((gateway) =>
-            gateway.onNotification((notification) => {
-                const message = notificationMessage(notification, settings());
-                if (message) user.outlet.send(message);
+            gateway.onNotification({
+                received(notification) {
+                    const message = notificationMessage(notification, settings());
+                    if (message) user.outlet.send(message);
+                },
+                refusalChanged: (error) => user.subscriptionChanged(error),
             }),
         );
     });

@@ -22,6 +22,7 @@ import type { GatewayState } from "./gateway-state";
 import { GatewayStorage } from "./gateway-storage";
 import type { CommandSelection } from "./inbound";
 import { LinkLifecycle } from "./link-lifecycle";
+import type { NotificationListener } from "./notices";
 import { GatewayActions } from "./operator/gateway-actions";
 import { GatewayMonitor } from "./operator/gateway-monitor";
 import { GatewayStatistics } from "./operator/gateway-statistics";
@@ -200,8 +201,8 @@ export class Gateway implements PooledGateway {
         return this.#reception.onCommand(selection, qos, listener);
     }
 
-    /** Hands the platform's notifications to the listener until the subscription is closed. The listener must not throw. */
-    onNotification(listener: (notification: ReceivedNotification) => void): Subscription {
+    /** Hands the platform's notifications to the listener until the subscription is closed. */
+    onNotification(listener: NotificationListener): Subscription {
         return this.#reception.onNotification(listener);
     }
 

@@ -1,12 +1,12 @@
 import type { Clock } from "../clock";
 import type { ConnectionState, GatewayConnection } from "../connection/gateway-connection";
-import { describeThrown, GatewayError } from "../errors";
+import { GatewayError, toGatewayError } from "../errors";
 import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
 import { say } from "../words";
 import { connectionStates } from "./connection-states";
 import type { EventDelivery } from "./events/event-delivery";
-import type { FilterSync } from "./filter-sync";
+import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
 import type { GatewayManagement } from "./gateway-management";
 import type { GatewayOptions } from "./gateway-options";
 import type { GatewayReports } from "./gateway-reports";
@@ -74,14 +74,17 @@ export class LinkLifecycle {
 
     /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
     async #connected(connectionNumber: number, sessionPresent: boolean): Promise<void> {
-        const { options, connection, reports, delivery, filters, management } = this.#parts;
+        const { options, connection, reports, reception, delivery, filters, management } = this.#parts;
+        const filter = notifyTopic(options.identity);
+        let refusal: GatewayError | undefined;
         try {
-            await connection.subscribe(notifyTopic(options.identity), 0, subscribeDeadlineMs);
+            await connection.subscribe(filter, 0, subscribeDeadlineMs);
         } catch (thrown) {
-            if (connectionNumber !== this.#connectionNumber) return;
-            reports.warn(say("gateway.refusalsUnknown", { reason: describeThrown(thrown) }));
+            refusal = subscriptionRefusedError(filter, toGatewayError(thrown, "GW_SUBSCRIBE_REFUSED"));
         }
         if (connectionNumber !== this.#connectionNumber) return;
+        if (refusal) reports.warn(say("gateway.refusalsUnknown", { reason: refusal.message }));
+        reception.notificationRefusalChanged(refusal);
         delivery.linkUp();
         management.linkUp();
         filters.linkUp(sessionPresent);

@@ -1,6 +1,12 @@
+import type { GatewayError } from "../errors";
 import type { ReceivedNotification } from "./events/refusals";
 
-type Listener = (notification: ReceivedNotification) => void;
+/** Who takes notifications. Nothing of this may throw. */
+export interface NotificationListener {
+    received(notification: ReceivedNotification): void;
+    /** The server refused the subscription; undefined = it grants it now. */
+    refusalChanged(error: GatewayError | undefined): void;
+}
 
 /** The platform sends one notification for each refusal, so a deploy of some seconds sees no more than this. */
 const maxWaiting = 1_000;
@@ -10,24 +16,33 @@ const maxWaiting = 1_000;
  * waits here instead of on the connection; beyond a thousand the oldest are left out.
  */
 export class Notices {
-    readonly #listeners = new Set<Listener>();
+    /** Each with the refusal it was told last. */
+    readonly #listeners = new Map<NotificationListener, GatewayError | undefined>();
+    #refusal: GatewayError | undefined;
     readonly #waiting: ReceivedNotification[] = [];
     #isHolding = false;
 
     /** Adds a listener; returns what takes it out again. */
-    add(listener: Listener): () => void {
-        this.#listeners.add(listener);
+    add(listener: NotificationListener): () => void {
+        this.#listeners.set(listener, undefined);
+        if (!this.#isHolding) this.#tellRefusal();
         return () => this.#listeners.delete(listener);
     }
 
     /** Hands a notification over, now or when the flows run again. */
     pass(notification: ReceivedNotification): void {
         if (!this.#isHolding) {
-            for (const listener of this.#listeners) listener(notification);
+            for (const listener of this.#listeners.keys()) listener.received(notification);
             return;
         }
         this.#waiting.push(notification);
         if (this.#waiting.length > maxWaiting) this.#waiting.shift();
+    }
+
+    /** What the server made of the subscription on a new connection; a refusal is told once until it is over. */
+    refusalChanged(error: GatewayError | undefined): void {
+        this.#refusal = error && (this.#refusal ?? error);
+        if (!this.#isHolding) this.#tellRefusal();
     }
 
     /** From now on notifications wait. */
@@ -38,6 +53,15 @@ export class Notices {
     /** Hands over what waits, in order. */
     release(): void {
         this.#isHolding = false;
+        this.#tellRefusal();
         for (const notification of this.#waiting.splice(0)) this.pass(notification);
+    }
+
+    #tellRefusal(): void {
+        for (const [listener, told] of this.#listeners) {
+            if (told === this.#refusal) continue;
+            this.#listeners.set(listener, this.#refusal);
+            listener.refusalChanged(this.#refusal);
+        }
     }
 }

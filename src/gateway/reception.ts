@@ -9,7 +9,7 @@ import type { ReceivedNotification } from "./events/refusals";
 import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
 import { HandOver } from "./hand-over";
 import { type CommandSelection, Inbound, type InboundRoutes, type ReceivedCommand } from "./inbound";
-import { Notices } from "./notices";
+import { Notices, type NotificationListener } from "./notices";
 import type { Subscription } from "./subscription";
 
 /** Who takes commands. Nothing of this may throw. */
@@ -69,9 +69,14 @@ export class Reception {
         };
     }
 
-    /** Hands notifications to the listener until the subscription is closed. The listener must not throw. */
-    onNotification(listener: (notification: ReceivedNotification) => void): Subscription {
+    /** Hands notifications to the listener until the subscription is closed. */
+    onNotification(listener: NotificationListener): Subscription {
         return { close: this.#notices.add(listener) };
+    }
+
+    /** The server refused the subscription of notifications, or (undefined) granted it. */
+    notificationRefusalChanged(error: GatewayError | undefined): void {
+        this.#notices.refusalChanged(error);
     }
 
     /** A message arrived; `accepted` is called when it has been handed over. */

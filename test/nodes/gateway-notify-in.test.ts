@@ -129,6 +129,25 @@ describe("gateway-notify-in", () => {
         assert.equal(simulator.observed.total("connect"), 1);
     });
 
+    it("shows and raises that the server does not allow its subscription; events go on, and it ends with a connection that does", async () => {
+        simulator.faults.add({ fault: "refuseSubscribe", topic: "*/notify", times: 1 });
+        const nodes = [gatewayNode(simulator.port), eventNode(), notifyNode({ wires: [] }), ...observers];
+        await load(nodes);
+        const [caught, completed, statuses] = [new Inbox("caught"), new Inbox("completed"), new Inbox("statuses")];
+        const { error, topic } = await caught.next();
+        const { code, source } = Object(error);
+        assert.deepEqual([code, source.id, topic], ["GW_SUBSCRIBE_REFUSED", "notify", "subscription"]);
+        const shown = () => statuses.messages.flatMap(({ status }) => (Object(status).source.id === "notify" ? [Object(status).text] : []));
+        assert.equal(shown().at(-1), "gateway-notify-in.status.subscriptionRefused");
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1 });
+        await completed.next();
+        await deploy([...nodes, notifyNode({ id: "deployed later", wires: [] })]);
+        await caught.next((raised) => Object(raised.error).source.id === "deployed later");
+        simulator.cut(clientId);
+        await waitFor(() => shown().at(-1) === "gateway-notify-in.status.connected", "the next connection");
+        assert.equal(simulator.observed.total("connect"), 2);
+    });
+
     it("sends nothing when its settings are not valid", async () => {
         const notices = await start(notifyNode({ request: "never" }), notifyNode({ id: "valid", wires: [["caught"]] }));
         const valid = new Inbox("caught");

@@ -65,7 +65,10 @@ export class BenchGateway {
             failedLater: (nodeId, error, message) => this.late.push({ nodeId, error, message }) > 0,
             failedOrphan: () => {},
         });
-        this.gateway.onNotification((notification) => this.notifications.push(notification));
+        this.gateway.onNotification({
+            received: (notification) => this.notifications.push(notification),
+            refusalChanged: () => {},
+        });
     }
 
     /** Publishes an event with a number as payload; returns its message id. */
