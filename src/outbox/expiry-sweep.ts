@@ -60,8 +60,9 @@ export class ExpirySweep {
     #sweep(): void {
         this.#timerDueMs = Number.POSITIVE_INFINITY;
         const nowMs = this.#options.now();
-        this.#options.ledger.tellDrops(this.#options.clock.monotonicMs());
+        const untoldMs = this.#options.ledger.tellDrops(this.#options.clock.monotonicMs());
         this.#sleep(this.#expireInMemory(nowMs), nowMs);
+        if (untoldMs !== undefined) this.#sleep(nowMs + untoldMs, nowMs);
         if (this.#isAsking) return;
         this.#isAsking = true;
         this.#options.store.readExpired(nowMs, batchEvents, (error, batch) => {

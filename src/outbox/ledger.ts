@@ -12,6 +12,8 @@ export interface LedgerListener {
     dropped(error: GatewayError, event: OutboxEvent, sinceLast: number): void;
 }
 
+const dropsEveryMs = 10_000;
+
 interface WaitingCompletion {
     readonly completion: Completion;
     readonly mode: CompletionMode;
@@ -129,15 +131,18 @@ export class Ledger {
         this.tellDrops(nowMs);
     }
 
-    /** Tells drops that were not told yet, if the last telling was long enough ago. */
-    tellDrops(nowMs: number): void {
-        if (!this.#lastUntold || nowMs - this.#lastDropToldMs < 10_000) return;
+    /** Tells drops that were not told yet, if the last telling was long enough ago; returns in how many milliseconds it will be. */
+    tellDrops(nowMs: number): number | undefined {
+        if (!this.#lastUntold) return undefined;
+        const waitMs = this.#lastDropToldMs + dropsEveryMs - nowMs;
+        if (waitMs > 0) return waitMs;
         const { error, event } = this.#lastUntold;
         const count = this.#untoldDrops;
         this.#lastUntold = undefined;
         this.#untoldDrops = 0;
         this.#lastDropToldMs = nowMs;
         this.#listener.dropped(error, event, count);
+        return undefined;
     }
 
     /** The outbox stops before the event could be sent, and nothing keeps it. */

@@ -212,6 +212,7 @@ export class Outbox {
     async close(deadlineMs: number): Promise<number> {
         this.#admission.close();
         const unsafe = await this.#closing.close(deadlineMs);
+        this.#ledger.tellDrops(Number.POSITIVE_INFINITY);
         this.#sweep.dispose();
         this.#fresh.dispose();
         return unsafe;

@@ -111,13 +111,13 @@ export class SpillQueue {
 
     /** The first event, without taking it; undefined when there is none in memory, even if some are on disk (they are being read then). */
     peek(): Entry | undefined {
-        if (this.head.length === 0) this.#refill();
+        if (this.head.length === 0) this.#refillHead();
         return this.head.first;
     }
 
     /** Takes the first event; like `peek`. */
     shift(): Entry | undefined {
-        if (this.head.length < this.#lowWater) this.#refill();
+        if (this.head.length < this.#lowWater) this.#refillHead();
         return this.head.shift();
     }
 
@@ -197,15 +197,23 @@ export class SpillQueue {
         this.head.push(entry);
     }
 
-    #refill(): void {
-        if (this.#isReading || this.#context.access === "opening") return;
-        if (this.#hasRange()) this.#read();
-        else this.fill();
+    /** A store that answers at once may have nothing left in one range, and more in the next. */
+    #refillHead(): void {
+        while (this.#refill() && this.head.length === 0);
     }
 
-    #read(): void {
+    /** Returns whether the store has answered at once. */
+    #refill(): boolean {
+        if (this.#isReading || this.#context.access === "opening") return false;
+        if (this.#hasRange()) return this.#read();
+        this.fill();
+        return false;
+    }
+
+    #read(): boolean {
         const range = this.#ranges[0];
-        if (!range) return;
+        if (!range) return false;
+        let isAnswered = false;
         const readNumber = ++this.#readNumber;
         const upTo = range.upTo;
         this.#isReading = true;
@@ -213,6 +221,7 @@ export class SpillQueue {
         this.#context.store.read({ after: range.after, upTo, device, maxEvents, maxBytes }, (error, batch) => {
             if (readNumber !== this.#readNumber) return;
             this.#isReading = false;
+            isAnswered = error === undefined;
             if (!error) {
                 for (const event of batch.events) {
                     if (!this.#context.isForgotten(event.seq)) this.#toHead(this.#options.reloaded(event));
@@ -222,5 +231,6 @@ export class SpillQueue {
             }
             this.#options.loaded(error !== undefined);
         });
+        return isAnswered;
     }
 }

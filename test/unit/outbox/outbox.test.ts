@@ -286,6 +286,39 @@ describe("a full outbox", () => {
         assert.equal(outbox.counters.queuedBytes, 500);
     });
 
+    it("tells of drops also when nothing is left afterwards, or the outbox is closed", async () => {
+        const { outbox, link, listener, clock, store, writeOut, admit } = outboxFixture({
+            limits: { maxBytes: 200, whenFull: "drop-oldest" },
+        });
+        const told = () => listener.drops.reduce((sum, { sinceLast }) => sum + sinceLast, 0);
+        const fill = () => {
+            for (let index = 0; index < 2; index++) admit("t/a", payload);
+            writeOut();
+        };
+        fill();
+        clock.advance(55 * second);
+        store.settle();
+        fill();
+        outbox.linkUp();
+        link.acknowledgeAll();
+        for (let round = 0; round < 10; round++) {
+            clock.advance(10 * second);
+            store.settle();
+        }
+        assert.deepEqual([told(), outbox.counters.dropped, outbox.counters.queued], [2, 2, 0]);
+        outbox.linkDown();
+        fill();
+        fill();
+        assert.equal(told(), 3);
+        const closed = outbox.close(1 * second);
+        clock.advance(1 * second);
+        store.settle();
+        await soon();
+        clock.advance(1 * second);
+        await closed;
+        assert.equal(told(), 4);
+    });
+
     it("drops the oldest also when they are on disk only", () => {
         const { outbox, store, link, writeOut, admit } = outboxFixture({
             limits: { maxBytes: 2000, whenFull: "drop-oldest" },
@@ -458,6 +491,14 @@ describe("expiry", () => {
             return { ...fixture, assertAllIsSent };
         }
 
+        it("does not happen to the event that is about to be sent", () => {
+            const { outbox, link, clock, listener, admit } = outboxFixture();
+            for (const text of ["1", "2"]) admit("t/a", text, { ttlMs: hour });
+            clock.jump(clock.now() + years);
+            outbox.linkUp();
+            assert.deepEqual([link.sent, listener.late], [["1", "2"], []]);
+        });
+
         it("does not happen to events that are just being read from disk", () => {
             const { outbox, store, clock, admit, assertAllIsSent } = stored();
             outbox.linkUp();
@@ -618,6 +659,29 @@ describe("an outbox in memory", () => {
         assert.equal(await outbox.close(1 * second), 8000);
         assert.ok(completions.slice(0, 7000).every(({ error }) => error?.code === "GW_NOT_CONNECTED"));
         assert.match(completions[6999]?.error?.message ?? "", /event status of t\/a/);
+    });
+
+    it("sends what waits for a device behind events that expired there", () => {
+        const { outbox, link, gate, clock, cut, admit } = outboxFixture({
+            store: new MemoryStore(),
+            limits: { maxInFlight: 4 },
+            memory: { readyEvents: 4, laneEvents: 2, batchEvents: 3 },
+        });
+        outbox.linkUp();
+        for (let index = 0; index < 5; index++) admit("t/a", `brief ${index}`, { ttlMs: 3 * second });
+        admit("t/b", "other");
+        gate.answers.set("t/a", "hold");
+        outbox.hold("t/a");
+        cut();
+        outbox.linkUp();
+        clock.advance(4 * second);
+        link.acknowledgeAll();
+        assert.equal(outbox.counters.expired, 5);
+        admit("t/a", "kept");
+        gate.answers.clear();
+        outbox.wake("t/a");
+        link.acknowledgeAll();
+        assert.deepEqual([link.sent.at(-1), outbox.counters.queued], ["kept", 0]);
     });
 
     it("counts as lost when it closes only what is not in the file of an earlier run", async () => {
