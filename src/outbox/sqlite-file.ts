@@ -3,9 +3,8 @@ import path from "node:path";
 import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
 import { eventColumns, type OpenedContents, stateColumns } from "./sqlite-messages";
 import { migrate, UnusableFileError } from "./sqlite-schema";
+import { earliestTrueTime } from "./wall-clock";
 
-/** A clock that shows less was never set. */
-const earliestTrueTime = Date.UTC(2025, 0, 1);
 /** How long to wait for another process that is just closing the file. */
 const busyTimeoutMs = 2000;
 /** What a probe writes: enough to need room that is not there on a full disk. */

@@ -2,7 +2,7 @@ import type { Clock } from "../clock";
 import type { Entry } from "./entry";
 
 /** Nothing that this package wrote is older; a clock that shows less was never set, as on a board without a battery after a power cut. */
-const earliestTrueTime = Date.UTC(2025, 0, 1);
+export const earliestTrueTime = Date.UTC(2025, 0, 1);
 /** Between two looks a true clock moves no more than this against the timers. */
 const jumpMs = 1000;
 
