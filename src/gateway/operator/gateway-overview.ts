@@ -3,7 +3,7 @@ import type { ErrorCode } from "../../errors";
 import type { OutboxCounters } from "../../outbox/outbox-counters";
 import { mqttClientId } from "../../protocol/identity";
 import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
-import type { GatewayState } from "../gateway-state";
+import type { DrainProgress, GatewayState } from "../gateway-state";
 import type { OutboxFile } from "../gateway-storage";
 import type { GatewayTotals } from "./gateway-statistics";
 
@@ -45,7 +45,7 @@ export interface GatewayOverview {
         readonly storedTotal: number;
         readonly expiredTotal: number;
         readonly droppedTotal: number;
-        readonly drain?: { readonly eventsPerS: number; readonly remainingMs: number };
+        readonly drain?: DrainProgress;
     };
     readonly devices: { readonly remembered: number; readonly held: number };
     readonly totals: GatewayTotals;

@@ -1,12 +1,11 @@
-import { readFileSync } from "node:fs";
 import { arch, platform, release } from "node:os";
-import path from "node:path";
 import type { NodeAPI } from "node-red";
 import { GatewayError } from "../../errors";
 import { withoutSecrets } from "../../gateway/option-parsing";
 import type { GatewayHost } from "../gateway-host";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 import type { LogLine } from "./log-ring";
+import { readManifest } from "./manifest";
 
 /** Everything a support ticket needs, and no secret: no token, no passphrase, no payload. */
 export interface DiagnosticsBundle {
@@ -27,7 +26,7 @@ export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, lo
     return {
         createdAt: new Date().toISOString(),
         versions: {
-            package: packageVersion(),
+            package: readManifest().version,
             nodeRed: String((RED.settings as { version?: unknown }).version),
             node: process.version,
             system: `${platform()} ${release()} ${arch()}`,
@@ -47,10 +46,4 @@ export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, lo
 function settingsOf({ settings, token }: GatewayHost): unknown {
     if (settings instanceof GatewayError) return settings.message;
     return { ...settings, path: withoutSecrets(settings.path), hasToken: token !== "" };
-}
-
-function packageVersion(): string {
-    // The compiled file is four folders below the manifest.
-    const manifest: unknown = JSON.parse(readFileSync(path.join(__dirname, "..", "..", "..", "..", "package.json"), "utf8"));
-    return String((manifest as Record<string, unknown>).version);
 }

@@ -6,9 +6,8 @@ import { diagnosticsBundle } from "./diagnostics";
 import { answerAboutGateway } from "./gateway-answer";
 import { gatewayEntries, runningGateways } from "./gateway-listing";
 import { LogRing } from "./log-ring";
+import { readManifest } from "./manifest";
 import { renderMetrics } from "./prometheus";
-
-const nodeTypes = ["gateway-config", "device-event-out", "device-command-in", "gateway-notify-in", "dm-responder"];
 
 /**
  * What an operator or a monitoring system can read, each behind the permission `gateway-config.read`:
@@ -22,7 +21,7 @@ const nodeTypes = ["gateway-config", "device-event-out", "device-command-in", "g
  */
 export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, GatewayHost>): void {
     const mayRead = RED.auth.needsPermission("gateway-config.read");
-    const log = new LogRing(RED, nodeTypes);
+    const log = new LogRing(RED, readManifest().nodeTypes);
 
     RED.httpAdmin.get("/wiotp-gateway/metrics", mayRead, (_request, response) => {
         renderMetrics(runningGateways(hosts.values()).map(({ monitor }) => monitor.overview))
