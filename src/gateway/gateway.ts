@@ -165,10 +165,7 @@ export class Gateway implements PooledGateway {
     /** Opens the connection. */
     start(): void {
         this.monitor.start();
-        this.#open().catch((thrown: unknown) => {
-            this.#reports.problem(toGatewayError(thrown, "GW_CONFIG"), "config");
-            this.#reports.stateChanged();
-        });
+        this.#open().catch(this.#failed);
     }
 
     /** From now on commands wait, and filters stay as they are. */
@@ -235,11 +232,18 @@ export class Gateway implements PooledGateway {
         await this.#simulator?.open();
         if (this.#isClosed) return;
         if (this.#storage.warning !== undefined) this.#reports.warn(this.#storage.warning);
-        // What the file knows of devices and filters decides what may be sent.
+        // What the file knows of devices and filters decides what may be sent. One that cannot be opened yet holds up nothing.
         await this.#storage.open();
-        this.inventory.load();
+        const loaded = this.#storage.store.loaded.then(() => this.inventory.load());
+        if (this.#storage.condition.storeProblem === undefined) await loaded;
+        else loaded.catch(this.#failed);
         if (!this.#isClosed) this.#connection.start();
     }
+
+    readonly #failed = (thrown: unknown): void => {
+        this.#reports.problem(toGatewayError(thrown, "GW_CONFIG"), "config");
+        this.#reports.stateChanged();
+    };
 
     #storageChanged(error: GatewayError | undefined): void {
         if (error) this.#reports.storageProblem(error);

@@ -15,8 +15,10 @@ export interface GatewayStore {
     readonly state: StateStore;
     /** The file; undefined where SQLite is not available: then nothing survives a restart. */
     readonly path: string | undefined;
-    /** Resolves when the file was opened or could not be; `state` holds what the file holds from then on. */
+    /** Resolves when the file was opened or could not be. */
     readonly ready: Promise<void>;
+    /** Resolves when the file has been opened: `state` holds what it holds from then on. */
+    readonly loaded: Promise<void>;
     /** Bytes that the file takes up. */
     size(): Promise<number>;
     /** Writes what is left of the states and gives the file free. */
@@ -46,7 +48,8 @@ export function openStore(options: OpenStoreOptions): GatewayStore {
     if (userDir === undefined || !canUseDisk(userDir)) {
         const close = (): Promise<void> => Promise.resolve();
         const state = new MemoryStateStore();
-        return { events: new MemoryStore(), state, path: undefined, ready: Promise.resolve(), size: () => Promise.resolve(0), close };
+        const done = Promise.resolve();
+        return { events: new MemoryStore(), state, path: undefined, ready: done, loaded: done, size: () => Promise.resolve(0), close };
     }
     const store = new SqliteStore({ path: path.join(storeDirectory(userDir), storeFileName(owner)), clock, listener, opensWhen });
     return {
@@ -54,6 +57,7 @@ export function openStore(options: OpenStoreOptions): GatewayStore {
         state: store,
         path: store.path,
         ready: store.ready,
+        loaded: store.loaded,
         size: () => store.size(),
         close: (deadlineMs) => store.close(deadlineMs),
     };

@@ -29,6 +29,8 @@ const stateRetryMs = 1000;
 export class SqliteStore implements EventStore, StateStore {
     readonly isDurable = true;
     readonly path: string;
+    /** Resolves when the file has been opened for the first time, and its states are there. */
+    readonly loaded: Promise<void>;
     readonly #clock: Clock;
     readonly #access: SqliteAccess;
     readonly #states = new StateJournal();
@@ -36,11 +38,15 @@ export class SqliteStore implements EventStore, StateStore {
     /** What `attach` has to tell when it comes after opening has ended. */
     #contents: OpenedContents | undefined;
     #isClosing = false;
+    #isLoaded: () => void = () => {};
     #stateTimer: Timer | undefined;
 
     constructor({ path, clock, listener, opensWhen }: SqliteStoreOptions) {
         this.path = path;
         this.#clock = clock;
+        this.loaded = new Promise((resolve) => {
+            this.#isLoaded = resolve;
+        });
         this.#access = new SqliteAccess({
             path,
             clock,
@@ -132,6 +138,7 @@ export class SqliteStore implements EventStore, StateStore {
     #opened(contents: OpenedContents): void {
         this.#contents = contents;
         this.#states.load(contents.states);
+        this.#isLoaded();
         if (contents.setAside !== undefined) this.#states.putAll();
         if (this.#states.hasChanges) this.#writeStatesSoon(stateDelayMs);
         this.#events?.opened(contents);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { GatewayState } from "../../src/gateway/gateway-state";
+import { SqliteFile } from "../../src/outbox/sqlite-file";
 import { GatewayBench } from "../support/gateway-bench";
 import { waitFor } from "../support/wait-for";
 
@@ -54,6 +55,37 @@ describe("a backlog", () => {
             bench.simulator.setLink(false);
             await waitFor(() => after.gateway.monitor.overview.outbox.events === 0, "the rest to be sent");
             assert.deepEqual(published(bench), ["0", "2"]);
+        } finally {
+            await bench.close();
+            rmSync(userDir, { recursive: true });
+        }
+    });
+
+    it("and the inventory are taken over also when the file was in use at the start, and is free later", async () => {
+        const userDir = mkdtempSync(path.join(tmpdir(), "backlog-"));
+        const bench = await GatewayBench.start();
+        try {
+            const before = await bench.gateway({ outbox: "disk", userDir });
+            await before.outcome(before.publish("d1", 0));
+            bench.simulator.setLink(true);
+            assert.equal(await before.outcome(before.publish("d1", 1, { completion: "safe" })), "done");
+            await before.gateway.close(3000);
+            const other = new SqliteFile({ path: before.gateway.monitor.overview.outbox.file?.path ?? "", owner: "other" });
+            other.open();
+            bench.simulator.setLink(false);
+            const after = await bench.gateway({ outbox: "disk", userDir });
+            assert.equal(await after.outcome(after.publish("d2", 2)), "done");
+            other.close();
+            await waitFor(() => published(bench).includes("1"), "the backlog to be sent");
+            assert.equal(await after.outcome(after.publish("d1", 3)), "done");
+            const { devices } = after.gateway.inventory.query();
+            assert.deepEqual(
+                devices.map(({ deviceId, events, registration }) => [deviceId, events, registration.phase]),
+                [
+                    ["d1", 3, "known"],
+                    ["d2", 1, "known"],
+                ],
+            );
         } finally {
             await bench.close();
             rmSync(userDir, { recursive: true });

@@ -50,6 +50,7 @@ export class Inventory {
     /** Devices whose counters wait to be written. */
     readonly #dirty = new Set<string>();
     #timer: Timer | undefined;
+    #isLoaded = false;
 
     constructor({ clock, store, registration, maxDevices = 100_000 }: InventoryOptions) {
         this.#clock = clock;
@@ -58,8 +59,12 @@ export class Inventory {
         this.#maxDevices = maxDevices;
     }
 
-    /** Takes over what an earlier run left in the store, for itself and for the registration. Call it when the store is open. */
+    /**
+     * Takes over what an earlier run left in the store, for itself and for the registration. Call it once, when the store is open: nothing is
+     * written before. What was found out in the meantime stays.
+     */
     load(): void {
+        this.#isLoaded = true;
         for (const [device, text] of this.#store.entries(kind)) {
             const record = DeviceRecord.decode(text);
             const seenSince = this.#records.get(device);
@@ -67,10 +72,10 @@ export class Inventory {
             else this.#sorted.add(device);
             record.isStored = true;
             this.#records.set(device, record);
-            if (record.isKnown) this.#registration.restoreKnown(device);
-            else if (record.hold) this.#registration.restoreHeld(device, record.hold);
+            this.#restore(device, record);
         }
         this.#makeRoom(0);
+        if (this.#dirty.size > 0) this.#timer ??= this.#clock.setTimer(sliceMs, () => this.#writeSlice());
     }
 
     /** How many devices are remembered. */
@@ -101,9 +106,9 @@ export class Inventory {
 
     /** The device has become known, held or new: written at once. */
     registrationChanged(device: string, state: RegistrationState): void {
-        const record = this.#meet(device);
+        const record = this.#isLoaded ? this.#meet(device) : this.#touch(device);
         record.setRegistration(state);
-        this.#write(device, record);
+        if (this.#isLoaded) this.#write(device, record);
     }
 
     /** One page of the devices that match, in a stable order, with what the registration says of each at this moment. */
@@ -129,7 +134,7 @@ export class Inventory {
     /** Hands all counters that have changed to the store, and stops the timer. */
     close(): void {
         this.#timer?.cancel();
-        while (this.#dirty.size > 0) this.#writeSlice();
+        while (this.#isLoaded && this.#dirty.size > 0) this.#writeSlice();
         this.#timer?.cancel();
         this.#timer = undefined;
     }
@@ -149,9 +154,17 @@ export class Inventory {
         if (!record.isDirty) {
             record.isDirty = true;
             this.#dirty.add(device);
-            this.#timer ??= this.#clock.setTimer(countersMs, () => this.#writeSlice());
+            if (this.#isLoaded) this.#timer ??= this.#clock.setTimer(countersMs, () => this.#writeSlice());
         }
         return record;
+    }
+
+    /** Lets the registration know what the record says, unless it knows better by now. */
+    #restore(device: string, record: DeviceRecord): void {
+        const state = this.#registration.stateOf(device);
+        if (state.phase !== "new") record.setRegistration(state);
+        else if (record.isKnown) this.#registration.restoreKnown(device);
+        else if (record.hold) this.#registration.restoreHeld(device, record.hold);
     }
 
     #write(device: string, record: DeviceRecord): void {

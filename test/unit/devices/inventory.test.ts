@@ -24,7 +24,7 @@ class MapStore implements DeviceStore {
     }
 }
 
-function create({ store = new MapStore(), maxDevices = 100_000, clock = new FakeClock() } = {}) {
+function create({ store = new MapStore(), maxDevices = 100_000, clock = new FakeClock(), isLoaded = true } = {}) {
     const states = new Map<string, RegistrationState>();
     const forgotten: string[] = [];
     const asked = { states: 0 };
@@ -42,6 +42,7 @@ function create({ store = new MapStore(), maxDevices = 100_000, clock = new Fake
             restoreHeld: (device, hold) => states.set(device, { phase: "held", hold }),
         },
     });
+    if (isLoaded) inventory.load();
     const change = (device: string, state: RegistrationState) => {
         states.set(device, state);
         inventory.registrationChanged(device, state);
@@ -109,7 +110,6 @@ describe("device inventory", () => {
         assert.equal(first.clock.timerCount, 0);
 
         const second = create({ store: first.store });
-        second.inventory.load();
         assert.deepEqual(second.states.get("t/a"), { phase: "known" });
         assert.deepEqual(second.states.get("t/b"), { phase: "held", hold });
         assert.equal(second.states.has("t/c"), false);
@@ -123,18 +123,40 @@ describe("device inventory", () => {
         );
     });
 
-    it("adds what was seen before the store was open", () => {
+    it("adds what was seen before the store was open, and writes nothing before", () => {
+        const hold = { reason: "refused", until: Date.UTC(2027, 0, 1), failures: 1 } as const;
         const first = create();
         first.inventory.eventSeen("t/a", "e");
+        for (const device of ["t/a", "t/b", "t/c"]) first.change(device, { phase: "known" });
         first.inventory.close();
-        const second = create({ store: first.store });
+        const { writes } = first.store;
+        const second = create({ store: first.store, isLoaded: false });
         second.inventory.eventSeen("t/a", "e");
+        second.change("t/b", { phase: "held", hold });
+        second.change("t/new", { phase: "known" });
+        second.clock.advance(10 * minute);
+        assert.equal(first.store.writes, writes);
         second.inventory.load();
+        second.clock.advance(minute);
+        assert.deepEqual(Object.fromEntries(second.states), {
+            "t/a": { phase: "known" },
+            "t/b": { phase: "held", hold },
+            "t/c": { phase: "known" },
+            "t/new": { phase: "known" },
+        });
         second.inventory.eventSeen("t/a", "e");
         second.inventory.close();
         const third = create({ store: first.store });
-        third.inventory.load();
         assert.equal(third.inventory.query().devices[0]?.events, 3);
+        assert.deepEqual(third.states, second.states);
+    });
+
+    it("whose store never opened is closed without a word", () => {
+        const { inventory, store, clock, change } = create({ isLoaded: false });
+        inventory.eventSeen("t/a", "e");
+        change("t/a", { phase: "known" });
+        inventory.close();
+        assert.deepEqual([store.writes, clock.timerCount], [0, 0]);
     });
 
     it("reads records that are broken as if they were new", () => {
@@ -143,7 +165,6 @@ describe("device inventory", () => {
             store.values.set(`t/${index}`, text);
         }
         const { inventory, states } = create({ store });
-        inventory.load();
         assert.equal(inventory.query().total, 5);
         assert.equal(states.size, 0);
     });
@@ -174,6 +195,7 @@ describe("device inventory", () => {
                 restoreHeld: () => undefined,
             },
         });
+        inventory.load();
         inventory.registrationChanged("t/a", { phase: "known" });
         inventory.registrationChanged("t/b", { phase: "known" });
         inventory.eventSeen("t/a", "e");
