@@ -317,6 +317,44 @@ export class World {
         if (!this.hasCrashed) assert.equal(new Set(late).size, late.length, "an event was told to have expired twice");
     }
 
+    /** Nobody sends anything any more: what has outlived its time must be told all the same. */
+    rest(): void {
+        this.store.open();
+        this.linkDown();
+        for (let round = 0; round < 12; round++) {
+            this.store.settle();
+            this.clock.advance(15_000);
+        }
+        this.store.settle();
+        for (const event of this.events) {
+            const isOver = this.clock.monotonicMs() - event.admittedMs > event.ttlMs;
+            const isFinished = event.isDelivered || event.mayBeLost || this.#hasFailed(event);
+            assert.ok(isFinished || !isOver, `${event.text} has outlived its time, and nobody was told`);
+        }
+    }
+
+    /** The outbox is closed with everything that is left: what it says of that must be true. */
+    async close(): Promise<void> {
+        const isWithStore = this.store.isOpen;
+        let unsafe: number | undefined;
+        const closed = this.outbox.close(3000).then((events) => {
+            unsafe = events;
+        });
+        for (let round = 0; round < 40; round++) {
+            if (isWithStore) this.store.settle();
+            this.clock.advance(100);
+            await new Promise((resolve) => setImmediate(resolve));
+        }
+        await closed;
+        const left = this.events.filter((event) => !event.isDelivered && !this.#hasFailed(event));
+        const stored = this.#disk.texts;
+        const lost = left.filter(({ text }) => !stored.has(text));
+        for (const event of lost) assert.notEqual(event.completion.outcome, "done", `${event.text} was reported done, and is lost`);
+        if (!this.#options.isInMemory) assert.equal(unsafe, lost.length, "what could not be stored is not counted rightly");
+        else assert.deepEqual(left, [], "not all were told that they are lost");
+        assert.equal(this.clock.timerCount, 0, "timers are left");
+    }
+
     /** What must hold after every step. */
     check(): void {
         const { queued, queuedBytes, heldBytes, dropped } = this.outbox.counters;

@@ -150,6 +150,21 @@ export class Disk {
         return events;
     }
 
+    /** The payloads of the events on the disk. */
+    get texts(): Set<string> {
+        const texts = new Set<string>();
+        const everything = {
+            after: 0,
+            upTo: Number.MAX_SAFE_INTEGER,
+            maxEvents: Number.MAX_SAFE_INTEGER,
+            maxBytes: Number.MAX_SAFE_INTEGER,
+        };
+        this.data.read(everything, (_, { events }) => {
+            for (const { payload } of events) texts.add(String(payload));
+        });
+        return texts;
+    }
+
     clear(): void {
         this.data = new MemoryStore();
     }
@@ -178,6 +193,10 @@ export class SteppedStore implements EventStore {
 
     attach(listener: EventStoreListener): void {
         this.#listener = listener;
+    }
+
+    get isOpen(): boolean {
+        return this.#isOpen;
     }
 
     /** Carries out the oldest request; false when there was none. */

@@ -143,6 +143,32 @@ describe("the outbox against a naive reference", () => {
         );
     });
 
+    it("tells what has outlived its time although nothing can be sent", () => {
+        const script = fc.array(fc.oneof(...steps, failStore, ...storeLoss), { minLength: 5, maxLength: 150, size: "max" });
+        const rest = (generated: Step[], options: WorldOptions) => {
+            const world = new World(options);
+            for (const step of generated) perform(world, step);
+            world.rest();
+        };
+        fc.assert(
+            fc.property(script, fc.boolean(), (generated, isInMemory) => rest(generated, { checksOrder: false, isInMemory })),
+            { numRuns },
+        );
+    });
+
+    it("says truly when it is closed what was lost", async () => {
+        const script = fc.array(fc.oneof(...steps, failStore, ...storeLoss), { minLength: 5, maxLength: 100, size: "max" });
+        const close = async (generated: Step[], options: WorldOptions) => {
+            const world = new World(options);
+            for (const step of generated) perform(world, step);
+            await world.close();
+        };
+        await fc.assert(
+            fc.asyncProperty(script, fc.boolean(), (generated, isInMemory) => close(generated, { checksOrder: false, isInMemory })),
+            { numRuns: numRuns / 2 },
+        );
+    });
+
     it("drops what waits for a device when it is purged, and nothing else", async () => {
         const script = fc.array(fc.oneof(...steps, failStore, purge, crash), { minLength: 5, maxLength: 150, size: "max" });
         await fc.assert(
