@@ -26,10 +26,11 @@ for (const language of languages) {
                 for (const property of messageProperties[type].split(" ").filter(Boolean)) assert.ok(described.has(property), property);
             });
 
-            it(`of ${type} names every field as the form does`, () => {
+            it(`of ${type} names every field and button as the form does`, () => {
                 const { defaults, credentials } = new FormHost(language).definition(type);
                 const catalogue = readCatalogue(language, type);
-                for (const property of [...Object.keys(defaults), ...Object.keys(credentials)]) {
+                const buttons = type === "gateway-config" ? ["test", "connect"] : [];
+                for (const property of [...Object.keys(defaults), ...Object.keys(credentials), ...buttons]) {
                     if (property === "name" || property.endsWith("Type")) continue;
                     const label = catalogue.get(`${type}.label.${property}`);
                     assert.ok(label && help.includes(label), `${property}: ${label}`);
