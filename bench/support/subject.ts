@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { isolatedSettings } from "../../test/support/isolated-settings";
 import { waitFor } from "../../test/support/wait-for";
 import type { Answer, AnswerMessage, Argument, RequestName } from "./requests";
 
@@ -168,17 +169,9 @@ function placed(flow: readonly FlowNode[]): FlowNode[] {
 /** As installed, but silent towards the network. */
 function settings(): object {
     return {
-        uiHost: "127.0.0.1",
-        uiPort: 0,
-        flowFile: "flows.json",
+        ...isolatedSettings,
         credentialSecret: "bench",
         // Loads the built package without installing it.
         nodesDir: process.cwd(),
-        telemetry: { enabled: false, updateNotification: false },
-        editorTheme: { tours: false, projects: { enabled: false } },
-        externalModules: { palette: { allowInstall: false, allowUpload: false } },
-        diagnostics: { ui: false },
-        runtimeState: { enabled: false, ui: false },
-        logging: { console: { level: "info", metrics: false, audit: false } },
     };
 }

@@ -6,6 +6,7 @@ import { testConnect, testLine } from "../../src/connection/connection-test";
 import type { TransportOptions } from "../../src/connection/transport";
 import { type Credential, TestAuthority } from "../support/certificates";
 import { FastClock } from "../support/fast-clock";
+import { portOf } from "../support/port-of";
 import { TestWebProxy } from "../support/web-proxy";
 
 describe("connection test", () => {
@@ -24,8 +25,7 @@ describe("connection test", () => {
         servers.push(server);
         server.listen(0, "127.0.0.1");
         await once(server, "listening");
-        const address = server.address();
-        return typeof address === "object" && address ? address.port : 0;
+        return portOf(server);
     }
 
     /** A server that completes the TLS handshake and then says nothing. */

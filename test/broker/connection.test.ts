@@ -8,6 +8,7 @@ import { Connections } from "../support/connections";
 import { FastClock } from "../support/fast-clock";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
+import { portOf } from "../support/port-of";
 import { waitFor } from "../support/wait-for";
 
 describe("connection to a broker", () => {
@@ -82,9 +83,8 @@ describe("connection to a broker", () => {
             });
         });
         await once(server.listen(0, "127.0.0.1"), "listening");
-        const address = server.address();
         try {
-            const port = typeof address === "object" && address !== null ? address.port : 0;
+            const port = portOf(server);
             const { recorder } = connections.open("piece", { port, cleanSession: false });
             await waitFor(() => recorder.messages.length === 1, "the message");
             assert.deepEqual(recorder.phases, ["connecting", "online"]);

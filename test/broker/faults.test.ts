@@ -6,6 +6,7 @@ import { Connections } from "../support/connections";
 import { FastClock } from "../support/fast-clock";
 import { FaultyLine } from "../support/faulty-line";
 import { Mosquitto } from "../support/mosquitto";
+import { portOf } from "../support/port-of";
 import { waitFor } from "../support/wait-for";
 
 /** Publishes again what was not acknowledged, as the outbox does; counts what was settled how often. */
@@ -240,8 +241,7 @@ describe("servers that are none", () => {
             });
         }).listen(0, "127.0.0.1");
         await once(server, "listening");
-        const address = server.address();
-        const port = typeof address === "object" && address !== null ? address.port : 0;
+        const port = portOf(server);
         try {
             return await connections.reason("lost", {
                 port,

@@ -6,6 +6,7 @@ import { TestAuthority } from "../support/certificates";
 import { Connections } from "../support/connections";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
+import { portOf } from "../support/port-of";
 import { waitFor } from "../support/wait-for";
 
 const localNames = ["DNS:localhost", "IP:127.0.0.1"];
@@ -96,8 +97,7 @@ describe("TLS", () => {
         });
         server.on("tlsClientError", () => {});
         await once(server.listen(0, "127.0.0.1"), "listening");
-        const address = server.address();
-        const port = typeof address === "object" && address !== null ? address.port : 0;
+        const port = portOf(server);
         try {
             await connections.reason("host", secure(port, { ca: authority.cert }));
             await connections.reason("other", secure(port, { ca: authority.cert, servername: "other.example", rejectUnauthorized: false }));

@@ -4,6 +4,7 @@ import net from "node:net";
 import { type IConnectPacket, type Packet, parser } from "mqtt-packet";
 import { eventNode, type FlowMessage, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { freePort } from "../support/mosquitto";
+import { portOf } from "../support/port-of";
 import { secretToken } from "../support/secrets";
 
 const code = ({ error }: FlowMessage) => Reflect.get(Object(error), "code");
@@ -12,10 +13,9 @@ const code = ({ error }: FlowMessage) => Reflect.get(Object(error), "code");
 async function connectOf(properties: Record<string, unknown>, credentials: Record<string, string> = {}): Promise<IConnectPacket> {
     const server = net.createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
-    const address = server.address();
     try {
         const accepted = once(server, "connection");
-        const port = typeof address === "object" && address !== null ? address.port : 0;
+        const port = portOf(server);
         await load([gatewayNode(port, properties), eventNode(), ...observers], { gateway: credentials });
         const [socket]: net.Socket[] = await accepted;
         assert.ok(socket);

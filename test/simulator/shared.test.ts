@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
 import { acquireSimulator } from "../../src/simulator/shared";
 import { startSimulator } from "../../src/simulator/simulator";
+import { portOf } from "../support/port-of";
 import { RawClient } from "./support/raw-client";
 
 function occupy(port: number): Promise<{ server: Server; port: number }> {
@@ -9,8 +10,7 @@ function occupy(port: number): Promise<{ server: Server; port: number }> {
         const server = createServer();
         server.once("error", reject);
         server.listen(port, "127.0.0.1", () => {
-            const address = server.address();
-            resolve({ server, port: typeof address === "object" && address ? address.port : 0 });
+            resolve({ server, port: portOf(server) });
         });
     });
 }

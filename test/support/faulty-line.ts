@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { portOf } from "./port-of";
 
 interface Pair {
     readonly client: Socket;
@@ -51,8 +52,7 @@ export class FaultyLine {
         const server = createServer({ noDelay: true }, (client) => this.#join(client));
         this.#server = server.listen(this.port, "127.0.0.1");
         await once(server, "listening");
-        const address = server.address();
-        if (typeof address === "object" && address !== null) this.port = address.port;
+        this.port = portOf(server);
     }
 
     /** Refuses new connections; those that are open stay. */

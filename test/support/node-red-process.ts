@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { isolatedSettings } from "./isolated-settings";
 import { requireRecord } from "./records";
 import { assertNoSecrets, secretToken } from "./secrets";
 
@@ -11,20 +12,11 @@ export const nodeRedModules = { "Node-RED 5": "node-red", "Node-RED 4.1": "node-
 /** Nothing leaves the machine: no telemetry, no catalogue, no tours; see the comments for what each line prevents. */
 function settings(userDir: string, nodesDir: string | undefined, more: Readonly<Record<string, unknown>>): string {
     return `module.exports = ${JSON.stringify({
-        uiHost: "127.0.0.1",
-        uiPort: 0,
+        ...isolatedSettings,
         userDir,
-        flowFile: "flows.json",
         credentialSecret: "test",
         // Loads the built package without installing it, with its real name, icons, examples and resources.
         nodesDir,
-        telemetry: { enabled: false, updateNotification: false },
-        editorTheme: { tours: false, projects: { enabled: false } },
-        // Otherwise the editor fetches the public catalogue.
-        externalModules: { palette: { allowInstall: false, allowUpload: false } },
-        diagnostics: { ui: false },
-        runtimeState: { enabled: false, ui: false },
-        logging: { console: { level: "info", metrics: false, audit: false } },
         ...more,
     })};\n`;
 }

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { connect, type Socket } from "node:net";
 import type { Credential } from "./certificates";
+import { portOf } from "./port-of";
 
 /** A web proxy on loopback that tunnels to whatever is asked for, and keeps a list. */
 export class TestWebProxy {
@@ -56,8 +57,7 @@ export class TestWebProxy {
     }
 
     get port(): number {
-        const address = this.#server.address();
-        return typeof address === "object" && address !== null ? address.port : 0;
+        return portOf(this.#server);
     }
 
     /** Connections that are open at the moment. */

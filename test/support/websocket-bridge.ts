@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Credential } from "./certificates";
+import { portOf } from "./port-of";
 
 /** A websocket entrance to a broker on loopback, with TLS when it gets a certificate; takes the subprotocol `mqtt` only. */
 export class WebSocketBridge {
@@ -50,8 +51,7 @@ export class WebSocketBridge {
     }
 
     get port(): number {
-        const address = this.#server.address();
-        return typeof address === "object" && address !== null ? address.port : 0;
+        return portOf(this.#server);
     }
 
     close(): void {

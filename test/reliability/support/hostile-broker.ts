@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { generate, type Packet, parser } from "mqtt-packet";
+import { portOf } from "../../support/port-of";
 
 /** What a hostile broker does with one packet of a client; true = that was all, false = answer it as a good broker would. */
 export type PacketHandler = (client: HostileClient, packet: Packet) => boolean;
@@ -54,8 +55,7 @@ export class HostileBroker {
         server.on("connection", (socket) => broker.#accept(socket, handle));
         server.listen(0, "127.0.0.1");
         await once(server, "listening");
-        const address = server.address();
-        if (typeof address === "object" && address) broker.port = address.port;
+        broker.port = portOf(server);
         return broker;
     }
 

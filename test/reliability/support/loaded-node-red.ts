@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { isolatedSettings } from "../../support/isolated-settings";
 import type { DeployType } from "../../support/node-red-process";
 import { isRecord, requireRecord } from "../../support/records";
 import { waitFor } from "../../support/wait-for";
@@ -44,14 +45,9 @@ export class LoadedNodeRed {
         writeFileSync(
             path.join(this.userDir, "settings.js"),
             `module.exports = ${JSON.stringify({
-                uiHost: "127.0.0.1",
-                uiPort: 0,
-                flowFile: "flows.json",
+                ...isolatedSettings,
                 credentialSecret: false,
                 nodesDir,
-                telemetry: { enabled: false, updateNotification: false },
-                externalModules: { palette: { allowInstall: false, allowUpload: false } },
-                logging: { console: { level: "info", metrics: false, audit: false } },
             })};\n`,
         );
         writeFileSync(path.join(this.userDir, "flows.json"), JSON.stringify(this.flows()));

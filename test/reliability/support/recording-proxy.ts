@@ -3,6 +3,7 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { type Packet, parser } from "mqtt-packet";
 import type { Credential } from "../../support/certificates";
+import { portOf } from "../../support/port-of";
 
 interface Connection {
     readonly number: number;
@@ -60,8 +61,7 @@ export class RecordingProxy {
     }
 
     get port(): number {
-        const address = this.#server.address();
-        return typeof address === "object" && address !== null ? address.port : 0;
+        return portOf(this.#server);
     }
 
     /** Publishes without an acknowledgement on the connections that are open. */
