@@ -43,7 +43,8 @@ export class Admission {
 
     /** Whether the store cannot be used now: events are kept in memory only. */
     get isStoreFailing(): boolean {
-        return this.#options.context.access === "closed" || this.#options.writer.isFailing;
+        const { context, writer } = this.#options;
+        return context.access === "interrupted" || context.access === "closed" || writer.isFailing;
     }
 
     /** Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. */

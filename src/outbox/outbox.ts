@@ -91,7 +91,7 @@ export class Outbox {
             delayMs: () => dispatcher.window.acknowledgementTime.commitDelayMs,
             late: (entry) => writer.save(entry),
         });
-        this.#session = new StoreSession({ context, ledger, writer, waiting, dispatcher, admission, sweep });
+        this.#session = new StoreSession({ clock, context, ledger, writer, waiting, dispatcher, admission, sweep });
         this.#session.start();
     }
 
@@ -213,6 +213,7 @@ export class Outbox {
         this.#admission.close();
         const unsafe = await this.#closing.close(deadlineMs);
         this.#ledger.tellDrops(Number.POSITIVE_INFINITY);
+        this.#session.dispose();
         this.#sweep.dispose();
         this.#fresh.dispose();
         return unsafe;

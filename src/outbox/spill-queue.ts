@@ -3,8 +3,11 @@ import { EntryList, type MemoryUse } from "./entry-list";
 import type { OutboxEvent } from "./event";
 import type { EventStore } from "./store";
 
-/** Whether the store's events can be reached: not known yet, yes, or not now. */
-export type StoreAccess = "opening" | "open" | "closed";
+/**
+ * Whether the store's events can be reached: not known yet; yes; not for a moment, so that whatever comes behind them waits; or not now, so
+ * that the rest goes on without them.
+ */
+export type StoreAccess = "opening" | "open" | "interrupted" | "closed";
 
 /** What all queues of an outbox share. */
 export interface SpillContext {
@@ -173,9 +176,9 @@ export class SpillQueue {
         return Math.min(this.#options.batchEvents * 2, Math.ceil(this.#options.maxEvents / 2));
     }
 
-    /** Whether events on disk come before the tail. While the file cannot be read they are left behind: the rest must go on. */
+    /** Whether events on disk come before the tail. While the file cannot be read for long they are left behind: the rest must go on. */
     #hasRange(): boolean {
-        return this.#ranges.length > 0 && this.#context.access === "open";
+        return this.#ranges.length > 0 && this.#context.access !== "closed";
     }
 
     /** The last range grows, unless events with numbers in between have passed: those are in memory, or in another queue. */
@@ -204,8 +207,9 @@ export class SpillQueue {
 
     /** Returns whether the store has answered at once. */
     #refill(): boolean {
-        if (this.#isReading || this.#context.access === "opening") return false;
-        if (this.#hasRange()) return this.#read();
+        const { access } = this.#context;
+        if (this.#isReading || access === "opening") return false;
+        if (this.#hasRange()) return access === "open" && this.#read();
         this.fill();
         return false;
     }

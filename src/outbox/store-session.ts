@@ -1,3 +1,4 @@
+import type { Clock, Timer } from "../clock";
 import type { Admission } from "./admission";
 import type { Dispatcher } from "./dispatcher";
 import type { ExpirySweep } from "./expiry-sweep";
@@ -10,6 +11,7 @@ import { correctTimes } from "./wall-clock";
 
 /** What is concerned when the store becomes reachable or stops being so. */
 export interface StoreSessionOptions {
+    readonly clock: Clock;
     readonly context: SpillContext;
     readonly ledger: Ledger;
     readonly writer: GroupWriter;
@@ -19,6 +21,9 @@ export interface StoreSessionOptions {
     readonly sweep: ExpirySweep;
 }
 
+/** A thread that died, or a file that somebody locked for a moment, is back within seconds: so long order is worth the wait. */
+const interruptionMs = 10_000;
+
 /** Brings together what is in memory and what is in the store, whenever the store is opened, and numbers the events of both. */
 export class StoreSession {
     readonly #options: StoreSessionOptions;
@@ -27,6 +32,7 @@ export class StoreSession {
     #runStartSeq = 0;
     /** The clock was set by so much, but the times of this run's events in the store were not moved yet. */
     #unmovedMs = 0;
+    #interruption: Timer | undefined;
 
     constructor(options: StoreSessionOptions) {
         this.#options = options;
@@ -53,11 +59,16 @@ export class StoreSession {
         correctTimes(dispatcher.inMemory(), { byMs, runStartSeq: this.#runStartSeq, nowMs });
         if (context.access === "opening") return;
         this.#unmovedMs += byMs;
-        if (context.access === "closed") return;
+        if (context.access !== "open") return;
         this.#moveTimes(byMs);
         // What is on its way into memory has the old times.
         waiting.readAgain();
         dispatcher.resume();
+    }
+
+    /** Waits for nothing any more. */
+    dispose(): void {
+        this.#interruption?.cancel();
     }
 
     #moveTimes(byMs: number): void {
@@ -72,6 +83,7 @@ export class StoreSession {
     #opened(contents: StoreContents): void {
         const { context, writer, sweep, admission, dispatcher } = this.#options;
         if (!contents.isContinued) this.#rebase(contents);
+        this.dispose();
         context.access = "open";
         if (this.#unmovedMs !== 0) this.#moveTimes(this.#unmovedMs);
         writer.resume();
@@ -81,9 +93,20 @@ export class StoreSession {
     }
 
     #closed(): void {
-        const { context, writer, dispatcher } = this.#options;
-        context.access = "closed";
+        const { context, writer, clock } = this.#options;
         writer.pause();
+        if (context.access === "open") {
+            context.access = "interrupted";
+            this.#interruption = clock.setTimer(interruptionMs, () => this.#goOn());
+        } else if (context.access === "opening") {
+            this.#goOn();
+        }
+    }
+
+    /** The rest goes on without what is in the store. */
+    #goOn(): void {
+        const { context, dispatcher } = this.#options;
+        context.access = "closed";
         dispatcher.resume();
     }
 

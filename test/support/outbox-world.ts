@@ -236,6 +236,16 @@ export class World {
         this.store.close();
     }
 
+    /** The store is gone for some seconds. */
+    interruptStore(): void {
+        this.store.close();
+        for (const device of devices) this.admit(device, "safe", undefined);
+        for (const _ of devices) this.acknowledge(0);
+        this.clock.advance(5000);
+        this.check();
+        this.store.open();
+    }
+
     /** Whether a purge goes on. */
     get isPurging(): boolean {
         return this.#purges.some(({ outcome }) => outcome === "open");

@@ -11,7 +11,7 @@ type Step =
     | ["admit", device: string, mode: CompletionMode, count: number, ttlMs: number | undefined]
     | ["acknowledge", choice: number]
     | ["step store", count: number]
-    | ["fail store" | "close store" | "open store" | "link up" | "link down" | "crash"]
+    | ["fail store" | "close store" | "open store" | "interrupt store" | "link up" | "link down" | "crash"]
     | ["advance", ms: number]
     | ["decide", device: string, succeeds: boolean]
     | ["release", device: string, knowledge: Knowledge]
@@ -25,6 +25,7 @@ function perform(world: World, step: Step): void {
     else if (step[0] === "fail store") world.failStore();
     else if (step[0] === "close store") world.closeStore();
     else if (step[0] === "open store") world.store.open();
+    else if (step[0] === "interrupt store") world.interruptStore();
     else if (step[0] === "link up") world.linkUp();
     else if (step[0] === "link down") world.linkDown();
     else if (step[0] === "crash") world.crash();
@@ -113,6 +114,15 @@ describe("the outbox against a naive reference", () => {
 
     it("lets nothing expire because the clock is set", () => {
         const script = fc.array(fc.oneof(...steps, setClock), { minLength: 5, maxLength: 150, size: "max" });
+        fc.assert(
+            fc.property(script, (generated) => run({ checksOrder: true }, generated)),
+            { numRuns },
+        );
+    });
+
+    it("sends in order while the store is interrupted for moments", () => {
+        const interrupt = weighted(1, fc.constant(["interrupt store"]));
+        const script = fc.array(fc.oneof(...steps, failStore, interrupt), { minLength: 5, maxLength: 150, size: "max" });
         fc.assert(
             fc.property(script, (generated) => run({ checksOrder: true }, generated)),
             { numRuns },

@@ -579,6 +579,46 @@ describe("an outbox whose store fails", () => {
         assert.equal(late.outcome, "done");
     });
 
+    it("keeps the order of events when the store is back within seconds, and goes on without it when it is not", () => {
+        const { outbox, link, store, clock, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
+        const interrupt = () => {
+            for (let index = 1; index <= 4; index++) admit("t/a", `stored ${index}`);
+            for (let round = 0; round < 5; round++) writeOut();
+            store.close();
+            outbox.linkUp();
+            admit("t/a", "new");
+            link.acknowledgeAll();
+        };
+        const end = () => {
+            for (let round = 0; round < 5; round++) {
+                store.settle();
+                link.acknowledgeAll();
+            }
+            return link.sent.splice(0);
+        };
+        interrupt();
+        clock.advance(9 * second);
+        assert.deepEqual(link.sent, ["stored 1", "stored 2"]);
+        store.open();
+        assert.deepEqual(end(), ["stored 1", "stored 2", "stored 3", "stored 4", "new"]);
+        outbox.linkDown();
+        interrupt();
+        clock.advance(10 * second);
+        link.acknowledgeAll();
+        assert.deepEqual(link.sent, ["stored 1", "stored 2", "new"]);
+        store.open();
+        assert.deepEqual(end(), ["stored 1", "stored 2", "new", "stored 3", "stored 4"]);
+    });
+
+    it("does not wait for the store where nothing is in it", () => {
+        const { outbox, link, store, admit } = outboxFixture();
+        outbox.linkUp();
+        admit("t/a", "before");
+        store.close();
+        admit("t/a", "after");
+        assert.deepEqual(link.sent, ["before", "after"]);
+    });
+
     it("tells those who wait for the acknowledgement of an event that was in a file set aside", () => {
         const { outbox, store, link, disk, writeOut, admit } = outboxFixture({ memory: { readyEvents: 1, batchEvents: 1 } });
         const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`, { complete: "acknowledged" }));
