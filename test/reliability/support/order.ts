@@ -1,14 +1,24 @@
-/** Payloads are `<device>:<number>`, with numbers that grow for each device. Of repeated ones the first counts. */
+/** Payloads are `<device>:<number>`, with numbers that grow for each device. Of repeated ones the first counts, however long ago it was. */
 export class OrderCheck {
     readonly #last = new Map<string, number>();
+    readonly #seen = new Set<string>();
+    #repeated = 0;
+
+    /** Payloads that came more than once so far: the second time, the third … each. */
+    get repeated(): number {
+        return this.#repeated;
+    }
 
     /** What came after a later payload of the same device, in words. */
     violations(payloads: Iterable<string>): string[] {
         const found: string[] = [];
-        const seen = new Set<string>();
         for (const payload of payloads) {
-            if (seen.has(payload) || !payload.includes(":")) continue;
-            seen.add(payload);
+            if (!payload.includes(":")) continue;
+            if (this.#seen.has(payload)) {
+                this.#repeated += 1;
+                continue;
+            }
+            this.#seen.add(payload);
             const [device = "", number] = payload.split(":");
             const last = this.#last.get(device) ?? 0;
             if (Number(number) < last) found.push(`${payload} came after ${device}:${last}`);

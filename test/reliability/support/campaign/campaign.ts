@@ -129,6 +129,7 @@ export class Campaign {
         assert.deepEqual(lost, [], "events were reported done and are lost");
         assert.deepEqual(record.failed, [], "events failed");
         assert.equal(new Set(record.done).size, record.done.length, "an event was reported done twice");
+        const repeatedBefore = this.#orders.commands.repeated;
         const outOfOrder = this.#outOfOrder(fault);
         assert.deepEqual(outOfOrder, [], "events or commands are out of order");
         this.#checkRepetitions();
@@ -143,7 +144,7 @@ export class Campaign {
             eventsSentTwice: [...recorder.acknowledged.values()].reduce((sum, times) => sum + times - 1, 0),
             commandsSent: application.commands.size,
             commandsLost: missingCommands.length,
-            commandsTakenTwice: record.commands.length - arrived.size,
+            commandsTakenTwice: this.#orders.commands.repeated - repeatedBefore,
             commandsLostByBroker: [...application.excused].filter((command) => !arrived.has(command)).length,
             outageMs: recorder.longestPauseMs,
             statuses: [...new Set(record.statuses.filter((text) => fault.sign?.status?.test(text)))],

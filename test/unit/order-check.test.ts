@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { OrderCheck } from "../reliability/support/order";
+
+describe("the check of the order", () => {
+    it("finds what came after a later payload of the same device, also when that came in an earlier round", () => {
+        const order = new OrderCheck();
+        assert.deepEqual(order.violations(["d1:1", "d2:1", "d1:3", "d2:2"]), []);
+        assert.deepEqual(order.violations(["d1:2", "d2:3"]), ["d1:2 came after d1:3"]);
+    });
+
+    it("counts what comes again, and does not take it for disorder, also when it first came in an earlier round", () => {
+        const order = new OrderCheck();
+        order.violations(["d1:1", "d1:2", "d1:1"]);
+        assert.deepEqual(order.violations(["d1:2", "d1:3"]), []);
+        assert.equal(order.repeated, 2);
+    });
+});
