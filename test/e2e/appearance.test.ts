@@ -101,7 +101,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 await editor.page.locator(".red-ui-notification").waitFor({ state: "detached" });
                 const canvas = await editor.page.locator("#red-ui-workspace-chart").boundingBox();
                 assert.ok(canvas);
-                const brightness = await takePicture(editor.page, { ...canvas, ...(await drawnSize(editor)) }, nameOf("demo"));
+                const brightness = await takePicture(editor, { ...canvas, ...(await drawnSize(editor)) }, nameOf("demo"));
                 assert.ok(fits(brightness), `the demo is not ${theme}: ${brightness}`);
             });
         }

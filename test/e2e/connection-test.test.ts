@@ -3,9 +3,10 @@ import type { Browser } from "playwright-core";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { EditorPage, launchBrowser } from "../support/editor-page";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
-const token = "a-token-nobody-may-see";
+const token = secretToken;
 const clientId = "g:demo:gateway:gateway-1";
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
@@ -63,7 +64,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 await editor.fill(`node-config-input-${property}`, value);
             }
             await editor.gatewayTab("security");
-            await editor.fill("node-config-input-token", "wrong");
+            await editor.fill("node-config-input-token", `wrong-${token}`);
             await editor.gatewayTab("connection");
             const risk = page.locator("#gateway-config-test-risk");
             assert.equal(await risk.isVisible(), false);

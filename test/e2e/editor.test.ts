@@ -51,6 +51,10 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await page.locator("#gateway-config-preview-client-id").textContent(), "g:demo:gateway:gateway-1");
             await editor.gatewayTab("security");
             await editor.fill("node-config-input-token", token);
+            const field = page.locator("#node-config-input-token");
+            await field.evaluate((input) => input.setAttribute("type", "text"));
+            await assert.rejects(editor.picture(field), /a field of the page contains a secret/, "the search for secrets is blind");
+            await field.evaluate((input) => input.setAttribute("type", "password"));
             await editor.done("#node-config-dialog-ok");
 
             await editor.chooseType("node-input-typeId", "string");

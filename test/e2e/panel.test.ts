@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Browser } from "playwright-core";
 import { languages, readPanelCatalogue } from "../support/editor-forms";
@@ -153,7 +154,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 const body = panel.content.locator(".wiotp-panel-body");
                 assert.deepEqual(await body.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth), 0);
                 if (process.env.PICTURES_FOLDER && version === "Node-RED 5" && theme === "light")
-                    await panel.content.screenshot({ path: path.join(process.env.PICTURES_FOLDER, "panel.png") });
+                    writeFileSync(path.join(process.env.PICTURES_FOLDER, "panel.png"), await editor.picture(panel.content));
             });
         }
 

@@ -119,17 +119,17 @@ async function brightness(page: Page, picture: Buffer): Promise<number> {
  * @returns how bright it is, from 0 to 1
  */
 export async function takePicture(
-    page: Page,
+    editor: EditorPage,
     clip: { x: number; y: number; width: number; height: number },
     name: string,
 ): Promise<number> {
-    const picture = await page.screenshot({ clip, animations: "disabled", caret: "hide" });
+    const picture = await editor.picture(clip);
     const folder = process.env.PICTURES_FOLDER;
     if (folder && readFileSync("README.md", "utf8").includes(`/${name}.png`)) {
         mkdirSync(folder, { recursive: true });
         writeFileSync(path.join(folder, `${name}.png`), picture);
     }
-    return brightness(page, picture);
+    return brightness(editor.page, picture);
 }
 
 /** Takes a picture of the dialog on top, from its title to its last field; see `takePicture`. */
@@ -143,5 +143,5 @@ export async function pictureOfDialog(editor: EditorPage, name: string): Promise
             const bottom = Math.max(...parts.map((part) => part.getBoundingClientRect().bottom));
             return { x, y, width, height: Math.min(bottom + 20, window.innerHeight) - y };
         });
-    return takePicture(editor.page, clip, name);
+    return takePicture(editor, clip, name);
 }

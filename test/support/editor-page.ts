@@ -93,6 +93,7 @@ export class EditorPage {
                 this.complaints.push(`request to another machine: ${request.url()}`);
             }
         });
+        this.page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => this.received.push(payload.toString())));
         this.page.on("response", (response) => {
             if (response.status() >= 400) this.complaints.push(`${response.status()}: ${response.url()}`);
             if (!/json|text\/html/.test(response.headers()["content-type"] ?? "")) return;
@@ -203,8 +204,9 @@ export class EditorPage {
         }, `the tab ${tab}`);
     }
 
-    /** Saves the node dialog on top and waits until it is gone. */
+    /** Saves the node dialog on top and waits until it is gone; fails when it shows a token that was typed. */
     async done(button = "#node-dialog-ok"): Promise<void> {
+        await this.assertNoSecretShown();
         const tray = await this.page.locator(".red-ui-tray").last().elementHandle();
         await this.page.locator(button).click();
         await this.page.waitForFunction((dialog) => !dialog?.isConnected, tray);
@@ -267,11 +269,33 @@ export class EditorPage {
         await this.page.locator("#red-ui-clipboard-dialog").waitFor({ state: "hidden" });
     }
 
-    /** Ends the page; fails when the browser complained about anything, or got a token of the tests. */
+    /** A picture of the page, or of a part of it, as PNG; fails when it would show a token of the tests. */
+    async picture(of: Locator | { readonly x: number; readonly y: number; readonly width: number; readonly height: number }): Promise<Buffer> {
+        await this.assertNoSecretShown();
+        const options = { animations: "disabled", caret: "hide" } as const;
+        return "screenshot" in of ? of.screenshot(options) : this.page.screenshot({ clip: of, ...options });
+    }
+
+    /**
+     * Fails when a token of the tests is in the page: in its text, or in a field that does not hide what is typed. What a picture shows
+     * comes from there, so nobody has to read pictures.
+     */
+    async assertNoSecretShown(): Promise<void> {
+        const fields = await this.page.locator("input:not([type=password]), textarea, select").evaluateAll((elements) =>
+            // Of the three kinds each has a value.
+            elements.map((element) => `${element.id}: ${"value" in element ? String(element.value) : ""}`),
+        );
+        assertNoSecrets([["the page", await this.page.content()], ...fields.map((field) => ["a field of the page", field] as const)]);
+    }
+
+    /** Ends the page; fails when the browser complained about anything, or got or shows a token of the tests. */
     async close(): Promise<void> {
-        const shown = await this.page.content();
-        await this.context.close();
-        assertNoSecrets([["the page", shown], ...this.received.map((body) => ["an answer to the editor", body] as const)]);
+        try {
+            await this.assertNoSecretShown();
+        } finally {
+            await this.context.close();
+        }
+        assertNoSecrets(this.received.map((body) => ["what the editor received", body] as const));
         assert.deepEqual(this.complaints, []);
     }
 }

@@ -8,7 +8,8 @@ import registerEventOut from "../../nodes/device-event-out";
 import registerResponder from "../../nodes/dm-responder";
 import registerGateway from "../../nodes/gateway-config";
 import registerNotifyIn from "../../nodes/gateway-notify-in";
-import { assertNoSecrets } from "./secrets";
+import { assertNoSecrets, secretToken } from "./secrets";
+import { type Ask, answersOf } from "./traces";
 
 /** A node of a test flow. */
 export type FlowNode = Record<string, unknown> & { id: string; type: string };
@@ -23,6 +24,18 @@ function allowManyRegistrations(RED: NodeAPI): void {
     RED.events.setMaxListeners(0);
 }
 
+/** Notes every status, and whatever else is published to editors. */
+function noteStatuses({ events }: NodeAPI): void {
+    for (const name of ["node-status", "comms"]) {
+        events.removeListener(name, noteShown);
+        events.on(name, noteShown);
+    }
+}
+
+function noteShown(event: unknown): void {
+    shown.push(event);
+}
+
 /** Node-RED's own TLS settings, of the version that is tested. */
 function registerTls(RED: NodeAPI): void {
     const from = { paths: [process.env.NODE_RED_PATH ?? require.resolve("node-red")].map(path.dirname) };
@@ -33,6 +46,7 @@ function registerTls(RED: NodeAPI): void {
 export const registrations = [
     registerTls,
     allowManyRegistrations,
+    noteStatuses,
     registerGateway,
     registerEventOut,
     registerCommandIn,
@@ -49,14 +63,30 @@ export function withRuntime(): void {
         await new Promise<void>((resolve) => helper.stopServer(resolve));
     });
     afterEach(async () => {
+        const answers = await answersOf(ask, gatewayIds);
         await helper.unload();
-        const told = seen.splice(0).map((message) => ["a message, an error or a status", inspect(message, { depth: 8 })] as const);
-        assertNoSecrets([["the log", inspect(helper.log().args, { depth: 8, maxStringLength: null })], ...told]);
+        const told = [...seen.splice(0), ...shown.splice(0)];
+        assertNoSecrets([
+            ["the log", asText(helper.log().args)],
+            ...told.map((each) => ["a message, an error or a status", asText(each)] as const),
+            ...answers,
+        ]);
     });
 }
 
 /** What reached helper nodes in the test that runs. */
 const seen: FlowMessage[] = [];
+/** What was shown to editors meanwhile. */
+const shown: unknown[] = [];
+/** The gateways of the flow that was loaded last. */
+let gatewayIds: readonly string[] = [];
+
+const asText = (value: unknown) => inspect(value, { depth: 8, maxStringLength: null });
+
+const ask: Ask = async (method, location) => {
+    const request = helper.request();
+    return (await (method === "GET" ? request.get(`/${location}`) : request.post(`/${location}`).send({}))).text;
+};
 
 /** A tab around the nodes, without which Catch, Status and Complete nodes do not work. */
 function onTab(nodes: readonly FlowNode[]): FlowNode[] {
@@ -67,14 +97,19 @@ function onTab(nodes: readonly FlowNode[]): FlowNode[] {
     ];
 }
 
-/** Loads a flow and waits until it has started; `types` are registered instead of those of the package. */
+/**
+ * Loads a flow and waits until it has started; `types` are registered instead of those of the package. A gateway without credentials
+ * gets a token, which must not show anywhere.
+ */
 export async function load(
     nodes: readonly FlowNode[],
     credentials: Record<string, Record<string, string>> = {},
     types: readonly ((RED: NodeAPI) => void)[] = registrations,
 ): Promise<void> {
+    gatewayIds = nodes.filter(({ type }) => type === "gateway-config").map(({ id }) => id);
+    const tokens = Object.fromEntries(gatewayIds.map((id) => [id, { token: secretToken }]));
     // The runtime keeps the objects it is given, so each test hands over its own.
-    await helper.load([...types], structuredClone(onTab(nodes)), credentials);
+    await helper.load([...types], structuredClone(onTab(nodes)), { ...tokens, ...credentials });
 }
 
 /** Deploys other flows in place of the loaded ones, restarting only the nodes that have changed. */

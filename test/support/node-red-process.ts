@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isolatedSettings } from "./isolated-settings";
 import { requireRecord } from "./records";
 import { assertNoSecrets, secretToken } from "./secrets";
+import { answersOf, askWith, exportsOf, filesIn, type Trace } from "./traces";
 
 /** The versions of Node-RED that the package is tested in, by the module that holds each. */
 export const nodeRedModules = { "Node-RED 5": "node-red", "Node-RED 4.1": "node-red-4" } as const;
@@ -179,23 +180,10 @@ export class NodeRedProcess {
         return { ...node, credentials: { token: secretToken } };
     }
 
-    /** What it answers to whoever may read, as text. */
-    async #answers(): Promise<[place: string, text: string][]> {
-        const gateways = [...this.#withTokens].map((id) => `credentials/gateway-config/${String(id)}`);
-        const paths = ["flows", "wiotp-gateway/state", "wiotp-gateway/metrics", "wiotp-gateway/diagnostics", ...gateways];
-        const answer = async (where: string): Promise<[string, string]> => {
-            const response = await fetch(`${this.url}${where}`, { headers: { accept: "application/json" } });
-            return [where, await response.text()];
-        };
-        return Promise.all(paths.map(answer));
-    }
-}
-
-/** The files of a user directory, the one that Node-RED encrypts included, but not installed packages. */
-function* filesIn(directory: string): Generator<[place: string, text: string]> {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
-        const file = path.join(directory, entry.name);
-        if (entry.isDirectory() && entry.name !== "node_modules") yield* filesIn(file);
-        else if (entry.isFile()) yield [file, readFileSync(file, "latin1")];
+    /** What it answers to whoever may read, or to the user who has logged in. */
+    async #answers(): Promise<Trace[]> {
+        const ids = [...this.#withTokens].map(String);
+        const ask = askWith((location, init) => this.ask(location, init));
+        return [...(await exportsOf(ask, ids)), ...(await answersOf(ask, ids))];
     }
 }

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isolatedSettings } from "../../support/isolated-settings";
 import type { DeployType } from "../../support/node-red-process";
 import { isRecord, requireRecord } from "../../support/records";
+import { assertNoSecrets, secretToken } from "../../support/secrets";
+import { answersOf, askWith, exportsOf, filesIn, type Trace } from "../../support/traces";
 import { waitFor } from "../../support/wait-for";
 import { FlowRecord } from "./flow-record";
 
@@ -13,6 +15,7 @@ import { FlowRecord } from "./flow-record";
 export interface LoadOptions {
     /** Properties of the `gateway-config`; by default a broker without TLS. */
     readonly gateway: Readonly<Record<string, unknown>>;
+    /** The gateway's token at first; one of the tests' when absent. */
     readonly token?: string;
     /** A certificate authority, as a file. */
     readonly authorityFile?: string;
@@ -33,9 +36,12 @@ export class LoadedNodeRed {
     readonly #options: LoadOptions;
     readonly #recordFile = path.join(this.userDir, "record.txt");
     readonly #pauseFile = path.join(this.userDir, "pause");
+    readonly #logFile = path.join(this.userDir, "log.txt");
     #child: ChildProcess | undefined;
     #url = "";
+    /** The end of what the process wrote; all of it is in a file. */
     #output = "";
+    #hasFlows = false;
 
     constructor(options: LoadOptions) {
         this.#options = options;
@@ -46,12 +52,9 @@ export class LoadedNodeRed {
             path.join(this.userDir, "settings.js"),
             `module.exports = ${JSON.stringify({
                 ...isolatedSettings,
-                credentialSecret: false,
                 nodesDir,
             })};\n`,
         );
-        writeFileSync(path.join(this.userDir, "flows.json"), JSON.stringify(this.flows()));
-        writeFileSync(path.join(this.userDir, "flows_cred.json"), JSON.stringify({ [gatewayId]: { token: options.token ?? "" } }));
     }
 
     /** The flows; `touched` changes something harmless on the tab and on a node, so that a deploy is a change. */
@@ -76,6 +79,7 @@ export class LoadedNodeRed {
         ];
     }
 
+    /** Starts it, for the first time without flows: it gets them by a deploy, so that it encrypts the token itself. */
     async start(): Promise<void> {
         const red = path.join(path.dirname(require.resolve("node-red/package.json")), "red.js");
         const child = spawn(process.execPath, ["--expose-gc", red, "-u", this.userDir], {
@@ -85,6 +89,7 @@ export class LoadedNodeRed {
         this.#child = child;
         this.#output = "";
         const listen = (chunk: Buffer): void => {
+            appendFileSync(this.#logFile, chunk);
             this.#output = (this.#output + chunk.toString()).slice(-100_000);
         };
         child.stdout.on("data", listen);
@@ -98,12 +103,14 @@ export class LoadedNodeRed {
             "Node-RED to start",
             60_000,
         );
+        if (!this.#hasFlows) await this.deploy(this.flows("", this.#options.token ?? secretToken));
+        this.#hasFlows = true;
     }
 
     /** Ends it: in good order, or as a crash or a power cut would. */
     async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
         const child = this.#child;
-        if (!child || child.exitCode !== null || child.signalCode !== null) return;
+        if (!child || !this.#isRunning) return;
         const exit = once(child, "exit");
         child.kill(signal);
         await exit;
@@ -168,10 +175,30 @@ export class LoadedNodeRed {
         return this.#output;
     }
 
+    /** Fails when a token of the tests is in anything that it wrote, keeps or answers: log, statuses, errors, outbox, endpoints, exports. */
+    async assertNoSecrets(): Promise<void> {
+        assertNoSecrets([...(await this.#answers()), ...filesIn(this.userDir)]);
+    }
+
+    /** Ends it and removes everything, after a search for secrets. */
     async dispose(): Promise<void> {
-        await this.end("SIGKILL");
-        this.record.close();
-        rmSync(this.userDir, { recursive: true, force: true });
+        try {
+            await this.assertNoSecrets();
+        } finally {
+            await this.end("SIGKILL");
+            this.record.close();
+            rmSync(this.userDir, { recursive: true, force: true });
+        }
+    }
+
+    get #isRunning(): boolean {
+        return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+    }
+
+    async #answers(): Promise<Trace[]> {
+        if (!this.#isRunning) return [];
+        const ask = askWith((location, init) => fetch(`${this.#url}${location}`, init));
+        return [...(await exportsOf(ask, [gatewayId])), ...(await answersOf(ask, [gatewayId]))];
     }
 
     async #get(route: string): Promise<Record<string, unknown>> {

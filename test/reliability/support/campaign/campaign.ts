@@ -57,6 +57,7 @@ export class Campaign {
         application.isSending = false;
         nodeRed.pause(true);
         const { usedBytes } = await this.#rest(fault.restartsNodes ? undefined : sent);
+        await nodeRed.assertNoSecrets();
         if (!fault.killsBroker) await this.#applicationHasAll();
         if (fault.keepsConnection) assert.equal(recorder.accepted, connections, "the connection was not kept");
         if (!fault.sign) assert.deepEqual(nodeRed.record.problems, [], "errors were raised although nothing was down");

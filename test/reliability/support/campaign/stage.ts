@@ -6,6 +6,7 @@ import { type Credential, TestAuthority } from "../../../support/certificates";
 import { FaultyLine } from "../../../support/faulty-line";
 import { Mosquitto } from "../../../support/mosquitto";
 import { passwordFile } from "../../../support/mosquitto-passwords";
+import { secretToken } from "../../../support/secrets";
 import { waitFor } from "../../../support/wait-for";
 import { LoadedNodeRed } from "../loaded-node-red";
 import { RecordingProxy } from "../recording-proxy";
@@ -189,7 +190,7 @@ class CleanUp {
 }
 
 function tokenNumber(number: number): string {
-    return `campaign-token-${number}`;
+    return `${secretToken}-${number}`;
 }
 
 function passwords(token: string): string {
