@@ -1,4 +1,4 @@
-import { say } from "./words";
+import { say, shortened } from "./words";
 
 /** Whether a code speaks of one message or of the gateway's state. */
 export type ErrorScope = "message" | "gateway";
@@ -86,8 +86,7 @@ export function describeThrown(thrown: unknown): string {
     try {
         // Some libraries throw plain objects with a message.
         const message: unknown = Reflect.get(Object(thrown), "message");
-        const text = String(thrown instanceof Error || typeof message === "string" ? message : thrown);
-        return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
+        return shortened(String(thrown instanceof Error || typeof message === "string" ? message : thrown), shownCharacters);
     } catch {
         return say("value.undescribed");
     }

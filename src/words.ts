@@ -42,6 +42,16 @@ export function inOneText(sentences: readonly string[]): string {
     return sentences.reduce((text, sentence) => (text.endsWith("。") ? text + sentence : `${text} ${sentence}`));
 }
 
+/** A text cut to what can be kept and shown, with a sign that it was longer. */
+export function shortened(text: string, maxCharacters: number): string {
+    return text.length > maxCharacters ? `${copied(text.slice(0, maxCharacters))}…` : text;
+}
+
+/** The same text in memory of its own: a piece of a string keeps the whole of it, such as a topic or a payload. */
+export function copied(text: string): string {
+    return Buffer.from(text, "utf16le").toString("utf16le");
+}
+
 function template(key: TextKey): string {
     const known = found.get(key);
     if (known !== undefined) return known;

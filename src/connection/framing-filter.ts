@@ -6,7 +6,7 @@ const valueMask = 0x7f;
 const continuationBit = 0x80;
 const maxLengthBytes = 4;
 /** Far more than any command takes, and little enough to be held in memory while it comes in. */
-const maxPacketBytes = 16 * 1024 * 1024;
+export const maxPacketBytes = 16 * 1024 * 1024;
 
 /**
  * Follows the framing of the packets a server sends and takes out its stray pings: `DE 00`, a ping response with reserved

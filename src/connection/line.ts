@@ -4,6 +4,7 @@ import { connect as connectTcp, isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocket } from "ws";
+import { maxPacketBytes } from "./framing-filter";
 import { openTunnel } from "./proxy-tunnel";
 import { proxyFor } from "./web-proxy";
 
@@ -27,6 +28,9 @@ export interface LineOptions {
     /** The environment that names a web proxy (`HTTPS_PROXY`, `NO_PROXY`); only websockets look at it. */
     readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
+
+/** A frame is collected before any of it goes on, so it may hold the largest packet that is taken, and little more. */
+const maxFrameBytes = maxPacketBytes + 65_536;
 
 /** How far a line got: until TCP is there, until TLS and the websocket are agreed, or usable. */
 export type LineStage = "dialling" | "securing" | "open";
@@ -151,6 +155,7 @@ function openWebSocket(options: LineOptions, progress: Progress): Duplex {
         ...(secure ? tlsOptions(host, tls) : {}),
         ...(proxy ? { agent } : { createConnection: dialled }),
         perMessageDeflate: false,
+        maxPayload: maxFrameBytes,
     });
     socket.once("open", () => progress.reach("open"));
     // A tunnel that is still awaited does not end with the websocket.

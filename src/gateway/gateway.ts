@@ -4,7 +4,7 @@ import { type GatewayError, toGatewayError } from "../errors";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { Completion } from "../outbox/event";
-import { deviceKey, type GatewayIdentity } from "../protocol/identity";
+import { deviceKey, type GatewayIdentity, isLegalAddress } from "../protocol/identity";
 import { assertFits } from "../protocol/limits";
 import { payloadBytes } from "../protocol/payload";
 import type { Qos } from "../protocol/qos";
@@ -108,7 +108,7 @@ export class Gateway implements PooledGateway {
                 management: ({ topic, payload }, isReplayed) => this.#management.received(topic, payload, isReplayed),
                 commandSeen: (command) => {
                     this.#statistics.commandReceived();
-                    this.inventory.commandSeen(deviceKey(command), command.commandId);
+                    if (isLegalAddress(command)) this.inventory.commandSeen(deviceKey(command), command.commandId);
                 },
             },
             isReplaying: () => this.#management.isReplaying,

@@ -4,7 +4,7 @@ import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { assertFits } from "../protocol/limits";
 import { encodeAnswer, type ManagementAnswer, type PlatformRequest, type RequestId } from "../protocol/management";
 import { managementTopic } from "../protocol/topic";
-import { say } from "../words";
+import { say, shortened } from "../words";
 import { isLinkLoss, type ManagementLink, notConnected } from "./link";
 import type { RequestHistory } from "./request-history";
 
@@ -238,5 +238,5 @@ function keyOf(device: DeviceAddress, reqIdValue: unknown): string {
 
 function shown(value: unknown): string {
     const text = typeof value === "string" ? value : (JSON.stringify(value) ?? typeof value);
-    return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+    return shortened(text, 60);
 }

@@ -1,5 +1,6 @@
 import type { DeviceAddress } from "../protocol/identity";
 import type { ManagementAnswer } from "../protocol/management";
+import { shortened } from "../words";
 
 /** A device management request, or a firmware step that was notified, as it is shown. */
 export interface RequestView extends DeviceAddress {
@@ -88,5 +89,5 @@ export class RequestHistory {
 }
 
 function cut(text: string): string {
-    return text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
+    return shortened(text, maxCharacters);
 }

@@ -1,4 +1,5 @@
 import { type ManagementAnswer, type PlatformRequest, successCodes } from "../protocol/management";
+import { shortened } from "../words";
 import type { FirmwareDevices } from "./firmware-devices";
 import { imageProblem } from "./firmware-record";
 import { firmwareField } from "./firmware-status";
@@ -101,5 +102,5 @@ function isAnnounced(request: PlatformRequest, options: ResponderOptions): boole
 
 function describeAction({ action, bundleId, actionId }: PlatformRequest): string {
     if (bundleId === undefined || actionId === undefined) return `The action ${action}`;
-    return `The action ${actionId.slice(0, 60)} of the bundle ${bundleId.slice(0, 60)}`;
+    return `The action ${shortened(actionId, 60)} of the bundle ${shortened(bundleId, 60)}`;
 }

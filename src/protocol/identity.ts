@@ -15,7 +15,9 @@ export interface GatewayIdentity extends DeviceAddress {
 /** The user name of every gateway; it tells the platform that the password is an authentication token. Protocol, section Connection. */
 export const mqttUserName = "use-token-auth";
 
-const idPattern = /^[A-Za-z0-9_.-]{1,36}$/;
+export const maxIdCharacters = 36;
+
+const idPattern = new RegExp(`^[A-Za-z0-9_.-]{1,${maxIdCharacters}}$`);
 
 /**
  * One topic level: not empty, none of the topic's own characters, no control character (C0), no Unicode non-character
@@ -61,6 +63,11 @@ export function parseLevel(value: unknown, name: string): string {
         throw new GatewayError("GW_INVALID_ID", say("protocol.levelTooLong", { name, bytes: Buffer.byteLength(level), maxLevelBytes }));
     }
     return level;
+}
+
+/** Whether both ids are legal. No device has others; who sends a topic or a notification may write anything, of any length. */
+export function isLegalAddress({ typeId, deviceId }: DeviceAddress): boolean {
+    return idPattern.test(typeId) && idPattern.test(deviceId);
 }
 
 /** Whether two addresses are the same device. */

@@ -1,3 +1,4 @@
+import { shortened } from "../words";
 import type { DeviceAddress } from "./identity";
 import { isRecord, memberSource, parseJsonObject } from "./json";
 import type { ManagementTopic } from "./topic";
@@ -77,7 +78,7 @@ export function parseManagementMessage(topic: ManagementTopic, payload: Uint8Arr
     }
     const name = parseActionName(topic.levels);
     const withId = reqId && { reqId };
-    if (!name) return { kind: "unusable", ...withId, rc: 501, reason: `The action ${shorten(topic.levels.join("/"))} is not known.` };
+    if (!name) return { kind: "unusable", ...withId, rc: 501, reason: `The action ${shortened(topic.levels.join("/"), 60)} is not known.` };
     const { d } = json.members;
     if (d !== undefined && d !== null && !isRecord(d)) return { kind: "unusable", ...withId, rc: 400, reason: "d is not an object." };
     const fields = parseFields(name.action, d?.fields);
@@ -102,10 +103,6 @@ function parseResponse(members: Record<string, unknown> | undefined): Management
 
 /** Longer ids would leave no room for the answer itself. */
 const maxReqIdCharacters = 4096;
-
-function shorten(text: string): string {
-    return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
 
 function requestId(members: Record<string, unknown>, text: string): RequestId | undefined {
     if (members.reqId === undefined || members.reqId === null) return undefined;
@@ -140,7 +137,7 @@ function parseFields(action: PlatformAction, fields: unknown): ReadonlyMap<strin
         const field: unknown = isRecord(item) ? item.field : item;
         if (typeof field !== "string") return "d.fields holds an item that names no field.";
         if (action === "device/update" && !(isRecord(item) && Object.hasOwn(item, "value")))
-            return `The field ${shorten(field)} has no value.`;
+            return `The field ${shortened(field, 60)} has no value.`;
         values.set(field, isRecord(item) ? item.value : undefined);
     }
     return values.size > 0 || !needsFields ? values : "d.fields is empty.";

@@ -1,5 +1,6 @@
-import type { DeviceAddress } from "./identity";
+import { type DeviceAddress, maxIdCharacters } from "./identity";
 import { parseMembers } from "./json";
+import { maxPayloadBytes } from "./limits";
 
 /** The return codes that the platform is known to send; it may send others. Protocol, section Notifications. */
 export const returnCodes = {
@@ -28,15 +29,19 @@ export interface NotificationFields {
     message?: string;
 }
 
-/** A notification that was received. Only a JSON object, nested at most 100 levels, can be read; anything else is malformed and kept as text. */
+/**
+ * A notification that was received. Only a JSON object of at most 131072 bytes, nested at most 100 levels, can be read; anything else is
+ * malformed and kept as text, up to that length.
+ */
 export type Notification =
     | { readonly malformed: false; readonly fields: NotificationFields; readonly raw: Readonly<Record<string, unknown>> }
     | { readonly malformed: true; readonly fields: NotificationFields; readonly raw: string };
 
 /** Reads a notification, whatever it holds: never throws, keeps unknown keys in `raw` and drops what has no usable type. */
 export function parseNotification(payload: Buffer | string): Notification {
-    const text = typeof payload === "string" ? payload : payload.toString("utf8");
-    const raw = parseMembers(text);
+    const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
+    const text = bytes.toString("utf8", 0, maxPayloadBytes);
+    const raw = bytes.length > maxPayloadBytes ? undefined : parseMembers(text);
     if (!raw) return { malformed: true, fields: {}, raw: text };
     const fields: NotificationFields = {};
     for (const [key, value] of Object.entries(raw)) readField(fields, key.toLowerCase(), value);
@@ -55,9 +60,16 @@ export function notifiedTopic(fields: NotificationFields): string | undefined {
     return levels.join("/");
 }
 
-/** The device a notification speaks of: its own ids, else those in its topic; undefined when neither names one. */
+/**
+ * The device a notification speaks of: its own ids, else those in its topic; undefined when neither names one. An id that is not legal
+ * may be what was refused, but one that is too long is nothing to remember a device by.
+ */
 export function notifiedDevice(fields: NotificationFields): DeviceAddress | undefined {
-    if (fields.typeId && fields.deviceId) return { typeId: fields.typeId, deviceId: fields.deviceId };
+    const address = fields.typeId && fields.deviceId ? { typeId: fields.typeId, deviceId: fields.deviceId } : deviceOfTopic(fields);
+    return address && Math.max(address.typeId.length, address.deviceId.length) <= maxIdCharacters ? address : undefined;
+}
+
+function deviceOfTopic(fields: NotificationFields): DeviceAddress | undefined {
     const levels = notifiedTopic(fields)?.split("/");
     if (!levels || !isAddressAt(levels, 1)) return undefined;
     const [, , typeId, , deviceId] = levels;

@@ -1,4 +1,4 @@
-import type { DeviceAddress } from "./identity";
+import { type DeviceAddress, isLegalAddress } from "./identity";
 
 /** The parts of a command topic. */
 export interface CommandTopic extends DeviceAddress {
@@ -53,9 +53,10 @@ export function managementTopic(address: DeviceAddress, suffix: string): string 
     return `iotdevice-1/type/${address.typeId}/id/${address.deviceId}/${suffix}`;
 }
 
-/** The parts of a device management topic the platform sends on, or undefined when it is not of that form. */
+/** The parts of a device management topic the platform sends on, or undefined when it is not of that form, with legal ids. */
 export function parseManagementTopic(topic: string): ManagementTopic | undefined {
     const [root, type, typeId, id, deviceId, ...levels] = topic.split("/");
     if (root !== "iotdm-1" || type !== "type" || id !== "id" || !typeId || !deviceId) return undefined;
+    if (!isLegalAddress({ typeId, deviceId })) return undefined;
     return levels.length > 0 && levels.every((level) => level !== "") ? { typeId, deviceId, levels } : undefined;
 }

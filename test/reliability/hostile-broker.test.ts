@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { generate, type Packet } from "mqtt-packet";
+import { WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../../src/clock";
 import { FastClock } from "../support/fast-clock";
 import { usedBytes } from "../support/used-bytes";
@@ -205,6 +208,28 @@ describe("a hostile broker", () => {
         }
     });
 
+    it("announces a websocket frame of 100 MB: it is not collected, and the reason says so", async () => {
+        broker = await HostileBroker.start();
+        const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+        await once(server, "listening");
+        const chunk = Buffer.alloc(mebibyte);
+        server.on("connection", (_socket, { socket }) => {
+            const header = Buffer.from([0x82, 127, 0, 0, 0, 0, 0x06, 0, 0, 0]);
+            socket.write(header);
+            for (let sent = 0; sent < 60; sent++) socket.write(chunk);
+        });
+        try {
+            const before = usedBytes();
+            watched = new WatchedGateway(requireAddress(server).port, { transport: "ws" });
+            const problem = await watched.problem(/payload size/i);
+            assert.equal(problem.code, "GW_NETWORK");
+            await waitFor(() => usedBytes() - before < 24 * mebibyte, "the memory to be what it was");
+        } finally {
+            for (const client of server.clients) client.terminate();
+            server.close();
+        }
+    });
+
     it("closes each connection at once, again and again: the memory stays what it was", async function () {
         this.timeout(60_000);
         await start((client, packet) => {
@@ -242,6 +267,64 @@ describe("a hostile broker", () => {
             assert.ok(watched.lines.length < 10, watched.lines.join("\n"));
         });
 
+        /** Names as long as a topic takes, and as large as a packet takes: each is another one. */
+        const oversized: readonly (readonly [string, number, (number: number) => Buffer])[] = [
+            ["command ids", 300, (number) => publish(`iot-2/type/t/id/d1/cmd/${number}${"c".repeat(60_000)}/fmt/json`, "{}")],
+            ["formats", 300, (number) => publish(`iot-2/type/t/id/d1/cmd/a-command-${number}/fmt/${"f".repeat(60_000)}`, "{}")],
+            ["device ids", 300, (number) => publish(`iot-2/type/t/id/${number}${"d".repeat(60_000)}/cmd/c/fmt/json`, "{}")],
+            [
+                "device ids of requests",
+                150,
+                (number) => publish(`iotdm-1/type/t/id/${number}${"d".repeat(60_000)}/mgmt/initiate/device/reboot`, '{"reqId":1}'),
+            ],
+            [
+                "actions and ids of requests",
+                50,
+                (number) =>
+                    publish(
+                        `iotdm-1/type/gw/id/gw1/mgmt/custom/${"b".repeat(60_000)}/a`,
+                        JSON.stringify({ reqId: `${number}${"r".repeat(200_000)}` }),
+                    ),
+            ],
+            ...["Message", "Topic", "Request", "Type", "Time"].map((field): readonly [string, number, (number: number) => Buffer] => [
+                `a ${field} of notifications`,
+                30,
+                (number) =>
+                    publish(
+                        notifyTopic,
+                        JSON.stringify({
+                            Request: "PUBLISH",
+                            Topic: "iot-2/type/t/id/d/evt/e/fmt/json",
+                            RC: 276,
+                            Type: "t",
+                            Id: "d",
+                            [field]: `${number}${"x".repeat(2_000_000)}`,
+                        }),
+                    ),
+            ]),
+            ["text in place of notifications", 15, () => publish(notifyTopic, "x".repeat(4_000_000))],
+        ];
+        it("with names as long as a topic or as large as a packet: none is kept, and none fills the log", async function () {
+            this.timeout(60_000);
+            await start();
+            const client = await online();
+            for (const [what, count, message] of oversized) {
+                const before = usedBytes();
+                for (let number = 0; number < count; number++) await client.send(message(number));
+                await stillWorks(client);
+                watched.commands.length = 0;
+                // Buffers are given back some time after the garbage collection.
+                const grown = () => (usedBytes() - before) / mebibyte;
+                await waitFor(
+                    () => grown() < 12,
+                    () => `the memory after ${what}; ${grown().toFixed(1)} MB more are in use`,
+                );
+            }
+            const logged = watched.lines.join("\n");
+            assert.ok(logged.length < 200_000, `${logged.length} characters, such as ${logged.slice(0, 300)}`);
+            assert.equal(broker.connects, 1);
+        });
+
         it("with 100 000 notifications: memory and log stay bounded", async () => {
             await start();
             const client = await online();
@@ -266,6 +349,12 @@ describe("a hostile broker", () => {
         });
     });
 });
+
+function requireAddress(server: WebSocketServer): AddressInfo {
+    const address = server.address();
+    if (typeof address !== "object" || address === null) throw new Error("the server does not listen");
+    return address;
+}
 
 /** Acknowledgements of every kind for ids that are not in use. */
 function acknowledgements(): Buffer {

@@ -270,7 +270,9 @@ export class EditorPage {
     }
 
     /** A picture of the page, or of a part of it, as PNG; fails when it would show a token of the tests. */
-    async picture(of: Locator | { readonly x: number; readonly y: number; readonly width: number; readonly height: number }): Promise<Buffer> {
+    async picture(
+        of: Locator | { readonly x: number; readonly y: number; readonly width: number; readonly height: number },
+    ): Promise<Buffer> {
         await this.assertNoSecretShown();
         const options = { animations: "disabled", caret: "hide" } as const;
         return "screenshot" in of ? of.screenshot(options) : this.page.screenshot({ clip: of, ...options });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { inOneText, say, speak } from "../../src/words";
+import { inOneText, say, shortened, speak } from "../../src/words";
 
 describe("the words of the package", () => {
     afterEach(() => speak(undefined));
@@ -9,6 +9,12 @@ describe("the words of the package", () => {
     it("are those of the catalogue", () => {
         speak((key) => (key === "gateway-config.message.protocol.qos" ? "Der QoS ist __value__." : key));
         assert.equal(say("protocol.qos", { value: 7 }), "Der QoS ist 7.");
+    });
+
+    it("are cut where they are too long, in the middle of nothing but a surrogate pair", () => {
+        assert.equal(shortened("abc", 3), "abc");
+        assert.equal(shortened("abcd", 3), "abc…");
+        assert.equal(shortened("ab\ud83d\ude00", 3), "ab\ud83d…");
     });
 
     it("are English while the catalogue is not loaded, and those of the catalogue afterwards", () => {

@@ -1,4 +1,9 @@
-/** Distinct names, at most a fixed number of them: further ones are not taken on, so adding stays one look-up. */
+import { copied } from "../../words";
+
+/** Whoever completes a name while typing does not look for longer ones. */
+const maxCharacters = 200;
+
+/** Distinct names, at most a fixed number of them: further ones, and very long ones, are not taken on, so adding stays one look-up. */
 export class BoundedNames {
     readonly #names = new Set<string>();
     readonly #max: number;
@@ -8,7 +13,7 @@ export class BoundedNames {
     }
 
     add(name: string): void {
-        if (this.#names.size < this.#max) this.#names.add(name);
+        if (this.#names.size < this.#max && name.length <= maxCharacters && !this.#names.has(name)) this.#names.add(copied(name));
     }
 
     get values(): Iterable<string> {

@@ -1,7 +1,10 @@
 import { GatewayError } from "../../errors";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
-import { inOneText, say } from "../../words";
+import { inOneText, say, shortened } from "../../words";
 import type { RefusalVerdict } from "../registration/registration-types";
+
+/** What the platform said is cut to this: whoever sends a notification could fill the log with it. */
+const maxCharacters = 500;
 
 /**
  * The error that a refusal is for its sender: what the platform said, of which device, and what happens next.
@@ -28,13 +31,14 @@ export function refusalError(
 function refused({ rc, message, topic }: NotificationFields, device: string | undefined): string {
     const what = refusedThing(topic, device);
     if (message === undefined) return rc === undefined ? say("devices.refused", { what }) : say("devices.refusedRc", { what, rc });
-    const words = message.trim().replace(/\.$/, "");
+    const words = shortened(message.trim(), maxCharacters).replace(/\.$/, "");
     return rc === undefined
         ? say("devices.refusedMessage", { what, message: words })
         : say("devices.refusedRcMessage", { what, rc, message: words });
 }
 
-function refusedThing(topic: string | undefined, device: string | undefined): string {
+function refusedThing(fullTopic: string | undefined, device: string | undefined): string {
+    const topic = fullTopic === undefined ? undefined : shortened(fullTopic, maxCharacters);
     if (device === undefined) return topic ?? say("devices.something");
     return topic === undefined ? say("devices.somethingOfDevice", { device }) : say("devices.topicOfDevice", { topic, device });
 }

@@ -1,4 +1,5 @@
 import { notifiedDevice } from "../../protocol/notification";
+import { shortened } from "../../words";
 import type { ReceivedNotification } from "../events/refusals";
 
 /** A notification as it is shown: cut to a size that can be kept. */
@@ -31,5 +32,5 @@ export function notificationView({ notification }: ReceivedNotification, at: num
 }
 
 function cut(text: string): string {
-    return text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
+    return shortened(text, maxCharacters);
 }

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
+import { shortened } from "../../words";
 
 /** A line of Node-RED's log that a node of this package wrote. */
 export interface LogLine {
@@ -41,7 +42,7 @@ export class LogRing {
             level: levelName,
             type,
             node: String(name || id),
-            text: textOf(msg).slice(0, maxCharacters),
+            text: shortened(textOf(msg), maxCharacters),
         });
         if (this.#lines.length > capacity) this.#lines.shift();
     }

@@ -52,6 +52,7 @@ export class LoadedNodeRed {
             path.join(this.userDir, "settings.js"),
             `module.exports = ${JSON.stringify({
                 ...isolatedSettings,
+                credentialSecret: "test",
                 nodesDir,
             })};\n`,
         );

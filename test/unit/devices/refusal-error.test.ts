@@ -29,6 +29,12 @@ describe("the error of a refusal", () => {
         assert.match(refusalError({ rc: 276 }, "t/a", { willRetry: false }, 3).message, /may have been any of 3 events/);
     });
 
+    it("cuts the platform's words and its topic to what a log can take", () => {
+        const error = refusalError({ rc: 276, message: "m".repeat(10_000), topic: "t".repeat(10_000) }, "t/d", { willRetry: false });
+        assert.ok(error.message.length < 1_200, error.message);
+        assert.match(error.message, /m…/);
+    });
+
     it("does without what the notification leaves out", () => {
         assert.equal(
             refusalError({}, undefined, { willRetry: false }).message,

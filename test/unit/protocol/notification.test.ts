@@ -94,6 +94,20 @@ describe("gateway notification", () => {
         assert.deepEqual(parseNotification(Buffer.from(text)), { malformed: true, fields: {}, raw: text });
     });
 
+    it("keeps one that is larger than any message of the platform as text, cut to that size", () => {
+        const text = JSON.stringify({ RC: 276, Message: "m".repeat(200_000) });
+        assert.deepEqual(parseNotification(Buffer.from(text)), { malformed: true, fields: {}, raw: text.slice(0, 131_072) });
+        const largest = JSON.stringify({ Message: "m".repeat(131_072 - 14) });
+        assert.equal(parseNotification(Buffer.from(largest)).malformed, false);
+    });
+
+    it("names no device by an id that is longer than any", () => {
+        const longest = "x".repeat(36);
+        assert.deepEqual(notifiedDevice({ typeId: longest, deviceId: longest }), { typeId: longest, deviceId: longest });
+        assert.equal(notifiedDevice({ typeId: "t", deviceId: `${longest}x` }), undefined);
+        assert.equal(notifiedDevice({ topic: `iot-2/type/${longest}x/id/d/evt/e/fmt/json` }), undefined);
+    });
+
     it("never throws, whatever comes", () => {
         fc.assert(
             fc.property(fc.oneof(fc.json(), fc.string()), (text) => {

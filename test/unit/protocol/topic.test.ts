@@ -68,6 +68,11 @@ describe("topics", () => {
         for (const topic of ["iotdm-1/response", "iotdm-1/type/a/id/b", "iotdm-1/type/a/id/b/", "iotdm-1/type//id/b/response", "x", ""]) {
             assert.equal(parseManagementTopic(topic), undefined, topic);
         }
+        // There is no such device, and nothing could be answered.
+        for (const id of ["a b", "\u0000", "x".repeat(37), "x".repeat(60_000)]) {
+            assert.equal(parseManagementTopic(`iotdm-1/type/t/id/${id}/observe`), undefined, id);
+            assert.equal(parseManagementTopic(`iotdm-1/type/${id}/id/d/observe`), undefined, id);
+        }
     });
 
     it("builds any legal event topic and reads any legal command topic, level by level", () => {
