@@ -30,7 +30,7 @@ export interface CommandTaker {
 /** Where other messages go. */
 export interface InboundRoutes {
     notification(topic: string, payload: Buffer): void;
-    /** @param isReplayed whether it was queued while the gateway was away */
+    /** @param isReplayed whether it was queued while the gateway was away, or is retained */
     management(message: ReceivedMessage, isReplayed: boolean): void;
     /** A command came in, whoever takes it. */
     commandSeen(command: CommandTopic): void;

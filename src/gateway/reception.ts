@@ -81,9 +81,10 @@ export class Reception {
 
     /** A message arrived; `accepted` is called when it has been handed over. */
     received(message: ReceivedMessage, accepted: () => void): void {
-        const isReplaying = this.#parts.isReplaying();
+        // A broker keeps a retained message for ever, and hands it over with each subscription.
+        const isReplayed = message.retain || this.#parts.isReplaying();
         const pass = () => {
-            this.#inbound.received(message, isReplaying);
+            this.#inbound.received(message, isReplayed);
             accepted();
         };
         if (this.#inbound.isForFlows(message.topic)) this.#handOver.pass(pass);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connectAsync, type MqttClient } from "mqtt";
-import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import helper from "node-red-node-test-helper";
+import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, responderNode, withRuntime } from "../support/flow-runner";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
 import { secretToken } from "../support/secrets";
@@ -20,7 +21,7 @@ describe("the nodes on Mosquitto", () => {
         });
         application = await connectAsync(`mqtt://127.0.0.1:${broker.port}`, { username: "application", password: "application" });
         application.on("message", (topic, payload, { qos, retain }) => received.push({ topic, payload: payload.toString(), qos, retain }));
-        await application.subscribeAsync("iot-2/#", { qos: 2 });
+        await application.subscribeAsync(["iot-2/#", "iotdevice-1/#"], { qos: 2 });
     });
 
     after(async () => {
@@ -50,6 +51,30 @@ describe("the nodes on Mosquitto", () => {
             { topic, payload: '{"n":0}', qos: 0, retain: false },
         ]);
         await broker.logged(/as g:org:gw:gw1 .*u'use-token-auth'/);
+    });
+
+    it("mark a device management request that the broker retains: it comes with each subscription, however old it is", async () => {
+        const topic = "iotdm-1/type/gw/id/gw1/mgmt/initiate/device/reboot";
+        await application.publishAsync(topic, '{"reqId":"r1"}', { qos: 1, retain: true });
+        try {
+            await helper.unload();
+            await load([gatewayNode(broker.port), responderNode({ manage: false }), ...observers]);
+            const requests = new Inbox("requests");
+            const { dm } = await requests.next();
+            assert.deepEqual(dm, { action: "device/reboot", typeId: "gw", deviceId: "gw1", reqId: "r1", replayed: true });
+            await application.publishAsync(topic, '{"reqId":"r2"}', { qos: 1 });
+            const [, next] = await requests.count(2);
+            assert.equal(Reflect.get(Object(next?.dm), "replayed"), undefined, "one that is sent now is not old");
+            await helper.unload();
+
+            await load([gatewayNode(broker.port), responderNode({ manage: false, replayed: "refuse" }), ...observers]);
+            await waitFor(
+                () => received.some((message) => message.topic.endsWith("/response") && message.payload.includes('"rc":500')),
+                "the refusal",
+            );
+        } finally {
+            await application.publishAsync(topic, "", { qos: 1, retain: true });
+        }
     });
 
     it("receive commands, and ignore what is on no topic of theirs", async () => {

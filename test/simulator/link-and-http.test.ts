@@ -1,4 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:http";
+import { requireRecord } from "../support/records";
+import { usedBytes } from "../support/used-bytes";
+import { waitFor } from "../support/wait-for";
 import { call, json } from "./support/http";
 import { TestPlatform } from "./support/platform";
 import { RawClient } from "./support/raw-client";
@@ -29,12 +34,47 @@ describe("the line and the HTTP API", () => {
         ["a body of the wrong form", "POST", "/sim/link", '{"down":1}', json, 400],
         ["a body not declared as JSON, as web pages can send", "POST", "/sim/link", '{"down":true}', {}, 415],
         ["a host that is a foreign name", "GET", "/sim/link", undefined, { Host: "evil.example:80" }, 403],
+        ["a page of another machine", "POST", "/sim/link", '{"down":true}', { ...json, Origin: "https://evil.example" }, 403],
+        ["a page of another address", "POST", "/sim/link", '{"down":true}', { ...json, Origin: "http://192.0.2.1:1880" }, 403],
+        ["a page that hides its origin", "POST", "/sim/link", '{"down":true}', { ...json, Origin: "null" }, 403],
+        ["a page of this machine", "GET", "/sim/link", undefined, { ...json, Origin: "http://localhost:1880" }, 200],
+        ["a page at an address of this machine", "GET", "/sim/link", undefined, { ...json, Origin: "http://[::1]:1880" }, 200],
     ] as const) {
         it(`answers ${what} with ${status}`, async () => {
             assert.equal((await ask(method, path, body, headers)).status, status);
             assert.equal(platform.simulator.linkDown, false);
         });
     }
+
+    it("does not let a page of another machine cancel a request, for which it would need no body", async () => {
+        await platform.gateway();
+        const order = { action: "device/reboot", devices: [{ typeId: "mygw", deviceId: "gw1" }] };
+        const { reqId } = requireRecord((await ask("POST", "/api/v0002/mgmt/requests?org=org", order)).body);
+        const cancel = `/api/v0002/mgmt/requests/${String(reqId)}/cancel?org=org`;
+        assert.equal((await ask("POST", cancel, undefined, { Origin: "https://evil.example" })).status, 403);
+    });
+
+    it("answers a body without end with 400 as soon as it is too long, and keeps none of it", async () => {
+        const before = usedBytes();
+        const outgoing = request({
+            host: "127.0.0.1",
+            port: platform.simulator.httpPort,
+            method: "POST",
+            path: "/sim/link",
+            headers: json,
+        });
+        outgoing.on("error", () => {});
+        const answered = once(outgoing, "response");
+        const chunk = Buffer.alloc(1_048_576);
+        for (let sent = 0; sent < 40 && !outgoing.destroyed; sent++) {
+            if (!outgoing.write(chunk)) await Promise.race([once(outgoing, "drain"), once(outgoing, "close")]);
+        }
+        const [response] = await answered;
+        assert.equal(response.statusCode, 400);
+        outgoing.destroy();
+        await waitFor(() => usedBytes() - before < 8 * 1_048_576, "the memory to be what it was");
+        assert.equal((await ask("GET", "/sim/link")).status, 200);
+    });
 
     it("wants the token when there is one", async () => {
         await platform.close();

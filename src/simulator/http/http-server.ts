@@ -27,13 +27,18 @@ export function problem(status: number, message: string): HttpAnswer {
 }
 
 /**
- * A server for a JSON API. With a token every request must carry it, as password or as bearer token. So that no web page can reach it through the browser of the person at this machine,
- * it wants JSON to be declared as such and the host to be named by its address or as localhost.
+ * A server for a JSON API. With a token every request must carry it, as password or as bearer token. So that no web page can reach it
+ * through the browser of the person at this machine, it wants JSON to be declared as such, the host to be named by its address or as
+ * localhost, and the page that asks, where a browser names one, to be of this machine.
  */
 export function createJsonServer(token: string | undefined, handler: HttpHandler): Server {
     const server = createServer((request, response) => {
         if (!isLocalName(request.headers.host ?? "")) {
             reply(response, problem(403, "Name the host by its address or as localhost."));
+            return;
+        }
+        if (!isLocalPage(request.headers.origin)) {
+            reply(response, problem(403, "Pages of other machines may not ask."));
             return;
         }
         if (token !== undefined && !carries(request.headers.authorization ?? "", token)) {
@@ -52,6 +57,13 @@ export function createJsonServer(token: string | undefined, handler: HttpHandler
 function isLocalName(host: string): boolean {
     const name = host.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
     return name === "localhost" || isIP(name) !== 0;
+}
+
+/** Programs name no origin; browsers do with everything that changes something, and write `null` where they keep it to themselves. */
+function isLocalPage(origin: string | undefined): boolean {
+    if (origin === undefined) return true;
+    const name = URL.canParse(origin) ? new URL(origin).hostname : "";
+    return name === "localhost" || name === "[::1]" || /^127(\.\d+){3}$/.test(name);
 }
 
 function carries(authorization: string, token: string): boolean {
