@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import helper from "node-red-node-test-helper";
@@ -62,7 +63,10 @@ describe("TLS settings of a tls-config node", () => {
     async function deploy(
         port: number,
         settings: Record<string, unknown> | undefined,
-        { token = secretToken, ...secrets }: { token?: string; certdata?: string; keydata?: string; cadata?: string } = {},
+        {
+            token = secretToken,
+            ...secrets
+        }: { token?: string; certdata?: string; keydata?: string; cadata?: string; passphrase?: string } = {},
     ): Promise<{ caught: Inbox; completed: Inbox }> {
         const tls = settings ? [tlsNode(settings)] : [];
         const gateway = gatewayNode(port, { host: "localhost", transport: "tls", tls: settings ? "tls" : "" });
@@ -109,6 +113,16 @@ describe("TLS settings of a tls-config node", () => {
         await helper.unload();
         const wrong = await (await deploy(strict.port, {}, { ...certificate, token: "wrong" })).caught.next();
         assert.equal(code(wrong), "GW_AUTH");
+    });
+
+    it("take a key with a passphrase, which is told nowhere, also when it is wrong", async () => {
+        const keydata = createPrivateKey(own.key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: secretToken });
+        const certificate = { certdata: own.cert, keydata: keydata.toString(), cadata: authority.cert };
+        await publishes(await deploy(strict.port, {}, { ...certificate, passphrase: secretToken }));
+        await helper.unload();
+        const error = await (await deploy(strict.port, {}, { ...certificate, passphrase: `wrong-${secretToken}` })).caught.next();
+        assert.equal(code(error), "GW_TLS");
+        assert.match(words(error), /passphrase/);
     });
 
     it("identify the gateway by its certificate alone, without user and token", async () => {

@@ -89,6 +89,13 @@ describe("a hostile broker", () => {
         const harmless: readonly (readonly [string, Buffer])[] = [
             ["packets that only clients send", Buffer.concat([generate({ cmd: "pingreq" }), generate({ cmd: "disconnect" })])],
             ["acknowledgements of what was never sent", acknowledgements()],
+            ["a SUBACK for what was never asked", generate({ cmd: "suback", messageId: 60_000, granted: [0] })],
+            ["a topic with NUL and other control characters", publishRaw("iot-2/type/t\u0000/id/d\u0001/cmd/c\u0000\n/fmt/json")],
+            [
+                "a retained command without a payload",
+                generate({ cmd: "publish", topic: commandTopic, payload: "", qos: 0, dup: false, retain: true }),
+            ],
+            ["a device management request without a payload", publishRaw("iotdm-1/type/gw/id/gw1/mgmt/initiate/device/reboot")],
             ["a topic that is not UTF-8", Buffer.from([0x30, 0x05, 0, 2, 0xff, 0xfe, 0x61])],
             ["an empty topic", publishRaw("")],
             ["topics with wildcards", Buffer.concat([publishRaw("iot-2/type/+/id/+/cmd/c/fmt/json"), publishRaw("#")])],
@@ -130,6 +137,26 @@ describe("a hostile broker", () => {
             await waitFor(() => watched.commands.length === 5, "five commands");
             await waitFor(() => broker.count("puback") === 5, "five acknowledgements");
         });
+
+        for (const [name, kinds] of [
+            ["a PUBREC, which belongs to QoS 2", ["pubrec", "puback"]],
+            ["a PUBCOMP, which belongs to QoS 2", ["pubcomp", "puback"]],
+            ["two PUBACKs", ["puback", "puback"]],
+        ] as const) {
+            it(`answers a PUBLISH of QoS 1 with ${name}: the event ends once`, async () => {
+                await start((client, packet) => {
+                    if (packet.cmd !== "publish") return false;
+                    for (const cmd of kinds) void client.sendPacket({ cmd, messageId: packet.messageId ?? 0 });
+                    return true;
+                }, new FastClock(20));
+                await online();
+                watched.publish();
+                watched.publish();
+                await waitFor(() => watched.outcomes.length >= 2, "both outcomes");
+                await stillWorks(await online());
+                assert.deepEqual(watched.outcomes, ["done", "done"]);
+            });
+        }
 
         it("uses a packet id for several commands at once: each is delivered and acknowledged", async () => {
             await start();

@@ -13,6 +13,9 @@ function publish(topic: string, payload: string | Buffer): Buffer {
 
 const command = (payload: string | Buffer, format = "json") => publish(`iot-2/type/t/id/d1/cmd/c/fmt/${format}`, payload);
 const notification = (payload: string | Buffer) => publish("iot-2/type/gw/id/gw1/notify", payload);
+const requestSuffixes = ["observe", "cancel", "device/update", "mgmt/initiate/device/reboot", "mgmt/custom/b/a", "response", "nothing"];
+const requests = (payload: string | Buffer) =>
+    Buffer.concat(requestSuffixes.map((suffix) => publish(`iotdm-1/type/gw/id/gw1/${suffix}`, payload)));
 
 /** Nodes of every kind that take something from the platform, each wired to two others, so that Node-RED clones the messages. */
 function flow(port: number, caught: boolean): object[] {
@@ -22,6 +25,18 @@ function flow(port: number, caught: boolean): object[] {
         gatewayNode(port),
         onTab({ id: "commands", type: "device-command-in", gateway: "gateway", wires: [["echo", "sink"]] }),
         onTab({ id: "text", type: "device-command-in", gateway: "gateway", datatype: "utf8", wires: [["sink", "sink2"]] }),
+        onTab({
+            id: "responder",
+            type: "dm-responder",
+            gateway: "gateway",
+            manage: false,
+            firmwareActions: true,
+            bundles: "b",
+            wires: [
+                ["responder", "sink"],
+                ["sink", "sink2"],
+            ],
+        }),
         onTab({ id: "notices", type: "gateway-notify-in", gateway: "gateway", wires: [["sink", "sink2"]] }),
         onTab({ id: "sink", type: "debug", complete: "true", targetType: "full", console: false, tosidebar: true }),
         onTab({ id: "sink2", type: "debug", complete: "true", targetType: "full", console: false, tosidebar: true }),
@@ -93,6 +108,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 `{${Array.from({ length: 9000 }, (_, index) => `"k${index}":1`).join()}}`,
                 '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"hasOwnProperty":1,"toString":null}',
                 '{"error":{"hasOwnProperty":1,"source":null},"_msgid":{}}',
+                '{"reqId":{"a":[1,{"__proto__":{"polluted":true}}]},"d":{"fields":[{"field":"__proto__","value":{"polluted":true}},null,1]}}',
+                '{"reqId":"r","d":{"fields":[{"field":"constructor","value":1}]},"rc":200}',
                 '"\\ud800"',
                 "1e999",
                 "",
@@ -103,6 +120,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             for (const payload of payloads) {
                 for (const format of ["json", "text", "bin", "x"]) await send(command(payload, format));
                 await send(notification(payload));
+                await send(requests(payload));
                 await stillWorks();
             }
             await waitFor(() => published("caught") > 0, "a caught error");

@@ -37,12 +37,18 @@ export default function register(RED: NodeAPI): void {
     const told: Record<string, number> = {};
     let errors = 0;
 
-    RED.hooks.add("onComplete.hostile-source", ({ msg, error }) => {
-        const code = error ? codeOf(error) : "done";
-        outcomes.get(msg)?.push(code);
-        told[code] = (told[code] ?? 0) + 1;
-        if (error) errors += 1;
-    });
+    /** Notes outcomes from the first question on: each that is noted costs Node-RED more than what the node does. */
+    let isNoting = false;
+    function noteOutcomes(): void {
+        if (isNoting) return;
+        isNoting = true;
+        RED.hooks.add("onComplete.hostile-source", ({ msg, error }) => {
+            const code = error ? codeOf(error) : "done";
+            outcomes.get(msg)?.push(code);
+            told[code] = (told[code] ?? 0) + 1;
+            if (error) errors += 1;
+        });
+    }
 
     function HostileSource(this: Node, definition: NodeDef): void {
         RED.nodes.createNode(this, definition);
@@ -107,10 +113,14 @@ export default function register(RED: NodeAPI): void {
         for (let number = 0; number < count; number++) node.receive({ ...message, number });
         response.json({});
     });
-    /** Everything that was told so far, of every message. */
-    RED.httpAdmin.get("/hostile-source/told", (_request, response) => response.json({ outcomes: told, caught }));
+    /** Everything that was told since the first question, of every message. */
+    RED.httpAdmin.get("/hostile-source/told", (_request, response) => {
+        noteOutcomes();
+        response.json({ outcomes: told, caught });
+    });
     RED.httpAdmin.post("/hostile-source", (request, response) => {
         const { targets, seed } = request.body;
+        noteOutcomes();
         run(messagesFor(targets, seed)).then(
             (report) => response.json(report),
             (thrown: unknown) => response.status(500).json({ error: String(thrown) }),

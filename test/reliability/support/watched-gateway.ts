@@ -4,6 +4,7 @@ import { Gateway } from "../../../src/gateway/gateway";
 import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
 import type { GatewayState } from "../../../src/gateway/gateway-state";
 import type { ReceivedCommand } from "../../../src/gateway/inbound";
+import { assertNoSecrets, secretToken } from "../../support/secrets";
 import { waitFor } from "../../support/wait-for";
 
 /** A gateway without Node-RED, everything it says, and the commands it hands over. */
@@ -29,7 +30,7 @@ export class WatchedGateway {
             outbox: "memory",
             ...properties,
         });
-        this.gateway = new Gateway({ options, token: "", tls: {}, userDir: undefined, clock });
+        this.gateway = new Gateway({ options, token: secretToken, tls: {}, userDir: undefined, clock });
         this.state = this.gateway.state;
         this.gateway.listen({
             stateChanged: (state) => {
@@ -81,7 +82,9 @@ export class WatchedGateway {
         );
     }
 
-    close(): Promise<void> {
-        return this.gateway.close(3000);
+    /** Ends it; fails when its token is in anything that it said. */
+    async close(): Promise<void> {
+        await this.gateway.close(3000);
+        assertNoSecrets([["what the gateway said", [...this.lines, JSON.stringify(this.state)].join("\n")]]);
     }
 }
