@@ -20,6 +20,8 @@ export interface SeenPublish {
     readonly connection: number;
     readonly payload: string;
     isAcknowledged: boolean;
+    /** Whether the acknowledgement went by before a DISCONNECT of the gateway, which waits for those that are due, but not for ever. */
+    isAcknowledgedInTime: boolean;
 }
 
 /**
@@ -117,12 +119,12 @@ export class RecordingProxy {
             if (command !== undefined) this.acknowledgedCommands.add(command);
         }
         if (packet.cmd !== "publish") return;
-        const publish = { connection: number, payload: String(packet.payload), isAcknowledged: false };
+        const publish = { connection: number, payload: String(packet.payload), isAcknowledged: false, isAcknowledgedInTime: false };
         this.published.push(publish);
         if (packet.messageId !== undefined) events.set(packet.messageId, publish);
     }
 
-    #fromBroker({ events, commands }: Connection, packet: Packet): void {
+    #fromBroker({ number, events, commands }: Connection, packet: Packet): void {
         if (packet.cmd === "connack" && packet.returnCode === 0) this.accepted += 1;
         if (packet.cmd === "suback") this.subscribed += 1;
         if (packet.cmd === "publish" && packet.messageId !== undefined) commands.set(packet.messageId, String(packet.payload));
@@ -131,6 +133,7 @@ export class RecordingProxy {
         if (!publish) return;
         events.delete(packet.messageId);
         publish.isAcknowledged = true;
+        publish.isAcknowledgedInTime = !this.endedInGoodOrder.has(number);
         this.acknowledged.set(publish.payload, (this.acknowledged.get(publish.payload) ?? 0) + 1);
         const nowMs = performance.now();
         this.longestPauseMs = Math.max(this.longestPauseMs, nowMs - (this.#lastAcknowledgementMs ?? nowMs));

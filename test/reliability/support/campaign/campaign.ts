@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { SeededRandom } from "../../../support/seeded-random";
 import { waitFor } from "../../../support/wait-for";
 import { OrderCheck } from "../order";
+import type { SeenPublish } from "../recording-proxy";
 import type { Fault } from "./faults";
 import type { Stage } from "./stage";
 
@@ -171,13 +172,14 @@ export class Campaign {
     /** An event is sent again on the next connection only, and only if its acknowledgement may not have arrived. */
     #checkRepetitions(): void {
         const { published, endedInGoodOrder } = this.stage.recorder;
-        const lastConnection = new Map<string, number>();
-        for (const { connection, payload, isAcknowledged } of published) {
-            const earlier = lastConnection.get(payload);
-            assert.notEqual(earlier, connection, `${payload} was sent twice on one connection`);
-            const wasKnown = earlier !== undefined && endedInGoodOrder.has(earlier);
+        const acknowledged = new Map<string, SeenPublish>();
+        for (const publish of published) {
+            const { connection, payload } = publish;
+            const earlier = acknowledged.get(payload);
+            assert.notEqual(earlier?.connection, connection, `${payload} was sent twice on one connection`);
+            const wasKnown = earlier?.isAcknowledgedInTime === true && endedInGoodOrder.has(earlier.connection);
             assert.ok(!wasKnown, `${payload} was sent again although it was acknowledged before the gateway disconnected`);
-            if (isAcknowledged) lastConnection.set(payload, connection);
+            if (publish.isAcknowledged) acknowledged.set(payload, publish);
         }
     }
 }
