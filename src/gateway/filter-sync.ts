@@ -10,6 +10,7 @@ import { say } from "../words";
 import type { ContactUser } from "./events/first-contacts";
 import { FilterNotes } from "./filter-notes";
 import { type ServerFilter, ServerFilters } from "./server-filters";
+import { ToldRefusals } from "./told-refusals";
 
 /** Someone who wants a filter. */
 export interface FilterUser {
@@ -40,6 +41,7 @@ export class FilterSync implements ContactUser {
     readonly #table: SubscriptionTable<FilterUser>;
     readonly #notes: FilterNotes;
     readonly #server = new ServerFilters();
+    readonly #toldRefusals = new ToldRefusals();
     /** What the server should hold, as of the last time the flows ran. */
     #target = new Map<string, Qos>();
     /** Filters whose first contact has to wait, by device. */
@@ -68,6 +70,7 @@ export class FilterSync implements ContactUser {
     /** Removes a user of a filter. */
     remove(filter: string, user: FilterUser): void {
         this.#table.remove(filter, user);
+        if (this.#table.usersOf([filter]).length === 0) this.#toldRefusals.remove(filter);
         this.#schedule();
     }
 
@@ -75,8 +78,8 @@ export class FilterSync implements ContactUser {
     linkUp(sessionPresent: boolean): void {
         this.#isOnline = true;
         this.#server.reset(sessionPresent ? this.#notes.all() : []);
-        if (!sessionPresent) for (const filter of this.#notes.all()) if (!this.#target.has(filter)) this.#notes.remove(filter);
         this.#sync(true);
+        if (!sessionPresent) for (const filter of this.#notes.all()) if (!this.#target.has(filter)) this.#notes.remove(filter);
     }
 
     /** The connection ended. */
@@ -212,8 +215,10 @@ export class FilterSync implements ContactUser {
 
     #answered(filter: string, refusal: GatewayError | undefined): void {
         if (!refusal) this.#parts.granted(filter);
-        if (!this.#server.answered(filter, refusal !== undefined)) return;
-        for (const user of this.#table.usersUnder(filter)) user.refusalChanged(refusal);
+        this.#server.answered(filter, refusal !== undefined);
+        const concerned = refusal ? this.#table.filtersUnder(filter) : this.#toldRefusals.takeUnder(filter);
+        if (refusal) this.#toldRefusals.add(concerned);
+        for (const user of this.#table.usersOf(concerned)) user.refusalChanged(refusal);
     }
 
     #wait(device: string, filter: string): void {

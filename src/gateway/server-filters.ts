@@ -11,7 +11,7 @@ export interface ServerFilter {
 export class ServerFilters {
     readonly #entries = new Map<string, ServerFilter>();
     readonly #unsent = new FilterIndex();
-    /** Kept over connections: whoever was told of a refusal must be told of its end. */
+    /** Kept over connections, until the server grants them or nobody wants them. */
     readonly #refused = new Set<string>();
     readonly #outdated = new Set<string>();
 
@@ -54,11 +54,10 @@ export class ServerFilters {
         this.#unsent.remove(filter);
     }
 
-    /** The server's answer. Says whether the users of the filter have to be told. */
-    answered(filter: string, isRefused: boolean): boolean {
-        if (!isRefused) return this.#refused.delete(filter);
-        this.#refused.add(filter);
-        return true;
+    /** The server's answer. */
+    answered(filter: string, isRefused: boolean): void {
+        if (isRefused) this.#refused.add(filter);
+        else this.#refused.delete(filter);
     }
 
     /** Forgets that a filter was asked for, so that it is missing again. */

@@ -54,12 +54,15 @@ export class SubscriptionTable<User> {
         return { filters: this.#limit ? withinLimit(filters, this.#limit) : filters, neededFilters };
     }
 
-    /** Whoever gets messages through a filter that the server holds. */
-    usersUnder(serverFilter: string): User[] {
+    /** The wanted filters that a filter of the server stands for. */
+    filtersUnder(serverFilter: string): string[] {
+        return [...this.#users.keys()].filter((filter) => filterCovers(serverFilter, filter));
+    }
+
+    /** Whoever wants one of these filters, each once. */
+    usersOf(filters: Iterable<string>): User[] {
         const found = new Set<User>();
-        for (const [filter, users] of this.#users) {
-            if (filterCovers(serverFilter, filter)) for (const user of users.keys()) found.add(user);
-        }
+        for (const filter of filters) for (const user of this.#users.get(filter)?.keys() ?? []) found.add(user);
         return [...found];
     }
 }

@@ -286,6 +286,23 @@ describe("filter synchronisation", () => {
         assert.deepEqual(refused.refusals, ["GW_SUBSCRIBE_REFUSED", undefined]);
     });
 
+    it("tells the users of a refused filter that it is granted when a wider one brings its messages, and nobody else", async () => {
+        const { server, filters } = setUp();
+        const [refused, elsewhere, gone] = [new User(), new User(), new User()];
+        for (const device of ["mine", "gone"]) server.refuses.add(command("t", device));
+        server.refuses.add(command("u", "d"));
+        filters.linkUp(false);
+        filters.add(command("t", "mine"), 1, refused);
+        filters.add(command("t", "gone"), 1, gone);
+        filters.add(command("u", "d"), 1, elsewhere);
+        await settle();
+        filters.remove(command("t", "gone"), gone);
+        filters.add(command("t"), 1, new User());
+        await settle();
+        assert.deepEqual(refused.refusals, ["GW_SUBSCRIBE_REFUSED", undefined]);
+        for (const user of [elsewhere, gone]) assert.deepEqual(user.refusals, ["GW_SUBSCRIBE_REFUSED"]);
+    });
+
     it("asks again for a refused filter when somebody new wants it: nobody is left with a status that lies", async () => {
         const { server, filters } = setUp();
         const [first, second] = [new User(), new User()];

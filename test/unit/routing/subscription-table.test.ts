@@ -31,7 +31,10 @@ describe("subscription table", () => {
         table.add(command("t", "d1"), 1, "one");
         table.add(command("t", "+"), 1, "two");
         table.add(command("u", "d1"), 1, "three");
-        assert.deepEqual(table.usersUnder(command("t", "+")).sort(), ["one", "two"]);
+        table.add(command("t", "+"), 1, "one");
+        const filters = table.filtersUnder(command("t", "+"));
+        assert.deepEqual(filters, [command("t", "d1"), command("t", "+")]);
+        assert.deepEqual(table.usersOf([...filters, "unknown"]), ["one", "two"]);
     });
 
     it("keeps to the limit by joining the largest group first, and leaves the others alone", () => {

@@ -1,0 +1,28 @@
+import { FilterIndex } from "../routing/filter-index";
+import { filterCovers } from "../routing/topic-filter";
+
+/** The filters whose users have been told that they are refused, and must be told when they are not any more. */
+export class ToldRefusals {
+    readonly #filters = new FilterIndex();
+
+    /** The users of these have been told. */
+    add(filters: Iterable<string>): void {
+        for (const filter of filters) this.#filters.add(filter);
+    }
+
+    /** Takes out those that a granted filter brings the messages of: it may be another one than was refused. */
+    takeUnder(granted: string): string[] {
+        const found: string[] = [];
+        for (let filter = this.#filters.findOverlap(granted); filter !== undefined; filter = this.#filters.findOverlap(granted)) {
+            found.push(filter);
+            this.#filters.remove(filter);
+        }
+        this.add(found.filter((filter) => !filterCovers(granted, filter)));
+        return found.filter((filter) => filterCovers(granted, filter));
+    }
+
+    /** Nobody wants it any more. */
+    remove(filter: string): void {
+        this.#filters.remove(filter);
+    }
+}

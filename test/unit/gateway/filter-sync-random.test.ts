@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { RegistrationAnswer } from "../../../src/devices/registration/registration-types";
+import { GatewayError } from "../../../src/errors";
+import { FilterSync, maximoFilterLimit } from "../../../src/gateway/filter-sync";
+import type { StateStore } from "../../../src/outbox/store";
+import type { Qos } from "../../../src/protocol/qos";
+import { SubscriptionTable } from "../../../src/routing/subscription-table";
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const slots = 2;
+
+class User {
+    refusal: string | undefined;
+    refusalChanged(error: GatewayError | undefined): void {
+        this.refusal = error?.code;
+    }
+}
+
+/** A server and a registration that take their time, refuse and hold as they are told, and a file that is slow. */
+class World {
+    readonly session = new Map<string, Qos>();
+    readonly notes = new Map<string, string>();
+    readonly refuses = new Set<string>();
+    readonly answers: { give(): void; fail(): void }[] = [];
+    readonly flushes: (() => void)[] = [];
+    readonly known = new Set<string>();
+    readonly held = new Set<string>();
+    readonly contacts = new Set<string>();
+    readonly waiting = new Set<string>();
+    readonly wanted: SubscriptionTable<User>;
+    readonly filters: FilterSync;
+    readonly users: { filter: string; user: User }[] = [];
+    isOnline = false;
+    isHeld = false;
+
+    constructor(
+        readonly isDurable: boolean,
+        isLimited: boolean,
+    ) {
+        const limit = isLimited ? { ...maximoFilterLimit, maxFilters: 4 } : undefined;
+        this.wanted = new SubscriptionTable(limit);
+        const state: StateStore = {
+            entries: () => this.notes,
+            put: (_kind, key, value) => this.notes.set(key, value),
+            remove: (_kind, key) => this.notes.delete(key),
+            flush: () => new Promise((resolve) => this.flushes.push(resolve)),
+        };
+        this.filters = new FilterSync({
+            connection: {
+                subscribe: (filter, qos) => {
+                    const isRefused = this.refuses.has(filter);
+                    if (this.isOnline && !isRefused) this.session.set(filter, qos);
+                    return this.#answer(isRefused ? new GatewayError("GW_SUBSCRIBE_REFUSED", "refused") : qos);
+                },
+                unsubscribe: async (filter) => {
+                    if (this.isOnline) this.session.delete(filter);
+                    await this.#answer(0);
+                },
+            },
+            registration: {
+                tryContact: (device) => this.#tryContact(device),
+                stateOf: (device) => ({ phase: this.held.has(device) ? "held" : "waiting" }),
+                contactSent: (device) => assert.ok(this.contacts.has(device)),
+                contactAcknowledged: (device) => {
+                    if (!this.contacts.delete(device)) return;
+                    this.known.add(device);
+                    this.filters.confirmed(device);
+                    this.wake();
+                },
+                contactRejected: (device) => {
+                    if (!this.contacts.delete(device)) return;
+                    this.held.add(device);
+                    this.filters.requeued(device);
+                    this.wake();
+                },
+            },
+            state: isDurable ? state : undefined,
+            limit,
+            granted: () => undefined,
+            warn: () => undefined,
+        });
+    }
+
+    /** Ends the connection, or opens one. */
+    toggleLink(): void {
+        this.isOnline = !this.isOnline;
+        if (!this.isDurable) this.session.clear();
+        if (this.isOnline) {
+            this.filters.linkUp(this.isDurable && this.session.size > 0);
+            return;
+        }
+        for (const { fail } of this.answers.splice(0)) fail();
+        this.contacts.clear();
+        this.waiting.clear();
+        this.filters.linkDown();
+    }
+
+    toggleDeploy(): void {
+        this.isHeld = !this.isHeld;
+        if (this.isHeld) this.filters.hold();
+        else this.filters.release();
+    }
+
+    wake(): void {
+        for (const device of [...this.waiting]) {
+            if (this.contacts.size >= slots || this.held.has(device)) continue;
+            this.waiting.delete(device);
+            this.filters.woken(device);
+        }
+    }
+
+    #tryContact(device: string): RegistrationAnswer {
+        if (this.known.has(device)) return "flow";
+        if (this.held.has(device) || this.contacts.has(device) || this.contacts.size >= slots) {
+            this.waiting.add(device);
+            return "wait";
+        }
+        this.contacts.add(device);
+        return "contact";
+    }
+
+    #answer(answer: Qos | GatewayError): Promise<Qos> {
+        const gone = new GatewayError("GW_NOT_CONNECTED", "gone");
+        if (!this.isOnline) return Promise.reject(gone);
+        return new Promise((resolve, reject) => {
+            const give = () => (answer instanceof GatewayError ? reject(answer) : resolve(answer));
+            this.answers.push({ give, fail: () => reject(gone) });
+        });
+    }
+}
+
+type Step = (world: World) => void;
+
+const commandFilters = fc
+    .tuple(fc.constantFrom("t", "u", "+"), fc.constantFrom("1", "2", "3", "+"), fc.constantFrom("x", "+"))
+    .map(([typeId, deviceId, commandId]) => `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/+`);
+const anyFilter = fc.oneof({ weight: 9, arbitrary: commandFilters }, fc.constantFrom("iotdm-1/type/t/id/1/#", "iotdm-1/type/+/id/+/#"));
+const joins = fc.tuple(anyFilter, fc.constantFrom<Qos>(0, 1, 2)).map(
+    ([filter, qos]): Step =>
+        (world) => {
+            const user = new User();
+            world.users.push({ filter, user });
+            world.filters.add(filter, qos, user);
+            world.wanted.add(filter, qos, user);
+        },
+);
+const leaves = fc.nat().map(
+    (number): Step =>
+        (world) => {
+            const [left] = world.users.splice(number % Math.max(world.users.length, 1), 1);
+            if (!left) return;
+            world.filters.remove(left.filter, left.user);
+            world.wanted.remove(left.filter, left.user);
+        },
+);
+const judges = fc.boolean().map(
+    (isAllowed): Step =>
+        (world) => {
+            if (isAllowed) world.refuses.clear();
+            else for (const filter of world.wanted.serverFilters().filters.keys()) world.refuses.add(filter);
+        },
+);
+const answersSome = fc.nat({ max: 4 }).map(
+    (count): Step =>
+        (world) => {
+            for (const { give } of world.answers.splice(0, count)) give();
+        },
+);
+const others = fc.constantFrom<Step>(
+    (world) => world.toggleLink(),
+    (world) => world.toggleDeploy(),
+    (world) => {
+        for (const written of world.flushes.splice(0)) written();
+    },
+    (world) => {
+        world.held.clear();
+        world.wake();
+    },
+);
+const steps = fc.array(fc.tuple(fc.oneof(joins, joins, leaves, judges, answersSome, others), fc.boolean()), { maxLength: 60 });
+
+describe("filter synchronisation, whatever happens", () => {
+    it("ends with what is wanted at the server, and nothing else there, in the notes, in a slot or in a status", async () => {
+        await fc.assert(
+            fc.asyncProperty(fc.boolean(), fc.boolean(), steps, async (isDurable, isLimited, taken) => {
+                const world = new World(isDurable, isLimited);
+                for (const [step, isSettled] of taken) {
+                    step(world);
+                    if (isSettled) await settle();
+                }
+                // In the end all goes well, on a new connection.
+                world.refuses.clear();
+                if (world.isHeld) world.toggleDeploy();
+                if (world.isOnline) world.toggleLink();
+                world.toggleLink();
+                for (let round = 0; round < 100; round++) {
+                    world.held.clear();
+                    for (const written of world.flushes.splice(0)) written();
+                    for (const { give } of world.answers.splice(0)) give();
+                    world.wake();
+                    await settle();
+                }
+                const { filters } = world.wanted.serverFilters();
+                assert.deepEqual([...world.session.keys()].sort(), [...filters.keys()].sort());
+                for (const [filter, qos] of filters) assert.ok((world.session.get(filter) ?? -1) >= qos, filter);
+                assert.deepEqual([...world.notes.keys()].sort(), isDurable ? [...filters.keys()].sort() : []);
+                assert.equal(world.contacts.size, 0);
+                assert.deepEqual([...new Set(world.users.map(({ user }) => user.refusal))], world.users.length > 0 ? [undefined] : []);
+            }),
+            { numRuns: 1000 },
+        );
+    });
+});
