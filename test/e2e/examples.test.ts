@@ -171,7 +171,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 await run.editor.deploy();
                 await run.shows("device-event-out", /^invalid settings$/);
                 await run.shows("error", /^GW_CONFIG$/);
-                await run.debugs(/host/);
+                await run.debugs(/GW_CONFIG\]: \w+ is to come from the environment/);
             });
         }
 
