@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import type { Browser } from "playwright-core";
 import { dialogFaults, pictureOfDialog, takePicture } from "../support/appearance";
 import { drawnSize, layoutFaults } from "../support/canvas";
-import { EditorPage, launchBrowser } from "../support/editor-page";
+import { EditorSuite, sharedServer } from "../support/editor-suite";
 import { freePortPair } from "../support/free-ports";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { nodeRedModules } from "../support/node-red-process";
 import { requireRecord } from "../support/records";
 
 /** The demo of `npm start` on a port of its own. */
@@ -44,30 +43,16 @@ const dialogs = {
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`what ${version} looks like`, function () {
-        this.timeout(120_000);
-        let browser: Browser;
-        let nodeRed: NodeRedProcess;
-        let editor: EditorPage;
-
-        before(async () => {
-            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
-        });
-        after(async () => {
-            await browser?.close();
-            await nodeRed?.stop();
-        });
-        afterEach(async () => {
-            await editor.close();
-        });
+        this.timeout(180_000);
+        const suite = new EditorSuite(() => sharedServer(module));
 
         for (const theme of module === "node-red" ? (["light", "dark"] as const) : (["light"] as const)) {
             // The pictures of the README are those of the newer version.
             const nameOf = (what: string) => (module === "node-red" ? `${what}-${theme}` : `${what}-${theme}-4.1`);
             const fits = (brightness: number) => (theme === "dark" ? brightness < 0.35 : brightness > 0.65);
 
-            it(`every form can be read in the ${theme} theme`, async () => {
-                await nodeRed.deploy(site);
-                editor = await EditorPage.open(browser, nodeRed, { theme });
+            suite.test(`every form can be read in the ${theme} theme`, async () => {
+                const editor = await suite.open({ theme, flows: site });
                 const { page } = editor;
                 for (const [id, type] of Object.entries(dialogs)) {
                     await editor.openDialog(id);
@@ -88,12 +73,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     await editor.fill("node-config-input-will", "a/b");
                     await page.locator("#node-config-input-will-reason").waitFor();
                     assert.deepEqual(await dialogFaults(editor), [], "with a reason");
+                    await editor.done("#node-config-dialog-cancel");
+                    await editor.done("#node-dialog-cancel");
                 }
             });
 
-            it(`the demo runs and can be read in the ${theme} theme`, async () => {
-                await nodeRed.deploy(demo(await freePortPair()));
-                editor = await EditorPage.open(browser, nodeRed, { theme });
+            suite.test(`the demo runs and can be read in the ${theme} theme`, async () => {
+                const editor = await suite.open({ theme, flows: demo(await freePortPair()) });
                 await editor.statusOf("demo-device-event", /^connected$/);
                 await editor.statusOf("demo-command", /^connected$/);
                 await editor.statusOf("demo-application-in", /connected/);

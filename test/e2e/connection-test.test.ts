@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Browser } from "playwright-core";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
-import { EditorPage, launchBrowser } from "../support/editor-page";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import type { EditorPage } from "../support/editor-page";
+import { EditorSuite, sharedServer } from "../support/editor-suite";
+import { nodeRedModules } from "../support/node-red-process";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
@@ -11,19 +11,15 @@ const clientId = "g:demo:gateway:gateway-1";
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`the connection test in ${version}`, function () {
-        this.timeout(120_000);
-        let browser: Browser;
-        let nodeRed: NodeRedProcess;
+        this.timeout(180_000);
+        const suite = new EditorSuite(() => sharedServer(module));
         let simulator: Simulator;
         let editor: EditorPage;
 
         before(async () => {
-            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
             simulator = await startSimulator({ port: 0, httpPort: 0, token });
         });
         after(async () => {
-            await browser?.close();
-            await nodeRed?.stop();
             await simulator?.close();
         });
 
@@ -39,12 +35,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             return lines.map((line) => line.trim());
         }
 
-        it("finds out before the first deploy what is right, and logs in only after a second click", async () => {
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1" },
-                { id: "c1", type: "device-command-in", z: "f1", name: "", gateway: "", target: "device", x: 300, y: 200, wires: [[]] },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+        suite.test("finds out before the first deploy what is right, and logs in only after a second click", async () => {
+            editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1" },
+                    { id: "c1", type: "device-command-in", z: "f1", name: "", gateway: "", target: "device", x: 300, y: 200, wires: [[]] },
+                ],
+            });
             const { page } = editor;
             await editor.openDialog("c1");
             await page.locator("#node-input-btn-gateway-add").click();
@@ -100,7 +97,6 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.match((await click("#gateway-config-test")).join(), /Enter the token again, or deploy first/);
             assert.equal(await risk.isVisible(), false);
             assert.equal(editor.received.join().includes(token), false, "the server sent the token to the browser");
-            await editor.close();
         });
     });
 }

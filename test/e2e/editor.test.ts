@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Browser } from "playwright-core";
-import { EditorPage, launchBrowser } from "../support/editor-page";
+import type { EditorPage } from "../support/editor-page";
+import { EditorSuite, sharedServer } from "../support/editor-suite";
 import { freePortPair } from "../support/free-ports";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { nodeRedModules } from "../support/node-red-process";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
@@ -10,24 +10,11 @@ const token = secretToken;
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`the editor of ${version}`, function () {
-        this.timeout(120_000);
-        let browser: Browser;
-        let nodeRed: NodeRedProcess;
-        let editor: EditorPage;
-
-        before(async () => {
-            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
-        });
-        after(async () => {
-            await browser?.close();
-            await nodeRed?.stop();
-        });
-        afterEach(async () => {
-            await editor.close();
-        });
+        this.timeout(180_000);
+        const suite = new EditorSuite(() => sharedServer(module));
 
         /** Fills in a gateway on the simulator; its dialog is open. */
-        async function fillGateway(port: number): Promise<void> {
+        async function fillGateway(editor: EditorPage, port: number): Promise<void> {
             await editor.page.locator("#node-config-input-platform").selectOption("simulator");
             await editor.fill("node-config-input-port", String(port));
             await editor.fill("node-config-input-orgId", "demo");
@@ -35,9 +22,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.fill("node-config-input-deviceId", "gateway-1");
         }
 
-        it("takes a user from an empty workspace to a connected gateway", async () => {
-            await nodeRed.deploy([{ id: "f1", type: "tab", label: "Flow 1" }]);
-            editor = await EditorPage.open(browser, nodeRed);
+        suite.test("takes a user from an empty workspace to a connected gateway", async () => {
+            const editor = await suite.open({ flows: [{ id: "f1", type: "tab", label: "Flow 1" }] });
             const { page } = editor;
             const id = await editor.drag("device-event-out", { x: 300, y: 200 });
             assert.equal(await editor.isValid(id), false, "a node without a gateway is marked");
@@ -46,7 +32,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await page.locator("#node-input-btn-gateway-add").click();
             await page.locator("#node-config-input-host").waitFor();
             assert.ok(await editor.isMarked("node-config-input-host"));
-            await fillGateway(await freePortPair());
+            await fillGateway(editor, await freePortPair());
             assert.equal(await page.locator("#node-config-input-host").isVisible(), false, "the simulator needs no host");
             assert.equal(await page.locator("#gateway-config-preview-client-id").textContent(), "g:demo:gateway:gateway-1");
             await editor.gatewayTab("security");
@@ -71,7 +57,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.statusOf(id, /^connected/);
 
             // What was filled in arrived, and the token is nowhere but in the encrypted file.
-            const flows = await nodeRed.flows();
+            const flows = await suite.nodeRed.flows();
             const saved = flows.find((node) => node.id === id);
             assert.deepEqual([saved?.typeId, saved?.typeIdType, saved?.deviceId, saved?.qos], ["pump", "str", "17", "1"]);
             assert.equal(JSON.stringify(flows).includes(token), false);
@@ -86,18 +72,19 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 false,
                 "the server sent the token to the browser",
             );
-            assert.equal(nodeRed.log.includes(token), false);
+            assert.equal(suite.nodeRed.log.includes(token), false);
         });
 
-        it("keeps environment variables in selects and checkboxes when a dialog is saved", async () => {
+        suite.test("keeps environment variables in selects and checkboxes when a dialog is saved", async () => {
             const gateway = { platform: `\${PLATFORM}`, transport: `\${TRANSPORT}`, cleanSession: `\${CLEAN}`, outbox: `\${OUTBOX}` };
             const identity = { host: `\${HOST}`, port: `\${PORT}`, orgId: `\${ORG}`, typeId: `\${TYPE}`, deviceId: `\${ID}` };
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1", disabled: true },
-                { id: "g1", type: "gateway-config", z: "f1", name: "", ...gateway, ...identity },
-                { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "g1", qos: `\${QOS}`, x: 300, y: 200, wires: [[]] },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1", disabled: true },
+                    { id: "g1", type: "gateway-config", z: "f1", name: "", ...gateway, ...identity },
+                    { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "g1", qos: `\${QOS}`, x: 300, y: 200, wires: [[]] },
+                ],
+            });
             await editor.openDialog("e1");
             await editor.page.locator("#node-input-btn-gateway-edit").click();
             await editor.page.locator("#node-config-input-platform").waitFor();
@@ -111,15 +98,16 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await editor.property("e1", "qos"), `\${QOS}`);
         });
 
-        it("keeps the defaults of what a flow leaves out when a dialog is saved", async () => {
+        suite.test("keeps the defaults of what a flow leaves out when a dialog is saved", async () => {
             const place = { z: "f1", gateway: "g1", x: 300, wires: [[], []] };
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1", disabled: true },
-                { id: "g1", type: "gateway-config", z: "f1", platform: "simulator", orgId: "demo", typeId: "gateway", deviceId: "1" },
-                { id: "e1", type: "device-event-out", ...place, y: 100 },
-                { id: "m1", type: "dm-responder", ...place, y: 200 },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1", disabled: true },
+                    { id: "g1", type: "gateway-config", z: "f1", platform: "simulator", orgId: "demo", typeId: "gateway", deviceId: "1" },
+                    { id: "e1", type: "device-event-out", ...place, y: 100 },
+                    { id: "m1", type: "dm-responder", ...place, y: 200 },
+                ],
+            });
             for (const id of ["e1", "m1"]) {
                 assert.equal(await editor.isValid(id), true, id);
                 await editor.openDialog(id);
@@ -135,12 +123,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             }
         });
 
-        it("can be used with the keyboard alone", async () => {
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1" },
-                { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+        suite.test("can be used with the keyboard alone", async () => {
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1" },
+                    { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
+                ],
+            });
             const { page } = editor;
             const selected = page.locator("#red-ui-workspace-chart .red-ui-flow-node-selected");
             // The editor may still be loading, and then takes the focus away.
@@ -169,12 +158,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await editor.property("e1", "commandId"), "start");
         });
 
-        it("opens the gateway's form, its tabs and its connection test with the keyboard alone", async () => {
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1" },
-                { id: "e1", type: "gateway-notify-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+        suite.test("opens the gateway's form, its tabs and its connection test with the keyboard alone", async () => {
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1" },
+                    { id: "e1", type: "gateway-notify-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
+                ],
+            });
             const { page } = editor;
             await editor.openDialog("e1");
             const tabTo = async (selector: string): Promise<void> => {
@@ -201,14 +191,17 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await tabTo("#gateway-config-test");
             await page.keyboard.press("Enter");
             await page.locator("#gateway-config-test-report li").filter({ hasText: "not complete" }).waitFor();
+            await editor.done("#node-config-dialog-cancel");
+            await editor.done("#node-dialog-cancel");
         });
 
-        it("suggests formats and keeps what was typed when Tab is pressed", async () => {
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1" },
-                { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+        suite.test("suggests formats and keeps what was typed when Tab is pressed", async () => {
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1" },
+                    { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
+                ],
+            });
             await editor.openDialog("e1");
             await editor.page.locator("#node-input-format").focus();
             await editor.page.keyboard.type("x");
@@ -217,7 +210,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await menu.getByText("text").waitFor();
             await editor.page.keyboard.press("Tab");
             assert.equal(await editor.page.locator("#node-input-format").inputValue(), "x");
-            await editor.page.locator("#node-dialog-cancel").click();
+            await editor.done("#node-dialog-cancel");
         });
     });
 }

@@ -1,31 +1,28 @@
 import assert from "node:assert/strict";
-import type { Browser } from "playwright-core";
 import { dialogFaults } from "../support/appearance";
-import { languages, readCatalogue, registeredTypes } from "../support/editor-forms";
-import { EditorPage, launchBrowser } from "../support/editor-page";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { languages, readCatalogue, readPanelCatalogue, registeredTypes } from "../support/editor-forms";
+import type { EditorPage } from "../support/editor-page";
+import { EditorSuite, sharedServer } from "../support/editor-suite";
+import { nodeRedModules } from "../support/node-red-process";
+import { deployPanelFlow } from "../support/panel-flow";
+import { PanelPage } from "../support/panel-page";
 
-const flow = [
-    { id: "f1", type: "tab", label: "Flow 1", disabled: true },
-    { id: "gateway-config", type: "gateway-config", z: "f1", platform: "simulator", orgId: "demo", typeId: "gateway", deviceId: "1" },
+/** A node of each type, in the flow that the editor shows first. */
+const forms = [
+    { id: "forms", type: "tab", label: "Flow 1", disabled: true },
+    { id: "gateway-config", type: "gateway-config", z: "forms", platform: "simulator", orgId: "demo", typeId: "gateway", deviceId: "1" },
     ...registeredTypes.slice(1).map((type, index) => {
-        return { id: type, type, z: "f1", name: "", gateway: "gateway-config", x: 300, y: 100 + 80 * index, wires: [[], []] };
+        return { id: type, type, z: "forms", name: "", gateway: "gateway-config", x: 300, y: 100 + 80 * index, wires: [[], []] };
     }),
 ];
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`the languages in ${version}`, function () {
-        this.timeout(120_000);
-        let browser: Browser;
-        let nodeRed: NodeRedProcess;
+        this.timeout(180_000);
+        const suite = new EditorSuite(() => sharedServer(module));
 
         before(async () => {
-            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
-            await nodeRed.deploy(flow);
-        });
-        after(async () => {
-            await browser?.close();
-            await nodeRed?.stop();
+            await deployPanelFlow(suite.nodeRed, forms);
         });
 
         /** Looks at each tab of the gateway that the open dialog has chosen. */
@@ -36,11 +33,9 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.settled();
             const texts = readCatalogue(language, "gateway-config");
             for (const tab of ["connection", "security", "outbox", "advanced"]) {
-                await page
-                    .locator("#gateway-config-tabs a")
-                    .filter({ hasText: texts.get(`gateway-config.tab.${tab}`) ?? "" })
-                    .click();
-                await page.locator(`#gateway-config-tab-${tab}`).waitFor();
+                await editor.gatewayTab(tab);
+                const name = page.locator(`#gateway-config-tabs a[href="#gateway-config-tab-${tab}"]`);
+                assert.equal((await name.textContent())?.trim(), texts.get(`gateway-config.tab.${tab}`));
                 const dialog = (await page.locator(".red-ui-tray").last().textContent()) ?? "";
                 assert.doesNotMatch(dialog, /gateway-config\.\w/, "a raw key is shown");
                 assert.deepEqual(await dialogFaults(editor), [], tab);
@@ -49,8 +44,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         }
 
         for (const language of languages) {
-            it(`${language}: palette, forms and help`, async () => {
-                const editor = await EditorPage.open(browser, nodeRed, { language });
+            suite.test(`${language}: palette, forms and help`, async () => {
+                const editor = await suite.open({ language });
                 const { page } = editor;
                 for (const type of registeredTypes) {
                     const help = await editor.helpOf(type);
@@ -69,7 +64,16 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     if (type === "dm-responder" && module === "node-red") await lookAtGateway(editor, language);
                     await editor.done("#node-dialog-cancel");
                 }
-                await editor.close();
+            });
+
+            suite.test(`${language}: the panel`, async () => {
+                const panel = await PanelPage.open(await suite.open({ language }));
+                const catalogue = readPanelCatalogue(language);
+                await panel.phase(catalogue.get("gateway-panel.phase.online") ?? "");
+                const text = (await panel.content.textContent()) ?? "";
+                for (const key of ["devices", "notifications", "requests", "simulator", "action.reconnect", "fact.lost", "chart.waiting"])
+                    assert.ok(text.includes(catalogue.get(`gateway-panel.${key}`) ?? "?"), `${key}: ${text}`);
+                assert.doesNotMatch(text, /gateway-panel\.|__\w+__/, "a raw key or parameter is shown");
             });
         }
     });

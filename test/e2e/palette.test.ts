@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import type { Browser } from "playwright-core";
-import { EditorPage, launchBrowser } from "../support/editor-page";
+import { EditorSuite, sharedServer } from "../support/editor-suite";
 import { freePortPair } from "../support/free-ports";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { nodeRedModules } from "../support/node-red-process";
 import { waitFor } from "../support/wait-for";
 
 /** What is typed into each form: first something wrong and the reason it gives, then what is right, and the label it makes. */
@@ -37,30 +36,18 @@ const forms = [
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`every node of the palette in ${version}`, function () {
-        this.timeout(120_000);
-        let browser: Browser;
-        let nodeRed: NodeRedProcess;
-        let editor: EditorPage;
+        this.timeout(180_000);
+        const suite = new EditorSuite(() => sharedServer(module));
 
-        before(async () => {
-            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
-        });
-        after(async () => {
-            await browser?.close();
-            await nodeRed?.stop();
-        });
-        afterEach(async () => {
-            await editor.close();
-        });
-
-        it("is dragged, filled in, deployed, and its status follows the link", async () => {
+        suite.test("is dragged, filled in, deployed, and its status follows the link", async () => {
             const port = await freePortPair();
             const gateway = { platform: "simulator", port: String(port), orgId: "demo", typeId: "gateway", deviceId: "gateway-1" };
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1" },
-                { id: "g1", type: "gateway-config", name: "", ...gateway },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1" },
+                    { id: "g1", type: "gateway-config", name: "", ...gateway },
+                ],
+            });
             const { page } = editor;
             const ids: string[] = [];
             for (const [index, form] of forms.entries()) {
@@ -84,8 +71,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 }
                 await editor.done();
                 assert.equal(await editor.isValid(id), true, form.type);
-                const label = await editor.node(id).locator(".red-ui-flow-node-label").textContent();
-                assert.equal(label?.trim(), form.label);
+                const label = editor.node(id).locator(".red-ui-flow-node-label");
+                await waitFor(async () => (await label.textContent())?.trim() === form.label, `the label ${form.label}`);
             }
             await editor.deploy();
             const link = async (down: boolean) => {
@@ -100,12 +87,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             for (const id of ids) await editor.statusOf(id, /^(connected|managed: 1)$/);
         });
 
-        it("says in words what is missing once the user was there, also to those who cannot see the red frame", async () => {
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1" },
-                { id: "c1", type: "device-command-in", z: "f1", name: "", gateway: "", target: "device", x: 300, y: 200, wires: [[]] },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+        suite.test("says in words what is missing once the user was there, also to those who cannot see the red frame", async () => {
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1" },
+                    { id: "c1", type: "device-command-in", z: "f1", name: "", gateway: "", target: "device", x: 300, y: 200, wires: [[]] },
+                ],
+            });
             const { page } = editor;
             await editor.openDialog("c1");
             await page.locator("#node-input-btn-gateway-add").click();
@@ -138,46 +126,57 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.done("#node-dialog-cancel");
         });
 
-        it("completes what the deployed gateway has seen, and is silent while nothing is deployed", async () => {
+        suite.test("completes what the deployed gateway has seen, and is silent while nothing is deployed", async () => {
             const port = await freePortPair();
-            await nodeRed.deploy([
-                { id: "f1", type: "tab", label: "Flow 1" },
-                {
-                    id: "g1",
-                    type: "gateway-config",
-                    platform: "simulator",
-                    port: String(port),
-                    orgId: "demo",
-                    typeId: "gateway",
-                    deviceId: "1",
-                },
-                {
-                    id: "i1",
-                    type: "inject",
-                    z: "f1",
-                    props: [{ p: "payload" }, { p: "typeId", v: "pump", vt: "str" }, { p: "deviceId", v: "pump-17", vt: "str" }],
-                    payload: "1",
-                    payloadType: "num",
-                    x: 100,
-                    y: 100,
-                    wires: [["e1"]],
-                },
-                { id: "e1", type: "device-event-out", z: "f1", gateway: "g1", x: 300, y: 100, wires: [] },
-                { id: "d1", type: "complete", z: "f1", scope: ["e1"], x: 100, y: 160, wires: [["d2"]] },
-                {
-                    id: "d2",
-                    type: "debug",
-                    z: "f1",
-                    tostatus: true,
-                    statusVal: "deviceId",
-                    statusType: "msg",
-                    complete: "deviceId",
-                    x: 300,
-                    y: 160,
-                },
-                { id: "c1", type: "device-command-in", z: "f1", name: "", gateway: "g1", target: "device", x: 300, y: 240, wires: [[]] },
-            ]);
-            editor = await EditorPage.open(browser, nodeRed);
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1" },
+                    {
+                        id: "g1",
+                        type: "gateway-config",
+                        platform: "simulator",
+                        port: String(port),
+                        orgId: "demo",
+                        typeId: "gateway",
+                        deviceId: "1",
+                    },
+                    {
+                        id: "i1",
+                        type: "inject",
+                        z: "f1",
+                        props: [{ p: "payload" }, { p: "typeId", v: "pump", vt: "str" }, { p: "deviceId", v: "pump-17", vt: "str" }],
+                        payload: "1",
+                        payloadType: "num",
+                        x: 100,
+                        y: 100,
+                        wires: [["e1"]],
+                    },
+                    { id: "e1", type: "device-event-out", z: "f1", gateway: "g1", x: 300, y: 100, wires: [] },
+                    { id: "d1", type: "complete", z: "f1", scope: ["e1"], x: 100, y: 160, wires: [["d2"]] },
+                    {
+                        id: "d2",
+                        type: "debug",
+                        z: "f1",
+                        tostatus: true,
+                        statusVal: "deviceId",
+                        statusType: "msg",
+                        complete: "deviceId",
+                        x: 300,
+                        y: 160,
+                    },
+                    {
+                        id: "c1",
+                        type: "device-command-in",
+                        z: "f1",
+                        name: "",
+                        gateway: "g1",
+                        target: "device",
+                        x: 300,
+                        y: 240,
+                        wires: [[]],
+                    },
+                ],
+            });
             const { page } = editor;
             await editor.statusOf("e1", /^connected$/);
             await editor.press("i1");

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { Browser } from "playwright-core";
-import { EditorPage, launchBrowser } from "../support/editor-page";
+import { EditorSuite } from "../support/editor-suite";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 import { deployPanelFlow } from "../support/panel-flow";
 import { PanelPage } from "../support/panel-page";
@@ -35,21 +34,15 @@ const actions = [
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`the panel in ${version} with logins`, function () {
-        this.timeout(120_000);
-        let browser: Browser;
-        let nodeRed: NodeRedProcess;
-
-        before(async () => {
-            const settings = { adminAuth: { type: "credentials", users } };
-            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module, { settings })]);
-        });
-        after(async () => {
-            await browser?.close();
-            await nodeRed?.stop();
+        this.timeout(180_000);
+        const suite = new EditorSuite(async () => {
+            const nodeRed = await NodeRedProcess.start(module, { settings: { adminAuth: { type: "credentials", users } } });
+            return { nodeRed, stop: () => nodeRed.stop() };
         });
 
         /** The statuses of all routes that only read, and of all actions. */
         async function statuses(): Promise<{ read: Set<number>; watch: number; act: Set<number> }> {
+            const { nodeRed } = suite;
             const post = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
             const read = await Promise.all(reads.map(async (location) => (await nodeRed.ask(location)).status));
             const act = await Promise.all(
@@ -58,16 +51,17 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             return { read: new Set(read), watch: (await nodeRed.ask("gateway-config/g1/watch", post)).status, act: new Set(act) };
         }
 
-        it("answers nobody who has not logged in", async () => {
+        suite.test("answers nobody who has not logged in", async () => {
             assert.deepEqual(await statuses(), { read: new Set([401]), watch: 401, act: new Set([401]) });
         });
 
-        it("lets a reader look, offers no action and carries none out", async () => {
+        suite.test("lets a reader look, offers no action and carries none out", async () => {
+            const { nodeRed } = suite;
             await nodeRed.logIn("admin", "admin-pw");
             await deployPanelFlow(nodeRed);
             const accessToken = await nodeRed.logIn("viewer", "viewer-pw");
             assert.deepEqual(await statuses(), { read: new Set([200]), watch: 200, act: new Set([401]) });
-            const editor = await EditorPage.open(browser, nodeRed, { accessToken });
+            const editor = await suite.open({ accessToken });
             const panel = await PanelPage.open(editor);
             await panel.phase("connected");
             const device = panel.device("pump/p1");
@@ -77,7 +71,6 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 const button = panel.content.locator(`[data-action="${action}"]:visible`);
                 assert.equal(await button.count(), 0, `${action} is offered`);
             }
-            await editor.close();
         });
     });
 }

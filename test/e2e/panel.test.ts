@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import type { Browser } from "playwright-core";
-import { languages, readPanelCatalogue } from "../support/editor-forms";
-import { EditorPage, launchBrowser } from "../support/editor-page";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import type { EditorPage } from "../support/editor-page";
+import { EditorSuite, sharedServer } from "../support/editor-suite";
+import { nodeRedModules } from "../support/node-red-process";
 import { deployPanelFlow, inject } from "../support/panel-flow";
 import { PanelPage } from "../support/panel-page";
 
@@ -12,40 +11,30 @@ const hostile = '<img src=x onerror="globalThis.hacked=true">';
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`the panel in ${version}`, function () {
-        this.timeout(120_000);
-        let browser: Browser;
-        let nodeRed: NodeRedProcess;
+        this.timeout(180_000);
+        const suite = new EditorSuite(() => sharedServer(module));
         let port: number;
-        const editors: EditorPage[] = [];
 
         before(async () => {
-            [browser, nodeRed] = await Promise.all([launchBrowser(), NodeRedProcess.start(module)]);
-            port = await deployPanelFlow(nodeRed);
-        });
-        after(async () => {
-            await browser?.close();
-            await nodeRed?.stop();
-        });
-        afterEach(async () => {
-            for (const editor of editors.splice(0)) await editor.close();
+            port = await deployPanelFlow(suite.nodeRed);
         });
 
-        async function open(options: Parameters<typeof EditorPage.open>[2] = {}): Promise<{ editor: EditorPage; panel: PanelPage }> {
-            const editor = await EditorPage.open(browser, nodeRed, options);
-            editors.push(editor);
+        /** The panel in the page of the suite, or in one that is for this test alone. */
+        async function open(page: Promise<EditorPage> = suite.open()): Promise<{ editor: EditorPage; panel: PanelPage }> {
+            const editor = await page;
             return { editor, panel: await PanelPage.open(editor) };
         }
 
-        it("shows a hold, a link fault and a firmware request as they happen, in two browsers", async () => {
+        suite.test("shows a hold, a link fault and a firmware request as they happen, in two browsers", async () => {
             const { panel } = await open();
-            const other = (await open({ theme: "dark" })).panel;
+            const other = (await open(suite.openAnother({ theme: "dark" }))).panel;
             await Promise.all([panel, other].map((each) => each.phase("connected")));
             await panel.device("pump/p1").filter({ hasText: "registered" }).waitFor();
             await panel.fact("outgoing").filter({ hasText: "/s" }).waitFor();
 
             await panel.platform("refuse", "pump", "bad");
             await panel.told("does not allow the device");
-            await inject(nodeRed, "i2");
+            await inject(suite.nodeRed, "i2");
             const held = panel.device("pump/bad");
             await held.filter({ hasText: "refused to register it · RC 180" }).waitFor();
             await other.entry("notifications", "pump/bad", "RC 180").waitFor();
@@ -73,18 +62,16 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await panel.content.locator(".wiotp-panel-simulator").filter({ hasText: "firmware/download · under way" }).waitFor();
         });
 
-        it("asks and receives nothing while it is not looked at", async () => {
+        suite.test("asks and receives nothing while it is not looked at", async () => {
             const { editor, panel } = await open();
             await panel.phase("connected");
             await editor.page.evaluate("RED.sidebar.show('info')");
             await panel.content.waitFor({ state: "hidden" });
-            // What was under way when the panel was hidden may still be answered.
-            await editor.page.waitForLoadState("networkidle");
+            // A panel that is looked at meanwhile says when this one would have asked; what was under way has been answered when it is open.
+            const looking = (await open(suite.openAnother())).panel.page;
             const asked: string[] = [];
             editor.page.on("request", (request) => asked.push(new URL(request.url()).pathname));
-            // A panel that is looked at meanwhile says when this one would have asked.
-            const looking = (await open()).panel.page;
-            for (let renewal = 0; renewal < 3; renewal++) await looking.waitForResponse((response) => response.url().endsWith("/watch"));
+            for (let renewal = 0; renewal < 2; renewal++) await looking.waitForResponse((response) => response.url().endsWith("/watch"));
             assert.deepEqual(
                 asked.filter((each) => /gateway-config|wiotp-gateway/.test(each)),
                 [],
@@ -94,7 +81,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await renewed;
         });
 
-        it("shows hostile ids and words as text", async () => {
+        suite.test("shows hostile ids and words as text", async () => {
             const { editor, panel } = await open();
             const { page } = editor;
             const fault = { fault: "refusePublish", topic: "iot-2/type/pump/id/bad/*", rc: 276, message: hostile, times: 1 };
@@ -104,12 +91,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 body: JSON.stringify(fault),
             });
             assert.equal(response.status, 201);
-            await inject(nodeRed, "i2");
+            await inject(suite.nodeRed, "i2");
             await panel.entry("notifications", hostile).waitFor();
             // The gateway takes no such ids; a panel must not depend on that.
             const device = { typeId: hostile, deviceId: hostile, firstSeenAt: 1, events: 1, commands: 0, refusals: 0 };
             const hold = { reason: "refused", until: 1, failures: 1, rc: 180, text: hostile };
-            await page.route("**/gateway-config/g1/devices*", (route) =>
+            const devices = "**/gateway-config/g1/devices*";
+            await page.route(devices, (route) =>
                 route.fulfill({
                     json: { devices: [{ ...device, registration: { phase: "held", hold } }], total: 1, page: 0, pageSize: 200 },
                 }),
@@ -123,9 +111,10 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await question.locator("button").first().click();
             assert.equal(await page.locator(".wiotp-panel img, .red-ui-notification img").count(), 0);
             assert.equal(await page.evaluate("globalThis.hacked"), undefined);
+            await page.unroute(devices);
         });
 
-        it("gives the diagnostics file by one button", async () => {
+        suite.test("gives the diagnostics file by one button", async () => {
             const { editor, panel } = await open();
             const [download] = await Promise.all([
                 editor.page.waitForEvent("download"),
@@ -135,8 +124,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         });
 
         for (const theme of ["light", "dark"] as const) {
-            it(`fits a sidebar of 320 pixels, in the editor's ${theme} theme`, async () => {
-                const { editor, panel } = await open({ theme });
+            suite.test(`fits a sidebar of 320 pixels, in the editor's ${theme} theme`, async () => {
+                const { editor, panel } = await open(suite.openAnother({ theme }));
                 await panel.phase("connected");
                 await panel.content.locator(".wiotp-panel-charts canvas").first().waitFor();
                 await panel.device("pump/p1").waitFor();
@@ -158,22 +147,9 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             });
         }
 
-        // The catalogues are the same in both versions: in the older one a few show that they are loaded.
-        for (const language of version === "Node-RED 5" ? languages : ["fr", "ja"]) {
-            it(`speaks ${language}`, async () => {
-                const { panel } = await open({ language });
-                const catalogue = readPanelCatalogue(language);
-                await panel.phase(catalogue.get("gateway-panel.phase.online") ?? "");
-                const text = (await panel.content.textContent()) ?? "";
-                for (const key of ["devices", "notifications", "requests", "simulator", "action.reconnect", "fact.lost", "chart.waiting"])
-                    assert.ok(text.includes(catalogue.get(`gateway-panel.${key}`) ?? "?"), `${key}: ${text}`);
-                assert.doesNotMatch(text, /gateway-panel\.|__\w+__/, "a raw key or parameter is shown");
-            });
-        }
-
-        it("lists ten thousand devices, 200 at a time, and finds one among them", async () => {
+        suite.test("lists ten thousand devices, 200 at a time, and finds one among them", async () => {
             const { panel } = await open();
-            await inject(nodeRed, "i3");
+            await inject(suite.nodeRed, "i3");
             await panel.find("MANY-");
             const range = panel.content.locator(".wiotp-panel-pager");
             await range.filter({ hasText: "1–200 of 10,000" }).waitFor();

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import type { Browser } from "playwright-core";
-import { type EditorOptions, EditorPage } from "./editor-page";
+import type { EditorPage } from "./editor-page";
+import type { EditorServer, EditorSuite } from "./editor-suite";
 import { installExamples } from "./example-package";
 import { freePortPair } from "./free-ports";
 import { NodeRedProcess } from "./node-red-process";
@@ -15,7 +15,7 @@ export const exampleNames = readdirSync("examples")
     .sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10));
 
 /** A Node-RED with this package installed as by the palette; its examples use a port that is free. */
-export class ExampleServer {
+export class ExampleServer implements EditorServer {
     private constructor(
         readonly nodeRed: NodeRedProcess,
         /** Where the simulator of the examples listens; its HTTP API on the next one. */
@@ -54,9 +54,8 @@ export class ExampleRun {
         this.#nodes = Array.isArray(nodes) ? nodes.map(requireRecord) : [];
     }
 
-    static async import(browser: Browser, server: ExampleServer, name: string, options?: EditorOptions): Promise<ExampleRun> {
-        await server.nodeRed.deploy([{ id: "empty", type: "tab", label: "Flow 1" }]);
-        const run = new ExampleRun(await EditorPage.open(browser, server.nodeRed, options), name);
+    static async import(suite: EditorSuite<ExampleServer>, name: string): Promise<ExampleRun> {
+        const run = new ExampleRun(await suite.open({ flows: [{ id: "empty", type: "tab", label: "Flow 1" }] }), name);
         await run.editor.importExample(name);
         await run.editor.showFlow(run.#id("tab", "type"));
         return run;
@@ -86,14 +85,10 @@ export class ExampleRun {
 
     /** Waits until the status of a node matches. */
     shows(nameOrType: string, wanted: RegExp): Promise<string> {
-        return waitFor(
-            async () => {
-                const text = await this.editor.statusText(this.id(nameOrType));
-                return wanted.test(text) ? text : undefined;
-            },
-            `${nameOrType} to show ${wanted}`,
-            30_000,
-        );
+        return waitFor(async () => {
+            const text = await this.editor.statusText(this.id(nameOrType));
+            return wanted.test(text) ? text : undefined;
+        }, `${nameOrType} to show ${wanted}`);
     }
 
     /** Waits for a message in the debug sidebar whose text matches. */

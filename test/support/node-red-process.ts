@@ -124,6 +124,8 @@ export class NodeRedProcess {
      * @param revision of the flows that are replaced; Node-RED refuses with 409 when it has others
      */
     async deploy(flows: readonly object[], type: DeployType = "full", revision?: string): Promise<void> {
+        // Node-RED forgets the credentials of what is not deployed any more.
+        for (const id of this.#withTokens) if (!flows.some((node) => requireRecord(node).id === id)) this.#withTokens.delete(id);
         const response = await this.ask("flows", {
             method: "POST",
             headers: { "content-type": "application/json", "Node-RED-API-Version": "v2", "Node-RED-Deployment-Type": type },
@@ -160,18 +162,31 @@ export class NodeRedProcess {
      * wrote or answers.
      */
     async stop(): Promise<void> {
-        const answers = this.isRunning ? await this.#answers() : [];
-        const force = setTimeout(() => this.#child.kill("SIGKILL"), 20_000);
-        await this.kill("SIGTERM");
-        clearTimeout(force);
-        const files = [...filesIn(this.userDir)];
-        if (this.#isOwnUserDir) rmSync(this.userDir, { recursive: true, force: true });
-        assertNoSecrets([["the log", this.log], ...answers, ...files]);
+        try {
+            assertNoSecrets(await this.#answers());
+        } finally {
+            const force = setTimeout(() => this.#child.kill("SIGKILL"), 20_000);
+            await this.kill("SIGTERM");
+            clearTimeout(force);
+            const texts = this.#texts();
+            if (this.#isOwnUserDir) rmSync(this.userDir, { recursive: true, force: true });
+            assertNoSecrets(texts);
+        }
+    }
+
+    /** Fails when a token of the tests is in anything that it wrote or answers. */
+    async checkSecrets(): Promise<void> {
+        assertNoSecrets([...(await this.#answers()), ...this.#texts()]);
+    }
+
+    /** What it wrote. */
+    #texts(): Trace[] {
+        return [["the log", this.log], ...filesIn(this.userDir)];
     }
 
     /**
-     * Every gateway of an own user directory gets a token, once: what is deployed again without credentials keeps those that are
-     * stored.
+     * Every gateway of an own user directory gets a token, once while it is deployed: what is deployed again without credentials keeps
+     * those that are stored.
      */
     #withToken(node: object): object {
         const { type, id, credentials } = requireRecord(node);
@@ -182,6 +197,7 @@ export class NodeRedProcess {
 
     /** What it answers to whoever may read, or to the user who has logged in. */
     async #answers(): Promise<Trace[]> {
+        if (!this.isRunning) return [];
         const ids = [...this.#withTokens].map(String);
         const ask = askWith((location, init) => this.ask(location, init));
         return [...(await exportsOf(ask, ids)), ...(await answersOf(ask, ids))];

@@ -1,12 +1,17 @@
 import { freePortPair } from "./free-ports";
 import type { NodeRedProcess } from "./node-red-process";
 
-/** Deploys a gateway on the simulator: an event of `pump/p1` five times a second, and others when `sendEvents` is called. */
-export async function deployPanelFlow(nodeRed: NodeRedProcess): Promise<number> {
+/**
+ * Deploys a gateway on the simulator: an event of `pump/p1` five times a second, and others when `inject` is called.
+ * @param more nodes beside those
+ * @returns the simulator's port
+ */
+export async function deployPanelFlow(nodeRed: NodeRedProcess, more: readonly object[] = []): Promise<number> {
     const port = await freePortPair();
     const inject = { type: "inject", z: "f1", props: [{ p: "payload" }], x: 120, wires: [["t1"]] };
     const target = "const [deviceId, count] = msg.payload.split(' '); for (let i = 0; i < (count ?? 1); i++) ";
     await nodeRed.deploy([
+        ...more,
         { id: "f1", type: "tab", label: "Hall 4" },
         {
             id: "g1",

@@ -21,14 +21,10 @@ export class PanelPage {
         const words = panel.content.locator(".wiotp-panel-connection strong:not(:empty), .wiotp-panel-message:not(:empty)").first();
         // The editor restores the tab that was open last when it has loaded, which may take it away again.
         await editor.page.waitForFunction(() => RED.actions.get("wiotp-gateway:show-panel"));
-        await waitFor(
-            async () => {
-                if (!(await panel.content.isVisible())) await panel.#toFront();
-                return words.isVisible();
-            },
-            "the panel",
-            30_000,
-        );
+        await waitFor(async () => {
+            if (!(await panel.content.isVisible())) await panel.#toFront();
+            return words.isVisible();
+        }, "the panel");
         return panel;
     }
 
