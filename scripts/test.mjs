@@ -33,13 +33,21 @@ for (const args of compilers) {
 }
 
 const reports = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-tests-"));
-const totals = { passed: 0, failed: 0 };
+/** What came of each layer that ran: `{ name, passed, failed, seconds }`. */
+const results = [];
+/** What was to run and did not; in CI each line is a failure. */
 const notRun = [];
+/** What runs only in some places. */
+const notHere = [];
 const failures = [];
 
-/** The chosen layers that have tests and whose tools are there. */
+/** The chosen layers whose tools are there. */
 const waiting = layers.filter((layer) => {
     if (wanted.length > 0 && !wanted.includes(layer.name)) return false;
+    if (layer.node && !layer.node()) {
+        notHere.push(`${layer.name}: it runs where npm itself runs on Node.js 20`);
+        return false;
+    }
     const missing = provide(layer.needs ?? []);
     if (missing.length > 0) notRun.push(`${layer.name}: ${missing.join("; ")}`);
     return missing.length === 0;
@@ -70,19 +78,19 @@ function runLayer(layer, report) {
     });
 }
 
-function addUp(layer, report, status) {
+/** What came of a layer; remembers its failures. */
+function outcome(layer, report, status) {
     if (!existsSync(report)) {
         failures.push(`${layer.name}: ended with status ${status} and without a report`);
-        totals.failed += 1;
-        return;
+        return { passed: 0, failed: 1 };
     }
-    const { passed, failed, failures: texts } = JSON.parse(readFileSync(report, "utf8"));
-    totals.passed += passed;
+    const { passed, failed, notRun: left, failures: texts } = JSON.parse(readFileSync(report, "utf8"));
     failures.push(...texts.map((text) => `${layer.name}: ${text}`));
+    if (left > 0) notRun.push(`${layer.name}: ${left} tests, because what prepares or clears up for them failed`);
     // A run that fails outside a test (a crash, a test that never ends) is a failure as well.
     const isFailedOutside = failed === 0 && status !== 0;
     if (isFailedOutside) failures.push(`${layer.name}: every test passed, but the run ended with status ${status}`);
-    totals.failed += isFailedOutside ? 1 : failed;
+    return { passed, failed: isFailedOutside ? 1 : failed };
 }
 
 /** Takes one layer after the other, and shows what each wrote when it has ended. */
@@ -90,10 +98,12 @@ async function runLane() {
     for (let layer = waiting.shift(); layer; layer = waiting.shift()) {
         console.log(`=== ${layer.name} begins`);
         const report = path.join(reports, `${layer.name}.json`);
+        const startMs = performance.now();
         const { output, status } = await runLayer(layer, report);
+        const seconds = (performance.now() - startMs) / 1000;
         if (!isAlone) console.log(`\n=== ${layer.name}`);
         process.stdout.write(output);
-        addUp(layer, report, status);
+        results.push({ name: layer.name, ...outcome(layer, report, status), seconds });
     }
 }
 
@@ -103,7 +113,16 @@ rmSync(reports, { recursive: true, force: true });
 
 // Said once more at the end: in the output of the layers, thousands of lines long, a single failure is hard to find.
 for (const text of failures) console.log(`\nFAILED ${text}`);
-for (const line of notRun) console.log(`NOT RUN ${line}`);
-if (notRun.length > 0 && process.env.CI === "true") totals.failed += notRun.length;
-console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
-process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+
+console.log(`\n${"layer".padEnd(20)}${"passed".padStart(8)}${"failed".padStart(8)}${"time".padStart(8)}`);
+for (const { name, passed, failed, seconds } of results) {
+    const time = `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+    console.log(`${name.padEnd(20)}${String(passed).padStart(8)}${String(failed).padStart(8)}${time.padStart(8)}`);
+}
+for (const line of [...notRun, ...notHere]) console.log(`NOT RUN ${line}`);
+
+const sum = (what) => results.reduce((total, result) => total + result[what], 0);
+const passed = sum("passed");
+const failed = sum("failed") + (process.env.CI === "true" ? notRun.length : 0);
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
