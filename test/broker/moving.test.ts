@@ -26,8 +26,7 @@ function flow(port: number): object[] {
 }
 
 describe("a gateway that moves to another machine with its user directory", () => {
-    it("logs in with its token and delivers what waited, in order and with the old times", async function () {
-        this.timeout(60_000);
+    it("logs in with its token and delivers what waited, in order and with the old times", async () => {
         const broker = await Mosquitto.start({
             persistent: true,
             general: ["allow_anonymous false", "password_file {dir}/passwords"],

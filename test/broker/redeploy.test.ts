@@ -124,8 +124,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             }, "every event that was reported done");
         };
 
-        before(async function () {
-            this.timeout(90_000);
+        before(async () => {
             broker = await Mosquitto.start({
                 general: ["allow_anonymous false", "password_file {dir}/passwords"],
                 files: { passwords: passwordFile({ "use-token-auth": token, application: "application" }) },
@@ -149,8 +148,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             rmSync(userDir, { recursive: true, force: true });
         });
 
-        it("that correct a wrong token connect at once", async function () {
-            this.timeout(60_000);
+        it("that correct a wrong token connect at once", async () => {
             await deploy("full", { gateway: { credentials: { token: "wrong" } } });
             await waitFor(() => nodeRed.log.includes("did not authorise g:org:gw:gw1"), "the refusal");
             assert.equal(connects(), 0);
@@ -160,8 +158,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             await moreEvents();
         });
 
-        it("that leave the gateway unchanged keep its connection, and lose no event and no command, whatever their kind", async function () {
-            this.timeout(120_000);
+        it("that leave the gateway unchanged keep its connection, and lose no event and no command, whatever their kind", async () => {
             await logged();
             const counts = () => [connects(), disconnects(), broker.count(/Received (UN)?SUBSCRIBE from g:org:gw:gw1$/)];
             const before = counts();
@@ -183,8 +180,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.deepEqual(counts(), before);
         });
 
-        it("that Node-RED refuses keep commands waiting for a moment, and lose none", async function () {
-            this.timeout(60_000);
+        it("that Node-RED refuses keep commands waiting for a moment, and lose none", async () => {
             // Somebody else has deployed meanwhile.
             await assert.rejects(nodeRed.deploy(flow(broker.port, ++version), "full", "an old revision"), /409/);
             const startMs = performance.now();
@@ -193,8 +189,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.ok(performance.now() - startMs > 1_000, "they wait from the announcement on");
         });
 
-        it("that change the gateway connect it once more, and lose no event", async function () {
-            this.timeout(60_000);
+        it("that change the gateway connect it once more, and lose no event", async () => {
             const before = [connects(), disconnects()];
             await deploy("nodes", { gateway: { keepAlive: "45", cleanSession: false } });
             await waitFor(() => connects() > (before[0] ?? 0), "the new connection");
@@ -231,8 +226,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.doesNotMatch(nodeRed.log, /MaxListenersExceededWarning/);
         });
 
-        it("and restarts lose no command of a durable session", async function () {
-            this.timeout(90_000);
+        it("and restarts lose no command of a durable session", async () => {
             await nodeRed.kill("SIGTERM");
             for (let i = 0; i < 50; i++) send();
             await logged();
@@ -240,8 +234,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             await echoesEachCommand();
         });
 
-        it("that change a filter send the difference, and no more", async function () {
-            this.timeout(60_000);
+        it("that change a filter send the difference, and no more", async () => {
             const choice = { gateway: { keepAlive: "45", cleanSession: false } };
             const user = (typeId: string) => ({
                 id: "other",
@@ -267,8 +260,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.deepEqual(sent().slice(before).sort(), ["iot-2/type/motor", "iot-2/type/motor", "iot-2/type/valve", "iot-2/type/valve"]);
         });
 
-        it("that remove the last user end the connection with DISCONNECT, and the next user opens it", async function () {
-            this.timeout(60_000);
+        it("that remove the last user end the connection with DISCONNECT, and the next user opens it", async () => {
             const choice = { gateway: { keepAlive: "45", cleanSession: false } };
             const before = [connects(), disconnects()];
             await deploy("nodes", { ...choice, unused: true });
@@ -279,8 +271,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             await deliversWhatIsDone();
         });
 
-        it("that remove the other one of two gateways in conflict let the refused one connect", async function () {
-            this.timeout(60_000);
+        it("that remove the other one of two gateways in conflict let the refused one connect", async () => {
             const user = (id: string, outbox: string, isNew: boolean) => [
                 gatewayNode(broker.port, { id, orgId: "org2", outbox, ...(isNew ? { credentials: { token } } : {}) }),
                 { id: `${id}-command`, type: "device-command-in", gateway: id, z: "tab", x: 0, y: 0, wires: [] },
@@ -298,8 +289,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.equal(rivals(), 2);
         });
 
-        it("that correct the TLS settings connect at once", async function () {
-            this.timeout(60_000);
+        it("that correct the TLS settings connect at once", async () => {
             const authority = new TestAuthority("Plant CA");
             const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"] });
             const secure = await Mosquitto.start({
@@ -331,8 +321,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             }
         });
 
-        it("and the end of Node-RED closes with DISCONNECT", async function () {
-            this.timeout(30_000);
+        it("and the end of Node-RED closes with DISCONNECT", async () => {
             await nodeRed.stop();
             await logged();
             assert.equal(disconnects(), connects());

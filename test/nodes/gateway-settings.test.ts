@@ -3,7 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { type IConnectPacket, type Packet, parser } from "mqtt-packet";
 import { eventNode, type FlowMessage, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
-import { freePort } from "../support/mosquitto";
+import { freePort } from "../support/free-ports";
 import { portOf } from "../support/port-of";
 import { secretToken } from "../support/secrets";
 

@@ -91,8 +91,7 @@ describe("the package", () => {
         describe(`installed into an empty ${version}`, () => {
             let nodeRed: NodeRedProcess;
 
-            before(async function () {
-                this.timeout(90_000);
+            before(async () => {
                 nodeRed = await NodeRedProcess.start(module, { installedIn: userDir });
             });
 

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import path from "node:path";
 import { inspect } from "node:util";
 import type { NodeAPI } from "node-red";
@@ -125,32 +125,30 @@ export function node(id: string): ReturnType<typeof helper.getNode> {
 /** Every message a helper node receives from now on, and a way to wait for them. */
 export class Inbox {
     readonly messages: FlowMessage[] = [];
-    #changed: () => void = () => undefined;
+    readonly #arrivals = new EventEmitter();
 
     constructor(id: string) {
         helper.getNode(id).on("input", (message: FlowMessage) => {
             this.messages.push(message);
             seen.push(message);
-            this.#changed();
+            this.#arrivals.emit("message");
         });
     }
 
     /** Waits for the first message that fits, also among those already received. */
-    async next(fits: (message: FlowMessage) => boolean = () => true, timeoutMs = 10_000): Promise<FlowMessage> {
+    async next(fits: (message: FlowMessage) => boolean = () => true, timeoutMs = 60_000): Promise<FlowMessage> {
         const deadline = AbortSignal.timeout(timeoutMs);
         for (;;) {
             const found = this.messages.find(fits);
             if (found) return found;
-            const changed = new Promise<void>((resolve) => {
-                this.#changed = resolve;
+            await once(this.#arrivals, "message", { signal: deadline }).catch(() => {
+                throw new Error(`no such message in ${timeoutMs} ms; received ${JSON.stringify(this.messages)}`);
             });
-            await Promise.race([changed, once(deadline, "abort")]);
-            if (deadline.aborted) throw new Error(`no such message in ${timeoutMs} ms; received ${JSON.stringify(this.messages)}`);
         }
     }
 
     /** Waits until this many messages are there. */
-    async count(wanted: number, timeoutMs = 10_000): Promise<FlowMessage[]> {
+    async count(wanted: number, timeoutMs = 60_000): Promise<FlowMessage[]> {
         await this.next(() => this.messages.length >= wanted, timeoutMs);
         return this.messages;
     }

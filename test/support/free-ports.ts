@@ -1,32 +1,36 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
 
-/** A port of this machine that is free at the moment, together with the one after it; for servers that cannot take port 0. */
-export async function freePortPair(): Promise<number> {
+// Below the range from which systems give ports to those who connect: a client elsewhere does not take the port of a server that is
+// about to start or to come back, and a client that dials a stopped server does not meet itself.
+const firstPort = 20_000;
+const lastPort = 32_000;
+
+/** A port of this machine that is free at the moment; for servers that cannot take port 0. */
+export async function freePort(): Promise<number> {
     for (;;) {
-        const first = await listen(0);
-        const port = portOf(first);
-        const second = port < 65_535 ? await listen(port + 1).catch(() => undefined) : undefined;
-        await close(first);
-        if (!second) continue;
-        await close(second);
-        return port;
+        const port = randomInt(firstPort, lastPort);
+        if (await isFree(port)) return port;
     }
 }
 
-async function listen(port: number): Promise<net.Server> {
-    const server = net.createServer().listen(port, "127.0.0.1");
-    await once(server, "listening");
-    return server;
+/** The same, together with the one after it. */
+export async function freePortPair(): Promise<number> {
+    for (;;) {
+        const port = await freePort();
+        if (await isFree(port + 1)) return port;
+    }
 }
 
-async function close(server: net.Server): Promise<void> {
+async function isFree(port: number): Promise<boolean> {
+    const server = net.createServer().listen(port, "127.0.0.1");
+    try {
+        await once(server, "listening");
+    } catch {
+        return false;
+    }
     server.close();
     await once(server, "close");
-}
-
-function portOf(server: net.Server): number {
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("the server has no port");
-    return address.port;
+    return true;
 }

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { freePort } from "./free-ports";
 import { waitFor } from "./wait-for";
 
 /** How a broker for a test is set up. */
@@ -144,14 +144,4 @@ export class Mosquitto {
             .join("\n")
             .replaceAll("{dir}", this.#directory);
     }
-}
-
-/** A port of the loopback address that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const address = server.address();
-    server.close();
-    if (typeof address !== "object" || address === null) throw new Error("No port was assigned");
-    return address.port;
 }

@@ -2,7 +2,7 @@
 export async function waitFor<T>(
     condition: () => T | Promise<T>,
     what: string | (() => string),
-    timeoutMs = 15_000,
+    timeoutMs = 60_000,
 ): Promise<NonNullable<T>> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {

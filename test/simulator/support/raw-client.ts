@@ -11,7 +11,7 @@ export type Received = Packet | StrayPing;
 
 export type ConnectFields = Partial<Omit<IConnectPacket, "cmd">>;
 
-const deadlineMs = 10_000;
+const deadlineMs = 60_000;
 
 /** An MQTT client without any comfort: what a test sends is what goes out, what comes in is all there. */
 export class RawClient {
