@@ -20,22 +20,36 @@ export function say(words, type) {
     globalThis.RED.notify(element("p", "", words), { type, timeout: 6000 });
 }
 
-/** Asks before it runs; the question says what will be lost. */
+/** Asks before it runs; the question says what will be lost. The keyboard goes to it, and back to where it was. */
 export function confirm(key, parameters, go) {
-    const question = globalThis.RED.notify(element("p", "", text(`confirm.${key}`, parameters)), {
+    const before = document.activeElement;
+    const words = element("p", "", text(`confirm.${key}`, parameters));
+    const question = globalThis.RED.notify(words, {
         type: "warning",
         modal: true,
         fixed: true,
         buttons: [
-            { text: text("cancel"), click: () => question.close() },
+            { text: text("cancel"), click: () => close() },
             {
                 text: text(`action.${key}`),
                 class: "primary",
                 click: () => {
-                    question.close();
+                    close();
                     go();
                 },
             },
         ],
     });
+    const close = () => {
+        question.close();
+        before?.focus();
+    };
+    question.setAttribute("role", "alertdialog");
+    question.setAttribute("aria-label", words.textContent);
+    question.addEventListener("keydown", (event) => {
+        if (event.key === "Escape") close();
+        // The editor has keys of its own: "delete" would delete a node behind the question.
+        event.stopPropagation();
+    });
+    question.querySelector("button").focus();
 }

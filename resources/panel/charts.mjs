@@ -1,6 +1,6 @@
 // The two small charts of the gateway panel. Colours are read when something is drawn, so a change of theme shows at once.
 import { server } from "./server.mjs";
-import { clock, element, number, text } from "./words.mjs";
+import { clock, element, shortNumber, text } from "./words.mjs";
 
 const height = 84;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--red-ui-${name}`).trim();
@@ -50,7 +50,10 @@ export class Charts {
     #frame(name, series) {
         const frame = element("figure", `wiotp-panel-chart wiotp-panel-chart-${name}`);
         const header = element("header");
-        for (const each of series) header.append(element("span", `wiotp-panel-key wiotp-panel-key-${each}`, text(`chart.${each}`)));
+        const names = series.map((each) => text(`chart.${each}`));
+        frame.setAttribute("aria-label", names.join(", "));
+        for (const [index, each] of series.entries())
+            header.append(element("span", `wiotp-panel-key wiotp-panel-key-${each}`, names[index]));
         frame.append(header);
         this.content.append(frame);
         return frame;
@@ -102,7 +105,7 @@ export class Charts {
             scales: { x: { time: true, auto: false }, y: { range: (_plot, _min, max) => [0, Math.max(max ?? 0, 1) * 1.1] } },
             axes: [
                 { ...axis, size: 18, space: 60, grid: { show: false }, values: (_plot, at) => at.map((each) => clock(each * 1000)) },
-                { ...axis, size: 38, space: 24, values: (_plot, values) => values.map((value) => number(value, 1)) },
+                { ...axis, size: 38, space: 24, values: (_plot, values) => values.map(shortNumber) },
             ],
             series: [{}, ...series.map((each) => ({ ...each, points: { show: false }, spanGaps: false }))],
             hooks: { drawClear: [(plot) => this.#shadeOffline(plot)] },

@@ -1,5 +1,5 @@
 // One device in the gateway panel. The row stays while its numbers change, so that a click or the focus is never lost.
-import { ago, button, element, number, text, time } from "./words.mjs";
+import { ago, button, element, number, setText, text, time } from "./words.mjs";
 
 const fills = { known: "green", held: "blue", new: "grey" };
 
@@ -34,9 +34,9 @@ export class DeviceRow {
         this.#dot.dataset.fill = fills[registration.phase] ?? "yellow";
         const states = [text(`registration.${registration.phase}`), ...(management ? [text(`management.${management}`)] : [])];
         if (refusals > 0) states.push(text("refusals", { refusals: number(refusals) }));
-        this.#state.textContent = states.join(" · ");
-        this.#activity.textContent = activity(device, now);
-        this.#reason.textContent = registration.hold ? holdWords(registration.hold, now) : "";
+        setText(this.#state, states.join(" · "));
+        setText(this.#activity, activity(device, now));
+        setText(this.#reason, registration.hold ? holdWords(registration.hold, now) : "");
         this.#details?.querySelectorAll('[data-action="release"]').forEach((each) => {
             each.hidden = registration.phase !== "held";
         });

@@ -5,6 +5,8 @@ import { element, number, text } from "./words.mjs";
 
 const filters = ["", "registered", "pending", "held", "refused", "managed", "dormant"];
 const typingMs = 250;
+/** No device has a longer name, and the server takes no address of any length. */
+const maxSearchCharacters = 200;
 
 export class Devices {
     constructor(act) {
@@ -14,6 +16,7 @@ export class Devices {
         this.#search.type = "search";
         this.#search.placeholder = text("search");
         this.#search.setAttribute("aria-label", text("search"));
+        this.#search.maxLength = maxSearchCharacters;
         this.#filter = element("select");
         this.#filter.setAttribute("aria-label", text("filterLabel"));
         for (const filter of filters) {
@@ -22,6 +25,7 @@ export class Devices {
             this.#filter.append(option);
         }
         this.#list = element("ul", "wiotp-panel-list");
+        this.#list.setAttribute("aria-label", text("devices"));
         this.#range = element("span");
         this.#before = this.#pageButton("fa-chevron-left", "pageBefore", -1);
         this.#after = this.#pageButton("fa-chevron-right", "pageAfter", 1);

@@ -1,13 +1,11 @@
-// The sidebar tab "IoT Gateway": chooses a gateway, looks at it while the tab is visible, and keeps quiet otherwise.
+// The sidebar tab "IoT Gateway": shows the gateway that is chosen while somebody looks, and keeps quiet otherwise.
 import * as actions from "./actions.mjs";
-import { Charts } from "./charts.mjs";
-import { Devices } from "./devices.mjs";
-import { describe, RecentList } from "./lists.mjs";
-import { Samples } from "./samples.mjs";
+import { GatewayChoice } from "./choice.mjs";
+import { GatewayView } from "./gateway-view.mjs";
+import { onPresence } from "./presence.mjs";
 import { server } from "./server.mjs";
-import { SimulatorPart } from "./simulator.mjs";
-import { Summary } from "./summary.mjs";
-import { button, element, text } from "./words.mjs";
+import { Watch } from "./watch.mjs";
+import { button, element, setText, text } from "./words.mjs";
 
 const tabId = "wiotp-gateway";
 const renewMs = 5_000;
@@ -15,233 +13,129 @@ const devicesMs = 3_000;
 
 class Panel {
     constructor() {
-        const act = {
+        this.#choice = new GatewayChoice(() => this.#begin());
+        this.#watch = new Watch({ seen: (view) => this.#show(view), failed: (status) => this.#failed(status) });
+        this.#view = new GatewayView({
             mayWrite: server.mayWrite,
-            reconnect: () => this.#confirmed("reconnect", {}, "reconnect"),
-            onDevice: (key, { typeId, deviceId }) => this.#confirmed(key, { device: `${typeId}/${deviceId}` }, key, { typeId, deviceId }),
-            onSimulator: (action, body) => this.#act(action, body),
-            opened: (device) => this.#simulator.choose(device),
-        };
-        this.#select = element("select", "wiotp-panel-gateways");
-        this.#select.setAttribute("aria-label", text("chooseGateway"));
+            reconnect: () => this.#confirmed("reconnect", {}, {}),
+            onDevice: (key, { typeId, deviceId }) => this.#confirmed(key, { device: `${typeId}/${deviceId}` }, { typeId, deviceId }),
+            onSimulator: (action, body) => this.#act(this.#choice.id, action, body),
+        });
         this.#message = element("p", "wiotp-panel-message");
-        this.#summary = new Summary(act);
-        this.#charts = new Charts();
-        this.#devices = new Devices(act);
-        this.#notifications = new RecentList("notifications", describe.notification);
-        this.#requests = new RecentList("requests", describe.request);
-        this.#simulator = new SimulatorPart(act);
-        this.content = element("div", "wiotp-panel");
-        this.#body = element("div", "wiotp-panel-body");
+        this.#message.setAttribute("role", "status");
+        this.#body = element("div", "wiotp-panel-body wiotp-panel-empty");
+        this.#body.append(this.#message, ...this.#view.contents);
         const header = element("div", "red-ui-sidebar-header wiotp-panel-header");
         header.append(
-            this.#select,
+            this.#choice.content,
             button("diagnostics", () => this.#diagnostics()),
         );
-        const parts = [this.#summary, this.#charts, this.#devices, this.#notifications, this.#requests, this.#simulator];
-        this.#body.append(this.#message, ...parts.map(({ content }) => content));
+        this.content = element("div", "wiotp-panel");
         this.content.append(header, this.#body);
-        this.#select.addEventListener("change", () => this.#choose(this.#select.value));
-        this.#devices.onChanged = () => this.#refreshDevices();
-        this.#charts.onSpanChanged = () => this.#draw();
-        // Several changes may be told at once, the last one counts.
-        new IntersectionObserver((entries) => this.#seen(entries.at(-1).isIntersecting)).observe(this.content);
-        document.addEventListener("visibilitychange", () => this.#look());
-        globalThis.RED.events.on("deploy", () => this.#isLooking && this.#loadGateways());
+        onPresence(this.content, (isLooking) => this.#look(isLooking));
+        // Told as well when the editor has found back to a server that was away.
+        globalThis.RED.comms.subscribe("notification/runtime-deploy", () => this.#loadGateways());
     }
 
-    #select;
+    #choice;
+    #watch;
+    #view;
     #message;
     #body;
-    #summary;
-    #charts;
-    #devices;
-    #notifications;
-    #requests;
-    #simulator;
-    #samples = new Samples();
-    #isOnScreen = false;
     #isLooking = false;
-    #id = "";
-    #view;
-    #lists = {};
-    /** The server's clock less this machine's. */
-    #skewMs = 0;
+    #isForbidden = false;
     #timers = [];
-    #isAskingDevices = false;
-    #listener = (_topic, view) => this.#show(view);
+    #asked = 0;
 
-    get #now() {
-        return Date.now() + this.#skewMs;
-    }
-
-    #seen(isOnScreen) {
-        this.#isOnScreen = isOnScreen;
-        this.#look();
-    }
-
-    /** Begins or ends to look; while nobody looks, nothing is asked and the server sends nothing. */
-    #look() {
-        const isLooking = this.#isOnScreen && !document.hidden;
-        if (isLooking === this.#isLooking) return;
+    /** Somebody begins to look, or nobody looks any more: then nothing is asked, and the server sends nothing. */
+    #look(isLooking) {
         this.#isLooking = isLooking;
         this.#timers.splice(0).forEach(clearInterval);
         if (isLooking) {
             this.#timers = [
                 setInterval(() => this.#renew(), renewMs),
-                setInterval(() => this.#refreshDevices(), devicesMs),
-                setInterval(() => this.#tick(), 1_000),
+                setInterval(() => this.#isShown && this.#view.refreshDevices(), devicesMs),
+                setInterval(() => this.#isShown && this.#view.tick(), 1_000),
             ];
             this.#loadGateways();
         } else {
-            this.#unsubscribe();
+            this.#watch.end();
         }
+    }
+
+    /** Whether a gateway is on display, in place of a sentence about why there is none. */
+    get #isShown() {
+        return this.#watch.id !== "";
+    }
+
+    /** A gateway that is gone and a server that does not answer may be back. */
+    #renew() {
+        if (this.#isShown) this.#watch.renew();
+        else if (!this.#isForbidden) this.#loadGateways();
     }
 
     #loadGateways() {
+        if (!this.#isLooking) return;
+        this.#asked += 1;
+        const asked = this.#asked;
+        const isWanted = () => asked === this.#asked && this.#isLooking;
         server
             .gateways()
-            .done(({ gateways }) => {
-                const sorted = [...gateways].sort((one, other) => labelOf(one).localeCompare(labelOf(other)));
-                const options = sorted.map((entry) => new Option(labelOf(entry), entry.id));
-                this.#select.replaceChildren(...options);
-                const known = sorted.some(({ id }) => id === this.#id) ? this.#id : (sorted[0]?.id ?? "");
-                this.#select.value = known;
-                if (known === "") this.#hide("noGateway");
-                else this.#choose(known);
-            })
-            .fail(({ status }) => this.#hide(status === 404 ? "unreachable" : server.failureKey(status)));
+            .done(({ gateways }) => isWanted() && this.#listed(gateways))
+            .fail(({ status }) => isWanted() && this.#hide(status === 404 ? "unreachable" : server.failureKey(status)));
     }
 
-    #choose(id) {
-        this.#unsubscribe();
-        if (id !== this.#id) {
-            this.#view = undefined;
-            this.#samples.restart([]);
-            this.#devices.clear();
-            this.#notifications.show([]);
-            this.#requests.show([]);
-        }
-        this.#id = id;
-        this.#lists = {};
-        globalThis.RED.comms.subscribe(`wiotp-gateway/${id}`, this.#listener);
-        server
-            .history(id)
-            .done((history) => id === this.#id && this.#samples.restart(history))
-            .always(() => this.#renew());
-        this.#refreshDevices();
+    #listed(gateways) {
+        this.#choice.list(gateways);
+        if (this.#choice.isThere) this.#begin();
+        else this.#hide(this.#choice.id === "" ? "noGateway" : "notDeployed");
     }
 
-    #unsubscribe() {
-        if (this.#id !== "") globalThis.RED.comms.unsubscribe(`wiotp-gateway/${this.#id}`, this.#listener);
-    }
-
-    #renew() {
-        const id = this.#id;
-        if (id === "") return;
-        server
-            .watch(id)
-            .done((view) => this.#show(view))
-            .fail(({ status }) => {
-                if (id !== this.#id) return;
-                if (status === 404) this.#loadGatewaysOnce();
-                else this.#hide(server.failureKey(status));
-            });
-    }
-
-    /** The gateway is gone: others may be there. */
-    #loadGatewaysOnce() {
-        this.#id = "";
-        this.#loadGateways();
+    #begin() {
+        const { id } = this.#choice;
+        // Nothing of one gateway stands below the name of another one.
+        if (this.#view.begin(id)) this.#body.classList.toggle("wiotp-panel-empty", true);
+        this.#watch.begin(id);
     }
 
     #show(view) {
-        if (!this.#isLooking || view.id !== this.#id) return;
-        this.#view = view;
-        this.#skewMs = view.at - Date.now();
-        this.#message.textContent = "";
+        this.#isForbidden = false;
+        setText(this.#message, "");
         this.#body.classList.toggle("wiotp-panel-empty", false);
-        const { gateway, lists, simulator } = view;
-        if (gateway) {
-            const { eventsAccepted, eventsPublished } = gateway.totals;
-            const isOnline = gateway.connection.phase === "online";
-            this.#samples.add({ at: view.at, isOnline, queued: gateway.outbox.events, eventsAccepted, eventsPublished });
-        }
-        for (const part of [this.#charts, this.#devices, this.#notifications, this.#requests]) part.content.hidden = !gateway;
-        this.#simulator.content.hidden = !simulator || !server.mayWrite();
-        if (simulator) this.#simulator.show(simulator, gateway.clientId);
-        this.#tick();
-        this.#refreshLists(lists);
+        this.#choice.rename(view);
+        this.#view.show(view);
     }
 
-    /** What changes with time alone. */
-    #tick() {
-        if (!this.#view) return;
-        this.#summary.show(this.#view, this.#samples.rates, this.#now, server.mayWrite());
-        this.#draw();
+    #failed(status) {
+        if (status === 404) this.#loadGateways();
+        else this.#hide(server.failureKey(status));
     }
 
-    #draw() {
-        if (!this.#view?.gateway) return;
-        this.#charts.draw(this.#samples, this.#now).catch(() => {
-            this.#charts.content.hidden = true;
-        });
+    /** Shows a sentence in place of a gateway. */
+    #hide(key) {
+        this.#watch.end();
+        this.#isForbidden = key === "forbidden";
+        this.#body.classList.toggle("wiotp-panel-empty", true);
+        setText(this.#message, text(key));
     }
 
-    #refreshLists(lists) {
-        const id = this.#id;
-        for (const [name, list] of [
-            ["notifications", this.#notifications],
-            ["requests", this.#requests],
-        ]) {
-            if (!lists || lists[name] === this.#lists[name]) continue;
-            this.#lists[name] = lists[name];
-            server[name](id).done((items) => id === this.#id && list.show(items));
-        }
+    /** The action is for the gateway that is shown when the question is put, whatever is shown when it is answered. */
+    #confirmed(action, parameters, body) {
+        const { id } = this.#choice;
+        actions.confirm(action, parameters, () => this.#act(id, action, body));
     }
 
-    /** One question at a time: a server that is busy is not asked more often. */
-    #refreshDevices() {
-        if (this.#id === "" || !this.#isLooking) return;
-        if (this.#isAskingDevices) return;
-        this.#isAskingDevices = true;
-        const { query } = this.#devices;
-        this.#devices
-            .refresh(this.#id, () => this.#now)
-            .always(() => {
-                this.#isAskingDevices = false;
-                // What was typed meanwhile counts.
-                if (JSON.stringify(query) !== JSON.stringify(this.#devices.query)) this.#refreshDevices();
-            });
-    }
-
-    #confirmed(key, parameters, action, body) {
-        actions.confirm(key, parameters, () => this.#act(action, body));
-    }
-
-    #act(action, body = {}) {
-        const id = this.#id;
+    #act(id, action, body) {
         actions.run(id, action, body, () => {
-            this.#renew();
-            this.#refreshDevices();
+            if (!this.#isShown) return;
+            this.#watch.renew();
+            this.#view.refreshDevices();
         });
     }
 
     #diagnostics() {
         server.diagnostics().fail(({ status }) => actions.say(text(server.failureKey(status)), "error"));
     }
-
-    #hide(key) {
-        this.#unsubscribe();
-        this.#id = "";
-        this.#view = undefined;
-        this.#body.classList.toggle("wiotp-panel-empty", true);
-        this.#message.textContent = text(key);
-    }
-}
-
-function labelOf({ id, name, gateway }) {
-    return name || gateway?.clientId || id;
 }
 
 /** Adds the tab to the sidebar. */

@@ -10,15 +10,22 @@ export class Samples {
 
     /** Begins anew with what the server remembers. */
     restart(history) {
-        this.#items = [...history];
+        this.#items = [];
+        for (const sample of history) this.#push(sample);
     }
 
     /** Adds what has just come. */
     add(sample) {
-        const last = this.#items.at(-1);
-        if (last && sample.at - last.at < 900) return;
-        this.#items.push(sample);
+        const sinceLastMs = sample.at - (this.#items.at(-1)?.at ?? 0);
+        if (sinceLastMs >= 0 && sinceLastMs < 900) return;
+        this.#push(sample);
         while (this.#items[0].at < sample.at - keptMs) this.#items.shift();
+    }
+
+    /** When the server's clock is put back, what is later than now does not count any more: a chart goes one way only. */
+    #push(sample) {
+        while (this.#items.at(-1)?.at > sample.at) this.#items.pop();
+        this.#items.push(sample);
     }
 
     /** Events per second that came in and went out lately; undefined when that is not known. */

@@ -1,9 +1,11 @@
 // What the gateway panel asks the server. Every path is relative, because the editor may be below another path.
 
 const ofGateway = (id, what) => `gateway-config/${encodeURIComponent(id)}/${what}`;
-const get = (url, query) => globalThis.$.ajax({ url, data: query, dataType: "json" });
-const post = (url, body) =>
-    globalThis.$.ajax({ url, method: "POST", contentType: "application/json", dataType: "json", data: JSON.stringify(body) });
+/** A server that hangs must not leave old numbers on display. An action may take longer. */
+const patienceMs = 10_000;
+const get = (url, query) => globalThis.$.ajax({ url, data: query, dataType: "json", timeout: patienceMs });
+const post = (url, body, timeout = 0) =>
+    globalThis.$.ajax({ url, method: "POST", contentType: "application/json", dataType: "json", data: JSON.stringify(body), timeout });
 
 let library;
 
@@ -17,6 +19,10 @@ function chartLibrary() {
         style.textContent = styles;
         document.head.append(style);
         return globalThis.wiotpPanel.uPlot;
+    });
+    // Whoever asks again gets another try.
+    library.catch(() => {
+        library = undefined;
     });
     return library;
 }
@@ -40,7 +46,7 @@ function download(url, name) {
 
 export const server = {
     gateways: () => get("wiotp-gateway/state"),
-    watch: (id) => post(ofGateway(id, "watch"), {}),
+    watch: (id) => post(ofGateway(id, "watch"), {}, patienceMs),
     history: (id) => get(ofGateway(id, "history")),
     devices: (id, query) => get(ofGateway(id, "devices"), query),
     notifications: (id) => get(ofGateway(id, "notifications")),

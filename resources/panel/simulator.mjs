@@ -1,5 +1,5 @@
 // The platform's side in the gateway panel, for a gateway on the built-in simulator: what an application and the platform would do.
-import { button, element, text } from "./words.mjs";
+import { button, element, setLines, setText, text } from "./words.mjs";
 
 export class SimulatorPart {
     constructor(act) {
@@ -48,21 +48,21 @@ export class SimulatorPart {
     /** Shows what the simulated platform is doing. */
     show({ isLineCut, troubles, requests }, clientId) {
         this.#isLineCut = isLineCut;
-        this.#link.textContent = text(`action.${isLineCut ? "mendLine" : "cutLine"}`);
-        this.#troubles.replaceChildren(
-            ...troubles.map(({ typeId, deviceId, kind }) =>
-                element("li", "", text(`trouble.${kind}`, { device: `${typeId}/${deviceId}` })),
-            ),
+        setText(this.#link, text(`action.${isLineCut ? "mendLine" : "cutLine"}`));
+        setLines(
+            this.#troubles,
+            "",
+            troubles.map(({ typeId, deviceId, kind }) => text(`trouble.${kind}`, { device: `${typeId}/${deviceId}` })),
         );
-        this.#requests.replaceChildren(
-            ...[...requests].reverse().map(({ action, typeId, deviceId, status, rc, message }) => {
-                const words = [`${typeId}/${deviceId} ${action}`, text(`status.${status}`), rc === undefined ? "" : `RC ${rc}`, message];
-                return element("li", "wiotp-panel-quiet", words.filter(Boolean).join(" · "));
-            }),
-        );
+        setLines(this.#requests, "wiotp-panel-quiet", [...requests].reverse().map(requestWords));
         // The gateway itself, until another device is chosen.
         const [, , typeId, deviceId] = clientId.split(":");
         if (this.#typeId.value === "" && this.#deviceId.value === "") this.choose({ typeId, deviceId });
+    }
+
+    /** Another gateway is shown: its devices are others. */
+    clear() {
+        this.choose({ typeId: "", deviceId: "" });
     }
 
     /** Turns to a device. */
@@ -95,6 +95,11 @@ export class SimulatorPart {
     #run(action, body) {
         this.#act.onSimulator(action, body);
     }
+}
+
+function requestWords({ action, typeId, deviceId, status, rc, message }) {
+    const words = [`${typeId}/${deviceId} ${action}`, text(`status.${status}`), rc === undefined ? "" : `RC ${rc}`, message];
+    return words.filter(Boolean).join(" · ");
 }
 
 function row(...parts) {

@@ -19,6 +19,20 @@ export function element(tag, className, words) {
     return made;
 }
 
+/** Changes the text of an element if it is another one: what is written anew loses its selection, and is read out again. */
+export function setText(shown, words) {
+    if (shown.textContent !== words) shown.textContent = words;
+}
+
+/** Makes a list show these lines, and leaves alone what it shows already. */
+export function setLines(list, className, lines) {
+    while (list.children.length > lines.length) list.lastElementChild.remove();
+    lines.forEach((words, index) => {
+        if (!list.children[index]) list.append(element("li", className));
+        setText(list.children[index], words);
+    });
+}
+
 /** A button in the editor's style. */
 export function button(key, run) {
     const made = element("button", "red-ui-button red-ui-button-small", text(`action.${key}`));
@@ -30,6 +44,11 @@ export function button(key, run) {
 
 export function number(value, digits = 0) {
     return new Intl.NumberFormat(language(), { maximumFractionDigits: digits }).format(value);
+}
+
+/** A number in little room: thousands as words of the language have them. */
+export function shortNumber(value) {
+    return new Intl.NumberFormat(language(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 
 export function bytes(value) {
@@ -64,9 +83,18 @@ function inUnit(durationMs) {
     return [unit, Math.floor(seconds / size)];
 }
 
-/** A duration in its largest unit. */
+/** A duration in its largest unit; of hours and days the next one as well, or an hour could be two. */
 export function duration(durationMs) {
     const [unit, count] = inUnit(durationMs);
+    const words = [unitWords(unit, count)];
+    if (unit === "hour" || unit === "day") {
+        const [next, rest] = inUnit(durationMs % (unit === "hour" ? 3_600_000 : 86_400_000));
+        if (rest > 0 && next === (unit === "hour" ? "minute" : "hour")) words.push(unitWords(next, rest));
+    }
+    return words.join(" ");
+}
+
+function unitWords(unit, count) {
     return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "short" }).format(count);
 }
 

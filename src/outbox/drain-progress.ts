@@ -13,6 +13,8 @@ export interface DrainProgress {
 const sampleMs = 1000;
 /** A look this long after the last one says nothing about the rate now. */
 const forgetMs = 30_000;
+/** A smoothed decline never quite ends: one that would take longer than this is none. */
+const longestS = 86_400;
 
 /** Measures from counters that are looked at now and then; costs nothing while nobody looks. */
 export class DrainMeter {
@@ -44,10 +46,11 @@ export class DrainMeter {
             this.#left = left;
         }
         const decline = this.#decline ?? 0;
+        const secondsLeft = left > 0 && decline > 0 ? Math.ceil(left / decline) : undefined;
         return {
             left,
             ratePerSecond: this.#rate ?? 0,
-            secondsLeft: left > 0 && decline > 0 ? Math.ceil(left / decline) : undefined,
+            secondsLeft: secondsLeft !== undefined && secondsLeft <= longestS ? secondsLeft : undefined,
         };
     }
 }

@@ -4,10 +4,15 @@ import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 import { deployPanelFlow } from "../support/panel-flow";
 import { PanelPage } from "../support/panel-page";
 
-/** The passwords are the names with `-pw`. */
+/** The passwords are the names with `-pw`; the guest has the viewer's. */
 const users = [
     { username: "admin", permissions: "*", password: "$2b$08$87yRL44/Z5Nhou8iKzT.iuZ.npUbOBUJOZWaOnRKPT7Gc87iIGOyu" },
     { username: "viewer", permissions: "read", password: "$2b$08$BKvCDBhYH9ikP4PcICpji.AdMn2ONLPhir9TOCJWASuLeddS.iB.u" },
+    {
+        username: "guest",
+        permissions: ["settings.read", "nodes.read", "flows.read", "plugins.read", "status.read"],
+        password: "$2b$08$BKvCDBhYH9ikP4PcICpji.AdMn2ONLPhir9TOCJWASuLeddS.iB.u",
+    },
 ];
 
 const reads = [
@@ -71,6 +76,22 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 const button = panel.content.locator(`[data-action="${action}"]:visible`);
                 assert.equal(await button.count(), 0, `${action} is offered`);
             }
+        });
+
+        suite.test("tells in a plain sentence who may not look, and does not ask again", async () => {
+            const accessToken = await suite.nodeRed.logIn("guest", "viewer-pw");
+            assert.deepEqual(await statuses(), { read: new Set([401]), watch: 401, act: new Set([401]) });
+            const editor = await suite.openAnother({ accessToken });
+            const panel = await PanelPage.open(editor);
+            await panel.says("You are not allowed to see the gateways");
+            await panel.content.locator('[data-action="diagnostics"]').click();
+            await panel.told("You are not allowed to see the gateways");
+            // The browser's own words about the two refusals.
+            const refused = editor.complaints.splice(0).filter((each) => each.startsWith("401: "));
+            assert.deepEqual(
+                refused.map((each) => new URL(each.slice(5)).pathname),
+                ["/wiotp-gateway/state", "/wiotp-gateway/diagnostics"],
+            );
         });
     });
 }

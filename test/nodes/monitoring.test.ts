@@ -194,6 +194,11 @@ describe("monitoring endpoints", () => {
         assert.deepEqual(await ids("state=registered"), ["p1", "p2", "q1"]);
         assert.deepEqual(await ids("state=registered&page=1"), []);
         assert.deepEqual(await ids("page=constructor"), ["bad", "p1", "p2", "q1"]);
+        // Odd characters are looked for like any other; what is no text is left out.
+        for (const odd of ["%25", "%00", ".*", "p1%26state=held", "%F0%9F%92%A7", "[p1]", "x".repeat(4000)])
+            assert.deepEqual(await ids(`search=${odd}`), [], odd);
+        for (const none of ["search[]=p1", "search=p1&search=p2", "state=constructor", "page=-1", "page=1e400"])
+            assert.equal((await ids(none)).length, 4, none);
         const { body } = await helper.request().get("/gateway-config/gateway/notifications").expect(200);
         assert.equal(body.length, 1);
         assert.deepEqual([body[0].rc, body[0].typeId, body[0].deviceId], [180, "pump", "bad"]);

@@ -76,7 +76,7 @@ export class EditorPage {
     }
 
     #listen(origin: string): void {
-        this.page.on("pageerror", (error) => this.complaints.push(`page error: ${error.message}`));
+        this.page.on("pageerror", (error) => this.complaints.push(`page error: ${error.stack ?? error.message}`));
         this.page.on("console", (message) => {
             if (message.type() === "error") this.complaints.push(`console: ${message.text()} (${message.location().url})`);
         });

@@ -43,6 +43,41 @@ export class PanelPage {
         await this.content.locator(".wiotp-panel-connection strong").filter({ hasText: words }).waitFor();
     }
 
+    /** Waits until a sentence in place of a gateway is shown. */
+    async says(words: string | RegExp): Promise<void> {
+        await this.content.locator(".wiotp-panel-message").filter({ hasText: words }).waitFor();
+    }
+
+    /** Chooses a gateway and waits until the one with this device id is shown. */
+    async choose(label: string, deviceId: string): Promise<void> {
+        await this.#gateways.selectOption({ label });
+        await this.content.locator(".wiotp-panel-server").filter({ hasText: deviceId }).waitFor();
+    }
+
+    /** A gateway that can be chosen. */
+    choice(label: string): Locator {
+        return this.#gateways.locator("option").filter({ hasText: label });
+    }
+
+    /** The gateways that can be chosen. */
+    choices(): Promise<string[]> {
+        return this.#gateways.locator("option").allTextContents();
+    }
+
+    /** The node id of the gateway that is chosen; empty when none of those listed is. */
+    chosen(): Promise<string> {
+        return this.#gateways.inputValue();
+    }
+
+    /** The client id and the server that are shown. */
+    async server(): Promise<string> {
+        return (await this.content.locator(".wiotp-panel-server").textContent()) ?? "";
+    }
+
+    get #gateways(): Locator {
+        return this.content.locator(".wiotp-panel-gateways");
+    }
+
     /** The number of a fact, such as `waiting`. */
     fact(key: string): Locator {
         return this.content.locator(`[data-fact="${key}"] dd`);

@@ -1,0 +1,133 @@
+// Everything that the panel shows of one gateway.
+import { Charts } from "./charts.mjs";
+import { Devices } from "./devices.mjs";
+import { describe, RecentList } from "./lists.mjs";
+import { Samples } from "./samples.mjs";
+import { server } from "./server.mjs";
+import { SimulatorPart } from "./simulator.mjs";
+import { Summary } from "./summary.mjs";
+
+export class GatewayView {
+    constructor(act) {
+        this.#summary = new Summary(act);
+        this.#charts = new Charts();
+        this.#devices = new Devices({ ...act, opened: (device) => this.#simulator.choose(device) });
+        this.#lists = {
+            notifications: new RecentList("notifications", describe.notification),
+            requests: new RecentList("requests", describe.request),
+        };
+        this.#simulator = new SimulatorPart(act);
+        this.#devices.onChanged = () => this.refreshDevices();
+        this.#charts.onSpanChanged = () => this.#draw();
+    }
+
+    #summary;
+    #charts;
+    #devices;
+    #lists;
+    #simulator;
+    #samples = new Samples();
+    #id = "";
+    /** What is on display. */
+    #view;
+    /** What is shown of the lists, by the numbers that change with them. */
+    #versions = {};
+    #hasHistory = false;
+    /** The server's clock less this machine's. */
+    #skewMs = 0;
+    #isAskingDevices = false;
+
+    /** The parts that run: without a gateway there is nothing in them. */
+    get #running() {
+        return [this.#charts, this.#devices, ...Object.values(this.#lists)];
+    }
+
+    get contents() {
+        return [this.#summary, ...this.#running, this.#simulator].map(({ content }) => content);
+    }
+
+    get #now() {
+        return Date.now() + this.#skewMs;
+    }
+
+    /** Turns to a gateway, anew if it is the same: it may have been deployed with other settings. Returns whether it is another one. */
+    begin(id) {
+        const isOther = id !== this.#id;
+        if (isOther) {
+            this.#view = undefined;
+            this.#samples.restart([]);
+            this.#devices.clear();
+            for (const list of Object.values(this.#lists)) list.show([]);
+            this.#simulator.clear();
+        }
+        this.#id = id;
+        this.#versions = {};
+        this.#hasHistory = false;
+        return isOther;
+    }
+
+    /** Shows the gateway as it is now. */
+    show(view) {
+        this.#view = view;
+        this.#skewMs = view.at - Date.now();
+        const { gateway, lists, simulator } = view;
+        for (const { content } of this.#running) content.hidden = !gateway;
+        this.#simulator.content.hidden = !simulator || !server.mayWrite();
+        if (simulator) this.#simulator.show(simulator, gateway.clientId);
+        if (gateway) this.#showRunning(gateway, lists, view.at);
+        this.#hasHistory = gateway !== undefined;
+        this.tick();
+    }
+
+    /** Shows what changes with time alone. */
+    tick() {
+        if (!this.#view) return;
+        this.#summary.show(this.#view, this.#samples.rates, this.#now, server.mayWrite());
+        this.#draw();
+    }
+
+    /** Asks for the devices. One question at a time: a server that is busy is not asked more often. */
+    refreshDevices() {
+        if (!this.#view?.gateway || this.#isAskingDevices) return;
+        this.#isAskingDevices = true;
+        const question = () => JSON.stringify([this.#id, this.#devices.query]);
+        const asked = question();
+        this.#devices
+            .refresh(this.#id, () => this.#now)
+            .always(() => {
+                this.#isAskingDevices = false;
+                // What was typed or chosen meanwhile counts.
+                if (asked !== question()) this.refreshDevices();
+            });
+    }
+
+    #showRunning({ connection, outbox, totals }, lists, at) {
+        const { eventsAccepted, eventsPublished } = totals;
+        this.#samples.add({ at, isOnline: connection.phase === "online", queued: outbox.events, eventsAccepted, eventsPublished });
+        this.#refreshLists(lists);
+        if (this.#hasHistory) return;
+        const id = this.#id;
+        server.history(id).done((history) => id === this.#id && this.#samples.restart(history));
+        this.refreshDevices();
+    }
+
+    #draw() {
+        if (!this.#view?.gateway) return;
+        this.#charts.draw(this.#samples, this.#now).catch(() => {
+            this.#charts.content.hidden = true;
+        });
+    }
+
+    #refreshLists(versions) {
+        const id = this.#id;
+        for (const [name, list] of Object.entries(this.#lists)) {
+            const version = versions[name];
+            if (version === this.#versions[name]) continue;
+            server[name](id).done((items) => {
+                if (id !== this.#id) return;
+                this.#versions[name] = version;
+                list.show(items);
+            });
+        }
+    }
+}

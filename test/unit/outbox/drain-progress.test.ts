@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { DrainMeter } from "../../../src/outbox/drain-progress";
+import { FakeClock } from "../../support/fake-clock";
+
+describe("drain progress", () => {
+    it("tells how long a backlog takes, and not that of one that goes down no more", () => {
+        const clock = new FakeClock();
+        const meter = new DrainMeter(clock);
+        const look = (left: number, acknowledged: number) => {
+            clock.advance(1_000);
+            return meter.look(left, acknowledged);
+        };
+        look(10_000, 0);
+        assert.deepEqual(look(9_000, 1_000), { left: 9_000, ratePerSecond: 250, secondsLeft: 9 });
+        for (let second = 0; second < 60; second++) look(9_000, 1_000);
+        assert.equal(look(9_000, 1_000).secondsLeft, undefined);
+    });
+});
