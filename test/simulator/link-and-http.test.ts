@@ -67,7 +67,9 @@ describe("the line and the HTTP API", () => {
         const answered = once(outgoing, "response");
         const chunk = Buffer.alloc(1_048_576);
         for (let sent = 0; sent < 40 && !outgoing.destroyed; sent++) {
-            if (!outgoing.write(chunk)) await Promise.race([once(outgoing, "drain"), once(outgoing, "close")]);
+            await new Promise<void>((resolve) => {
+                outgoing.write(chunk, () => resolve());
+            });
         }
         const [response] = await answered;
         assert.equal(response.statusCode, 400);

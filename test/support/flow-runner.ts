@@ -85,7 +85,9 @@ const asText = (value: unknown) => inspect(value, { depth: 8, maxStringLength: n
 
 const ask: Ask = async (method, location) => {
     const request = helper.request();
-    return (await (method === "GET" ? request.get(`/${location}`) : request.post(`/${location}`).send({}))).text;
+    const { status, text } = await (method === "GET" ? request.get(`/${location}`) : request.post(`/${location}`).send({}));
+    if (status >= 500) throw new Error(`${location} answers ${status}: ${text.slice(0, 300)}`);
+    return text;
 };
 
 /** A tab around the nodes, without which Catch, Status and Complete nodes do not work. */

@@ -1,6 +1,6 @@
 import { arch, platform, release } from "node:os";
 import type { NodeAPI } from "node-red";
-import { GatewayError } from "../../errors";
+import { describeThrown, GatewayError } from "../../errors";
 import { withoutSecrets } from "../../gateway/option-parsing";
 import type { GatewayHost } from "../gateway-host";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
@@ -43,7 +43,17 @@ export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, lo
     };
 }
 
-function settingsOf({ settings, token }: GatewayHost): unknown {
+function settingsOf(host: GatewayHost): unknown {
+    const { settings } = host;
     if (settings instanceof GatewayError) return settings.message;
-    return { ...settings, path: withoutSecrets(settings.path), hasToken: token !== "" };
+    return { ...settings, path: withoutSecrets(settings.path), ...tokenOf(host) };
+}
+
+/** Whether there is a token; one from an environment variable that is not set cannot be read, which is told. */
+function tokenOf(host: GatewayHost): { hasToken: boolean; tokenProblem?: string } {
+    try {
+        return { hasToken: host.token !== "" };
+    } catch (thrown) {
+        return { hasToken: false, tokenProblem: describeThrown(thrown) };
+    }
 }
