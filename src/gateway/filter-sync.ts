@@ -49,6 +49,7 @@ export class FilterSync implements ContactUser {
     /** The filter that is a device's first contact. */
     readonly #contacts = new Map<string, string>();
     #isOnline = false;
+    #isResumed = false;
     #isHeld = false;
     #isScheduled = false;
     #warnedOf = 0;
@@ -77,9 +78,18 @@ export class FilterSync implements ContactUser {
     /** The connection is there; without a session present the server holds nothing. */
     linkUp(sessionPresent: boolean): void {
         this.#isOnline = true;
+        this.#isResumed = sessionPresent;
         this.#server.reset(sessionPresent ? this.#notes.all() : []);
         this.#sync(true);
-        if (!sessionPresent) for (const filter of this.#notes.all()) if (!this.#target.has(filter)) this.#notes.remove(filter);
+        this.#forgetLost();
+    }
+
+    /** What an earlier run noted can be read, perhaps only now that the connection is there. */
+    notesLoaded(): void {
+        if (!this.#isOnline) return;
+        if (this.#isResumed) this.#server.alsoHolds(this.#notes.all());
+        this.#sync(false);
+        this.#forgetLost();
     }
 
     /** The connection ended. */
@@ -147,6 +157,12 @@ export class FilterSync implements ContactUser {
         if (limit && this.#server.size + missing.length > limit.maxFilters) this.#retire();
         for (const entry of missing.map(([filter, qos]) => this.#server.announce(filter, qos))) this.#subscribe(entry);
         this.#retire();
+    }
+
+    /** What was noted of a session that the server no longer has. */
+    #forgetLost(): void {
+        if (this.#isResumed) return;
+        for (const filter of this.#notes.all()) if (!this.#target.has(filter)) this.#notes.remove(filter);
     }
 
     #wanted(): Map<string, Qos> {

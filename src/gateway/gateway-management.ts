@@ -82,6 +82,10 @@ export class GatewayManagement {
     /** The connection is there. In a resumed session, what comes before the first subscription is confirmed was queued. */
     online(sessionPresent: boolean): void {
         this.#isReplaying = sessionPresent;
+    }
+
+    /** What an earlier run stored can be read, perhaps only now that the connection is there. */
+    stateLoaded(): void {
         this.#engine.restore();
     }
 

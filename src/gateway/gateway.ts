@@ -234,7 +234,11 @@ export class Gateway implements PooledGateway {
         if (this.#storage.warning !== undefined) this.#reports.warn(this.#storage.warning);
         // What the file knows of devices and filters decides what may be sent. One that cannot be opened yet holds up nothing.
         await this.#storage.open();
-        const loaded = this.#storage.store.loaded.then(() => this.inventory.load());
+        const loaded = this.#storage.store.loaded.then(() => {
+            this.inventory.load();
+            this.#management.stateLoaded();
+            this.#filters.notesLoaded();
+        });
         if (this.#storage.condition.storeProblem === undefined) await loaded;
         else loaded.catch(this.#failed);
         if (!this.#isClosed) this.#connection.start();

@@ -28,7 +28,12 @@ export class ServerFilters {
         this.#entries.clear();
         this.#unsent.clear();
         this.#outdated.clear();
-        for (const filter of present) this.#entries.set(filter, { filter, qos: 0 });
+        this.alsoHolds(present);
+    }
+
+    /** The server may hold these from before as well. */
+    alsoHolds(present: Iterable<string>): void {
+        for (const filter of present) if (!this.#entries.has(filter)) this.#entries.set(filter, { filter, qos: 0 });
     }
 
     get(filter: string): ServerFilter | undefined {

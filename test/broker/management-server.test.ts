@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { SqliteFile } from "../../src/outbox/sqlite-file";
 import { isRecord } from "../../src/protocol/json";
 import { ManagedPlatform } from "../support/managed-platform";
 import { askPlatform, workingFlow } from "../support/management-flow";
@@ -115,5 +116,41 @@ describe("device management with the platform's server", () => {
         await waitFor(() => platform.published.some(({ json }) => json.reqId === "last"), "its answer");
         assert.equal(Reflect.get({}, "polluted"), undefined);
         assert.equal(platform.gateway.state.connection.phase, "online");
+    });
+});
+
+describe("firmware states in a file that was in use at the start", () => {
+    it("count as soon as it is free, without another connection", async () => {
+        const platform = await ManagedPlatform.start();
+        const answer = async (suffix: string, body: object) => {
+            platform.send(suffix, body);
+            return (await platform.next("response")).json.rc;
+        };
+        const settings = { respond: "auto", firmwareActions: true } as const;
+        try {
+            const responder = platform.responder(settings);
+            await platform.connect();
+            const value = { version: "2", uri: "https://example.com/2.bin" };
+            assert.equal(await answer("device/update", { d: { fields: [{ field: "mgmt.firmware", value }] }, reqId: "u" }), 204);
+            assert.equal(await answer("mgmt/initiate/firmware/download", { reqId: "d" }), 202);
+            for (const step of ["downloading", "downloaded"])
+                responder.input({ dm: { action: "firmware", typeId: "s", deviceId: "1", step } });
+            await platform.settled();
+            const outboxPath = platform.gateway.monitor.overview.outbox.file?.path ?? "";
+            await platform.endGateway();
+            const other = new SqliteFile({ path: outboxPath, owner: "other" });
+            other.open();
+            platform.responder(settings);
+            await platform.connect();
+            await platform.subscribed(2);
+            const update = "mgmt/initiate/firmware/update";
+            assert.equal(await answer(update, { reqId: "i1" }), 400, "nobody can know yet");
+            other.close();
+            platform.clock.skip(60_000);
+            await waitFor(() => platform.gateway.monitor.overview.outbox.problem === undefined, "the file to be opened");
+            assert.equal(await answer(update, { reqId: "i2" }), 202);
+        } finally {
+            await platform.close();
+        }
     });
 });

@@ -232,6 +232,30 @@ describe("filter synchronisation", () => {
         assert.deepEqual([...state.kept.keys()], [command("t", "kept")]);
     });
 
+    it("removes what an earlier run left also when the notes can be read only after the connection has come about", async () => {
+        const state = new Notes();
+        const { server, filters } = setUp({ state });
+        filters.add(command("t", "kept"), 1, new User());
+        filters.linkUp(true);
+        await settle();
+        assert.deepEqual(server.take(), [`+${command("t", "kept")}`]);
+        state.kept.set(command("t", "old"), "");
+        filters.notesLoaded();
+        await settle();
+        assert.deepEqual(server.take(), [`-${command("t", "old")}`]);
+        assert.deepEqual([...state.kept.keys()], [command("t", "kept")]);
+    });
+
+    it("forgets what an earlier run noted when the server has lost the session", async () => {
+        const state = new Notes();
+        const { server, filters } = setUp({ state });
+        filters.linkUp(false);
+        state.kept.set(command("t", "old"), "");
+        filters.notesLoaded();
+        await settle();
+        assert.deepEqual([server.take(), [...state.kept.keys()]], [[], []]);
+    });
+
     it("keeps the note of a filter whose removal was not answered", async () => {
         const state = new Notes();
         const { server, filters } = setUp({ state });
