@@ -1,4 +1,4 @@
-// Brings the programs that tests need: installs them on Debian as root, elsewhere says what to install.
+// Brings the programs that tests need: installs them on Debian as root, elsewhere says what to install. Node.js comes from npm.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 
@@ -32,4 +32,12 @@ export function provide(tools) {
         if (!present[tool].every(found)) missing.push(`install ${packages[tool].join(" and ")} to run it`);
     }
     return missing;
+}
+
+/** The program of that version of Node.js, which npm keeps in its cache; undefined when npm cannot bring it. */
+export function provideNode(version) {
+    const args = ["exec", "--yes", `--package=node@${version}`, "--", "node", "-p", "process.execPath"];
+    const shell = process.platform === "win32";
+    const { status, stdout } = spawnSync("npm", args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], shell });
+    return status === 0 ? stdout.trim() : undefined;
 }
