@@ -102,8 +102,8 @@ export class GatewayView {
     }
 
     #showRunning({ connection, outbox, totals }, lists, at) {
-        const { eventsAccepted, eventsPublished } = totals;
-        this.#samples.add({ at, isOnline: connection.phase === "online", queued: outbox.events, eventsAccepted, eventsPublished });
+        const { eventsReceived, eventsPublished } = totals;
+        this.#samples.add({ at, isOnline: connection.phase === "online", queued: outbox.events, eventsReceived, eventsPublished });
         this.#refreshLists(lists);
         if (this.#hasHistory) return;
         const id = this.#id;

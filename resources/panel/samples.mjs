@@ -57,7 +57,7 @@ export class Samples {
 /** Totals begin at 0 when a gateway is opened anew; there is no rate across that. */
 function between(before, after) {
     const seconds = (after.at - before.at) / 1000;
-    const incoming = (after.eventsAccepted - before.eventsAccepted) / seconds;
+    const incoming = (after.eventsReceived - before.eventsReceived) / seconds;
     const outgoing = (after.eventsPublished - before.eventsPublished) / seconds;
     return seconds > 0 && incoming >= 0 && outgoing >= 0 ? { incoming, outgoing } : undefined;
 }

@@ -53,7 +53,7 @@ export class Summary {
         const facts = [
             ["waiting", number(outbox.events), drain ?? text(`outbox.${outbox.isDegraded ? "degraded" : outbox.kind}`)],
             ["size", bytes(outbox.bytes), text("ofLimit", { limit: bytes(outbox.maxBytes) })],
-            ["incoming", rate(rates?.incoming), text("total", { total: number(totals.eventsAccepted) })],
+            ["incoming", rate(rates?.incoming), text("total", { total: number(totals.eventsReceived) })],
             ["outgoing", rate(rates?.outgoing), text("total", { total: number(totals.eventsPublished) })],
             ["devices", number(devices.remembered), devices.held > 0 ? text("heldDevices", { held: number(devices.held) }) : ""],
             ["lost", number(outbox.expiredTotal + outbox.droppedTotal + totals.eventsRefused), text("lostHint")],

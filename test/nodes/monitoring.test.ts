@@ -66,7 +66,7 @@ describe("monitoring endpoints", () => {
             return now.get(labelled("refused_total", ',rc="180"')) === 1 ? now : undefined;
         }, "the refusal in the metrics");
         assert.equal(values.get(labelled("up")), 1);
-        assert.equal(values.get(labelled("events_accepted_total")), 3);
+        assert.equal(values.get(labelled("events_received_total")), 3);
         assert.equal(values.get(labelled("events_published_total")), 2);
         assert.equal(values.get(labelled("events_refused_total")), 0, "what is kept and sent again is not refused for good");
         assert.equal(values.get(labelled("outbox_events")), 1);
@@ -104,7 +104,7 @@ describe("monitoring endpoints", () => {
             const { clientId, connection, outbox, devices, totals } = requireRecord(entry.gateway) as unknown as GatewayOverview;
             const expected: Record<string, number | Readonly<Record<string, number>>> = {
                 up: connection.phase === "online" ? 1 : 0,
-                events_accepted_total: totals.eventsAccepted,
+                events_received_total: totals.eventsReceived,
                 events_published_total: totals.eventsPublished,
                 events_refused_total: totals.eventsRefused,
                 events_stored_total: outbox.storedTotal,
@@ -208,7 +208,7 @@ describe("monitoring endpoints", () => {
         await load(flow(), credentials);
         const { body } = await helper.request().get("/gateway-config/gateway/history").expect(200);
         assert.equal(body.length, 1);
-        assert.equal(body[0].eventsAccepted, 0);
+        assert.equal(body[0].eventsReceived, 0);
     });
 
     it("answers 404 for a gateway that does not run", async () => {

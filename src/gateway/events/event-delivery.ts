@@ -121,7 +121,7 @@ export class EventDelivery {
         const { payload, qos, ttlMs, completion: complete, messageId, nodeId, eventId } = request;
         const message = { messageId, nodeId, eventId };
         this.inventory.eventSeen(device, eventId);
-        this.#parts.statistics.eventAccepted();
+        this.#parts.statistics.eventReceived();
         this.#parts.management().deviceUsed(device);
         if (qos === 0) {
             this.#direct.send({ device, topic, payload, message }, this.#isReady, this.#counted(completion));

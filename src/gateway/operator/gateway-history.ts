@@ -8,7 +8,7 @@ export interface HistorySample {
     readonly isOnline: boolean;
     readonly queued: number;
     /** Totals, whose differences are rates. */
-    readonly eventsAccepted: number;
+    readonly eventsReceived: number;
     readonly eventsPublished: number;
 }
 

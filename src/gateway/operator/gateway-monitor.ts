@@ -114,8 +114,8 @@ export class GatewayMonitor {
         const { clock, statistics, storage } = this.#parts;
         void storage.measure();
         const counters = this.#parts.counters();
-        const { eventsAccepted, eventsPublished } = statistics.totals(counters);
+        const { eventsReceived, eventsPublished } = statistics.totals(counters);
         const isOnline = this.#parts.state().connection.phase === "online";
-        return { at: clock.now(), isOnline, queued: counters.queued, eventsAccepted, eventsPublished };
+        return { at: clock.now(), isOnline, queued: counters.queued, eventsReceived, eventsPublished };
     }
 }

@@ -8,7 +8,7 @@ import { type LatencyCounts, LatencyHistogram } from "./latency-histogram";
 /** What a gateway has done since it was opened. */
 export interface GatewayTotals {
     /** Events taken from the flows, whatever became of them. */
-    readonly eventsAccepted: number;
+    readonly eventsReceived: number;
     /** Events that the platform acknowledged, as it does with most that it refuses; of QoS 0 those that were handed to the connection. */
     readonly eventsPublished: number;
     /** Events that the platform refused for good; one that is kept and sent again is not among them. */
@@ -35,7 +35,7 @@ export class GatewayStatistics {
     // Every label is there from the start: a series that begins with its first refusal shows no growth to whoever watches for it.
     readonly #refused = zeros([...knownReturnCodes].map(String));
     readonly #reconnects = zeros([...Object.values(connectionStates), planned]);
-    #eventsAccepted = 0;
+    #eventsReceived = 0;
     #eventsRefused = 0;
     #eventsHandedOver = 0;
     #commandsReceived = 0;
@@ -50,9 +50,9 @@ export class GatewayStatistics {
         this.#changedAt = this.#since;
     }
 
-    /** An event was taken from a flow. */
-    eventAccepted(): void {
-        this.#eventsAccepted += 1;
+    /** A flow handed an event over, which may yet be refused. */
+    eventReceived(): void {
+        this.#eventsReceived += 1;
     }
 
     /** The platform acknowledged an event after so long; it does so as well with one that it refuses. */
@@ -102,7 +102,7 @@ export class GatewayStatistics {
     /** All counts until now, with those of the outbox: the events that have left it because they arrived, or were refused. */
     totals({ acknowledged, refused }: Pick<OutboxCounters, "acknowledged" | "refused">): GatewayTotals {
         return {
-            eventsAccepted: this.#eventsAccepted,
+            eventsReceived: this.#eventsReceived,
             eventsPublished: acknowledged + this.#eventsHandedOver,
             eventsRefused: refused + this.#eventsRefused,
             commandsReceived: this.#commandsReceived,

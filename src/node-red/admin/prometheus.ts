@@ -16,7 +16,7 @@ interface MetricDefinition {
 /** Every metric but the histogram. The labels are bounded: gateways that run, return codes and reasons this version knows. */
 const definitions: readonly MetricDefinition[] = [
     gauge("up", "Whether the gateway is connected to the platform", ({ connection }) => (connection.phase === "online" ? 1 : 0)),
-    counter("events_accepted_total", "Events taken from the flows", ({ totals }) => totals.eventsAccepted),
+    counter("events_received_total", "Events that the flows handed over, refused ones too", ({ totals }) => totals.eventsReceived),
     counter(
         "events_published_total",
         "Events that the platform acknowledged, as it does with most that it refuses",

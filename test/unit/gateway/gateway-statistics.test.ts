@@ -93,7 +93,7 @@ describe("gateway history", () => {
             at: clock.now(),
             isOnline: true,
             queued: 0,
-            eventsAccepted: 0,
+            eventsReceived: 0,
             eventsPublished: 0,
         }));
         history.start();
