@@ -1,7 +1,7 @@
 import path from "node:path";
 import { systemClock } from "../../src/clock";
-import { SqliteStore } from "../../src/outbox/sqlite-store";
-import { storeDirectory, storeFileName } from "../../src/outbox/store-file";
+import { SqliteStore } from "../../src/outbox/store/sqlite-store";
+import { storeDirectory, storeFileName } from "../../src/outbox/store/store-file";
 import { waitFor } from "../../test/support/wait-for";
 import { Application } from "../support/application";
 import { gatewayEvents } from "../support/flows";

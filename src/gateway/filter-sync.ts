@@ -1,7 +1,7 @@
 import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration/registration";
 import { GatewayError, toGatewayError } from "../errors";
-import type { StateStore } from "../outbox/store";
+import type { StateStore } from "../outbox/store/store";
 import { deviceKey } from "../protocol/identity";
 import type { Qos } from "../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../routing/subscription-table";

@@ -6,7 +6,7 @@ import type { RegistrationState } from "../devices/registration/registration-typ
 import type { GatewayError } from "../errors";
 import { type AttachedResponder, ManagementEngine } from "../management/management-engine";
 import type { ResponderListener, ResponderOptions } from "../management/responder";
-import type { StateStore } from "../outbox/store";
+import type { StateStore } from "../outbox/store/store";
 import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
 import type { ContactUser } from "./events/first-contacts";

@@ -1,13 +1,13 @@
 import type { Clock } from "../clock";
 import { GatewayError } from "../errors";
 import { say } from "../words";
-import type { Dispatcher } from "./dispatcher";
 import type { NewEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
 import type { Ledger } from "./ledger";
 import { heldShare, isBeyond, type MemoryLimits, type OutboxLimits, overheadBytes } from "./limits";
-import type { SpillContext } from "./spill-queue";
-import type { WaitingEvents } from "./waiting-events";
+import type { SpillContext } from "./queue/spill-queue";
+import type { WaitingEvents } from "./queue/waiting-events";
+import type { Dispatcher } from "./sending/dispatcher";
 
 /** What admission depends on. */
 export interface AdmissionOptions {

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock";
-import type { Dispatcher } from "./dispatcher";
 import type { GroupWriter } from "./group-writer";
 import type { Ledger } from "./ledger";
-import type { EventStore } from "./store";
+import type { Dispatcher } from "./sending/dispatcher";
+import type { EventStore } from "./store/store";
 
 /** What closing an outbox involves. */
 export interface ClosingOptions {

@@ -1,8 +1,8 @@
 import type { GatewayError } from "../errors";
-import type { Dispatcher } from "./dispatcher";
-import type { LaneTable } from "./lane-table";
 import type { Ledger } from "./ledger";
-import type { WaitingEvents } from "./waiting-events";
+import type { LaneTable } from "./queue/lane-table";
+import type { WaitingEvents } from "./queue/waiting-events";
+import type { Dispatcher } from "./sending/dispatcher";
 
 /** Carries out what was found out about one device: how its first contact ended, and whether the platform takes its events. */
 export class DeviceOutcomes {

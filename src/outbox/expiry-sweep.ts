@@ -1,9 +1,9 @@
 import type { Clock, Timer } from "../clock";
-import type { Dispatcher } from "./dispatcher";
 import type { OutboxEvent } from "./event";
 import type { Ledger } from "./ledger";
-import type { EventStore } from "./store";
-import type { WaitingEvents } from "./waiting-events";
+import type { WaitingEvents } from "./queue/waiting-events";
+import type { Dispatcher } from "./sending/dispatcher";
+import type { EventStore } from "./store/store";
 
 /** What the sweep looks at and whom it tells. */
 export interface ExpirySweepOptions {

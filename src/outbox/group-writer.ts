@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../clock";
-import type { Entry } from "./entry";
 import type { MemoryLimits } from "./limits";
-import type { EventStore } from "./store";
+import type { Entry } from "./queue/entry";
+import type { EventStore } from "./store/store";
 
 /** What the writer needs and whom it tells. */
 export interface GroupWriterOptions {

@@ -1,8 +1,8 @@
 import { GatewayError } from "../errors";
 import { say } from "../words";
-import { Entry } from "./entry";
 import type { Completion, CompletionMode, OutboxEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
+import { Entry } from "./queue/entry";
 
 /** What the ledger tells that no completion can be told any more. */
 export interface LedgerListener {

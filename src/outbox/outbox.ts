@@ -2,24 +2,24 @@ import type { Clock } from "../clock";
 import type { GatewayError } from "../errors";
 import { Admission } from "./admission";
 import { Closing } from "./closing";
-import type { DeviceGate } from "./device-gate";
 import { DeviceOutcomes } from "./device-outcomes";
-import { Dispatcher } from "./dispatcher";
-import { DrainMeter, type DrainProgress } from "./drain-progress";
-import { Entry } from "./entry";
 import type { Completion, NewEvent } from "./event";
-import type { EventLink } from "./event-link";
 import { ExpirySweep } from "./expiry-sweep";
-import { FreshEvents } from "./fresh-events";
 import { GroupWriter } from "./group-writer";
 import { Ledger, type LedgerListener } from "./ledger";
 import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./limits";
 import type { OutboxCounters } from "./outbox-counters";
 import { Purge, type PurgeOptions } from "./purge";
-import type { SpillContext } from "./spill-queue";
-import type { EventStore } from "./store";
+import { Entry } from "./queue/entry";
+import { FreshEvents } from "./queue/fresh-events";
+import type { SpillContext } from "./queue/spill-queue";
+import { WaitingEvents } from "./queue/waiting-events";
+import { type BacklogProgress, DrainMeter } from "./sending/backlog-progress";
+import type { DeviceGate } from "./sending/device-gate";
+import { Dispatcher } from "./sending/dispatcher";
+import type { EventLink } from "./sending/event-link";
+import type { EventStore } from "./store/store";
 import { StoreSession } from "./store-session";
-import { WaitingEvents } from "./waiting-events";
 import { WallClock } from "./wall-clock";
 
 /** What an outbox is made of. */
@@ -199,7 +199,7 @@ export class Outbox {
     }
 
     /** How a backlog goes down; to be looked at about once a second. */
-    progress(): DrainProgress {
+    progress(): BacklogProgress {
         return this.#meter.look(this.#ledger.events, this.#ledger.acknowledged);
     }
 

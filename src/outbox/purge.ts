@@ -3,8 +3,8 @@ import type { OutboxEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
 import type { Ledger } from "./ledger";
 import type { MemoryLimits } from "./limits";
-import type { EventStore } from "./store";
-import type { WaitingEvents } from "./waiting-events";
+import type { WaitingEvents } from "./queue/waiting-events";
+import type { EventStore } from "./store/store";
 
 /** What a purge works on. */
 export interface PurgeOptions {

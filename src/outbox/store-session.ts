@@ -1,12 +1,12 @@
 import type { Clock, Timer } from "../clock";
 import type { Admission } from "./admission";
-import type { Dispatcher } from "./dispatcher";
 import type { ExpirySweep } from "./expiry-sweep";
 import type { GroupWriter } from "./group-writer";
 import type { Ledger } from "./ledger";
-import type { SpillContext } from "./spill-queue";
-import type { StoreContents } from "./store";
-import type { WaitingEvents } from "./waiting-events";
+import type { SpillContext } from "./queue/spill-queue";
+import type { WaitingEvents } from "./queue/waiting-events";
+import type { Dispatcher } from "./sending/dispatcher";
+import type { StoreContents } from "./store/store";
 import { correctTimes } from "./wall-clock";
 
 /** What is concerned when the store becomes reachable or stops being so. */

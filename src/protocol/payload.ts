@@ -68,12 +68,12 @@ function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
 
 /** Adds to JSON text without rewriting it, because numbers beyond a double's precision would not survive that. */
 function decorateText(text: string, parsed: object, { wrap, timestampField, time }: EncodeOptions): string {
-    if (Object.hasOwn(parsed, "d") && isRecord(parsed) && isRecord(parsed.d)) {
+    if (Object.hasOwn(parsed, "d") && hasMembers(parsed) && hasMembers(parsed.d)) {
         const stamped = withTimestamp(parsed.d, timestampField, time);
         return stamped === parsed.d ? text : JSON.stringify({ ...parsed, d: stamped });
     }
     let result = text;
-    if (timestampField && time !== undefined && isRecord(parsed) && !Object.hasOwn(parsed, timestampField)) {
+    if (timestampField && time !== undefined && hasMembers(parsed) && !Object.hasOwn(parsed, timestampField)) {
         const member = `${JSON.stringify(timestampField)}:${JSON.stringify(time)}`;
         result = text.replace("{", () => (Object.keys(parsed).length > 0 ? `{${member},` : `{${member}`));
     }
@@ -83,20 +83,21 @@ function decorateText(text: string, parsed: object, { wrap, timestampField, time
 function decorate(value: unknown, { wrap, timestampField, time }: EncodeOptions): unknown {
     // A value JSON leaves out (undefined, a function, a symbol) must stay one, or wrapping would turn it into an empty {}.
     if (value === undefined || typeof value === "function" || typeof value === "symbol") return value;
-    const wrapped = isRecord(value) && Object.hasOwn(value, "d") && isRecord(value.d);
+    const wrapped = hasMembers(value) && Object.hasOwn(value, "d") && hasMembers(value.d);
     if (wrapped) return { ...value, d: withTimestamp(value.d, timestampField, time) };
     const stamped = withTimestamp(value, timestampField, time);
-    return wrap && !(isRecord(value) && Object.hasOwn(value, "d")) ? { d: stamped } : stamped;
+    return wrap && !(hasMembers(value) && Object.hasOwn(value, "d")) ? { d: stamped } : stamped;
 }
 
 function withTimestamp(value: unknown, field: string | undefined, time: string | undefined): unknown {
-    if (!field || time === undefined || !isRecord(value)) return value;
+    if (!field || time === undefined || !hasMembers(value)) return value;
     // A date or a decimal number writes itself: its members are not what JSON would hold.
     const members: unknown = typeof value.toJSON === "function" ? JSON.parse(JSON.stringify(value)) : value;
-    return isRecord(members) && !Object.hasOwn(members, field) ? { ...members, [field]: time } : value;
+    return hasMembers(members) && !Object.hasOwn(members, field) ? { ...members, [field]: time } : value;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** Whether JSON would write it as an object. */
+function hasMembers(value: unknown): value is Record<string, unknown> {
     return typeof value === "object" && value !== null && !Array.isArray(value) && !Buffer.isBuffer(value);
 }
 

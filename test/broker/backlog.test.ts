@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { GatewayState } from "../../src/gateway/gateway-state";
-import { SqliteFile } from "../../src/outbox/sqlite-file";
+import { SqliteFile } from "../../src/outbox/store/sqlite-file";
 import { GatewayBench } from "../support/gateway-bench";
 import { waitFor } from "../support/wait-for";
 

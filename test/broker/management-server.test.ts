@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { SqliteFile } from "../../src/outbox/sqlite-file";
+import { SqliteFile } from "../../src/outbox/store/sqlite-file";
 import { isRecord } from "../../src/protocol/json";
 import { ManagedPlatform } from "../support/managed-platform";
 import { askPlatform, workingFlow } from "../support/management-flow";

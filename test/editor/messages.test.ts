@@ -27,8 +27,8 @@ const exempt: ReadonlySet<string> = new Set([
     // What the codes mean, for the README.
     "src/errors",
     // SQL.
-    "src/outbox/sqlite-file",
-    "src/outbox/sqlite-schema",
+    "src/outbox/store/sqlite-file",
+    "src/outbox/store/sqlite-schema",
     // Help of the metrics, English as all of Prometheus' is.
     "src/node-red/admin/prometheus",
     // For MQTT.js alone.

@@ -1,12 +1,12 @@
 import { GatewayError } from "../../src/errors";
-import type { DeviceGate, GateAnswer } from "../../src/outbox/device-gate";
 import type { Completion, NewEvent, OutboxEvent } from "../../src/outbox/event";
-import type { EventLink } from "../../src/outbox/event-link";
 import type { LedgerListener } from "../../src/outbox/ledger";
 import type { MemoryLimits, OutboxLimits } from "../../src/outbox/limits";
-import { MemoryStore } from "../../src/outbox/memory-store";
 import { Outbox } from "../../src/outbox/outbox";
-import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../src/outbox/store";
+import type { DeviceGate, GateAnswer } from "../../src/outbox/sending/device-gate";
+import type { EventLink } from "../../src/outbox/sending/event-link";
+import { MemoryStore } from "../../src/outbox/store/memory-store";
+import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../src/outbox/store/store";
 import { FakeClock } from "./fake-clock";
 
 /** The limits a test does not care about. */

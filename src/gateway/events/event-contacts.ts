@@ -1,8 +1,8 @@
 import type { Registration } from "../../devices/registration/registration";
 import type { GatewayError } from "../../errors";
-import type { DeviceGate, GateAnswer } from "../../outbox/device-gate";
 import type { OutboxEvent } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
+import type { DeviceGate, GateAnswer } from "../../outbox/sending/device-gate";
 import type { ContactUser } from "./first-contacts";
 import type { Refusals } from "./refusals";
 

@@ -6,7 +6,7 @@ import type { Hold } from "../../devices/registration/registration-types";
 import type { Completion, OutboxEvent } from "../../outbox/event";
 import type { OutboxLimits } from "../../outbox/limits";
 import { Outbox } from "../../outbox/outbox";
-import type { EventStore, StateStore } from "../../outbox/store";
+import type { EventStore, StateStore } from "../../outbox/store/store";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
 import { say } from "../../words";
 import type { GatewayManagement } from "../gateway-management";

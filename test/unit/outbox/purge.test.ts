@@ -5,11 +5,11 @@ import path from "node:path";
 import { systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
 import type { MemoryLimits } from "../../../src/outbox/limits";
-import { MemoryStore } from "../../../src/outbox/memory-store";
 import { Outbox } from "../../../src/outbox/outbox";
-import { SqliteStore } from "../../../src/outbox/sqlite-store";
-import { isSqliteAvailable } from "../../../src/outbox/sqlite-support";
-import type { EventStore, StoreContents } from "../../../src/outbox/store";
+import { MemoryStore } from "../../../src/outbox/store/memory-store";
+import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
+import { isSqliteAvailable } from "../../../src/outbox/store/sqlite-support";
+import type { EventStore, StoreContents } from "../../../src/outbox/store/store";
 import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits } from "../../support/outbox";
 import { waitFor } from "../../support/wait-for";
 

@@ -23,8 +23,8 @@ import path from "node:path";
 import type { GatewayError } from "../../../src/errors";
 import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
-import { SqliteStore } from "../../../src/outbox/sqlite-store";
-import { isSqliteAvailable } from "../../../src/outbox/sqlite-support";
+import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
+import { isSqliteAvailable } from "../../../src/outbox/store/sqlite-support";
 import { FakeClock } from "../../support/fake-clock";
 import { FaultyDisk } from "../../support/faulty-disk";
 import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits, storedEvent } from "../../support/outbox";
@@ -175,7 +175,7 @@ if (isSqliteAvailable()) {
         });
 
         it("is opened by one process; when that is killed, the next one gets it", async () => {
-            const module = path.join(__dirname, "../../../src/outbox/sqlite-file.js");
+            const module = path.join(__dirname, "../../../src/outbox/store/sqlite-file.js");
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "other" });
                 file.open();
@@ -477,7 +477,7 @@ if (isSqliteAvailable()) {
         });
 
         it("needs no temporary folder to move the times of a large backlog", () => {
-            const module = path.join(__dirname, "../../../src/outbox/sqlite-file.js");
+            const module = path.join(__dirname, "../../../src/outbox/store/sqlite-file.js");
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
                 process.chdir("/proc");
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "own" });

@@ -5,11 +5,11 @@ import path from "node:path";
 import { systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
 import type { OutboxEvent } from "../../../src/outbox/event";
-import { LeftoverStore } from "../../../src/outbox/leftover-store";
-import { MemoryStore } from "../../../src/outbox/memory-store";
-import { SqliteStore } from "../../../src/outbox/sqlite-store";
-import { isSqliteAvailable } from "../../../src/outbox/sqlite-support";
-import type { EventStore, ReadBatch, ReadRange, StoreContents } from "../../../src/outbox/store";
+import { LeftoverStore } from "../../../src/outbox/store/leftover-store";
+import { MemoryStore } from "../../../src/outbox/store/memory-store";
+import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
+import { isSqliteAvailable } from "../../../src/outbox/store/sqlite-support";
+import type { EventStore, ReadBatch, ReadRange, StoreContents } from "../../../src/outbox/store/store";
 import { storedEvent } from "../../support/outbox";
 
 function ask<T>(start: (finished: (error: GatewayError | undefined, result: T) => void) => void): Promise<T> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { storeFileName } from "../../../src/outbox/store-file";
+import { storeFileName } from "../../../src/outbox/store/store-file";
 
 describe("the name of an outbox file", () => {
     const id = fc.oneof(fc.stringMatching(/^[A-Za-z0-9_.-]{1,36}$/), fc.stringMatching(/^[AB]{35,36}$/));

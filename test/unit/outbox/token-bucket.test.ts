@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { TokenBucket } from "../../../src/outbox/token-bucket";
+import { TokenBucket } from "../../../src/outbox/sending/token-bucket";
 
 describe("the rate of sending", () => {
     const rate = fc.oneof(fc.double({ min: 0.1, max: 20, noNaN: true }), fc.double({ min: 20, max: 1_000_000, noNaN: true }));

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Clock } from "../clock";
+import type { Clock } from "../../clock";
 import { LeftoverStore } from "./leftover-store";
 import { MemoryStateStore } from "./memory-state-store";
 import { MemoryStore } from "./memory-store";

@@ -1,6 +1,6 @@
+import type { Completion, CompletionMode, OutboxEvent, SourceMessage } from "../event";
 import type { DeviceLane } from "./device-lane";
 import type { EntryList } from "./entry-list";
-import type { Completion, CompletionMode, OutboxEvent, SourceMessage } from "./event";
 import type { SpillQueue } from "./spill-queue";
 
 /** Whether the store holds an event: not asked, waiting for the next group, in the group being written, or yes. */

@@ -1,7 +1,7 @@
-import type { Clock } from "../clock";
+import type { Clock } from "../../clock";
+import type { Entry } from "../queue/entry";
+import { EntryList } from "../queue/entry-list";
 import { AcknowledgementTime } from "./acknowledgement-time";
-import type { Entry } from "./entry";
-import { EntryList } from "./entry-list";
 
 /** The events that are sent and not acknowledged, in the order of sending, and how long the platform takes to acknowledge. */
 export class InFlightWindow {

@@ -1,4 +1,4 @@
-import type { OutboxEvent } from "./event";
+import type { OutboxEvent } from "../event";
 
 /**
  * `flow`: send. `contact`: send this one event as the first contact of its device; the others wait behind it for the outcome.

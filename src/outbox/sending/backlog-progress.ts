@@ -1,7 +1,7 @@
-import type { Clock } from "../clock";
+import type { Clock } from "../../clock";
 
 /** How a backlog goes down. */
-export interface DrainProgress {
+export interface BacklogProgress {
     /** Events not acknowledged yet. */
     readonly left: number;
     /** Events acknowledged each second, smoothed; 0 until it has been measured. */
@@ -31,7 +31,7 @@ export class DrainMeter {
     }
 
     /** Takes a sample if the last one is old enough, and says how it goes. */
-    look(left: number, acknowledged: number): DrainProgress {
+    look(left: number, acknowledged: number): BacklogProgress {
         const nowMs = this.#clock.monotonicMs();
         const elapsedMs = nowMs - this.#sampledMs;
         if (elapsedMs >= sampleMs) {

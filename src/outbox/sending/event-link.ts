@@ -1,4 +1,4 @@
-import type { OutboxEvent } from "./event";
+import type { OutboxEvent } from "../event";
 
 /** The connection, as the outbox sees it. Must not throw. */
 export interface EventLink {

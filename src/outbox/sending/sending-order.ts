@@ -1,7 +1,7 @@
+import type { Ledger } from "../ledger";
+import type { Entry } from "../queue/entry";
+import type { WaitingEvents } from "../queue/waiting-events";
 import type { DeviceGate } from "./device-gate";
-import type { Entry } from "./entry";
-import type { Ledger } from "./ledger";
-import type { WaitingEvents } from "./waiting-events";
 
 /** What decides the order of sending. */
 export interface SendingOrderOptions {

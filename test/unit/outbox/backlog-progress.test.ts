@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DrainMeter } from "../../../src/outbox/drain-progress";
+import { DrainMeter } from "../../../src/outbox/sending/backlog-progress";
 import { FakeClock } from "../../support/fake-clock";
 
-describe("drain progress", () => {
+describe("backlog progress", () => {
     it("tells how long a backlog takes, and not that of one that goes down no more", () => {
         const clock = new FakeClock();
         const meter = new DrainMeter(clock);

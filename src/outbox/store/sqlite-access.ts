@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { Clock, Timer } from "../clock";
-import type { GatewayError } from "../errors";
+import type { Clock, Timer } from "../../clock";
+import type { GatewayError } from "../../errors";
 import { type Ask, SqliteClient } from "./sqlite-client";
 import type { OpenedContents, StoreFailure, WorkerResponse } from "./sqlite-messages";
 import { StoreHealth, type StoreHealthListener, storeError } from "./store-health";

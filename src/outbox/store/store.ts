@@ -1,5 +1,5 @@
-import type { GatewayError } from "../errors";
-import type { OutboxEvent } from "./event";
+import type { GatewayError } from "../../errors";
+import type { OutboxEvent } from "../event";
 
 /** What a store holds when it has been opened. */
 export interface StoreContents {

@@ -1,5 +1,5 @@
-import type { GatewayError } from "../errors";
-import type { OutboxEvent } from "./event";
+import type { GatewayError } from "../../errors";
+import type { OutboxEvent } from "../event";
 import { MemoryStore } from "./memory-store";
 import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "./store";
 

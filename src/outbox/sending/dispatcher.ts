@@ -1,13 +1,13 @@
-import type { Clock, Timer } from "../clock";
+import type { Clock, Timer } from "../../clock";
+import type { Ledger } from "../ledger";
+import type { OutboxLimits } from "../limits";
+import type { Entry } from "../queue/entry";
+import type { WaitingEvents } from "../queue/waiting-events";
 import type { DeviceGate } from "./device-gate";
-import type { Entry } from "./entry";
 import type { EventLink } from "./event-link";
 import { InFlightWindow } from "./in-flight-window";
-import type { Ledger } from "./ledger";
-import type { OutboxLimits } from "./limits";
 import { SendingOrder } from "./sending-order";
 import { TokenBucket } from "./token-bucket";
-import type { WaitingEvents } from "./waiting-events";
 
 /** What the dispatcher works with. */
 export interface DispatcherOptions {

@@ -1,5 +1,5 @@
 import type { SqlValue } from "node:sqlite";
-import type { OutboxEvent } from "./event";
+import type { OutboxEvent } from "../event";
 import { eventColumns } from "./sqlite-messages";
 
 const encoder = new TextEncoder();

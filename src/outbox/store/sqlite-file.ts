@@ -1,9 +1,9 @@
 import { closeSync, mkdirSync, openSync, renameSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
+import { earliestTrueTime } from "../wall-clock";
 import { eventColumns, type OpenedContents, stateColumns } from "./sqlite-messages";
 import { migrate, UnusableFileError } from "./sqlite-schema";
-import { earliestTrueTime } from "./wall-clock";
 
 /** How long to wait for another process that is just closing the file. */
 const busyTimeoutMs = 2000;

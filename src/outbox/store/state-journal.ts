@@ -1,5 +1,5 @@
 import type { SqlValue } from "node:sqlite";
-import type { GatewayError } from "../errors";
+import type { GatewayError } from "../../errors";
 import { stateColumns } from "./sqlite-messages";
 
 interface Flush {

@@ -1,6 +1,6 @@
-import type { Clock, Timer } from "../clock";
-import type { GatewayError } from "../errors";
-import type { OutboxEvent } from "./event";
+import type { Clock, Timer } from "../../clock";
+import type { GatewayError } from "../../errors";
+import type { OutboxEvent } from "../event";
 import { eventsFromRows, rowsFromEvents } from "./event-rows";
 import { SqliteAccess } from "./sqlite-access";
 import type { OpenedContents } from "./sqlite-messages";

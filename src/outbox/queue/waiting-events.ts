@@ -1,9 +1,9 @@
+import type { OutboxEvent } from "../event";
+import type { Ledger } from "../ledger";
+import type { MemoryLimits } from "../limits";
 import type { DeviceLane } from "./device-lane";
 import type { Entry } from "./entry";
-import type { OutboxEvent } from "./event";
 import { LaneTable } from "./lane-table";
-import type { Ledger } from "./ledger";
-import type { MemoryLimits } from "./limits";
 import { type SpillContext, SpillQueue } from "./spill-queue";
 
 /** What the waiting events work with. */

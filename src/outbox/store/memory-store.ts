@@ -1,5 +1,5 @@
-import type { GatewayError } from "../errors";
-import type { OutboxEvent } from "./event";
+import type { GatewayError } from "../../errors";
+import type { OutboxEvent } from "../event";
 import { SortedNumbers } from "./sorted-numbers";
 import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange } from "./store";
 
