@@ -103,6 +103,30 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             },
         );
 
+        for (const theme of ["light", "dark"] as const) {
+            suite.test(`fits a sidebar of 320 pixels, in the editor's ${theme} theme`, async () => {
+                const { editor, panel } = await open(suite.openAnother({ theme }));
+                await panel.phase("connected");
+                await panel.content.locator(".wiotp-panel-charts canvas").first().waitFor();
+                await panel.device("pump/p1").waitFor();
+                await editor.page.setViewportSize({ width: 1400, height: 1560 });
+                await panel.content.evaluate((content) => {
+                    Object.assign(content.style, {
+                        position: "fixed",
+                        top: "0",
+                        right: "0",
+                        width: "320px",
+                        height: "1560px",
+                        zIndex: "100",
+                    });
+                });
+                const body = panel.content.locator(".wiotp-panel-body");
+                assert.deepEqual(await body.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth), 0);
+                if (process.env.PICTURES_FOLDER && version === "Node-RED 5" && theme === "light")
+                    writeFileSync(path.join(process.env.PICTURES_FOLDER, "panel.png"), await editor.picture(panel.content));
+            });
+        }
+
         suite.test("shows hostile ids and words as text", async () => {
             const { editor, panel } = await open();
             const { page } = editor;
@@ -144,30 +168,6 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             ]);
             assert.equal(download.suggestedFilename(), "wiotp-gateway-diagnostics.json");
         });
-
-        for (const theme of ["light", "dark"] as const) {
-            suite.test(`fits a sidebar of 320 pixels, in the editor's ${theme} theme`, async () => {
-                const { editor, panel } = await open(suite.openAnother({ theme }));
-                await panel.phase("connected");
-                await panel.content.locator(".wiotp-panel-charts canvas").first().waitFor();
-                await panel.device("pump/p1").waitFor();
-                await editor.page.setViewportSize({ width: 1400, height: 1560 });
-                await panel.content.evaluate((content) => {
-                    Object.assign(content.style, {
-                        position: "fixed",
-                        top: "0",
-                        right: "0",
-                        width: "320px",
-                        height: "1560px",
-                        zIndex: "100",
-                    });
-                });
-                const body = panel.content.locator(".wiotp-panel-body");
-                assert.deepEqual(await body.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth), 0);
-                if (process.env.PICTURES_FOLDER && version === "Node-RED 5" && theme === "light")
-                    writeFileSync(path.join(process.env.PICTURES_FOLDER, "panel.png"), await editor.picture(panel.content));
-            });
-        }
 
         suite.test("fits the narrowest sidebar, also with the long words of German", async () => {
             const { panel } = await open(suite.openAnother({ language: "de" }));
