@@ -130,7 +130,8 @@ export class Stage {
             },
             () =>
                 `the status ${status} and one of ${codes.join(", ")} that says ${text}; there were ${JSON.stringify([record.statuses, record.problems])}`,
-            90_000,
+            // On a full disk events go on finding room that an earlier backlog has freed within the file.
+            180_000,
         );
     }
 
