@@ -167,7 +167,8 @@ const clockSet = (byMs: number): Fault => ({
 const diskFaults: readonly Fault[] = [
     {
         kind: "disk full",
-        sign: { status: /^outbox file error/, codes: ["GW_STORE"], text: /full/ },
+        // Events go on finding the room that the backlog of an earlier fault, of up to a minute and a half, has freed within the file.
+        sign: { status: /^outbox file error/, codes: ["GW_STORE"], text: /full/, withinMs: 180_000 },
         needsDisk: true,
         run: (scene) =>
             withoutConnection(scene, async () => {

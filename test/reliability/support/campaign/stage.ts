@@ -23,6 +23,8 @@ export interface Sign {
     readonly codes: readonly ErrorCode[];
     /** What the error must say. */
     readonly text?: RegExp;
+    /** How long it may take; 90 s unless told. */
+    readonly withinMs?: number;
 }
 
 /** What a stage is made of. */
@@ -120,7 +122,7 @@ export class Stage {
     /** Waits until the fault shows; without a sign there is nothing to wait for. */
     async shown(sign: Sign | undefined): Promise<void> {
         if (!sign) return;
-        const { status, codes, text = /./ } = sign;
+        const { status, codes, text = /./, withinMs = 90_000 } = sign;
         const { record } = this.nodeRed;
         await waitFor(
             () => {
@@ -130,8 +132,7 @@ export class Stage {
             },
             () =>
                 `the status ${status} and one of ${codes.join(", ")} that says ${text}; there were ${JSON.stringify([record.statuses, record.problems])}`,
-            // On a full disk events go on finding room that an earlier backlog has freed within the file.
-            180_000,
+            withinMs,
         );
     }
 
