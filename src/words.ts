@@ -42,9 +42,11 @@ export function inOneText(sentences: readonly string[]): string {
     return sentences.reduce((text, sentence) => (text.endsWith("。") ? text + sentence : `${text} ${sentence}`));
 }
 
-/** A text cut to what can be kept and shown, with a sign that it was longer. */
+/** The text, cut to at most `maxCharacters` UTF-16 units and marked with "…" if it is longer. Never splits a surrogate pair. */
 export function shortened(text: string, maxCharacters: number): string {
-    return text.length > maxCharacters ? `${copied(text.slice(0, maxCharacters))}…` : text;
+    if (text.length <= maxCharacters) return text;
+    const splitsPair = /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(Math.max(0, maxCharacters - 1), maxCharacters + 1));
+    return `${copied(text.slice(0, splitsPair ? maxCharacters - 1 : maxCharacters))}…`;
 }
 
 /** The same text in memory of its own: a piece of a string keeps the whole of it, such as a topic or a payload. */

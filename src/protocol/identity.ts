@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say, shortened } from "../words";
 
 /** A device, or the gateway itself, as topics name it. */
 export interface DeviceAddress {
@@ -109,8 +109,7 @@ function describe(value: unknown): string {
     if (value === undefined || value === null) return say("value.missing");
     if (value === "") return say("value.empty");
     if (typeof value === "string") {
-        const shown = value.length > shownCharacters ? `${value.slice(0, shownCharacters)}…` : value;
-        return say("value.text", { text: JSON.stringify(shown), characters: value.length });
+        return say("value.text", { text: JSON.stringify(shortened(value, shownCharacters)), characters: value.length });
     }
     if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
     return Array.isArray(value) ? say("value.array") : say("value.ofType", { type: typeof value });

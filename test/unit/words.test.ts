@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { inOneText, say, shortened, speak } from "../../src/words";
 
 describe("the words of the package", () => {
@@ -11,11 +12,28 @@ describe("the words of the package", () => {
         assert.equal(say("protocol.qos", { value: 7 }), "Der QoS ist 7.");
     });
 
-    it("are cut where they are too long, in the middle of nothing but a surrogate pair", () => {
+    it("shortened() cuts a text that is too long, and shows that it was longer", () => {
         assert.equal(shortened("abc", 3), "abc");
         assert.equal(shortened("abcd", 3), "abc…");
-        assert.equal(shortened("ab\ud83d\ude00", 3), "ab\ud83d…");
     });
+
+    it("shortened() never splits a surrogate pair", () => {
+        assert.equal(shortened("ab\ud83d\ude00", 3), "ab…");
+        assert.equal(shortened("ab\ud83d\ude00", 4), "ab\ud83d\ude00");
+        assert.equal(shortened("ab\ud83d\ude00c", 4), "ab\ud83d\ude00…");
+        const text = fc.string({ unit: "binary", maxLength: 20 });
+        fc.assert(
+            fc.property(text, fc.nat(20), (whole, maxCharacters) => {
+                const shown = shortened(whole, maxCharacters);
+                assert.equal(Buffer.from(shown).toString(), shown, "half a pair cannot be written as UTF-8");
+                if (whole.length <= maxCharacters) return assert.equal(shown, whole);
+                assert.ok(whole.startsWith(shown.slice(0, -1)));
+                assert.ok([maxCharacters, maxCharacters - 1].includes(shown.length - 1));
+            }),
+        );
+    });
+
+    it("shortened() keeps a lone surrogate as it is", () => assert.equal(shortened("a\ud83dbc", 2), "a\ud83d…"));
 
     it("are English while the catalogue is not loaded, and those of the catalogue afterwards", () => {
         const catalogue = new Map<string, string>();

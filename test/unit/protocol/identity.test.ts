@@ -53,6 +53,10 @@ describe("identity", () => {
         });
     }
 
+    it("never splits a surrogate pair of an id that an error message cuts", () => {
+        assert.throws(() => parseDeviceId(`${"x".repeat(59)}\u{1f600}y`), /deviceId is "x{59}…" \(characters: 62\)/);
+    });
+
     it("names the property, the value and the rule when it refuses", () => {
         assert.throws(() => parseTypeId("my type"), /typeId is "my type" \(characters: 7\); it must be 1 to 36 of the characters/);
         assert.throws(
