@@ -1,4 +1,4 @@
-// npm run pictures: runs the browser tests and keeps the pictures they take, for the README.
+// npm run pictures: runs the browser tests and keeps the pictures they take, for the documents.
 import path from "node:path";
 
 process.env.PICTURES_FOLDER ??= path.join(path.dirname(import.meta.dirname), "docs", "images");

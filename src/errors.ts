@@ -5,7 +5,7 @@ export type ErrorScope = "message" | "gateway";
 
 /**
  * Every error code this package raises, with what it means. The codes are part of the contract: flows switch on
- * `msg.error.code` behind a Catch node. The README's table is asserted to hold the same rows.
+ * `msg.error.code` behind a Catch node. The table in docs/troubleshooting.md is asserted to hold the same rows.
  */
 export const errorTable = {
     GW_INVALID_ID: { scope: "message", meaning: "An id, event name or other topic level breaks the rules" },
@@ -15,7 +15,7 @@ export const errorTable = {
     GW_NOT_CONNECTED: { scope: "message", meaning: "There is no connection and the message may not be queued" },
     GW_OUTBOX_FULL: { scope: "message", meaning: "The outbox has reached one of its limits" },
     GW_EXPIRED: { scope: "message", meaning: "The event outlived its time to live, or an operator ended it, before it could be delivered" },
-    GW_REFUSED: { scope: "message", meaning: "The platform refused the event and told so by a notification" },
+    GW_REFUSED: { scope: "message", meaning: "The platform refused the event and reported this in a notification" },
     GW_DEVICE_HELD: { scope: "message", meaning: "The device is held after a failed registration and the message may not be queued" },
     GW_BAD_COMMAND: { scope: "message", meaning: "A command arrived whose payload does not fit its format" },
     GW_SUBSCRIBE_REFUSED: { scope: "message", meaning: "The platform refused the node's subscription" },

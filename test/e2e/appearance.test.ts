@@ -47,7 +47,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         const suite = new EditorSuite(() => sharedServer(module));
 
         for (const theme of module === "node-red" ? (["light", "dark"] as const) : (["light"] as const)) {
-            // The pictures of the README are those of the newer version.
+            // The pictures of the documents are those of the newer version.
             const nameOf = (what: string) => (module === "node-red" ? `${what}-${theme}` : `${what}-${theme}-4.1`);
             const fits = (brightness: number) => (theme === "dark" ? brightness < 0.35 : brightness > 0.65);
 

@@ -24,7 +24,7 @@ function withoutComments(code: string): string {
 
 /** Where sentences stand that no catalogue can hold. */
 const exempt: ReadonlySet<string> = new Set([
-    // What the codes mean, for the README.
+    // What the codes mean, for the documents.
     "src/errors",
     // SQL.
     "src/outbox/store/sqlite-file",

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Page } from "playwright-core";
 import type { EditorPage } from "./editor-page";
@@ -115,7 +115,7 @@ async function brightness(page: Page, picture: Buffer): Promise<number> {
 }
 
 /**
- * Takes a picture of a part of the page, and keeps it when the README shows it and `npm run pictures` asks for it.
+ * Takes a picture of a part of the page, and keeps it when a document shows it and `npm run pictures` asks for it.
  * @returns how bright it is, from 0 to 1
  */
 export async function takePicture(
@@ -125,11 +125,19 @@ export async function takePicture(
 ): Promise<number> {
     const picture = await editor.picture(clip);
     const folder = process.env.PICTURES_FOLDER;
-    if (folder && readFileSync("README.md", "utf8").includes(`/${name}.png`)) {
+    if (folder && isShown(name)) {
         mkdirSync(folder, { recursive: true });
         writeFileSync(path.join(folder, `${name}.png`), picture);
     }
     return brightness(editor.page, picture);
+}
+
+/** Whether the README or a page of the documentation shows a picture. */
+function isShown(name: string): boolean {
+    const pages = readdirSync("docs").filter((file) => file.endsWith(".md"));
+    return ["README.md", ...pages.map((page) => path.join("docs", page))].some((page) =>
+        readFileSync(page, "utf8").includes(`/${name}.png`),
+    );
 }
 
 /** Takes a picture of the dialog on top, from its title to its last field; see `takePicture`. */

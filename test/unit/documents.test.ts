@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { errorTable } from "../../src/errors";
+import { anchorsOf, linksOf } from "../support/markdown";
+
+const inFolder = readdirSync("docs").filter((name) => name.endsWith(".md"));
+const documents = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ...inFolder.map((name) => path.join("docs", name))];
+const textOf = (document: string): string => readFileSync(document, "utf8");
+
+describe("docs/troubleshooting.md", () => {
+    it("lists exactly the errors of the error table, in the same words, each with what to do", () => {
+        const rows = [...textOf("docs/troubleshooting.md").matchAll(/^\| `(GW_\w+)` \| (\w+) \| ([^|]+) \| [^|]+ \|$/gm)].map(
+            ([, code, scope, meaning]) => [code, { scope, meaning }],
+        );
+        assert.deepEqual(Object.fromEntries(rows), errorTable);
+    });
+});
+
+describe("README.md", () => {
+    it("names the two commands of a fresh clone", () => {
+        for (const command of ["npm ci && npm start", "npm ci && npm test"]) assert.ok(textOf("README.md").includes(command), command);
+    });
+
+    it("links to every other document", () => {
+        const reached = linksOf(textOf("README.md")).map(({ file }) => path.normalize(file));
+        assert.deepEqual(
+            documents.filter((document) => document !== "README.md" && !reached.includes(document)),
+            [],
+        );
+    });
+});
+
+describe("the documents", () => {
+    const links = documents.flatMap((document) =>
+        linksOf(textOf(document)).map(({ file, anchor }) => ({
+            document,
+            anchor,
+            target: file === "" ? document : path.join(path.dirname(document), file),
+        })),
+    );
+
+    it("link only to files that exist", () => {
+        assert.ok(links.length > 20);
+        assert.deepEqual(
+            links.filter(({ target }) => !existsSync(target)),
+            [],
+        );
+    });
+
+    it("link only to headings that exist", () => {
+        const anchored = links.filter(({ anchor, target }) => anchor !== undefined && existsSync(target));
+        assert.ok(anchored.length > 0);
+        assert.deepEqual(
+            anchored.filter(({ anchor, target }) => !anchorsOf(textOf(target)).includes(String(anchor))),
+            [],
+        );
+    });
+});
