@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { connectionCauses } from "../../src/connection/connect-error";
-import { nodeTypes, readCatalogue, root } from "../support/editor-forms";
+import { languages, nodeTypes, readCatalogue, root } from "../support/editor-forms";
 
 /** The files whose statuses only one type of node shows. */
 const owners: Readonly<Record<string, string>> = { "responder-status.ts": "dm-responder" };
@@ -23,6 +23,18 @@ function shownKeys(type: string): Set<string> {
 }
 
 describe("statuses", () => {
+    for (const language of languages) {
+        it(`in ${language} have fixed words of at most 20 characters, with numbers and ids behind them`, () => {
+            const texts = nodeTypes.flatMap((type) => [...readCatalogue(language, type)]).filter(([key]) => key.includes(".status."));
+            assert.ok(texts.length > 100);
+            for (const [key, text] of texts) {
+                const own = text.replace(/^__status__/, "");
+                assert.ok(own.replace(/__\w+?__/g, "").trim().length <= 20, `${key}: ${text}`);
+                assert.match(own, /^[^_]*\p{L}[^_]*($|__.*__[^\p{L}]*$)/u, `${key}: ${text}`);
+            }
+        });
+    }
+
     for (const type of nodeTypes) {
         it(`of ${type} have a text each, and no text is without a status`, () => {
             const prefix = `${type}.status.`;

@@ -68,5 +68,5 @@ const words = requireRecord(catalogue.status);
 /** A Status node gets the bare key of a text without parameters; each editor puts it into its own language. */
 function statusWords(text: string): string {
     const told = text.startsWith(keyPrefix) ? String(words[text.slice(keyPrefix.length)]) : text;
-    return told.replace(/, [\d\s]+ waiting$/, "");
+    return told.replace(/, waiting: [\d\s]+$/, "");
 }

@@ -30,7 +30,7 @@ export interface Fault {
 }
 
 /** A connection that broke several times within a minute may be taken for two clients of one name. */
-const lost: Sign = { status: /^network error|^connection refused|^another client/, codes: ["GW_NETWORK", "GW_TAKEN_OVER"] };
+const lost: Sign = { status: /^network error|^connection refused|^client id in use/, codes: ["GW_NETWORK", "GW_TAKEN_OVER"] };
 const stalled: Sign = { status: /^connection stalled/, codes: ["GW_STALLED"] };
 const tenDaysMs = 10 * 86_400_000;
 
