@@ -1,4 +1,4 @@
-import { say, shortened } from "./words";
+import { say, shortened } from "./i18n";
 
 /** Whether a code speaks of one message or of the gateway's state. */
 export type ErrorScope = "message" | "gateway";

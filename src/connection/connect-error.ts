@@ -1,5 +1,5 @@
 import { type ErrorCode, GatewayError } from "../errors";
-import { inOneText, say } from "../words";
+import { inOneText, say } from "../i18n";
 import type { LineStage, TransportName } from "./line";
 import { describeNetworkError, networkCause } from "./network-error";
 import { describeTlsError, tlsCause } from "./tls-error";

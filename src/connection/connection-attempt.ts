@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
+import { say } from "../i18n";
 import { parseQos, type Qos } from "../protocol/qos";
-import { say } from "../words";
 import { type ConnectionReason, describeEnd, type ReasonContext, serverOf } from "./connect-error";
 import { LinkWatch } from "./link-watch";
 import {

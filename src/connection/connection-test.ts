@@ -4,7 +4,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import { type Clock, systemClock, type Timer } from "../clock";
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import { describeEnd, serverOf } from "./connect-error";
 import { proxyOf, secureOver, urlHost } from "./line";
 import { mqttTransportFactory } from "./mqtt-transport";

@@ -1,4 +1,4 @@
-import { say } from "../words";
+import { say } from "../i18n";
 
 const pingResponse = 0xd0;
 const typeMask = 0xf0;

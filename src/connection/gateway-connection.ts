@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
+import { inOneText, say } from "../i18n";
 import type { Qos } from "../protocol/qos";
-import { inOneText, say } from "../words";
 import { BackOff } from "./back-off";
 import { authorisationPauseMs, type ConnectionReason, serverOf, takeOverPauseMs } from "./connect-error";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";

@@ -1,7 +1,7 @@
 import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
+import { say } from "../i18n";
 import type { Qos } from "../protocol/qos";
-import { say } from "../words";
 import { type Line, openLine } from "./line";
 import { LinkStream } from "./link-stream";
 import { createMqttClient } from "./mqtt-client";

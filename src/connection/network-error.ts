@@ -1,5 +1,5 @@
 import { describeThrown } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import type { ConnectionCause } from "./connect-error";
 import type { LineStage, TransportName } from "./line";
 

@@ -1,4 +1,4 @@
-import { inOneText, say } from "../words";
+import { inOneText, say } from "../i18n";
 import { type ConnectionReason, noWayByProxy, type ReasonContext, serverOf } from "./connect-error";
 import type { LineStage } from "./line";
 import type { LineProgress } from "./transport";

@@ -1,4 +1,4 @@
-import { say } from "../words";
+import { say } from "../i18n";
 
 /** What of a received packet is looked at. */
 export interface PacketShape {

@@ -2,7 +2,7 @@ import { type ClientRequest, type OutgoingHttpHeaders, request as requestOverTcp
 import { request as requestOverTls } from "node:https";
 import type { Socket } from "node:net";
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 
 const longestAnswer = 100;
 

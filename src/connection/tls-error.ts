@@ -1,5 +1,5 @@
 import type { PeerCertificate } from "node:tls";
-import { say } from "../words";
+import { say } from "../i18n";
 import type { ConnectionCause } from "./connect-error";
 
 interface TlsPlace {

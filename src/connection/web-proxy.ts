@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

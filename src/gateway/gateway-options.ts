@@ -1,7 +1,7 @@
 import { GatewayError, toGatewayError } from "../errors";
+import { say } from "../i18n";
 import { type GatewayIdentity, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
-import { say } from "../words";
-import { booleanOption, choiceOption, givenOption, numberOption, textOption, withoutSecrets } from "./option-parsing";
+import { booleanOption, choiceOption, givenOption, numberOption, textOption, withoutSecrets } from "../settings";
 
 /** Where the gateway connects to: Maximo's IoT tool, any MQTT broker, or the simulator inside this process. */
 export const platforms = ["maximo", "broker", "simulator"] as const;

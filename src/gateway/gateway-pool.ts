@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 
 /** What the pool needs of a gateway. */
 export interface PooledGateway {

@@ -1,9 +1,9 @@
 import type { Clock, Timer } from "../clock";
 import type { ErrorCode, GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
+import { Recent } from "../recent-items";
 import type { GatewayState } from "./gateway-state";
 import { LogLimit } from "./log-limit";
-import { Recent } from "./recent";
 
 /** What happens on a gateway, for those who share it. Nothing of this may throw. */
 export interface GatewayListener {

@@ -1,10 +1,10 @@
 import path from "node:path";
 import type { Clock } from "../clock";
 import type { GatewayError } from "../errors";
+import { say } from "../i18n";
 import { canUseDisk, type GatewayStore, openStore } from "../outbox/store/open-store";
 import { storeDirectory, storeFileName, storeFileSize } from "../outbox/store/store-file";
 import type { GatewayIdentity } from "../protocol/identity";
-import { say } from "../words";
 import type { GatewayOptions, OutboxKind } from "./gateway-options";
 
 /** What the storage tells the gateway. */

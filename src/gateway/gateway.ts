@@ -1,15 +1,15 @@
 import { GatewayConnection } from "../connection/gateway-connection";
 import type { Inventory } from "../devices/inventory/inventory";
 import { type GatewayError, toGatewayError } from "../errors";
+import { say } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { Completion } from "../outbox/event";
 import { deviceKey, type GatewayIdentity, isLegalAddress } from "../protocol/identity";
-import { assertFits } from "../protocol/limits";
 import { payloadBytes } from "../protocol/payload";
+import { assertFits } from "../protocol/payload-limit";
 import type { Qos } from "../protocol/qos";
 import { eventTopic } from "../protocol/topic";
-import { say } from "../words";
 import { EventDelivery } from "./events/event-delivery";
 import type { EventRequest } from "./events/event-request";
 import type { ReceivedNotification } from "./events/refusals";

@@ -1,9 +1,9 @@
 import type { Clock } from "../clock";
 import type { ConnectionState, GatewayConnection } from "../connection/gateway-connection";
 import { GatewayError, toGatewayError } from "../errors";
+import { say } from "../i18n";
 import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
-import { say } from "../words";
 import { connectionStates } from "./connection-states";
 import type { EventDelivery } from "./events/event-delivery";
 import { type FilterSync, subscriptionRefusedError } from "./filter-sync";

@@ -1,9 +1,9 @@
 import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration/registration";
 import { GatewayError } from "../errors";
+import { say } from "../i18n";
 import type { ManagementLink } from "../management/link";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
-import { say } from "../words";
 import type { ContactUser } from "./events/first-contacts";
 
 interface Message {

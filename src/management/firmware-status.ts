@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 
 /** The field of the device management protocol that holds everything about a device's firmware. */
 export const firmwareField = "mgmt.firmware";

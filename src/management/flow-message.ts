@@ -1,9 +1,9 @@
 import { describeThrown, GatewayError } from "../errors";
+import { say } from "../i18n";
 import { type DeviceAddress, parseDeviceId, parseTypeId } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import { isPlatformAction, type PlatformAction } from "../protocol/management";
 import { isOwnAction, type OwnAction } from "../protocol/management-request";
-import { say } from "../words";
 import { type FirmwareStep, isFirmwareStep } from "./firmware-status";
 
 /** The parts of a flow's message that matter here, of which nothing is known yet. */

@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors";
+import { say } from "../i18n";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import type { ManagementAnswer } from "../protocol/management";
-import { say } from "../words";
 
 /** Tells why devices are not managed, no more often than it is news. */
 export class ManageFailures {

@@ -1,11 +1,11 @@
 import type { Clock, Timer } from "../clock";
 import { describeThrown, GatewayError } from "../errors";
+import { say } from "../i18n";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
-import { assertFits } from "../protocol/limits";
 import type { ManagementAnswer } from "../protocol/management";
 import { type OwnAction, type RequestData, requestSuffixes } from "../protocol/management-request";
+import { assertFits } from "../protocol/payload-limit";
 import { managementTopic } from "../protocol/topic";
-import { say } from "../words";
 import { isLinkLoss, type ManagementLink, notConnected } from "./link";
 import type { FlowOutcome } from "./responder";
 

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from "../clock";
 import { describeThrown, GatewayError, toGatewayError } from "../errors";
+import { say, shortened } from "../i18n";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
-import { assertFits } from "../protocol/limits";
 import { encodeAnswer, type ManagementAnswer, type PlatformRequest, type RequestId } from "../protocol/management";
+import { assertFits } from "../protocol/payload-limit";
 import { managementTopic } from "../protocol/topic";
-import { say, shortened } from "../words";
 import { isLinkLoss, type ManagementLink, notConnected } from "./link";
 import type { RequestHistory } from "./request-history";
 

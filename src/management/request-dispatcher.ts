@@ -1,8 +1,8 @@
 import { GatewayError } from "../errors";
+import { say } from "../i18n";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import { type ManagementAnswer, type PlatformRequest, type RequestId, usualReturnCodes } from "../protocol/management";
-import { say } from "../words";
 import type { FirmwareDevices } from "./firmware-devices";
 import { firmwareField } from "./firmware-status";
 import type { FlowAnswer } from "./flow-message";

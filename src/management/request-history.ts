@@ -1,6 +1,6 @@
+import { shortened } from "../i18n";
 import type { DeviceAddress } from "../protocol/identity";
 import type { ManagementAnswer } from "../protocol/management";
-import { shortened } from "../words";
 
 /** A device management request, or a firmware step that was notified, as it is shown. */
 export interface RequestView extends DeviceAddress {

@@ -1,5 +1,5 @@
+import { shortened } from "../i18n";
 import { type ManagementAnswer, type PlatformRequest, successCodes } from "../protocol/management";
-import { shortened } from "../words";
 import type { FirmwareDevices } from "./firmware-devices";
 import { imageProblem } from "./firmware-record";
 import { firmwareField } from "./firmware-status";

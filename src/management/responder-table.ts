@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors";
+import { say } from "../i18n";
 import type { DeviceAddress } from "../protocol/identity";
-import { say } from "../words";
 import type { Responder } from "./responder";
 import { type TargetMatch, TargetTable } from "./target-table";
 

@@ -1,10 +1,10 @@
 import type { NodeMessage } from "node-red";
 import { type GatewayError, toGatewayError } from "../errors";
 import type { CommandSelection, ReceivedCommand } from "../gateway/inbound";
-import { choiceOption, textOption } from "../gateway/option-parsing";
 import { type CommandDatatype, commandDatatypes, decodeCommandPayload } from "../protocol/command-payload";
 import { parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
 import { parseQos, type Qos } from "../protocol/qos";
+import { choiceOption, textOption } from "../settings";
 import type { StoredDefinition } from "./api";
 
 /** The properties of a `device-command-in` node, checked. */

@@ -1,6 +1,6 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import type { Done, Outlet } from "./outlet";
 import { outline } from "./outline";
 import type { StatusReporter } from "./status";

@@ -1,8 +1,8 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { describeThrown, GatewayError } from "../errors";
-import { textOption } from "../gateway/option-parsing";
+import { say } from "../i18n";
 import { parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
-import { say } from "../words";
+import { textOption } from "../settings";
 import type { StoredDefinition } from "./api";
 import { type PropertyReader, propertyReader } from "./property";
 

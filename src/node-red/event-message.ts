@@ -1,10 +1,10 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { describeThrown, GatewayError } from "../errors";
 import { type CompletionMode, completionModes, type EventRequest } from "../gateway/events/event-request";
-import { booleanOption, choiceOption, numberOption, textOption } from "../gateway/option-parsing";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
 import { encodePayload } from "../protocol/payload";
 import { parseQos, type Qos } from "../protocol/qos";
+import { booleanOption, choiceOption, numberOption, textOption } from "../settings";
 import type { StoredDefinition } from "./api";
 import { type EventIds, eventIdsReader } from "./event-ids";
 import type { PropertyReader } from "./property";

@@ -5,8 +5,8 @@ import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-opt
 import type { GatewayLease } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
 import { SimulatorShare } from "../gateway/simulator-share";
+import { say } from "../i18n";
 import { mqttClientId } from "../protocol/identity";
-import { say } from "../words";
 import type { StoredDefinition } from "./api";
 import type { GatewayMember } from "./gateway-config-node";
 import { type LeaseOrigin, leaseGateway, readToken, userDirectory } from "./gateway-lease";

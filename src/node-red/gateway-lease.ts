@@ -4,8 +4,8 @@ import { GatewayError } from "../errors";
 import { Gateway } from "../gateway/gateway";
 import type { GatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
-import { textOption } from "../gateway/option-parsing";
 import { mqttClientId } from "../protocol/identity";
+import { textOption } from "../settings";
 import { credential, type StoredDefinition } from "./api";
 import { readTlsOptions } from "./tls";
 

@@ -3,7 +3,7 @@ import { GatewayError, toGatewayError } from "../errors";
 import type { Gateway, Subscription } from "../gateway/gateway";
 import type { LateMessage } from "../gateway/gateway-reports";
 import type { GatewayState } from "../gateway/gateway-state";
-import { say } from "../words";
+import { say } from "../i18n";
 import { findNode, type StoredDefinition } from "./api";
 import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";

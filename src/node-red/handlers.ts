@@ -1,6 +1,6 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type ErrorCode, toGatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import { Completion } from "./completion";
 import type { Outlet } from "./outlet";
 import type { StatusReporter } from "./status";

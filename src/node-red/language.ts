@@ -1,4 +1,4 @@
-import { speak } from "../words";
+import { speak } from "../i18n";
 import type { NodeAPI } from "./api";
 
 const skipInterpolation = { skipInterpolation: true } as object as Record<string, string>;

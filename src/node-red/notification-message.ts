@@ -1,6 +1,6 @@
 import type { NodeMessage } from "node-red";
 import type { ReceivedNotification } from "../gateway/events/refusals";
-import { choiceOption } from "../gateway/option-parsing";
+import { choiceOption } from "../settings";
 import type { StoredDefinition } from "./api";
 
 const requests = ["any", "publish", "subscribe", "unsubscribe"] as const;

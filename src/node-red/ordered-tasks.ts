@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 
 /** At most this many messages wait for their turn. */
 const maxWaiting = 10_000;

@@ -1,7 +1,7 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { type Clock, systemClock, type Timer } from "../clock";
 import { describeThrown, type GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import { failedHook, raiseForCatchNodes } from "./api";
 import { outline } from "./outline";
 

@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
-import { say } from "../words";
+import { say } from "../i18n";
 
 /** Reads a property of the form's TypedInput. */
 export type PropertyReader<T = unknown> =

@@ -1,6 +1,6 @@
 import { findOutboxFile } from "../gateway/gateway-storage";
+import { say } from "../i18n";
 import { type GatewayIdentity, mqttClientId } from "../protocol/identity";
-import { say } from "../words";
 
 /**
  * What is to be said of the file of a gateway that was removed, if there is one: it stays, as it may be all there is of a night's events.

@@ -1,10 +1,10 @@
 import { GatewayError } from "../errors";
-import { booleanOption, choiceOption, numberOption, textOption } from "../gateway/option-parsing";
+import { say } from "../i18n";
 import type { ResponderOptions, ResponderTarget } from "../management/responder";
 import { parseDeviceId, parseTypeId } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import { isLifetime, minLifetimeS } from "../protocol/management-request";
-import { say } from "../words";
+import { booleanOption, choiceOption, numberOption, textOption } from "../settings";
 
 type Properties = Readonly<Record<string, unknown>>;
 

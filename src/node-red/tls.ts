@@ -1,6 +1,6 @@
 import type { Node, NodeAPI } from "node-red";
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import { findNode } from "./api";
 
 /** The options of Node's `tls.connect`, as far as a `tls-config` node sets them. */

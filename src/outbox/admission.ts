@@ -1,6 +1,6 @@
 import type { Clock } from "../clock";
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import type { NewEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
 import type { Ledger } from "./ledger";

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import type { Completion, CompletionMode, OutboxEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
 import { Entry } from "./queue/entry";

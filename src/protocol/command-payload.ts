@@ -1,5 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import { isTooDeep, maxJsonDepth } from "./json";
 
 /** How the payload of a command is handed to the flow; `auto` decides by the command's format. */

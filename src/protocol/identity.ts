@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say, shortened } from "../words";
+import { say, shortened } from "../i18n";
 
 /** A device, or the gateway itself, as topics name it. */
 export interface DeviceAddress {

@@ -1,5 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 import { isRecord } from "./json";
 
 /** What the gateway may ask or tell the platform, with the end of its topic. Protocol, section Device management. */

@@ -1,4 +1,4 @@
-import { shortened } from "../words";
+import { shortened } from "../i18n";
 import type { DeviceAddress } from "./identity";
 import { isRecord, memberSource, parseJsonObject } from "./json";
 import type { ManagementTopic } from "./topic";

@@ -1,6 +1,6 @@
 import { type DeviceAddress, maxIdCharacters } from "./identity";
 import { parseMembers } from "./json";
-import { maxPayloadBytes } from "./limits";
+import { maxPayloadBytes } from "./payload-limit";
 
 /** The return codes that the platform is known to send; it may send others. Protocol, section Notifications. */
 export const returnCodes = {

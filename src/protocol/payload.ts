@@ -1,5 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 
 /** What goes on the wire: text is kept as a string, which is encoded as UTF-8 only once, when it is sent. */
 export type EncodedPayload = string | Buffer;

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 
 /** MQTT quality of service: 0 at most once, 1 at least once, 2 exactly once (on the wire, per connection). */
 export type Qos = 0 | 1 | 2;

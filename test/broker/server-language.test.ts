@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { say, speak, type TextKey, type TextParameters } from "../../src/words";
+import { say, speak, type TextKey, type TextParameters } from "../../src/i18n";
 import { readCatalogue } from "../support/editor-forms";
 import { gatewayNode } from "../support/flow-runner";
 import { freePortPair } from "../support/free-ports";

@@ -8,19 +8,23 @@ const root = process.cwd();
 /** What each layer may import, beside itself. `npm:` names are packages; Node's own modules are allowed everywhere they fit. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
     // The texts of the errors stand beside those of the forms, where Node-RED looks for them.
-    "src/words": ["nodes/locales"],
-    "src/errors": ["src/words"],
+    "src/i18n": ["nodes/locales"],
+    "src/errors": ["src/i18n"],
     "src/clock": [],
-    "src/protocol": ["src/words", "src/errors"],
+    "src/settings": ["src/i18n", "src/errors", "src/protocol"],
+    "src/recent-items": ["src/i18n"],
+    "src/protocol": ["src/i18n", "src/errors"],
     "src/routing": [],
-    "src/outbox": ["src/words", "src/errors", "src/clock", "src/protocol"],
-    "src/devices": ["src/words", "src/errors", "src/clock", "src/protocol"],
-    "src/connection": ["src/words", "src/errors", "src/clock", "src/protocol", "src/routing"],
-    "src/management": ["src/words", "src/errors", "src/clock", "src/protocol"],
+    "src/outbox": ["src/i18n", "src/errors", "src/clock", "src/protocol"],
+    "src/devices": ["src/i18n", "src/errors", "src/clock", "src/recent-items", "src/protocol"],
+    "src/connection": ["src/i18n", "src/errors", "src/clock", "src/protocol", "src/routing"],
+    "src/management": ["src/i18n", "src/errors", "src/clock", "src/protocol"],
     "src/gateway": [
-        "src/words",
+        "src/i18n",
         "src/errors",
         "src/clock",
+        "src/settings",
+        "src/recent-items",
         "src/protocol",
         "src/routing",
         "src/outbox",
@@ -32,16 +36,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ],
     "src/simulator": [],
     "src/node-red": [
-        "src/words",
+        "src/i18n",
         "src/errors",
         "src/clock",
+        "src/settings",
         "src/protocol",
         "src/gateway",
         "src/management",
         "src/devices",
         "npm:node-red",
     ],
-    nodes: ["src/words", "src/errors", "src/clock", "src/protocol", "src/gateway", "src/node-red", "src/management"],
+    nodes: ["src/i18n", "src/errors", "src/clock", "src/protocol", "src/gateway", "src/node-red", "src/management"],
 };
 
 /** Packages that may be imported in one place only. */

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../clock";
+import { BoundedNames } from "../../recent-items";
 import type { Registration } from "../registration/registration";
 import type { RegistrationState } from "../registration/registration-types";
-import { BoundedNames } from "./bounded-names";
 import { DeviceRecord } from "./device-record";
 import { type DevicePage, type DeviceQuery, type NameQuery, queryDevices, queryNames } from "./inventory-query";
 import { SortedKeys } from "./sorted-keys";

@@ -1,6 +1,6 @@
 import { GatewayError } from "../../errors";
+import { inOneText, say, shortened } from "../../i18n";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
-import { inOneText, say, shortened } from "../../words";
 import type { RefusalVerdict } from "../registration/registration-types";
 
 /** What the platform said is cut to this: whoever sends a notification could fill the log with it. */

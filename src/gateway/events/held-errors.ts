@@ -1,6 +1,6 @@
 import type { Hold } from "../../devices/registration/registration-types";
 import { GatewayError } from "../../errors";
-import { inOneText, say } from "../../words";
+import { inOneText, say } from "../../i18n";
 
 /** An event of QoS 0 for a device that cannot be contacted now. */
 export function notContactedError(device: string): GatewayError {

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../clock";
 import type { ConnectionReason } from "../../connection/connect-error";
 import type { ReconnectReason } from "../../devices/registration/registration-types";
-import { say, type TextKey } from "../../words";
+import { say, type TextKey } from "../../i18n";
 
 /** Acknowledgements take no longer on a good link; on another one a few events sent twice are the lesser evil. */
 const patienceMs = 5_000;

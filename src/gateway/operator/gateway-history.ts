@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../clock";
-import { Recent } from "../recent";
+import { Recent } from "../../recent-items";
 
 /** The numbers that a chart shows. */
 export interface HistorySample {

@@ -1,5 +1,5 @@
+import { shortened } from "../../i18n";
 import { notifiedDevice } from "../../protocol/notification";
-import { shortened } from "../../words";
 import type { ReceivedNotification } from "../events/refusals";
 
 /** A notification as it is shown: cut to a size that can be kept. */

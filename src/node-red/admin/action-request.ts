@@ -2,10 +2,10 @@ import { GatewayError } from "../../errors";
 import type { Gateway } from "../../gateway/gateway";
 import type { ActionOutcome } from "../../gateway/operator/action-outcome";
 import { troubleKinds } from "../../gateway/operator/simulator-control";
-import { choiceOption } from "../../gateway/option-parsing";
+import { say } from "../../i18n";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../../protocol/identity";
-import { maxPayloadBytes } from "../../protocol/limits";
-import { say } from "../../words";
+import { maxPayloadBytes } from "../../protocol/payload-limit";
+import { choiceOption } from "../../settings";
 
 type Body = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
-import { say } from "../../words";
+import { say } from "../../i18n";
 import type { GatewayHost } from "../gateway-host";
 import { testConnection } from "./connection-test-request";
 

@@ -1,6 +1,6 @@
 import type { NodeAPI } from "node-red";
 import type { Gateway } from "../../gateway/gateway";
-import { say } from "../../words";
+import { say } from "../../i18n";
 import type { GatewayHost } from "../gateway-host";
 
 /**

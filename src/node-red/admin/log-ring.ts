@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
-import { shortened } from "../../words";
+import { shortened } from "../../i18n";
 
 /** A line of Node-RED's log that a node of this package wrote. */
 export interface LogLine {

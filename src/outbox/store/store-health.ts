@@ -1,5 +1,5 @@
 import { GatewayError } from "../../errors";
-import { say } from "../../words";
+import { say } from "../../i18n";
 import type { Ask } from "./sqlite-client";
 import type { StoreFailure } from "./sqlite-messages";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { assertFits, maxPayloadBytes } from "../../../src/protocol/limits";
 import { encodePayload, payloadBytes } from "../../../src/protocol/payload";
+import { assertFits, maxPayloadBytes } from "../../../src/protocol/payload-limit";
 import { parseQos } from "../../../src/protocol/qos";
 import { throwsCode } from "../../support/assertions";
 

@@ -1,5 +1,5 @@
-import { GatewayError } from "../errors";
-import { say, type TextKey } from "../words";
+import { GatewayError } from "./errors";
+import { say, type TextKey } from "./i18n";
 
 type Properties = Readonly<Record<string, unknown>>;
 

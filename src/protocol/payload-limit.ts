@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../words";
+import { say } from "../i18n";
 
 /** The platform's limit for one message, in bytes: what exceeds it closes the connection without a word. */
 export const maxPayloadBytes = 131_072;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { inOneText, say, shortened, speak } from "../../src/words";
+import { inOneText, say, shortened, speak } from "../../src/i18n";
 
 describe("the words of the package", () => {
     afterEach(() => speak(undefined));
