@@ -2,16 +2,19 @@ import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { say } from "../i18n";
 import { parseQos, type Qos } from "../protocol/qos";
-import { type ConnectionReason, describeEnd, type ReasonContext, serverOf } from "./connect-error";
 import { LinkWatch } from "./link-watch";
+import { PendingPublishes, type Settled } from "./pending-publishes";
 import {
+    type ConnectionReason,
+    describeEnd,
     describeMissingAcknowledgement,
     describeMissingSubscription,
     describeStall,
     describeTimeout,
     describeUntakenMessage,
-} from "./own-reason";
-import { PendingPublishes, type Settled } from "./pending-publishes";
+    type ReasonContext,
+    serverOf,
+} from "./reasons";
 import type { ReceivedMessage, Transport, TransportEnd, TransportFactory, TransportOptions } from "./transport";
 
 /** How an attempt ended. */

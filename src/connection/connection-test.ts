@@ -5,11 +5,10 @@ import type { PeerCertificate, TLSSocket } from "node:tls";
 import { type Clock, systemClock, type Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { say } from "../i18n";
-import { describeEnd, serverOf } from "./connect-error";
-import { proxyOf, secureOver, urlHost } from "./line";
+import { proxyOf, secureOver, urlHost } from "./dial";
+import { openTunnel } from "./http-proxy";
 import { mqttTransportFactory } from "./mqtt-transport";
-import { describeTimeout } from "./own-reason";
-import { openTunnel } from "./proxy-tunnel";
+import { describeEnd, describeTimeout, serverOf } from "./reasons";
 import type { LineProgress, TransportOptions } from "./transport";
 
 /** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */

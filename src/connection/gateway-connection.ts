@@ -2,13 +2,11 @@ import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { inOneText, say } from "../i18n";
 import type { Qos } from "../protocol/qos";
-import { BackOff } from "./back-off";
-import { authorisationPauseMs, type ConnectionReason, serverOf, takeOverPauseMs } from "./connect-error";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
 import { mqttTransportFactory } from "./mqtt-transport";
-import { describeTakeOver } from "./own-reason";
 import type { Settled } from "./pending-publishes";
-import { TakeOverDetector } from "./take-over";
+import { authorisationPauseMs, type ConnectionReason, describeTakeOver, serverOf, takeOverPauseMs } from "./reasons";
+import { BackOff, TakeOverDetector } from "./reconnect-policy";
 import type { ReceivedMessage, TransportFactory, TransportOptions } from "./transport";
 
 /** Where the connection stands. `waiting` says why there is none and when the next attempt comes. */

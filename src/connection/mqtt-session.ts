@@ -1,5 +1,3 @@
-import { MessageIds } from "./message-ids";
-
 /** A message received with QoS 2 that the server has not released yet. */
 export interface HeldMessage {
     readonly messageId?: number | undefined;
@@ -55,5 +53,59 @@ export class MqttSession<Message extends HeldMessage> {
         const message = this.held(id);
         if (id !== undefined) this.#received.delete(id);
         return message;
+    }
+}
+
+const highestId = 65_535;
+
+/**
+ * Hands out MQTT packet ids in turn, never one that is in use: an acknowledgement that the platform withholds may keep its
+ * id for hours, while the others go round within a minute. (MQTT.js' default gives out the same id again.)
+ */
+export class MessageIds {
+    readonly #used = new Uint8Array(highestId + 1);
+    #last: number;
+    #usedCount = 0;
+
+    /** @param random a number from 0 to below 1; a random start avoids ids that a server may remember from before a restart */
+    constructor(random: () => number) {
+        this.#last = Math.floor(random() * highestId);
+    }
+
+    /** A free id, or null when all are in use. */
+    allocate(): number | null {
+        if (this.#usedCount === highestId) return null;
+        do {
+            this.#last = this.#last >= highestId ? 1 : this.#last + 1;
+        } while (this.#used[this.#last] === 1);
+        this.register(this.#last);
+        return this.#last;
+    }
+
+    getLastAllocated(): number | null {
+        return this.#last === 0 ? null : this.#last;
+    }
+
+    /** Marks an id as used; false when it is already. */
+    register(id: number): boolean {
+        if (this.#used[id] === 1) return false;
+        this.#used[id] = 1;
+        this.#usedCount++;
+        return true;
+    }
+
+    deallocate(id: number): void {
+        if (this.#used[id] !== 1) return;
+        this.#used[id] = 0;
+        this.#usedCount--;
+    }
+
+    /** MQTT.js calls this on each connection; ids live longer than that here, `freeAll` is what frees them. */
+    clear(): void {}
+
+    /** Frees every id. */
+    freeAll(): void {
+        this.#used.fill(0);
+        this.#usedCount = 0;
     }
 }

@@ -2,11 +2,10 @@ import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
 import { say } from "../i18n";
 import type { Qos } from "../protocol/qos";
-import { type Line, openLine } from "./line";
+import { type Line, openLine } from "./dial";
 import { LinkStream } from "./link-stream";
 import { createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
-import { packetFault } from "./packet-fault";
 import type {
     LineProgress,
     SubscribeAnswer,
@@ -206,3 +205,26 @@ class MqttTransport implements Transport {
 function isSystemError(error: Error): boolean {
     return "code" in error && typeof error.code === "string";
 }
+
+/** What of a received packet is looked at. */
+interface PacketShape {
+    readonly cmd: string;
+    readonly messageId?: number | undefined;
+    /** Bytes after the fixed header. */
+    readonly length?: number | undefined;
+    /** The return codes of a SUBACK. */
+    readonly granted?: unknown;
+}
+
+/**
+ * What is wrong with a packet that MQTT.js lets through, in a sentence; undefined when nothing is. It reads a missing packet id as
+ * -1, or from the packet that follows, which would acknowledge something else.
+ */
+function packetFault({ cmd, messageId, length, granted }: PacketShape): string | undefined {
+    const isCut = packetsOfAnId.has(cmd) && length !== undefined && length < 2;
+    if (isCut || (messageId !== undefined && messageId < 1)) return say("connection.noPacketId", { packet: cmd.toUpperCase() });
+    if (cmd !== "suback" || !Array.isArray(granted) || granted.length === 1) return undefined;
+    return say("connection.returnCodes", { count: granted.length });
+}
+
+const packetsOfAnId: ReadonlySet<string> = new Set(["puback", "pubrec", "pubrel", "pubcomp", "suback", "unsuback"]);

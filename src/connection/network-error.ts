@@ -1,7 +1,7 @@
 import { describeThrown } from "../errors";
 import { say } from "../i18n";
-import type { ConnectionCause } from "./connect-error";
-import type { LineStage, TransportName } from "./line";
+import type { LineStage, TransportName } from "./dial";
+import type { ConnectionCause } from "./reasons";
 
 /** What the gateway spoke to directly. */
 interface NetworkPlace {

@@ -1,6 +1,6 @@
 import type { PeerCertificate } from "node:tls";
 import { say } from "../i18n";
-import type { ConnectionCause } from "./connect-error";
+import type { ConnectionCause } from "./reasons";
 
 interface TlsPlace {
     readonly host: string;

@@ -1,5 +1,5 @@
 import type { Qos } from "../protocol/qos";
-import type { Line, LineOptions, LineStage } from "./line";
+import type { Line, LineOptions, LineStage } from "./dial";
 import type { LinkTraffic } from "./link-stream";
 
 /** A message as it came from the server. */

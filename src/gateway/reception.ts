@@ -1,5 +1,5 @@
 import type { Clock } from "../clock";
-import type { ConnectionReason } from "../connection/connect-error";
+import type { ConnectionReason } from "../connection/reasons";
 import type { ReceivedMessage } from "../connection/transport";
 import type { GatewayError } from "../errors";
 import { say } from "../i18n";

@@ -1,4 +1,4 @@
-import type { LineStage } from "../../src/connection/line";
+import type { LineStage } from "../../src/connection/dial";
 import type { SubscribeAnswer, Transport, TransportFactory, TransportListener, TransportOptions } from "../../src/connection/transport";
 import type { Qos } from "../../src/protocol/qos";
 

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../clock";
-import type { ConnectionReason } from "../../connection/connect-error";
+import type { ConnectionReason } from "../../connection/reasons";
 import type { ReconnectReason } from "../../devices/registration/registration-types";
 import { say, type TextKey } from "../../i18n";
 

@@ -1,5 +1,5 @@
-import type { ConnectionReason } from "../../connection/connect-error";
 import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { ConnectionReason } from "../../connection/reasons";
 import type { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
 import { say } from "../../i18n";

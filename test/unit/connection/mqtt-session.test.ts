@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { MessageIds } from "../../../src/connection/message-ids";
-import { MqttSession } from "../../../src/connection/mqtt-session";
+import { MessageIds, MqttSession } from "../../../src/connection/mqtt-session";
 
 describe("message ids", () => {
     it("go round without ever handing out one that is in use", () => {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { type ConnectionCause, describeEnd, type ReasonContext } from "../../../src/connection/connect-error";
-import { describeTimeout } from "../../../src/connection/own-reason";
+import { type ConnectionCause, describeEnd, describeTimeout, type ReasonContext } from "../../../src/connection/reasons";
 
 const context: ReasonContext = { host: "mas.example", port: 443, transport: "tls", clientId: "g:ws1:gw:g1" };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { proxyFor } from "../../../src/connection/web-proxy";
+import { proxyFor } from "../../../src/connection/http-proxy";
 
 /** What Node-RED's own nodes go by. */
 const core: { getProxyForUrl(url: string, options: object): string } = require("@node-red/nodes/core/network/lib/proxyHelper.js");

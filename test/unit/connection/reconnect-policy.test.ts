@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { BackOff } from "../../../src/connection/back-off";
-import { TakeOverDetector } from "../../../src/connection/take-over";
+import { BackOff, TakeOverDetector } from "../../../src/connection/reconnect-policy";
 
 describe("back-off", () => {
     it("stays between one second and one minute, and above what a reason asks for", () => {

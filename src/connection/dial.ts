@@ -5,8 +5,7 @@ import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocket } from "ws";
 import { maxPacketBytes } from "./framing-filter";
-import { openTunnel } from "./proxy-tunnel";
-import { proxyFor } from "./web-proxy";
+import { openTunnel, proxyFor } from "./http-proxy";
 
 /** How the bytes of MQTT travel. */
 export type TransportName = "tcp" | "tls" | "ws" | "wss";

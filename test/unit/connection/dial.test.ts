@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { urlHost } from "../../../src/connection/line";
+import { urlHost } from "../../../src/connection/dial";
 
 describe("a line", () => {
     it("names its server in a URL as URLs do", () => {
