@@ -10,30 +10,29 @@ import { payloadBytes } from "../protocol/payload";
 import { assertFits } from "../protocol/payload-limit";
 import type { Qos } from "../protocol/qos";
 import { eventTopic } from "../protocol/topic";
-import { EventDelivery } from "./events/event-delivery";
+import { GatewayManagement, type GatewayResponder } from "./device-management";
+import { SimulatorShare } from "./embedded-simulator";
+import { EventDelivery } from "./events/event-publisher";
 import type { EventRequest } from "./events/event-request";
-import type { ReceivedNotification } from "./events/refusals";
-import { FilterSync, maximoFilterLimit } from "./filter-sync";
-import { GatewayManagement, type GatewayResponder } from "./gateway-management";
+import type { ReceivedNotification } from "./events/refusal-handler";
+import { type GatewayListener, GatewayReports } from "./gateway-listeners";
 import { type GatewayParts, transportOptions } from "./gateway-parts";
 import type { PooledGateway } from "./gateway-pool";
-import { type GatewayListener, GatewayReports } from "./gateway-reports";
 import type { GatewayState } from "./gateway-state";
 import { GatewayStorage } from "./gateway-storage";
-import type { CommandSelection } from "./inbound";
+import type { CommandSelection } from "./inbound/inbound-routes";
+import { type CommandListener, Reception, type Subscription } from "./inbound/message-router";
+import type { NotificationListener } from "./inbound/notification-listeners";
 import { LinkLifecycle } from "./link-lifecycle";
-import type { NotificationListener } from "./notices";
-import { GatewayActions } from "./operator/gateway-actions";
-import { GatewayMonitor } from "./operator/gateway-monitor";
-import { GatewayStatistics } from "./operator/gateway-statistics";
-import { SimulatorControl } from "./operator/simulator-control";
-import { type CommandListener, Reception } from "./reception";
-import { SimulatorShare } from "./simulator-share";
-import type { Subscription } from "./subscription";
+import { GatewayActions } from "./monitor/gateway-actions";
+import { GatewayMonitor } from "./monitor/gateway-monitor";
+import { GatewayStatistics } from "./monitor/gateway-statistics";
+import { SimulatorControl } from "./monitor/simulator-control";
+import { FilterSync, maximoFilterLimit } from "./subscriptions/subscription-manager";
 
-export type { GatewayResponder } from "./gateway-management";
-export type { GatewayListener } from "./gateway-reports";
-export type { Subscription } from "./subscription";
+export type { GatewayResponder } from "./device-management";
+export type { GatewayListener } from "./gateway-listeners";
+export type { Subscription } from "./inbound/message-router";
 
 /** One gateway: a connection, an outbox, and what is known of the devices behind it, for all nodes that share it. */
 export class Gateway implements PooledGateway {

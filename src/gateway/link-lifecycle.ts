@@ -5,13 +5,13 @@ import { say } from "../i18n";
 import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
 import { connectionStates } from "./connection-states";
-import type { EventDelivery } from "./events/event-delivery";
-import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
-import type { GatewayManagement } from "./gateway-management";
+import type { GatewayManagement } from "./device-management";
+import type { EventDelivery } from "./events/event-publisher";
+import type { GatewayReports } from "./gateway-listeners";
 import type { GatewayOptions } from "./gateway-options";
-import type { GatewayReports } from "./gateway-reports";
-import type { GatewayStatistics } from "./operator/gateway-statistics";
-import type { Reception } from "./reception";
+import type { Reception } from "./inbound/message-router";
+import type { GatewayStatistics } from "./monitor/gateway-statistics";
+import { type FilterSync, subscriptionRefusedError } from "./subscriptions/subscription-manager";
 
 /** Everything that begins and ends with a connection. */
 export interface LinkLifecycleParts {

@@ -4,7 +4,7 @@ import { GatewayError } from "../errors";
 import { say } from "../i18n";
 import type { ManagementLink } from "../management/link";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
-import type { ContactUser } from "./events/first-contacts";
+import type { ContactUser } from "./events/registration-router";
 
 interface Message {
     readonly topic: string;

@@ -1,7 +1,7 @@
 import type { Node } from "node-red";
 import type { GatewayError } from "../errors";
 import type { Gateway } from "../gateway/gateway";
-import type { LateMessage } from "../gateway/gateway-reports";
+import type { LateMessage } from "../gateway/gateway-listeners";
 import type { GatewayState } from "../gateway/gateway-state";
 
 /** A node that uses a gateway. */

@@ -1,10 +1,10 @@
 import type { Node } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
+import { SimulatorShare } from "../gateway/embedded-simulator";
 import type { Gateway, GatewayListener } from "../gateway/gateway";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
-import { SimulatorShare } from "../gateway/simulator-share";
 import { say } from "../i18n";
 import { mqttClientId } from "../protocol/identity";
 import type { StoredDefinition } from "./api";

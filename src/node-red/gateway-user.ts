@@ -1,7 +1,7 @@
 import type { Node, NodeAPI } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
 import type { Gateway, Subscription } from "../gateway/gateway";
-import type { LateMessage } from "../gateway/gateway-reports";
+import type { LateMessage } from "../gateway/gateway-listeners";
 import type { GatewayState } from "../gateway/gateway-state";
 import { say } from "../i18n";
 import { findNode, type StoredDefinition } from "./api";

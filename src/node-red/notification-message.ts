@@ -1,5 +1,5 @@
 import type { NodeMessage } from "node-red";
-import type { ReceivedNotification } from "../gateway/events/refusals";
+import type { ReceivedNotification } from "../gateway/events/refusal-handler";
 import { choiceOption } from "../settings";
 import type { StoredDefinition } from "./api";
 

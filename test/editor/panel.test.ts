@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { deviceFilters } from "../../src/gateway/operator/device-listing";
-import { troubleKinds } from "../../src/gateway/operator/simulator-control";
+import { deviceFilters } from "../../src/gateway/monitor/gateway-overview";
+import { troubleKinds } from "../../src/gateway/monitor/simulator-control";
 import { languages, readPanelCatalogue, readPanelScripts, root } from "../support/editor-forms";
 
 const read = (...parts: string[]) => readFileSync(path.join(root, ...parts), "utf8");

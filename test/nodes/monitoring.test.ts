@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
-import type { GatewayOverview } from "../../src/gateway/operator/gateway-overview";
+import type { GatewayOverview } from "../../src/gateway/monitor/gateway-overview";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { readPrometheusText } from "../support/prometheus-text";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
-import type { SimulatorView } from "../../src/gateway/operator/simulator-control";
+import type { SimulatorView } from "../../src/gateway/monitor/simulator-control";
 import {
     commandNode,
     eventNode,

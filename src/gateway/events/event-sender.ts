@@ -2,10 +2,10 @@ import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { OutboxEvent } from "../../outbox/event";
 import type { EventLink } from "../../outbox/sending/event-link";
-import type { GatewayStatistics } from "../operator/gateway-statistics";
-import type { EventContacts } from "./event-contacts";
-import type { PlannedReconnect } from "./planned-reconnect";
-import type { Refusals } from "./refusals";
+import type { GatewayStatistics } from "../monitor/gateway-statistics";
+import type { EventContacts } from "./event-gate";
+import type { PlannedReconnect } from "./graceful-reconnect";
+import type { Refusals } from "./refusal-handler";
 
 /** What takes note of each event sent. */
 export interface EventSenderParts {

@@ -1,7 +1,7 @@
 import { GatewayError } from "../../errors";
 import type { Gateway } from "../../gateway/gateway";
-import type { ActionOutcome } from "../../gateway/operator/action-outcome";
-import { troubleKinds } from "../../gateway/operator/simulator-control";
+import type { ActionOutcome } from "../../gateway/monitor/gateway-actions";
+import { troubleKinds } from "../../gateway/monitor/simulator-control";
 import { say } from "../../i18n";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../../protocol/identity";
 import { maxPayloadBytes } from "../../protocol/payload-limit";

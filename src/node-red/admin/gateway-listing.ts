@@ -1,5 +1,5 @@
 import type { Gateway } from "../../gateway/gateway";
-import type { GatewayOverview, Problem } from "../../gateway/operator/gateway-overview";
+import type { GatewayOverview, Problem } from "../../gateway/monitor/gateway-overview";
 import type { GatewayHost } from "../gateway-host";
 
 /** A deployed `gateway-config` node, and the gateway it leads to. Contains no secret. */

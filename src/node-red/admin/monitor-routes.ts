@@ -1,6 +1,6 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
-import { deviceFilters } from "../../gateway/operator/device-listing";
+import { deviceFilters } from "../../gateway/monitor/gateway-overview";
 import type { GatewayHost } from "../gateway-host";
 import { diagnosticsBundle } from "./diagnostics";
 import { answerAboutGateway } from "./gateway-answer";

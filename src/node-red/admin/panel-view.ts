@@ -1,5 +1,5 @@
-import type { ListVersions } from "../../gateway/operator/gateway-monitor";
-import type { SimulatorView } from "../../gateway/operator/simulator-control";
+import type { ListVersions } from "../../gateway/monitor/gateway-monitor";
+import type { SimulatorView } from "../../gateway/monitor/simulator-control";
 import type { GatewayHost } from "../gateway-host";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 

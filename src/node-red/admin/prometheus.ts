@@ -1,5 +1,5 @@
 import type { MetricType } from "prom-client";
-import type { GatewayOverview } from "../../gateway/operator/gateway-overview";
+import type { GatewayOverview } from "../../gateway/monitor/gateway-overview";
 
 /** A number of each gateway, or one for each value of a label. */
 type Read = (overview: GatewayOverview) => number | Readonly<Record<string, number>>;

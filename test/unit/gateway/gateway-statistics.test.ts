@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { GatewayHistory } from "../../../src/gateway/operator/gateway-history";
-import { GatewayStatistics } from "../../../src/gateway/operator/gateway-statistics";
-import { LatencyHistogram } from "../../../src/gateway/operator/latency-histogram";
+import { GatewayHistory } from "../../../src/gateway/monitor/gateway-monitor";
+import { GatewayStatistics, LatencyHistogram } from "../../../src/gateway/monitor/gateway-statistics";
 import { FakeClock } from "../../support/fake-clock";
 
 describe("gateway statistics", () => {

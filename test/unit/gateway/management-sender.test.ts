@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Registration } from "../../../src/devices/registration/registration";
-import type { ContactUser } from "../../../src/gateway/events/first-contacts";
-import { FirstContacts } from "../../../src/gateway/events/first-contacts";
+import type { ContactUser } from "../../../src/gateway/events/registration-router";
+import { FirstContacts } from "../../../src/gateway/events/registration-router";
 import { ManagementSender } from "../../../src/gateway/management-sender";
 import { FakeClock } from "../../support/fake-clock";
 

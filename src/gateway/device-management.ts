@@ -9,9 +9,9 @@ import type { ResponderListener, ResponderOptions } from "../management/responde
 import type { StateStore } from "../outbox/store/store";
 import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
-import type { ContactUser } from "./events/first-contacts";
-import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
+import type { ContactUser } from "./events/registration-router";
 import { ManagementSender } from "./management-sender";
+import { type FilterSync, subscriptionRefusedError } from "./subscriptions/subscription-manager";
 
 /** Who answers device management requests. Nothing of this may throw. */
 export interface GatewayResponder extends ResponderListener {

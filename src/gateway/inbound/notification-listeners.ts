@@ -1,5 +1,5 @@
-import type { GatewayError } from "../errors";
-import type { ReceivedNotification } from "./events/refusals";
+import type { GatewayError } from "../../errors";
+import type { ReceivedNotification } from "../events/refusal-handler";
 
 /** Who takes notifications. Nothing of this may throw. */
 export interface NotificationListener {

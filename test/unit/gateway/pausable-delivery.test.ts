@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { HandOver } from "../../../src/gateway/hand-over";
+import { HandOver } from "../../../src/gateway/inbound/pausable-delivery";
 import { FakeClock } from "../../support/fake-clock";
 
 describe("hand-over of commands to the flows", () => {

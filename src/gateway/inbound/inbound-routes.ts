@@ -1,9 +1,9 @@
-import type { ReceivedMessage } from "../connection/transport";
-import { type DeviceAddress, type GatewayIdentity, sameDevice } from "../protocol/identity";
-import type { Qos } from "../protocol/qos";
-import { type CommandTopic, commandFilter, notifyTopic, parseCommandTopic } from "../protocol/topic";
-import { topicLevels } from "../routing/topic-filter";
-import { TopicTrie } from "../routing/topic-trie";
+import type { ReceivedMessage } from "../../connection/transport";
+import { type DeviceAddress, type GatewayIdentity, sameDevice } from "../../protocol/identity";
+import type { Qos } from "../../protocol/qos";
+import { type CommandTopic, commandFilter, notifyTopic, parseCommandTopic } from "../../protocol/topic";
+import { topicLevels } from "../../routing/topic-filter";
+import { TopicTrie } from "../../routing/topic-trie";
 
 /** A command as it came from the platform. */
 export interface ReceivedCommand extends CommandTopic {

@@ -6,7 +6,7 @@ import type { RefusalVerdict } from "../../devices/registration/registration-typ
 import type { GatewayError } from "../../errors";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
 import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../../protocol/notification";
-import type { LateMessage, RefusalNote } from "../gateway-reports";
+import type { LateMessage, RefusalNote } from "../gateway-listeners";
 
 /** An event that a notification may speak of. */
 export interface NotifiedEvent extends LateMessage {

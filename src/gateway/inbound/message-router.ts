@@ -1,16 +1,15 @@
-import type { Clock } from "../clock";
-import type { ConnectionReason } from "../connection/reasons";
-import type { ReceivedMessage } from "../connection/transport";
-import type { GatewayError } from "../errors";
-import { say } from "../i18n";
-import type { GatewayIdentity } from "../protocol/identity";
-import type { Qos } from "../protocol/qos";
-import type { ReceivedNotification } from "./events/refusals";
-import { type FilterSync, subscriptionRefusedError } from "./filter-sync";
-import { HandOver } from "./hand-over";
-import { type CommandSelection, Inbound, type InboundRoutes, type ReceivedCommand } from "./inbound";
-import { Notices, type NotificationListener } from "./notices";
-import type { Subscription } from "./subscription";
+import type { Clock } from "../../clock";
+import type { ConnectionReason } from "../../connection/reasons";
+import type { ReceivedMessage } from "../../connection/transport";
+import type { GatewayError } from "../../errors";
+import { say } from "../../i18n";
+import type { GatewayIdentity } from "../../protocol/identity";
+import type { Qos } from "../../protocol/qos";
+import type { ReceivedNotification } from "../events/refusal-handler";
+import { type FilterSync, subscriptionRefusedError } from "../subscriptions/subscription-manager";
+import { type CommandSelection, Inbound, type InboundRoutes, type ReceivedCommand } from "./inbound-routes";
+import { Notices, type NotificationListener } from "./notification-listeners";
+import { HandOver } from "./pausable-delivery";
 
 /** Who takes commands. Nothing of this may throw. */
 export interface CommandListener {
@@ -111,4 +110,9 @@ export class Reception {
 
 function heldTooLong(): ConnectionReason {
     return { code: "GW_STALLED", text: say("gateway.commandHeld") };
+}
+
+/** Something that lasts until it is closed. Closing it twice changes nothing. */
+export interface Subscription {
+    close(): void;
 }

@@ -4,9 +4,8 @@ import type { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
 import { say } from "../../i18n";
 import { type DeviceAddress, deviceKey } from "../../protocol/identity";
-import type { GatewayManagement } from "../gateway-management";
-import type { GatewayReports } from "../gateway-reports";
-import { type ActionOutcome, done, notDone } from "./action-outcome";
+import type { GatewayManagement } from "../device-management";
+import type { GatewayReports } from "../gateway-listeners";
 
 /** What an operator's actions work on. */
 export interface ActionParts {
@@ -71,4 +70,22 @@ export class GatewayActions {
         reports.countsChanged();
         return done("forgotten");
     }
+}
+
+/** What became of an operator's action: a key for words in the operator's language, and the numbers and names in them. */
+export interface ActionOutcome {
+    /** Whether something was done. */
+    readonly isDone: boolean;
+    readonly key: string;
+    readonly parameters?: Readonly<Record<string, string | number>>;
+}
+
+/** It was done. */
+export function done(key: string, parameters?: ActionOutcome["parameters"]): ActionOutcome {
+    return { isDone: true, key, ...(parameters && { parameters }) };
+}
+
+/** Nothing was done, and why. */
+export function notDone(key: string, parameters?: ActionOutcome["parameters"]): ActionOutcome {
+    return { isDone: false, key, ...(parameters && { parameters }) };
 }

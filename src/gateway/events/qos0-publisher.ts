@@ -5,9 +5,9 @@ import { GatewayError } from "../../errors";
 import { say } from "../../i18n";
 import type { Completion } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
-import type { ContactUser } from "./first-contacts";
 import { notContactedError, unconfirmedError } from "./held-errors";
-import type { Refusals } from "./refusals";
+import type { Refusals } from "./refusal-handler";
+import type { ContactUser } from "./registration-router";
 
 /** An event of QoS 0, ready for the wire. */
 export interface DirectEvent {

@@ -3,8 +3,8 @@ import type { GatewayError } from "../../errors";
 import type { OutboxEvent } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
 import type { DeviceGate, GateAnswer } from "../../outbox/sending/device-gate";
-import type { ContactUser } from "./first-contacts";
-import type { Refusals } from "./refusals";
+import type { Refusals } from "./refusal-handler";
+import type { ContactUser } from "./registration-router";
 
 /** Who takes part in first contacts by queued events; they know each other in a circle, so each is asked for when it is needed. */
 export interface EventContactParts {

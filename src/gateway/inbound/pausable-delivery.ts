@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock";
+import type { Clock, Timer } from "../../clock";
 
 /** How long a message may wait for the flows before the connection is dropped, so that the platform keeps it instead. */
 const maxHoldMs = 30_000;

@@ -9,19 +9,19 @@ import type { OutboxLimits } from "../../outbox/limits";
 import { Outbox } from "../../outbox/outbox";
 import type { EventStore, StateStore } from "../../outbox/store/store";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
-import type { GatewayManagement } from "../gateway-management";
+import type { GatewayManagement } from "../device-management";
+import type { GatewayReports, LateMessage } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
-import type { GatewayReports, LateMessage } from "../gateway-reports";
 import type { GatewayState } from "../gateway-state";
-import type { GatewayStatistics } from "../operator/gateway-statistics";
-import { DirectEvents } from "./direct-events";
-import { EventContacts } from "./event-contacts";
+import type { GatewayStatistics } from "../monitor/gateway-statistics";
+import { EventContacts } from "./event-gate";
 import type { EventRequest } from "./event-request";
 import { EventSender } from "./event-sender";
-import { type ContactUser, FirstContacts, madeLater } from "./first-contacts";
+import { PlannedReconnect } from "./graceful-reconnect";
 import { heldError } from "./held-errors";
-import { PlannedReconnect } from "./planned-reconnect";
-import { type ReceivedNotification, Refusals } from "./refusals";
+import { DirectEvents } from "./qos0-publisher";
+import { type ReceivedNotification, Refusals } from "./refusal-handler";
+import { type ContactUser, FirstContacts, madeLater } from "./registration-router";
 
 /** What event delivery works with. */
 export interface EventDeliveryParts {

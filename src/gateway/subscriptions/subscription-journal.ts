@@ -1,4 +1,4 @@
-import type { StateStore } from "../outbox/store/store";
+import type { StateStore } from "../../outbox/store/store";
 
 const stateKind = "filter";
 

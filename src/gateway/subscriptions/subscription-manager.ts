@@ -1,16 +1,16 @@
-import type { GatewayConnection } from "../connection/gateway-connection";
-import type { Registration } from "../devices/registration/registration";
-import { GatewayError, toGatewayError } from "../errors";
-import { say } from "../i18n";
-import type { StateStore } from "../outbox/store/store";
-import { deviceKey } from "../protocol/identity";
-import type { Qos } from "../protocol/qos";
-import { type FilterLimit, SubscriptionTable } from "../routing/subscription-table";
-import { filterCovers } from "../routing/topic-filter";
-import type { ContactUser } from "./events/first-contacts";
-import { FilterNotes } from "./filter-notes";
-import { type ServerFilter, ServerFilters } from "./server-filters";
-import { ToldRefusals } from "./told-refusals";
+import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { Registration } from "../../devices/registration/registration";
+import { GatewayError, toGatewayError } from "../../errors";
+import { say } from "../../i18n";
+import type { StateStore } from "../../outbox/store/store";
+import { deviceKey } from "../../protocol/identity";
+import type { Qos } from "../../protocol/qos";
+import { type FilterLimit, SubscriptionTable } from "../../routing/subscription-table";
+import { filterCovers } from "../../routing/topic-filter";
+import type { ContactUser } from "../events/registration-router";
+import { ToldRefusals } from "./rejected-filters";
+import { type ServerFilter, ServerFilters } from "./server-subscriptions";
+import { FilterNotes } from "./subscription-journal";
 
 /** Someone who wants a filter. */
 export interface FilterUser {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { FilterSync, maximoFilterLimit } from "../../../src/gateway/filter-sync";
+import { FilterSync, maximoFilterLimit } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
 import type { Qos } from "../../../src/protocol/qos";
 import type { FilterLimit } from "../../../src/routing/subscription-table";

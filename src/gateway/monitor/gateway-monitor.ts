@@ -1,19 +1,18 @@
-import type { Clock } from "../../clock";
+import type { Clock, Timer } from "../../clock";
 import type { Inventory } from "../../devices/inventory/inventory";
+import { shortened } from "../../i18n";
 import type { RequestView } from "../../management/request-history";
 import type { OutboxCounters } from "../../outbox/outbox-counters";
+import { notifiedDevice } from "../../protocol/notification";
 import { Recent } from "../../recent-items";
-import type { ReceivedNotification } from "../events/refusals";
-import type { GatewayManagement } from "../gateway-management";
+import type { GatewayManagement } from "../device-management";
+import type { ReceivedNotification } from "../events/refusal-handler";
+import type { GatewayReports, PastProblem } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
-import type { GatewayReports, PastProblem } from "../gateway-reports";
 import type { GatewayState } from "../gateway-state";
 import type { GatewayStorage } from "../gateway-storage";
-import { type DeviceList, type DeviceListQuery, listDevices } from "./device-listing";
-import { GatewayHistory, type HistorySample } from "./gateway-history";
-import { type GatewayOverview, gatewayOverview } from "./gateway-overview";
+import { type DeviceList, type DeviceListQuery, type GatewayOverview, gatewayOverview, listDevices } from "./gateway-overview";
 import type { GatewayStatistics } from "./gateway-statistics";
-import { type NotificationView, notificationView } from "./notification-view";
 
 /** What is watched of a gateway. */
 export interface MonitorParts {
@@ -118,4 +117,80 @@ export class GatewayMonitor {
         const isOnline = this.#parts.state().connection.phase === "online";
         return { at: clock.now(), isOnline, queued: counters.queued, eventsReceived, eventsPublished };
     }
+}
+
+/** The numbers that a chart shows. */
+interface HistorySample {
+    /** Wall clock, milliseconds. */
+    readonly at: number;
+    readonly isOnline: boolean;
+    readonly queued: number;
+    /** Totals, whose differences are rates. */
+    readonly eventsReceived: number;
+    readonly eventsPublished: number;
+}
+
+const everyMs = 5_000;
+const samples = 720;
+
+/** Remembers an hour of a gateway, so that a chart shows what happened before somebody looked. */
+export class GatewayHistory {
+    readonly #clock: Clock;
+    readonly #read: () => HistorySample;
+    readonly #samples = new Recent<HistorySample>(samples);
+    #timer: Timer | undefined;
+
+    constructor(clock: Clock, read: () => HistorySample) {
+        this.#clock = clock;
+        this.#read = read;
+    }
+
+    /** Takes a sample now and every five seconds, until `close`. */
+    start(): void {
+        this.#samples.add(this.#read());
+        this.#timer = this.#clock.setTimer(everyMs, () => this.start());
+    }
+
+    /** At most an hour of samples, the oldest first. */
+    get items(): readonly HistorySample[] {
+        return this.#samples.items;
+    }
+
+    close(): void {
+        this.#timer?.cancel();
+        this.#timer = undefined;
+    }
+}
+
+/** A notification as it is shown: cut to a size that can be kept. */
+interface NotificationView {
+    /** When it was received (wall clock, milliseconds). */
+    readonly at: number;
+    readonly request?: string;
+    readonly typeId?: string;
+    readonly deviceId?: string;
+    readonly rc?: number;
+    readonly text: string;
+    readonly topic?: string;
+}
+
+const maxCharacters = 500;
+
+/** What is kept of a notification. */
+function notificationView({ notification }: ReceivedNotification, at: number): NotificationView {
+    if (notification.malformed) return { at, text: cut(notification.raw) };
+    const { fields } = notification;
+    const device = notifiedDevice(fields);
+    return {
+        at,
+        ...(fields.request !== undefined && { request: cut(fields.request) }),
+        ...(device && { typeId: cut(device.typeId), deviceId: cut(device.deviceId) }),
+        ...(fields.rc !== undefined && { rc: fields.rc }),
+        text: cut(fields.message ?? ""),
+        ...(fields.topic !== undefined && { topic: cut(fields.topic) }),
+    };
+}
+
+function cut(text: string): string {
+    return shortened(text, maxCharacters);
 }

@@ -1,5 +1,5 @@
-import type { Qos } from "../protocol/qos";
-import { FilterIndex } from "../routing/filter-index";
+import type { Qos } from "../../protocol/qos";
+import { FilterIndex } from "../../routing/filter-index";
 
 /** One filter on one connection: a new object for each SUBSCRIBE, so that a late answer cannot be taken for another's. */
 export interface ServerFilter {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { RegistrationAnswer } from "../../../src/devices/registration/registration-types";
 import { GatewayError } from "../../../src/errors";
-import { FilterSync, maximoFilterLimit } from "../../../src/gateway/filter-sync";
+import { FilterSync, maximoFilterLimit } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
 import type { Qos } from "../../../src/protocol/qos";
 import { SubscriptionTable } from "../../../src/routing/subscription-table";

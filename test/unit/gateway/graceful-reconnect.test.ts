@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PlannedReconnect } from "../../../src/gateway/events/planned-reconnect";
+import { PlannedReconnect } from "../../../src/gateway/events/graceful-reconnect";
 import { FakeClock } from "../../support/fake-clock";
 
 function create(pending: number, stuck = 0) {

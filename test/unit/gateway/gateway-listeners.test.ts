@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { type GatewayListener, GatewayReports } from "../../../src/gateway/gateway-reports";
+import { type GatewayListener, GatewayReports } from "../../../src/gateway/gateway-listeners";
 import type { GatewayState } from "../../../src/gateway/gateway-state";
 import { FakeClock } from "../../support/fake-clock";
 
