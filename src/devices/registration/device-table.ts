@@ -1,4 +1,4 @@
-import { Contact } from "./contact";
+import { Contact } from "./pending-device";
 import type { Hold, RegistrationState } from "./registration-types";
 
 const known = "known";

@@ -1,7 +1,7 @@
-import type { Contact } from "./contact";
-import type { ContactOutcomes } from "./contact-outcomes";
 import type { DeviceTable } from "./device-table";
+import type { Contact } from "./pending-device";
 import { endsKnown, isFinal } from "./refusal-codes";
+import type { ContactOutcomes } from "./registration-outcomes";
 import type { Refusal, RefusalVerdict, RegistrationEffects } from "./registration-types";
 
 interface Parts {

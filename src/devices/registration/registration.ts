@@ -1,13 +1,13 @@
 import type { Clock } from "../../clock";
 import { ConnectionQuota } from "./connection-quota";
-import type { Contact } from "./contact";
-import { ContactLine } from "./contact-line";
-import { ContactOutcomes } from "./contact-outcomes";
-import { ContactScheduler } from "./contact-scheduler";
 import { Deadlines } from "./deadlines";
 import { DeviceTable } from "./device-table";
 import { HoldPolicy } from "./hold-policy";
+import type { Contact } from "./pending-device";
 import { RefusalVerdicts } from "./refusal-verdicts";
+import { ContactOutcomes } from "./registration-outcomes";
+import { ContactLine } from "./registration-queue";
+import { ContactScheduler } from "./registration-scheduler";
 import type {
     ContactKind,
     Hold,

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock";
-import type { Contact } from "./contact";
-import type { ContactLine } from "./contact-line";
+import type { Contact } from "./pending-device";
+import type { ContactLine } from "./registration-queue";
 
 /** What was granted a slot and does not ask for it gives it back. */
 const unusedGrantMs = 1_000;

@@ -1,9 +1,9 @@
 import type { Clock } from "../../clock";
 import type { ConnectionQuota } from "./connection-quota";
-import type { Contact } from "./contact";
-import type { ContactLine } from "./contact-line";
-import type { ContactOutcomes } from "./contact-outcomes";
+import type { Contact } from "./pending-device";
 import { ReconnectNeed } from "./reconnect-need";
+import type { ContactOutcomes } from "./registration-outcomes";
+import type { ContactLine } from "./registration-queue";
 import type { ContactKind, RegistrationEffects } from "./registration-types";
 import { SlotWatch } from "./slot-watch";
 

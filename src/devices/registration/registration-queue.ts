@@ -1,5 +1,5 @@
-import type { Contact } from "./contact";
 import { Fifo } from "./fifo";
+import type { Contact } from "./pending-device";
 
 /**
  * Who may be contacted next: the slots for registrations that are under way, the queue for them, and the queue of those

@@ -1,10 +1,10 @@
 import type { Clock } from "../../clock";
 import type { ConnectionQuota } from "./connection-quota";
-import type { Contact } from "./contact";
-import type { ContactLine } from "./contact-line";
 import type { DeviceTable } from "./device-table";
 import type { HoldPolicy } from "./hold-policy";
+import type { Contact } from "./pending-device";
 import { isFinal, isTooMany } from "./refusal-codes";
+import type { ContactLine } from "./registration-queue";
 import type { Hold, HoldReason, Refusal, RefusalVerdict, RegistrationEffects } from "./registration-types";
 import type { StrayInterval, StrayPings } from "./stray-pings";
 
