@@ -1,6 +1,6 @@
 import type { Clock } from "../clock";
+import type { Ledger } from "./event-lifecycle";
 import type { GroupWriter } from "./group-writer";
-import type { Ledger } from "./ledger";
 import type { Dispatcher } from "./sending/dispatcher";
 import type { EventStore } from "./store/store";
 

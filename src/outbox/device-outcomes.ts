@@ -1,6 +1,6 @@
 import type { GatewayError } from "../errors";
-import type { Ledger } from "./ledger";
-import type { LaneTable } from "./queue/lane-table";
+import type { Ledger } from "./event-lifecycle";
+import type { LaneTable } from "./queue/device-queues";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
 

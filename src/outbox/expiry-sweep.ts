@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import type { OutboxEvent } from "./event";
-import type { Ledger } from "./ledger";
+import type { Ledger } from "./event-lifecycle";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
 import type { EventStore } from "./store/store";

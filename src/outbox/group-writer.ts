@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
-import type { MemoryLimits } from "./limits";
-import type { Entry } from "./queue/entry";
+import type { MemoryLimits } from "./outbox-limits";
+import type { Entry } from "./queue/outbox-entry";
 import type { EventStore } from "./store/store";
 
 /** What the writer needs and whom it tells. */

@@ -4,23 +4,21 @@ import { Admission } from "./admission";
 import { Closing } from "./closing";
 import { DeviceOutcomes } from "./device-outcomes";
 import type { Completion, NewEvent } from "./event";
+import { Ledger, type LedgerListener } from "./event-lifecycle";
 import { ExpirySweep } from "./expiry-sweep";
 import { GroupWriter } from "./group-writer";
-import { Ledger, type LedgerListener } from "./ledger";
-import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./limits";
-import type { OutboxCounters } from "./outbox-counters";
+import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./outbox-limits";
+import type { DeviceGate, EventLink } from "./ports";
 import { Purge, type PurgeOptions } from "./purge";
-import { Entry } from "./queue/entry";
-import { FreshEvents } from "./queue/fresh-events";
+import { Entry } from "./queue/outbox-entry";
 import type { SpillContext } from "./queue/spill-queue";
 import { WaitingEvents } from "./queue/waiting-events";
-import { type BacklogProgress, DrainMeter } from "./sending/backlog-progress";
-import type { DeviceGate } from "./sending/device-gate";
 import { Dispatcher } from "./sending/dispatcher";
-import type { EventLink } from "./sending/event-link";
+import { type BacklogProgress, DrainMeter } from "./sending/drain-estimate";
 import type { EventStore } from "./store/store";
 import { StoreSession } from "./store-session";
 import { WallClock } from "./wall-clock";
+import { FreshEvents } from "./write-delay";
 
 /** What an outbox is made of. */
 export interface OutboxOptions {
@@ -246,4 +244,25 @@ export class Outbox {
         this.#admission.trim();
         this.#dispatcher.pump();
     }
+}
+
+/** What the outbox holds and has done, for statuses and tests. */
+export interface OutboxCounters {
+    /** Events not acknowledged yet, wherever they are, and their payload bytes. */
+    readonly queued: number;
+    readonly queuedBytes: number;
+    readonly inFlight: number;
+    /** Devices whose events wait for a first contact or for the end of a hold. */
+    readonly waitingDevices: number;
+    /** Payload bytes of held devices. */
+    readonly heldBytes: number;
+    readonly acknowledged: number;
+    readonly expired: number;
+    readonly dropped: number;
+    readonly refused: number;
+    /** Transactions of the store, and events written by them. */
+    readonly groups: number;
+    readonly writtenEvents: number;
+    /** Whether the store cannot be used now: events are kept in memory only. */
+    readonly isStoreFailing: boolean;
 }

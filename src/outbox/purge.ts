@@ -1,8 +1,8 @@
 import type { Clock } from "../clock";
 import type { OutboxEvent } from "./event";
+import type { Ledger } from "./event-lifecycle";
 import type { GroupWriter } from "./group-writer";
-import type { Ledger } from "./ledger";
-import type { MemoryLimits } from "./limits";
+import type { MemoryLimits } from "./outbox-limits";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { EventStore } from "./store/store";
 

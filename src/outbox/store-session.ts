@@ -1,8 +1,8 @@
 import type { Clock, Timer } from "../clock";
 import type { Admission } from "./admission";
+import type { Ledger } from "./event-lifecycle";
 import type { ExpirySweep } from "./expiry-sweep";
 import type { GroupWriter } from "./group-writer";
-import type { Ledger } from "./ledger";
 import type { SpillContext } from "./queue/spill-queue";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";

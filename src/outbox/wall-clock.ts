@@ -1,5 +1,5 @@
 import type { Clock } from "../clock";
-import type { Entry } from "./queue/entry";
+import type { Entry } from "./queue/outbox-entry";
 
 /** Nothing that this package wrote is older; a clock that shows less was never set, as on a board without a battery after a power cut. */
 export const earliestTrueTime = Date.UTC(2025, 0, 1);

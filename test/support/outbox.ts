@@ -1,10 +1,9 @@
 import { GatewayError } from "../../src/errors";
 import type { Completion, NewEvent, OutboxEvent } from "../../src/outbox/event";
-import type { LedgerListener } from "../../src/outbox/ledger";
-import type { MemoryLimits, OutboxLimits } from "../../src/outbox/limits";
+import type { LedgerListener } from "../../src/outbox/event-lifecycle";
 import { Outbox } from "../../src/outbox/outbox";
-import type { DeviceGate, GateAnswer } from "../../src/outbox/sending/device-gate";
-import type { EventLink } from "../../src/outbox/sending/event-link";
+import type { MemoryLimits, OutboxLimits } from "../../src/outbox/outbox-limits";
+import type { DeviceGate, EventLink, GateAnswer } from "../../src/outbox/ports";
 import { MemoryStore } from "../../src/outbox/store/memory-store";
 import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../src/outbox/store/store";
 import { FakeClock } from "./fake-clock";

@@ -2,7 +2,7 @@ import type { Registration } from "../../devices/registration/registration";
 import type { GatewayError } from "../../errors";
 import type { OutboxEvent } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
-import type { DeviceGate, GateAnswer } from "../../outbox/sending/device-gate";
+import type { DeviceGate, GateAnswer } from "../../outbox/ports";
 import type { Refusals } from "./refusal-handler";
 import type { ContactUser } from "./registration-router";
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { OutboxEvent } from "../../outbox/event";
-import type { EventLink } from "../../outbox/sending/event-link";
+import type { EventLink } from "../../outbox/ports";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { EventContacts } from "./event-gate";
 import type { PlannedReconnect } from "./graceful-reconnect";

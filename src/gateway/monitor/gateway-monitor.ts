@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../../clock";
 import type { Inventory } from "../../devices/inventory/inventory";
 import { shortened } from "../../i18n";
 import type { RequestView } from "../../management/request-history";
-import type { OutboxCounters } from "../../outbox/outbox-counters";
+import type { OutboxCounters } from "../../outbox/outbox";
 import { notifiedDevice } from "../../protocol/notification";
 import { Recent } from "../../recent-items";
 import type { GatewayManagement } from "../device-management";

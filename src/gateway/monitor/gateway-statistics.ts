@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock";
 import type { ConnectionState } from "../../connection/gateway-connection";
-import type { OutboxCounters } from "../../outbox/outbox-counters";
+import type { OutboxCounters } from "../../outbox/outbox";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
 import { connectionStates } from "../connection-states";
 

@@ -1,4 +1,4 @@
-import type { Entry } from "./entry";
+import type { Entry } from "./outbox-entry";
 
 /** What several lists hold together, to bound the sum. */
 export interface MemoryUse {

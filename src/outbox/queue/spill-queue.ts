@@ -1,7 +1,7 @@
 import type { OutboxEvent } from "../event";
 import type { EventStore } from "../store/store";
-import type { Entry } from "./entry";
 import { EntryList, type MemoryUse } from "./entry-list";
+import type { Entry } from "./outbox-entry";
 
 /**
  * Whether the store's events can be reached: not known yet; yes; not for a moment, so that whatever comes behind them waits; or not now, so

@@ -1,9 +1,9 @@
 import type { OutboxEvent } from "../event";
-import type { Ledger } from "../ledger";
-import type { MemoryLimits } from "../limits";
-import type { DeviceLane } from "./device-lane";
-import type { Entry } from "./entry";
-import { LaneTable } from "./lane-table";
+import type { Ledger } from "../event-lifecycle";
+import type { MemoryLimits } from "../outbox-limits";
+import type { DeviceLane } from "./device-queue";
+import { LaneTable } from "./device-queues";
+import type { Entry } from "./outbox-entry";
 import { type SpillContext, SpillQueue } from "./spill-queue";
 
 /** What the waiting events work with. */

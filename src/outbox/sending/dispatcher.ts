@@ -1,10 +1,9 @@
 import type { Clock, Timer } from "../../clock";
-import type { Ledger } from "../ledger";
-import type { OutboxLimits } from "../limits";
-import type { Entry } from "../queue/entry";
+import type { Ledger } from "../event-lifecycle";
+import type { OutboxLimits } from "../outbox-limits";
+import type { DeviceGate, EventLink } from "../ports";
+import type { Entry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
-import type { DeviceGate } from "./device-gate";
-import type { EventLink } from "./event-link";
 import { InFlightWindow } from "./in-flight-window";
 import { SendingOrder } from "./sending-order";
 import { TokenBucket } from "./token-bucket";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock";
-import type { Entry } from "../queue/entry";
 import { EntryList } from "../queue/entry-list";
+import type { Entry } from "../queue/outbox-entry";
 import { AcknowledgementTime } from "./acknowledgement-time";
 
 /** The events that are sent and not acknowledged, in the order of sending, and how long the platform takes to acknowledge. */

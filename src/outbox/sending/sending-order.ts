@@ -1,7 +1,7 @@
-import type { Ledger } from "../ledger";
-import type { Entry } from "../queue/entry";
+import type { Ledger } from "../event-lifecycle";
+import type { DeviceGate } from "../ports";
+import type { Entry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
-import type { DeviceGate } from "./device-gate";
 
 /** What decides the order of sending. */
 export interface SendingOrderOptions {

@@ -1,7 +1,7 @@
 import type { GatewayError } from "../../errors";
 import type { OutboxEvent } from "../event";
 import { SortedNumbers } from "./sorted-numbers";
-import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange } from "./store";
+import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StateStore } from "./store";
 
 interface StoredTimes {
     createdAt: number;
@@ -84,5 +84,28 @@ export class MemoryStore implements EventStore {
         const own = this.#ofDevice.get(event.device);
         own?.remove(seq);
         if (own?.size === 0) this.#ofDevice.delete(event.device);
+    }
+}
+
+/** States that last as long as the process, where there is no file. */
+export class MemoryStateStore implements StateStore {
+    readonly #kinds = new Map<string, Map<string, string>>();
+
+    entries(kind: string): Iterable<[key: string, value: string]> {
+        return this.#kinds.get(kind) ?? [];
+    }
+
+    put(kind: string, key: string, value: string): void {
+        const values = this.#kinds.get(kind);
+        if (values) values.set(key, value);
+        else this.#kinds.set(kind, new Map([[key, value]]));
+    }
+
+    remove(kind: string, key: string): void {
+        this.#kinds.get(kind)?.delete(key);
+    }
+
+    flush(): Promise<void> {
+        return Promise.resolve();
     }
 }

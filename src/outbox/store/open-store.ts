@@ -1,10 +1,9 @@
+import { isBuiltin } from "node:module";
 import path from "node:path";
 import type { Clock } from "../../clock";
-import { LeftoverStore } from "./leftover-store";
-import { MemoryStateStore } from "./memory-state-store";
-import { MemoryStore } from "./memory-store";
+import { MemoryStateStore, MemoryStore } from "./memory-store";
+import { LeftoverStore } from "./previous-backlog";
 import { SqliteStore } from "./sqlite-store";
-import { isSqliteAvailable } from "./sqlite-support";
 import type { EventStore, StateStore } from "./store";
 import { type FileOwner, storeDirectory, storeFileName } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
@@ -61,4 +60,10 @@ export function openStore(options: OpenStoreOptions): GatewayStore {
         size: () => store.size(),
         close: (deadlineMs) => store.close(deadlineMs),
     };
+}
+
+/** Whether this Node has SQLite built in, and needs no option for it: 22.13 and newer. Does not load it. */
+export function isSqliteAvailable(): boolean {
+    const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+    return isBuiltin("node:sqlite") && (major > 22 || (major === 22 && minor >= 13));
 }

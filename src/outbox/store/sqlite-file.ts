@@ -2,8 +2,8 @@ import { closeSync, mkdirSync, openSync, renameSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
 import { earliestTrueTime } from "../wall-clock";
-import { eventColumns, type OpenedContents, stateColumns } from "./sqlite-messages";
 import { migrate, UnusableFileError } from "./sqlite-schema";
+import { eventColumns, type OpenedContents, stateColumns } from "./worker-protocol";
 
 /** How long to wait for another process that is just closing the file. */
 const busyTimeoutMs = 2000;

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { StoreFailure } from "./sqlite-messages";
+import type { StoreFailure } from "./worker-protocol";
 
 /** Marks the file as an outbox in SQLite's own header ("WIOT"). */
 const applicationId = 0x57494f54;

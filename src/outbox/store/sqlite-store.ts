@@ -1,13 +1,12 @@
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
 import type { OutboxEvent } from "../event";
-import { eventsFromRows, rowsFromEvents } from "./event-rows";
-import { SqliteAccess } from "./sqlite-access";
-import type { OpenedContents } from "./sqlite-messages";
+import { SqliteAccess } from "./sqlite-connection";
 import { StateJournal } from "./state-journal";
 import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StateStore } from "./store";
 import { storeFileSize } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
+import { eventsFromRows, type OpenedContents, rowsFromEvents } from "./worker-protocol";
 
 /** How to open an outbox file. */
 export interface SqliteStoreOptions {

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { SqliteFile } from "./sqlite-file";
-import type { OpenedContents, StoreFailure, WorkerOptions, WorkerRequest, WorkerResponse } from "./sqlite-messages";
 import { UnusableFileError } from "./sqlite-schema";
+import type { OpenedContents, StoreFailure, WorkerOptions, WorkerRequest, WorkerResponse } from "./worker-protocol";
 
 /** SQLite's primary result codes, as far as they decide what to do. */
 const kindOfCode: Record<number, "locked" | "corrupt" | "full"> = { 5: "locked", 6: "locked", 11: "corrupt", 13: "full", 26: "corrupt" };

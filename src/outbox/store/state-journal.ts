@@ -1,6 +1,6 @@
 import type { SqlValue } from "node:sqlite";
 import type { GatewayError } from "../../errors";
-import { stateColumns } from "./sqlite-messages";
+import { stateColumns } from "./worker-protocol";
 
 interface Flush {
     readonly resolve: () => void;

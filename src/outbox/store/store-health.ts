@@ -1,7 +1,7 @@
 import { GatewayError } from "../../errors";
 import { say } from "../../i18n";
-import type { Ask } from "./sqlite-client";
-import type { StoreFailure } from "./sqlite-messages";
+import type { Ask } from "./sqlite-connection";
+import type { StoreFailure } from "./worker-protocol";
 
 /** Told about the health of the file. */
 export interface StoreHealthListener {

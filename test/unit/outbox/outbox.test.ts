@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { LeftoverStore } from "../../../src/outbox/store/leftover-store";
 import { MemoryStore } from "../../../src/outbox/store/memory-store";
+import { LeftoverStore } from "../../../src/outbox/store/previous-backlog";
 import { Disk, newEvent, outboxFixture, RecordedCompletion, SteppedStore } from "../../support/outbox";
 
 const second = 1000;

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { migrate, schemaSteps, UnusableFileError } from "../../../src/outbox/store/sqlite-schema";
-import { isSqliteAvailable } from "../../../src/outbox/store/sqlite-support";
 
 if (isSqliteAvailable()) {
     /** Steps that releases to come might take. */

@@ -5,10 +5,10 @@ import path from "node:path";
 import { systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
 import type { OutboxEvent } from "../../../src/outbox/event";
-import { LeftoverStore } from "../../../src/outbox/store/leftover-store";
 import { MemoryStore } from "../../../src/outbox/store/memory-store";
+import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
+import { LeftoverStore } from "../../../src/outbox/store/previous-backlog";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
-import { isSqliteAvailable } from "../../../src/outbox/store/sqlite-support";
 import type { EventStore, ReadBatch, ReadRange, StoreContents } from "../../../src/outbox/store/store";
 import { storedEvent } from "../../support/outbox";
 

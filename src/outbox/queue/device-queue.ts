@@ -1,7 +1,7 @@
 import type { OutboxEvent } from "../event";
-import type { MemoryLimits } from "../limits";
-import type { Entry } from "./entry";
+import type { MemoryLimits } from "../outbox-limits";
 import type { MemoryUse } from "./entry-list";
+import type { Entry } from "./outbox-entry";
 import { type SpillContext, SpillQueue } from "./spill-queue";
 
 /** A sum of bytes that several lanes add to. */

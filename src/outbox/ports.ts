@@ -1,4 +1,4 @@
-import type { OutboxEvent } from "../event";
+import type { OutboxEvent } from "./event";
 
 /**
  * `flow`: send. `contact`: send this one event as the first contact of its device; the others wait behind it for the outcome.
@@ -13,4 +13,12 @@ export interface DeviceGate {
     contactSent(device: string, event: OutboxEvent): void;
     /** The platform acknowledged it; the event stays unsettled until the outbox is told to confirm, requeue or drop it. */
     contactAcknowledged(device: string): void;
+}
+
+/** The connection, as the outbox sees it. Must not throw. */
+export interface EventLink {
+    /** Sends an event; `settled` is called once: without an error when it is acknowledged, with one when the connection ended first. */
+    send(event: OutboxEvent, settled: (error?: Error) => void): void;
+    /** Whether the connection takes more now; when it does again, the outbox's `resume` is to be called. */
+    isWritable(): boolean;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DrainMeter } from "../../../src/outbox/sending/backlog-progress";
+import { DrainMeter } from "../../../src/outbox/sending/drain-estimate";
 import { FakeClock } from "../../support/fake-clock";
 
 describe("backlog progress", () => {

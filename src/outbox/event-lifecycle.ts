@@ -2,7 +2,7 @@ import { GatewayError } from "../errors";
 import { say } from "../i18n";
 import type { Completion, CompletionMode, OutboxEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
-import { Entry } from "./queue/entry";
+import { Entry } from "./queue/outbox-entry";
 
 /** What the ledger tells that no completion can be told any more. */
 export interface LedgerListener {

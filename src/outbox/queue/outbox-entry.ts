@@ -1,5 +1,5 @@
 import type { Completion, CompletionMode, OutboxEvent, SourceMessage } from "../event";
-import type { DeviceLane } from "./device-lane";
+import type { DeviceLane } from "./device-queue";
 import type { EntryList } from "./entry-list";
 import type { SpillQueue } from "./spill-queue";
 

@@ -1,6 +1,6 @@
-import { DeviceLane, type DeviceLaneOptions, type HeldBytes } from "./device-lane";
-import type { Entry } from "./entry";
+import { DeviceLane, type DeviceLaneOptions, type HeldBytes } from "./device-queue";
 import type { MemoryUse } from "./entry-list";
+import type { Entry } from "./outbox-entry";
 
 /** What every lane of a table has in common. */
 export type LaneSurroundings = Pick<DeviceLaneOptions, "context" | "memory" | "reloaded"> & {
