@@ -1,6 +1,6 @@
 import { defineType, type Node, type NodeAPI } from "../src/node-red/api";
-import { commandMessage, parseCommandSettings } from "../src/node-red/command-message";
-import { useGateway } from "../src/node-red/gateway-user";
+import { commandMessage, parseCommandSettings } from "../src/node-red/device-command-in";
+import { useGateway } from "../src/node-red/gateway-node";
 
 /** `device-command-in`: sends on the commands for the gateway, or for devices behind it, that match its filter. */
 export default function register(RED: NodeAPI): void {

@@ -1,10 +1,9 @@
 import { defineType, type Node, type NodeAPI, type NodeMessage } from "../src/node-red/api";
-import type { Completion } from "../src/node-red/completion";
-import type { EventIds } from "../src/node-red/event-ids";
-import { eventRequest, parseEventSettings } from "../src/node-red/event-message";
-import { useGateway } from "../src/node-red/gateway-user";
+import { type EventIds, eventRequest, parseEventSettings } from "../src/node-red/device-event-out";
+import { useGateway } from "../src/node-red/gateway-node";
 import { onInput } from "../src/node-red/handlers";
-import { OrderedTasks } from "../src/node-red/ordered-tasks";
+import type { Completion } from "../src/node-red/message-completion";
+import { OrderedTasks } from "../src/node-red/serial-queue";
 
 /** `device-event-out`: publishes each message as an event of a device behind the gateway, or of the gateway itself. */
 export default function register(RED: NodeAPI): void {

@@ -1,10 +1,8 @@
 import { type GatewayError, toGatewayError } from "../src/errors";
 import { defineType, type Node, type NodeAPI, properties } from "../src/node-red/api";
-import { useGateway } from "../src/node-red/gateway-user";
+import { answerMessage, parseResponderSettings, reportMessage, requestMessage, responderStatus } from "../src/node-red/dm-responder";
+import { useGateway } from "../src/node-red/gateway-node";
 import { onInput } from "../src/node-red/handlers";
-import { answerMessage, reportMessage, requestMessage } from "../src/node-red/responder-message";
-import { parseResponderSettings } from "../src/node-red/responder-settings";
-import { responderStatus } from "../src/node-red/responder-status";
 
 /** `dm-responder`: device management of the gateway itself, or of devices behind it. */
 export default function register(RED: NodeAPI): void {

@@ -4,12 +4,11 @@ import { GatewayPool } from "../src/gateway/gateway-pool";
 import { registerFormRoutes } from "../src/node-red/admin/form-routes";
 import { registerMonitorRoutes } from "../src/node-red/admin/monitor-routes";
 import { registerPanelRoutes } from "../src/node-red/admin/panel-routes";
-import { defineType, type NodeAPI } from "../src/node-red/api";
+import { defineType, type NodeAPI, speakLanguageOf } from "../src/node-red/api";
 import { watchDeploys } from "../src/node-red/deploys";
+import { GatewayHost } from "../src/node-red/gateway-config-controller";
 import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
-import { GatewayHost } from "../src/node-red/gateway-host";
 import { onClose } from "../src/node-red/handlers";
-import { speakLanguageOf } from "../src/node-red/language";
 
 /** `gateway-config`: the identity and the connection of one gateway, shared by all nodes that choose it. */
 export default function register(RED: NodeAPI): void {

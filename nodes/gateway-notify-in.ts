@@ -1,6 +1,6 @@
 import { defineType, type Node, type NodeAPI } from "../src/node-red/api";
-import { useGateway } from "../src/node-red/gateway-user";
-import { notificationMessage, parseNotificationSettings } from "../src/node-red/notification-message";
+import { useGateway } from "../src/node-red/gateway-node";
+import { notificationMessage, parseNotificationSettings } from "../src/node-red/gateway-notify-in";
 
 /** `gateway-notify-in`: sends on what the platform says it refused, with the event it refused. */
 export default function register(RED: NodeAPI): void {

@@ -2,7 +2,7 @@ import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration/registration";
 import { GatewayError } from "../errors";
 import { say } from "../i18n";
-import type { ManagementLink } from "../management/link";
+import type { ManagementLink } from "../management/management-link";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
 import type { ContactUser } from "./events/registration-router";
 

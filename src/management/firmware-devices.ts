@@ -10,7 +10,7 @@ import {
     parseRecord,
 } from "./firmware-record";
 import { changeBetween, describeStatus, type FirmwareStep, firmwareField, nextStatus } from "./firmware-status";
-import { isLinkLoss } from "./link";
+import { isLinkLoss } from "./management-link";
 import type { OwnRequest } from "./own-requests";
 import type { Pacer } from "./pacer";
 import type { FirmwareReport, FlowOutcome } from "./responder";

@@ -7,9 +7,8 @@ import { parseManagementTopic } from "../protocol/topic";
 import { FirmwareDevices } from "./firmware-devices";
 import type { FirmwareStore } from "./firmware-record";
 import { type FlowMessage, type FlowOrder, type FlowStep, parseFlowMessage } from "./flow-message";
-import type { ManagementLink } from "./link";
-import { manageRequest } from "./manage-request";
 import { ManagedDevices, type ManagedPhase, type ManagePlan } from "./managed-devices";
+import type { ManagementLink } from "./management-link";
 import { OwnRequests } from "./own-requests";
 import { type Pace, Pacer } from "./pacer";
 import { PlatformRequests } from "./platform-requests";
@@ -222,4 +221,18 @@ export class ManagementEngine {
     #manageRequest(options: ResponderOptions, device: DeviceAddress): RequestData {
         return manageRequest(options, this.#firmware.installedVersion(device), this.#parts.clock.now());
     }
+}
+
+/**
+ * The manage request by a responder's settings. It replaces what the platform stored, so it names the version that an update brought.
+ * @param installedVersion the firmware that the last update brought to the device, if there was one
+ * @param nowMs milliseconds since the epoch
+ */
+function manageRequest(options: ResponderOptions, installedVersion: string | undefined, nowMs: number): RequestData {
+    const { lifetimeS, deviceActions, firmwareActions, bundles, metadata } = options;
+    const hasInfo = Object.keys(options.deviceInfo).length > 0;
+    const deviceInfo =
+        hasInfo && installedVersion !== undefined ? { ...options.deviceInfo, fwVersion: installedVersion } : options.deviceInfo;
+    const supports = { ...Object.fromEntries(bundles.map((bundle) => [bundle, true])), deviceActions, firmwareActions };
+    return requestData("manage", { lifetime: lifetimeS, supports, deviceInfo, metadata }, nowMs) ?? {};
 }

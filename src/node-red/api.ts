@@ -1,4 +1,5 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
+import { speak } from "../i18n";
 
 export type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
 
@@ -72,4 +73,12 @@ interface HookTrigger {
 export function failedHook(RED: NodeAPI, node: Node, error: Error, message: NodeMessage): void {
     const event = { msg: message, error, node: { id: node.id, node } };
     (RED as HookTrigger).hooks?.trigger?.("onComplete", event, () => undefined);
+}
+
+const skipInterpolation = { skipInterpolation: true } as object as Record<string, string>;
+
+/** Lets the package say everything in the language of this Node-RED, from the catalogues of the node type that `RED` belongs to. */
+export function speakLanguageOf(RED: NodeAPI): void {
+    // The texts are filled in by us: i18next would also look for its own marks in what a device or the platform wrote.
+    speak((key) => RED._(key, skipInterpolation));
 }

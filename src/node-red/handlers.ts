@@ -1,8 +1,8 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type ErrorCode, toGatewayError } from "../errors";
 import { say } from "../i18n";
-import { Completion } from "./completion";
-import type { Outlet } from "./outlet";
+import { Completion } from "./message-completion";
+import type { Outlet } from "./node-output";
 import type { StatusReporter } from "./status";
 
 /** How `onInput` reports. */

@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parseGatewayOptions } from "../../src/gateway/gateway-options";
 import type { StoredDefinition } from "../../src/node-red/api";
-import { parseCommandSettings } from "../../src/node-red/command-message";
-import { parseNotificationSettings } from "../../src/node-red/notification-message";
-import { parseResponderSettings } from "../../src/node-red/responder-settings";
+import { parseCommandSettings } from "../../src/node-red/device-command-in";
+import { parseResponderSettings } from "../../src/node-red/dm-responder";
+import { parseNotificationSettings } from "../../src/node-red/gateway-notify-in";
 import { FormHost, languages, nodeTypes, readForm, readSharedScripts, readTemplate, root } from "../support/editor-forms";
 
 const host = new FormHost();

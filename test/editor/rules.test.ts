@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseGatewayOptions } from "../../src/gateway/gateway-options";
-import { parseResponderSettings } from "../../src/node-red/responder-settings";
+import { parseResponderSettings } from "../../src/node-red/dm-responder";
 import { parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
 import { FormHost } from "../support/editor-forms";
 

@@ -3,7 +3,7 @@ import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
 import { defineType } from "../../src/node-red/api";
 import { onClose, onInput } from "../../src/node-red/handlers";
-import { Outlet } from "../../src/node-red/outlet";
+import { Outlet } from "../../src/node-red/node-output";
 import { Inbox, load, observers, withRuntime } from "../support/flow-runner";
 
 /** Each of these is a trap of Node-RED that was seen to end the process or to lose an error. */

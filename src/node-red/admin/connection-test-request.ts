@@ -4,7 +4,7 @@ import { ConnectionTest, type TestStep } from "../../gateway/connection-test";
 import { type GatewayOptions, parseGatewayOptions } from "../../gateway/gateway-options";
 import { membersOf } from "../../protocol/json";
 import { findNode } from "../api";
-import type { GatewayHost } from "../gateway-host";
+import type { GatewayHost } from "../gateway-config-controller";
 import { readTlsOptions, type TlsOptions } from "../tls";
 
 /** What the form gets back: findings in order, and whether the user may go on to a real CONNECT. */

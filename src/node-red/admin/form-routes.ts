@@ -1,7 +1,7 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
 import { say } from "../../i18n";
-import type { GatewayHost } from "../gateway-host";
+import type { GatewayHost } from "../gateway-config-controller";
 import { testConnection } from "./connection-test-request";
 
 /** The names that forms complete. */

@@ -1,6 +1,6 @@
 import type { Gateway } from "../../gateway/gateway";
 import type { GatewayOverview, Problem } from "../../gateway/monitor/gateway-overview";
-import type { GatewayHost } from "../gateway-host";
+import type { GatewayHost } from "../gateway-config-controller";
 
 /** A deployed `gateway-config` node, and the gateway it leads to. Contains no secret. */
 export interface GatewayEntry {

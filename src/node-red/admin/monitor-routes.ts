@@ -1,7 +1,7 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
 import { deviceFilters } from "../../gateway/monitor/gateway-overview";
-import type { GatewayHost } from "../gateway-host";
+import type { GatewayHost } from "../gateway-config-controller";
 import { diagnosticsBundle } from "./diagnostics";
 import { answerAboutGateway } from "./gateway-answer";
 import { gatewayEntries, runningGateways } from "./gateway-listing";

@@ -5,7 +5,7 @@ import { systemClock } from "../../clock";
 import { describeThrown, GatewayError } from "../../errors";
 import { say } from "../../i18n";
 import { membersOf } from "../../protocol/json";
-import type { GatewayHost } from "../gateway-host";
+import type { GatewayHost } from "../gateway-config-controller";
 import { findAction } from "./action-request";
 import { answerAboutGateway } from "./gateway-answer";
 import { LiveView } from "./live-view";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Node, NodeAPI, NodeStatus } from "node-red";
 import { GatewayError } from "../../../src/errors";
-import { Completion } from "../../../src/node-red/completion";
-import { Outlet } from "../../../src/node-red/outlet";
+import { Completion } from "../../../src/node-red/message-completion";
+import { Outlet } from "../../../src/node-red/node-output";
 import { StatusReporter } from "../../../src/node-red/status";
 import { FakeClock } from "../../support/fake-clock";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventRequest } from "../../../src/node-red/event-message";
+import { eventRequest } from "../../../src/node-red/device-event-out";
 
 /** The time to live, in milliseconds, of an event whose message has this `ttl`. */
 function ttlOf(ttl: unknown, ofForm?: number): number | undefined {

@@ -8,7 +8,7 @@ import { findNode, type StoredDefinition } from "./api";
 import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
 import { onClose } from "./handlers";
-import { Outlet } from "./outlet";
+import { Outlet } from "./node-output";
 import { StatusReporter, type StatusText } from "./status";
 
 /** What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. */

@@ -1,10 +1,15 @@
+import type { NodeMessage } from "node-red";
 import { GatewayError } from "../errors";
+import type { GatewayState } from "../gateway/gateway-state";
 import { say } from "../i18n";
-import type { ResponderOptions, ResponderTarget } from "../management/responder";
+import type { FirmwareReport, FlowRequest, ResponderCounts, ResponderOptions, ResponderTarget } from "../management/responder";
 import { parseDeviceId, parseTypeId } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
+import type { ManagementAnswer } from "../protocol/management";
 import { isLifetime, minLifetimeS } from "../protocol/management-request";
 import { booleanOption, choiceOption, numberOption, textOption } from "../settings";
+import { gatewayStatus } from "./gateway-status";
+import type { StatusText } from "./status";
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -74,4 +79,40 @@ function parseJson(text: string): unknown {
     } catch {
         return undefined;
     }
+}
+
+/** A request of the platform as the message a flow gets, and sends back to answer. */
+export function requestMessage({ dm, topic, payload }: FlowRequest): NodeMessage {
+    return { dm, topic, payload };
+}
+
+/** The platform's answer to a flow's request: that very message, with the answer's code, words and data. */
+export function answerMessage(request: NodeMessage, answer: ManagementAnswer): NodeMessage {
+    const { message: _ofRequest, ...kept } = request;
+    return { ...kept, ...parts(answer) };
+}
+
+/** The platform's answer to the notification of a firmware step. */
+export function reportMessage(report: FirmwareReport, answer: ManagementAnswer): NodeMessage {
+    return { dm: report, ...parts(answer) };
+}
+
+function parts({ rc, message, d }: ManagementAnswer): NodeMessage {
+    return { rc, payload: d, ...(message !== undefined && { message }) };
+}
+
+/**
+ * The status of a dm-responder: that of its connection, without the events that wait, as its messages do not wait with them;
+ * and when it is connected what it has to do with, the most urgent first.
+ */
+export function responderStatus(state: GatewayState | GatewayError, counts: ResponderCounts): StatusText {
+    if (state instanceof GatewayError) return gatewayStatus(state);
+    const ofConnection = gatewayStatus({ ...state, queued: 0, drain: undefined, heldDevices: 0 });
+    if (state.connection.phase !== "online" || state.storeProblem) return ofConnection;
+    const { managed, pending, rejected, rejectedRc, requests } = counts;
+    if (requests > 0) return { fill: "blue", shape: "dot", key: "toAnswer", parameters: { count: requests } };
+    if (rejected > 0) return { fill: "red", shape: "ring", key: "rejected", parameters: { count: rejected, rc: rejectedRc ?? "" } };
+    if (pending > 0) return { fill: "yellow", shape: "dot", key: "managing", parameters: { managed, count: managed + pending } };
+    if (managed > 0) return { fill: "green", shape: "dot", key: "managed", parameters: { count: managed } };
+    return ofConnection;
 }

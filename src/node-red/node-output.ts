@@ -3,7 +3,6 @@ import { type Clock, systemClock, type Timer } from "../clock";
 import { describeThrown, type GatewayError } from "../errors";
 import { say } from "../i18n";
 import { failedHook, raiseForCatchNodes } from "./api";
-import { outline } from "./outline";
 
 const errorsPerMinute = 30;
 const minuteMs = 60_000;
@@ -115,4 +114,18 @@ function tell(message: NodeMessage, hand: (told: NodeMessage) => void): void {
     } catch {
         hand(outline(message));
     }
+}
+
+/** What can be told of a message that cannot be cloned. */
+export function outline(message: NodeMessage): NodeMessage {
+    const told: NodeMessage = {};
+    for (const name of ["_msgid", "topic"]) {
+        try {
+            const value = message[name];
+            if (typeof value === "string") told[name] = value;
+        } catch {
+            // This very property is the one whose getter throws.
+        }
+    }
+    return told;
 }

@@ -5,14 +5,14 @@ import type { Gateway, GatewayListener } from "../gateway/gateway";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
+import { findOutboxFile } from "../gateway/gateway-storage";
 import { say } from "../i18n";
-import { mqttClientId } from "../protocol/identity";
+import { type GatewayIdentity, mqttClientId } from "../protocol/identity";
 import type { StoredDefinition } from "./api";
 import type { GatewayMember } from "./gateway-config-node";
 import { type LeaseOrigin, leaseGateway, readToken, userDirectory } from "./gateway-lease";
 import { gatewayStatus } from "./gateway-status";
-import { Outlet } from "./outlet";
-import { describeRemains } from "./removed-gateway";
+import { Outlet } from "./node-output";
 import { StatusReporter } from "./status";
 
 /**
@@ -230,4 +230,23 @@ function readOptions(definition: StoredDefinition): GatewayOptions | GatewayErro
     } catch (thrown) {
         return toGatewayError(thrown, "GW_CONFIG");
     }
+}
+
+/**
+ * What is to be said of the file of a gateway that was removed, if there is one: it stays, as it may be all there is of a night's events.
+ * @param countEvents how many events it holds; undefined where that is not known
+ */
+async function describeRemains(
+    userDir: string,
+    identity: GatewayIdentity,
+    countEvents: () => number | undefined,
+): Promise<string | undefined> {
+    const file = await findOutboxFile(userDir, identity);
+    if (!file) return undefined;
+    const clientId = mqttClientId(identity);
+    const megabytes = (file.bytes / 1e6).toFixed(1);
+    const count = countEvents();
+    return count === undefined
+        ? say("flow.removed", { clientId, file: file.path, megabytes })
+        : say("flow.removedEvents", { clientId, count, file: file.path, megabytes });
 }

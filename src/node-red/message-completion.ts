@@ -1,8 +1,7 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type GatewayError } from "../errors";
 import { say } from "../i18n";
-import type { Done, Outlet } from "./outlet";
-import { outline } from "./outline";
+import { type Done, type Outlet, outline } from "./node-output";
 import type { StatusReporter } from "./status";
 
 /**

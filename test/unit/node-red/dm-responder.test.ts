@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseResponderSettings } from "../../../src/node-red/responder-settings";
+import { parseResponderSettings } from "../../../src/node-red/dm-responder";
 import { throwsCode } from "../../support/assertions";
 
 describe("the settings of a dm-responder", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { GatewayError } from "../../../src/errors";
-import { Outlet } from "../../../src/node-red/outlet";
+import { Outlet } from "../../../src/node-red/node-output";
 import { FakeClock } from "../../support/fake-clock";
 
 /** A node as far as an outlet sees it; `isCaught` = a Catch node takes its errors. */
