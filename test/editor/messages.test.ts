@@ -41,7 +41,7 @@ const exempt: ReadonlySet<string> = new Set([
     "src/management/request-dispatcher",
     "src/management/request-rules",
     // What the simulated platform says.
-    "src/gateway/operator/simulator-control",
+    "src/gateway/monitor/simulator-control",
 ]);
 
 describe("errors, warnings and log lines", () => {
