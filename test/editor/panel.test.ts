@@ -35,7 +35,7 @@ const made: Readonly<Record<string, readonly string[]>> = {
     trouble: troubleKinds,
     outcome: [
         ...[...runtime.matchAll(/\b(?:done|notDone)\(\s*"(\w+)"|\? "(\w+)" : "(\w+)"\)/g)].flatMap((match) => match.slice(1)),
-        ...words("gateway/operator/simulator-control.ts", "const troubleOutcomes ="),
+        ...words("gateway/monitor/simulator-control.ts", "const troubleOutcomes ="),
     ].filter((name) => name !== undefined),
 };
 
