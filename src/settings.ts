@@ -3,14 +3,25 @@ import { say, type TextKey } from "./i18n";
 
 type Properties = Readonly<Record<string, unknown>>;
 
-interface Bounds {
-    readonly fallback: number;
-    readonly min: number;
-    readonly max: number;
+/** A text or a checkbox with its default. */
+export interface DefaultRule<T extends string | boolean> {
+    readonly fallback: T;
+}
+
+/** One of a list of words, and the default. */
+export interface ChoiceRule<T extends string> extends DefaultRule<T> {
+    readonly choices: readonly T[];
 }
 
 /** The bounds of a number; with `above` it must be greater than `min`, not just equal; with `whole` it must be a whole number. */
-export type NumberRule = Bounds & ({ readonly above?: true; readonly whole?: never } | { readonly above?: never; readonly whole?: true });
+export type NumberRule = {
+    readonly fallback?: number;
+    readonly min: number;
+    readonly max: number;
+} & ({ readonly above?: true; readonly whole?: never } | { readonly above?: never; readonly whole?: true });
+
+/** The properties of a node type that have bounds, choices or a default. The build hands these rules to the forms. */
+export type PropertyRules = Readonly<Record<string, NumberRule | ChoiceRule<string> | DefaultRule<string | boolean>>>;
 
 /**
  * A property as it is stored. Node-RED leaves the name of a variable that is not set in place of its value, which would pass for
@@ -29,7 +40,7 @@ export function givenOption(properties: Properties, name: string): unknown {
  * One of a list of words; missing or blank is the fallback.
  * @throws GW_CONFIG
  */
-export function choiceOption<T extends string>(properties: Properties, name: string, choices: readonly T[], fallback: T): T {
+export function choiceOption<T extends string>(properties: Properties, name: string, { choices, fallback }: ChoiceRule<T>): T {
     const value = givenOption(properties, name);
     if (isBlank(value)) return fallback;
     const choice = choices.find((candidate) => candidate === value);
@@ -41,7 +52,7 @@ export function choiceOption<T extends string>(properties: Properties, name: str
  * A number, also as the string an environment variable gives; missing or blank is the fallback.
  * @throws GW_CONFIG
  */
-export function numberOption(properties: Properties, name: string, rule: NumberRule): number {
+export function numberOption(properties: Properties, name: string, rule: NumberRule & { readonly fallback: number }): number {
     const value = givenOption(properties, name);
     if (isBlank(value)) return rule.fallback;
     const number =
@@ -55,7 +66,7 @@ export function numberOption(properties: Properties, name: string, rule: NumberR
  * A boolean, also as the string an environment variable gives; missing or blank is the fallback.
  * @throws GW_CONFIG
  */
-export function booleanOption(properties: Properties, name: string, fallback: boolean): boolean {
+export function booleanOption(properties: Properties, name: string, { fallback }: DefaultRule<boolean>): boolean {
     const value = givenOption(properties, name);
     if (isBlank(value)) return fallback;
     if (value === true || value === "true") return true;

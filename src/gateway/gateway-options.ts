@@ -1,7 +1,7 @@
 import { GatewayError, toGatewayError } from "../errors";
 import { say } from "../i18n";
 import { type GatewayIdentity, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
-import { booleanOption, choiceOption, givenOption, numberOption, textOption, withoutSecrets } from "../settings";
+import { booleanOption, choiceOption, givenOption, numberOption, type PropertyRules, textOption, withoutSecrets } from "../settings";
 
 /** Where the gateway connects to: Maximo's IoT tool, any MQTT broker, or the simulator inside this process. */
 export const platforms = ["maximo", "broker", "simulator"] as const;
@@ -43,11 +43,44 @@ export interface GatewayOptions {
     readonly willEventId: string | undefined;
 }
 
+/** The transports that Maximo takes. */
+export const encryptedTransports: readonly TransportKind[] = ["tls", "wss"];
+
+/** The rules of the properties of a `gateway-config` node. */
+export const gatewayRules = {
+    platform: { choices: platforms, fallback: "maximo" },
+    // The default depends on platform and transport.
+    port: { min: 1, max: 65_535, whole: true },
+    transport: { choices: transports, fallback: "tls" },
+    path: { fallback: "/" },
+    cleanSession: { fallback: true },
+    keepAlive: { fallback: 60, min: 1, max: 3600, whole: true },
+    outbox: { choices: outboxKinds, fallback: "disk" },
+    outboxMaxMb: { fallback: 100, min: 0, above: true, max: 1_000_000 },
+    outboxMaxAge: { fallback: 168, min: 0, above: true, max: 87_600 },
+    outboxFull: { choices: fullPolicies, fallback: "reject" },
+    maxRate: { fallback: 0, min: 0, max: 1_000_000 },
+    maxInFlight: { fallback: 100, min: 1, max: 1000, whole: true },
+    registrationLimit: { fallback: 8, min: 1, max: 128, whole: true },
+    registrationBackoff: { fallback: 600, min: 1, max: 86_400 },
+} as const satisfies PropertyRules;
+
+/** A name or an address, without what a copied URL has around it. */
+export const hostPattern = /^(?:(?=.*:.*:)[0-9A-Fa-f:.]+(?:%\w+)?|[^\s/:@?#[\]\\]+)$/;
+
+/** The path of a websocket, with its parameters. */
+export const pathPattern = /^\/[^\s#]*$/;
+
+/** The ports that are meant when none is given. */
+export const defaultPorts = {
+    simulator: 18_830,
+    maximo: 443,
+    broker: { tls: 8883, tcp: 1883, wss: 443, ws: 80 },
+} as const;
+
 /** The port that is meant when none is given. */
 export function defaultPort(platform: Platform, transport: TransportKind): number {
-    if (platform === "simulator") return 18830;
-    if (platform === "maximo") return 443;
-    return { tls: 8883, tcp: 1883, wss: 443, ws: 80 }[transport];
+    return platform === "broker" ? defaultPorts.broker[transport] : defaultPorts[platform];
 }
 
 /**
@@ -65,14 +98,13 @@ export function parseGatewayOptions(properties: GatewayProperties): GatewayOptio
 }
 
 function parse(properties: GatewayProperties): GatewayOptions {
-    const platform = choiceOption(properties, "platform", platforms, "maximo");
+    const platform = choiceOption(properties, "platform", gatewayRules.platform);
     // The simulator speaks plain MQTT on this machine only, whatever the form was set to before it was chosen.
-    const transport = platform === "simulator" ? "tcp" : choiceOption(properties, "transport", transports, "tls");
-    if (platform === "maximo" && transport !== "tls" && transport !== "wss") {
+    const transport = platform === "simulator" ? "tcp" : choiceOption(properties, "transport", gatewayRules.transport);
+    if (platform === "maximo" && !encryptedTransports.includes(transport)) {
         throw new GatewayError("GW_CONFIG", say("option.maximoTransport", { value: transport }));
     }
     const willEventId = textOption(properties, "will");
-    const lifetime = numberOption(properties, "outboxMaxAge", { fallback: 168, min: 0, above: true, max: 87_600 });
     return {
         identity: {
             orgId: parseOrgId(givenOption(properties, "orgId")),
@@ -81,40 +113,32 @@ function parse(properties: GatewayProperties): GatewayOptions {
         },
         platform,
         host: platform === "simulator" ? "127.0.0.1" : hostOption(properties),
-        port: numberOption(properties, "port", { fallback: defaultPort(platform, transport), min: 1, max: 65_535, whole: true }),
+        port: numberOption(properties, "port", { ...gatewayRules.port, fallback: defaultPort(platform, transport) }),
         transport,
         // Whatever the form was set to before, only websockets have one.
         path: transport === "ws" || transport === "wss" ? pathOption(properties) : "/",
-        cleanSession: booleanOption(properties, "cleanSession", true),
-        keepAliveS: numberOption(properties, "keepAlive", { fallback: 60, min: 1, max: 3600, whole: true }),
-        outbox: choiceOption(properties, "outbox", outboxKinds, "disk"),
-        outboxMaxBytes: Math.floor(
-            numberOption(properties, "outboxMaxMb", { fallback: 100, min: 0, above: true, max: 1_000_000 }) * 1_048_576,
-        ),
-        outboxMaxAgeMs: lifetime * 3_600_000,
-        outboxFull: choiceOption(properties, "outboxFull", fullPolicies, "reject"),
-        maxRate: numberOption(properties, "maxRate", { fallback: 0, min: 0, max: 1_000_000 }),
-        maxInFlight: numberOption(properties, "maxInFlight", { fallback: 100, min: 1, max: 1000, whole: true }),
-        registrationLimit: numberOption(properties, "registrationLimit", { fallback: 8, min: 1, max: 128, whole: true }),
-        registrationBackoffMs: numberOption(properties, "registrationBackoff", { fallback: 600, min: 1, max: 86_400 }) * 1000,
+        cleanSession: booleanOption(properties, "cleanSession", gatewayRules.cleanSession),
+        keepAliveS: numberOption(properties, "keepAlive", gatewayRules.keepAlive),
+        outbox: choiceOption(properties, "outbox", gatewayRules.outbox),
+        outboxMaxBytes: Math.floor(numberOption(properties, "outboxMaxMb", gatewayRules.outboxMaxMb) * 1_048_576),
+        outboxMaxAgeMs: numberOption(properties, "outboxMaxAge", gatewayRules.outboxMaxAge) * 3_600_000,
+        outboxFull: choiceOption(properties, "outboxFull", gatewayRules.outboxFull),
+        maxRate: numberOption(properties, "maxRate", gatewayRules.maxRate),
+        maxInFlight: numberOption(properties, "maxInFlight", gatewayRules.maxInFlight),
+        registrationLimit: numberOption(properties, "registrationLimit", gatewayRules.registrationLimit),
+        registrationBackoffMs: numberOption(properties, "registrationBackoff", gatewayRules.registrationBackoff) * 1000,
         willEventId: willEventId === "" ? undefined : parseLevel(willEventId, "will"),
     };
 }
 
-/** A name or an address, without what a copied URL has around it. */
-function isHost(host: string): boolean {
-    const isIpv6 = /^[0-9A-Fa-f:.]+(?:%\w+)?$/.test(host) && host.split(":").length > 2;
-    return isIpv6 || /^[^\s/:@?#[\]\\]+$/.test(host);
-}
-
 function hostOption(properties: GatewayProperties): string {
     const host = textOption(properties, "host").trim();
-    if (isHost(host)) return host;
+    if (hostPattern.test(host)) return host;
     throw new GatewayError("GW_CONFIG", say("option.host", { value: JSON.stringify(withoutSecrets(host)) }));
 }
 
 function pathOption(properties: GatewayProperties): string {
-    const path = textOption(properties, "path") || "/";
-    if (/^\/[^\s#]*$/.test(path)) return path;
+    const path = textOption(properties, "path") || gatewayRules.path.fallback;
+    if (pathPattern.test(path)) return path;
     throw new GatewayError("GW_CONFIG", say("option.path", { value: JSON.stringify(withoutSecrets(path)) }));
 }

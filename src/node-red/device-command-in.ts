@@ -4,7 +4,7 @@ import type { CommandSelection, ReceivedCommand } from "../gateway/inbound/inbou
 import { type CommandDatatype, commandDatatypes, decodeCommandPayload } from "../protocol/command-payload";
 import { parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
 import { parseQos, type Qos } from "../protocol/qos";
-import { choiceOption, textOption } from "../settings";
+import { choiceOption, type PropertyRules, textOption } from "../settings";
 import type { StoredDefinition } from "./api";
 
 /** The properties of a `device-command-in` node, checked. */
@@ -14,12 +14,19 @@ export interface CommandSettings {
     readonly datatype: CommandDatatype;
 }
 
+/** The rules of the properties of a `device-command-in` node. */
+export const commandRules = {
+    target: { choices: ["device", "gateway"], fallback: "device" },
+    qos: { choices: ["0", "1", "2"], fallback: "1" },
+    datatype: { choices: commandDatatypes, fallback: "auto" },
+} as const satisfies PropertyRules;
+
 /**
  * Reads the properties of a `device-command-in` node.
  * @throws GW_CONFIG, GW_INVALID_ID or GW_INVALID_QOS; a `#` or a partial wildcard is not an id
  */
 export function parseCommandSettings(definition: StoredDefinition): CommandSettings {
-    const target = choiceOption(definition, "target", ["device", "gateway"], "device");
+    const target = choiceOption(definition, "target", commandRules.target);
     const part = (name: string, parse: (value: unknown, name: string) => string) => {
         const value = textOption(definition, name);
         return value === "" || value === "+" ? {} : { [name]: parse(value, name) };
@@ -27,8 +34,8 @@ export function parseCommandSettings(definition: StoredDefinition): CommandSetti
     const ids = target === "gateway" ? {} : { ...part("typeId", parseTypeId), ...part("deviceId", parseDeviceId) };
     return {
         selection: { target, parts: { ...ids, ...part("commandId", parseLevel), ...part("format", parseLevel) } },
-        qos: parseQos(textOption(definition, "qos") || "1"),
-        datatype: choiceOption(definition, "datatype", commandDatatypes, "auto"),
+        qos: parseQos(textOption(definition, "qos") || commandRules.qos.fallback),
+        datatype: choiceOption(definition, "datatype", commandRules.datatype),
     };
 }
 

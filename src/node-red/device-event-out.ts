@@ -5,7 +5,7 @@ import { say } from "../i18n";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
 import { encodePayload } from "../protocol/payload";
 import { parseQos, type Qos } from "../protocol/qos";
-import { booleanOption, choiceOption, numberOption, textOption } from "../settings";
+import { booleanOption, choiceOption, numberOption, type PropertyRules, textOption } from "../settings";
 import type { StoredDefinition } from "./api";
 import { type PropertyReader, propertyReader } from "./property";
 
@@ -25,25 +25,41 @@ export interface EventSettings {
     readonly ttlMs: number | undefined;
 }
 
-const maxTtlS = 10 * 365 * 86_400;
+/** The rules of the properties of a `device-event-out` node. */
+export const eventRules = {
+    source: { choices: ["device", "gateway"], fallback: "device" },
+    typeId: { fallback: "typeId" },
+    typeIdType: { fallback: "msg" },
+    deviceId: { fallback: "deviceId" },
+    deviceIdType: { fallback: "msg" },
+    eventId: { fallback: "status" },
+    eventIdType: { fallback: "str" },
+    format: { fallback: "json" },
+    // Blank: from the message.
+    qos: { choices: ["0", "1", "2", ""], fallback: "1" },
+    wrap: { fallback: false },
+    complete: { choices: completionModes, fallback: "safe" },
+    // Ten years at most.
+    ttl: { min: 0, above: true, max: 315_360_000 },
+} as const satisfies PropertyRules;
 
 /**
  * Reads the properties of a `device-event-out` node.
  * @throws GW_CONFIG, GW_INVALID_ID or GW_INVALID_QOS for one that can never work
  */
 export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredDefinition): EventSettings {
-    const source = choiceOption(definition, "source", ["device", "gateway"], "device");
-    const format = textOption(definition, "format", "json");
-    const qos = textOption(definition, "qos", "1");
+    const source = choiceOption(definition, "source", eventRules.source);
+    const format = textOption(definition, "format", eventRules.format.fallback);
+    const qos = textOption(definition, "qos", eventRules.qos.fallback);
     return {
         nodeId: node.id,
         source,
         ids: eventIdsReader(RED, node, definition, source),
         format: format === "" ? undefined : parseLevel(format, "format"),
         qos: qos === "" ? undefined : parseQos(qos),
-        wrap: booleanOption(definition, "wrap", false),
+        wrap: booleanOption(definition, "wrap", eventRules.wrap),
         timestampField: textOption(definition, "timestamp"),
-        completion: choiceOption(definition, "complete", completionModes, "safe"),
+        completion: choiceOption(definition, "complete", eventRules.complete),
         ttlMs: ttlMs(definition, "ttl"),
     };
 }
@@ -88,7 +104,7 @@ function messageTtlMs(message: NodeMessage): number | undefined {
 
 /** A time to live in milliseconds from seconds; blank is undefined. */
 function ttlMs(properties: Readonly<Record<string, unknown>>, name: string): number | undefined {
-    const seconds = numberOption(properties, name, { fallback: 0, min: 0, above: true, max: maxTtlS });
+    const seconds = numberOption(properties, name, { ...eventRules.ttl, fallback: 0 });
     return seconds === 0 ? undefined : seconds * 1000;
 }
 
@@ -100,16 +116,13 @@ export interface EventIds {
 }
 
 interface IdRule {
-    readonly name: string;
-    readonly type: string;
-    readonly value: string;
+    readonly name: keyof EventIds;
     readonly parse: (value: unknown, name: string) => string;
 }
 
-/** With what they stand for when the flow leaves them out. */
-const typeIdRule: IdRule = { name: "typeId", type: "msg", value: "typeId", parse: parseTypeId };
-const deviceIdRule: IdRule = { name: "deviceId", type: "msg", value: "deviceId", parse: parseDeviceId };
-const eventIdRule: IdRule = { name: "eventId", type: "str", value: "status", parse: parseLevel };
+const typeIdRule: IdRule = { name: "typeId", parse: parseTypeId };
+const deviceIdRule: IdRule = { name: "deviceId", parse: parseDeviceId };
+const eventIdRule: IdRule = { name: "eventId", parse: parseLevel };
 
 const unused: PropertyReader = { immediate: true, read: () => undefined };
 
@@ -147,8 +160,8 @@ function eventIdsReader(RED: NodeAPI, node: Node, definition: StoredDefinition, 
 /** The reader of one id. One that the form holds itself, or that is blank, can be judged before any message comes. */
 function idReader(RED: NodeAPI, node: Node, definition: StoredDefinition, rule: IdRule): PropertyReader {
     const { name } = rule;
-    const value = textOption(definition, name, rule.value);
-    const type = textOption(definition, `${name}Type`) || rule.type;
+    const value = textOption(definition, name, eventRules[name].fallback);
+    const type = textOption(definition, `${name}Type`) || eventRules[`${name}Type`].fallback;
     if (type === "str" || value.trim() === "") rule.parse(value, name);
     let reader: PropertyReader;
     try {

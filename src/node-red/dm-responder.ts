@@ -7,21 +7,34 @@ import { parseDeviceId, parseTypeId } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import type { ManagementAnswer } from "../protocol/management";
 import { isLifetime, minLifetimeS } from "../protocol/management-request";
-import { booleanOption, choiceOption, numberOption, textOption } from "../settings";
+import { booleanOption, choiceOption, numberOption, type PropertyRules, textOption } from "../settings";
 import { gatewayStatus } from "./gateway-status";
 import type { StatusText } from "./status";
 
 type Properties = Readonly<Record<string, unknown>>;
 
-const maxLifetimeS = 315_360_000;
-const bundlePattern = /^[A-Za-z0-9_.-]{1,255}$/;
+/** The rules of the properties of a `dm-responder` node. */
+export const responderRules = {
+    target: { choices: ["gateway", "device"], fallback: "gateway" },
+    manage: { fallback: true },
+    // Or 0: the device never becomes dormant.
+    lifetime: { fallback: 0, min: minLifetimeS, max: 315_360_000, whole: true },
+    deviceActions: { fallback: true },
+    firmwareActions: { fallback: false },
+    respond: { choices: ["flow", "auto"], fallback: "flow" },
+    timeout: { fallback: 30, min: 1, max: 3600 },
+    replayed: { choices: ["pass", "refuse"], fallback: "pass" },
+} as const satisfies PropertyRules;
+
+/** The id of a bundle of custom actions. */
+export const bundlePattern = /^[A-Za-z0-9_.-]{1,255}$/;
 
 /**
  * Reads the properties of a `dm-responder` node.
  * @throws GW_CONFIG or GW_INVALID_ID naming the property, its value and the rule
  */
 export function parseResponderSettings(properties: Properties): ResponderOptions {
-    const lifetimeS = numberOption(properties, "lifetime", { fallback: 0, min: 0, max: maxLifetimeS, whole: true });
+    const lifetimeS = numberOption(properties, "lifetime", { ...responderRules.lifetime, min: 0 });
     if (!isLifetime(lifetimeS)) {
         throw new GatewayError("GW_CONFIG", say("flow.lifetime", { value: lifetimeS, min: minLifetimeS }));
     }
@@ -31,21 +44,21 @@ export function parseResponderSettings(properties: Properties): ResponderOptions
     }
     return {
         target: targetOption(properties),
-        manage: booleanOption(properties, "manage", true),
+        manage: booleanOption(properties, "manage", responderRules.manage),
         lifetimeS,
-        deviceActions: booleanOption(properties, "deviceActions", true),
-        firmwareActions: booleanOption(properties, "firmwareActions", false),
+        deviceActions: booleanOption(properties, "deviceActions", responderRules.deviceActions),
+        firmwareActions: booleanOption(properties, "firmwareActions", responderRules.firmwareActions),
         bundles: bundlesOption(properties),
         deviceInfo,
         metadata: objectOption(properties, "metadata"),
-        respond: choiceOption(properties, "respond", ["flow", "auto"], "flow"),
-        timeoutMs: numberOption(properties, "timeout", { fallback: 30, min: 1, max: 3600 }) * 1000,
-        replayed: choiceOption(properties, "replayed", ["pass", "refuse"], "pass"),
+        respond: choiceOption(properties, "respond", responderRules.respond),
+        timeoutMs: numberOption(properties, "timeout", responderRules.timeout) * 1000,
+        replayed: choiceOption(properties, "replayed", responderRules.replayed),
     };
 }
 
 function targetOption(properties: Properties): ResponderTarget {
-    const kind = choiceOption(properties, "target", ["gateway", "device"], "gateway");
+    const kind = choiceOption(properties, "target", responderRules.target);
     if (kind === "gateway") return { kind };
     const id = (name: string, parse: (value: unknown, name: string) => string) => {
         const value = textOption(properties, name);

@@ -1,22 +1,25 @@
 import type { NodeMessage } from "node-red";
 import type { ReceivedNotification } from "../gateway/events/refusal-handler";
-import { choiceOption } from "../settings";
+import { choiceOption, type PropertyRules } from "../settings";
 import type { StoredDefinition } from "./api";
-
-const requests = ["any", "publish", "subscribe", "unsubscribe"] as const;
 
 /** The properties of a `gateway-notify-in` node, checked. */
 export interface NotificationSettings {
     /** Which requests the notifications must be about. */
-    readonly request: (typeof requests)[number];
+    readonly request: (typeof notificationRules.request.choices)[number];
 }
+
+/** The rules of the properties of a `gateway-notify-in` node. */
+export const notificationRules = {
+    request: { choices: ["any", "publish", "subscribe", "unsubscribe"], fallback: "any" },
+} as const satisfies PropertyRules;
 
 /**
  * Reads the properties of a `gateway-notify-in` node.
  * @throws GW_CONFIG
  */
 export function parseNotificationSettings(definition: StoredDefinition): NotificationSettings {
-    return { request: choiceOption(definition, "request", requests, "any") };
+    return { request: choiceOption(definition, "request", notificationRules.request) };
 }
 
 /** A notification as the message a flow gets, or undefined when the node does not want it. Each call makes a message of its own. */

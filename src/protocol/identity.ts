@@ -17,16 +17,17 @@ export const mqttUserName = "use-token-auth";
 
 export const maxIdCharacters = 36;
 
-const idPattern = new RegExp(`^[A-Za-z0-9_.-]{1,${maxIdCharacters}}$`);
+/** An organisation, type or device id. Protocol, section Connection. */
+export const idPattern = new RegExp(`^[A-Za-z0-9_.-]{1,${maxIdCharacters}}$`);
 
 /**
  * One topic level: not empty, none of the topic's own characters, no control character (C0), no Unicode non-character
  * and no half of a surrogate pair. The platform accepts U+007F and any other text. Protocol, section Connection.
  */
-const levelPattern = /^(?:(?![\u0000-\u001f/+#\p{Noncharacter_Code_Point}\p{Surrogate}]).)+$/su;
+export const levelPattern = /^(?:(?![\u0000-\u001f/+#\p{Noncharacter_Code_Point}\p{Surrogate}]).)+$/su;
 
 /** A topic is at most 65535 bytes long in MQTT; one level may not take more than this, in UTF-8 bytes. */
-const maxLevelBytes = 16_384;
+export const maxLevelBytes = 16_384;
 
 /**
  * A type id as a string. Accepts a string of 1 to 36 of `A-Z a-z 0-9 _ . -` or a non-negative safe integer. Protocol, section Connection.

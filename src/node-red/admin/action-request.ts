@@ -28,15 +28,16 @@ const actions: Readonly<Record<string, Action>> = {
     "simulator-request": (gateway, body) =>
         simulatorOf(gateway).request({
             ...device(body),
-            action: choiceOption(body, "action", requestActions, ""),
+            action: choiceOption(body, "action", requestRule),
             parameters: firmwareParameters(body),
         }),
     "simulator-trouble": (gateway, body) =>
-        simulatorOf(gateway).trouble(device(body), body.kind === "none" ? undefined : choiceOption(body, "kind", troubleKinds, "refuse")),
+        simulatorOf(gateway).trouble(device(body), body.kind === "none" ? undefined : choiceOption(body, "kind", troubleRule)),
     "simulator-link": (gateway, body) => simulatorOf(gateway).link(body.down === true),
 };
 
-const requestActions = ["device/reboot", "device/factoryReset", "firmware/download", "firmware/update"] as const;
+const requestRule = { choices: ["device/reboot", "device/factoryReset", "firmware/download", "firmware/update"], fallback: "" } as const;
+const troubleRule = { choices: troubleKinds, fallback: "refuse" } as const;
 const maxParameterCharacters = 1_000;
 
 /** The action of that name, or undefined. */
