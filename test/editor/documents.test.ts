@@ -13,14 +13,18 @@ function asWritten(text: string): RegExp {
 /** What each document calls by its name in the forms: keys of the catalogue of a node type. */
 const named: Readonly<Record<string, Partial<Record<NodeType, string>>>> = {
     "README.md": {
-        "gateway-config": "label.test tab.security label.outbox",
-        "device-event-out": "label.palette label.gateway label.timestamp",
+        "gateway-config": "option.maximo label.test tab.security label.outbox",
+        "device-event-out": "label.palette label.gateway",
         "device-command-in": "label.palette",
         "gateway-notify-in": "label.palette",
         "dm-responder": "label.palette",
     },
     "docs/brokers.md": { "gateway-config": "option.broker" },
-    "docs/messages.md": { "device-event-out": "option.fromMessage" },
+    "docs/messages.md": { "device-event-out": "option.fromMessage option.safe", "device-command-in": "label.datatype" },
+    "docs/operation.md": {
+        "gateway-config": "label.outbox label.outboxMaxMb label.cleanSession option.memory",
+        "device-event-out": "label.timestamp label.typeId label.deviceId",
+    },
     "docs/troubleshooting.md": {
         "gateway-config": "label.test label.maxRate tab.security label.outboxMaxMb label.outboxMaxAge label.cleanSession label.keepAlive",
         "device-event-out": "label.timestamp label.complete label.ttl preview.publish",
@@ -42,10 +46,10 @@ describe("docs/troubleshooting.md", () => {
     });
 });
 
-describe("README.md", () => {
+describe("docs/examples.md", () => {
     it("lists every example by the name of its menu entry", () => {
         for (const file of readdirSync("examples")) {
-            assert.ok(textOf("README.md").includes(`| ${file.replace(".json", "")} |`), file);
+            assert.ok(textOf("docs/examples.md").includes(`| ${file.replace(".json", "")} |`), file);
         }
     });
 });
