@@ -93,7 +93,7 @@ export async function measureScaling(extent: Extent): Promise<Section> {
     const text = [
         table(["processes", "events/s, all together", "CPU µs per event"], rates),
         `**While ${ratePerS} messages a second arrive in the field**`,
-        table(["", "messages", "lost", "doubled"], changes),
+        table(["", "messages", "lost", "duplicated"], changes),
     ];
     return { name: "scaling", document: "scaling.md", text: text.join("\n\n") };
 }
