@@ -57,8 +57,8 @@ export class Admission {
         if (event.complete === "acknowledged" && ledger.waitingCompletions >= memory.waitingCompletions) {
             return full(say("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
         }
-        const { lanes } = waiting;
-        if (lanes.of(event.device)?.isHeld && lanes.held.bytes + event.bytes > limits.maxBytes * heldShare)
+        const { deviceQueues } = waiting;
+        if (deviceQueues.of(event.device)?.isHeld && deviceQueues.held.bytes + event.bytes > limits.maxBytes * heldShare)
             return full(say("outbox.fullOfHeld", { device: event.device, maxMegabytes: megabytes(limits.maxBytes) }));
         // Nothing gives way to an event that would not even fit alone.
         const givesWay = limits.whenFull === "drop-oldest" && event.bytes <= limits.maxBytes;

@@ -64,13 +64,13 @@ export class Ledger {
     }
 
     /** The event leaves memory and stays on disk. */
-    unloaded(entry: Entry): void {
+    spilled(entry: Entry): void {
         const { completion, complete: mode, device } = entry;
         if (completion) this.#waiting.set(entry.seq, { completion, mode, device, eventId: entry.message.eventId });
     }
 
     /** The event comes back into memory. */
-    reloaded(event: OutboxEvent): Entry {
+    loaded(event: OutboxEvent): Entry {
         const entry = new Entry(event.seq, event, event.createdAt, event.expiresAt);
         entry.saved = "yes";
         const waiting = this.#waiting.size > 0 ? this.#waiting.get(event.seq) : undefined;
@@ -157,7 +157,7 @@ export class Ledger {
     }
 
     /** The store holds other contents than before: only `entries` are in memory, `stored` are in the store. */
-    rebase(entries: Iterable<Entry>, stored: { events: number; bytes: number }): void {
+    renumber(entries: Iterable<Entry>, stored: { events: number; bytes: number }): void {
         this.events = stored.events;
         this.bytes = stored.bytes;
         for (const entry of entries) {
@@ -186,7 +186,7 @@ export class Ledger {
         this.events -= 1;
         this.bytes -= entry.bytes;
         entry.list?.remove(entry);
-        entry.lane?.finished(entry);
+        entry.deviceQueue?.finished(entry);
         this.#writer().forget(entry);
     }
 

@@ -20,10 +20,10 @@ export interface MemoryLimits {
     readonly readyEvents: number;
     readonly readyBytes: number;
     /** Events of one device that may not be sent now. */
-    readonly laneEvents: number;
+    readonly eventsPerDeviceQueue: number;
     /** Events, and their bytes, of all such devices together. */
-    readonly lanesEvents: number;
-    readonly lanesBytes: number;
+    readonly deviceQueueEvents: number;
+    readonly deviceQueueBytes: number;
     /** Events, and their bytes, that wait to be stored because they do not fit in memory otherwise. */
     readonly unsavedEvents: number;
     readonly unsavedBytes: number;
@@ -40,9 +40,9 @@ const mebibyte = 1024 * 1024;
 export const defaultMemoryLimits: MemoryLimits = {
     readyEvents: 4000,
     readyBytes: 4 * mebibyte,
-    laneEvents: 16,
-    lanesEvents: 4000,
-    lanesBytes: 4 * mebibyte,
+    eventsPerDeviceQueue: 16,
+    deviceQueueEvents: 4000,
+    deviceQueueBytes: 4 * mebibyte,
     unsavedEvents: 50_000,
     unsavedBytes: 16 * mebibyte,
     batchEvents: 500,

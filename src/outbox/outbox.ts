@@ -68,10 +68,10 @@ export class Outbox {
             unsaved: { events: 0, bytes: 0 },
             save: (entry) => writer.save(entry),
             isForgotten: (seq) => writer.isForgotten(seq),
-            unloaded: (entry) => ledger.unloaded(entry),
+            spilled: (entry) => ledger.spilled(entry),
         };
         const lastSeq = () => this.#session.lastSeq;
-        const waiting = new WaitingEvents({ memory, ledger, context, lastSeq, loaded: (error) => this.#loaded(error) });
+        const waiting = new WaitingEvents({ memory, ledger, context, lastSeq, readEnded: (error) => this.#readEnded(error) });
         const dispatcher = new Dispatcher({ clock, limits, gate, link, ledger, waiting, now, delivered: () => this.#delivered() });
         const admission = new Admission({ clock, limits, memory, context, ledger, writer, waiting, dispatcher });
         const sweep = new ExpirySweep({ clock, store, waiting, dispatcher, ledger, now });
@@ -184,8 +184,8 @@ export class Outbox {
             queued: this.#ledger.events,
             queuedBytes: this.#ledger.bytes,
             inFlight: this.#dispatcher.window.length,
-            waitingDevices: this.#waiting.lanes.size,
-            heldBytes: this.#waiting.lanes.held.bytes,
+            waitingDevices: this.#waiting.deviceQueues.size,
+            heldBytes: this.#waiting.deviceQueues.held.bytes,
             acknowledged: this.#ledger.acknowledged,
             expired: this.#ledger.expired,
             dropped: this.#ledger.dropped,
@@ -236,7 +236,7 @@ export class Outbox {
         this.#closing.progressed();
     }
 
-    #loaded(error: boolean): void {
+    #readEnded(error: boolean): void {
         if (error) {
             this.#dispatcher.retryLater();
             return;

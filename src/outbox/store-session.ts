@@ -82,7 +82,7 @@ export class StoreSession {
 
     #opened(contents: StoreContents): void {
         const { context, writer, sweep, admission, dispatcher } = this.#options;
-        if (!contents.isContinued) this.#rebase(contents);
+        if (!contents.isContinued) this.#renumber(contents);
         this.dispose();
         context.access = "open";
         if (this.#unmovedMs !== 0) this.#moveTimes(this.#unmovedMs);
@@ -111,7 +111,7 @@ export class StoreSession {
     }
 
     /** The store holds events of an earlier run, or lost what it held: the events in memory get numbers behind them and are all unsaved. */
-    #rebase(contents: StoreContents): void {
+    #renumber(contents: StoreContents): void {
         const { context, ledger, writer, waiting, dispatcher } = this.#options;
         const shift = contents.lastSeq;
         const entries = [...dispatcher.inMemory()];
@@ -122,11 +122,11 @@ export class StoreSession {
         this.#lastSeq += shift;
         this.#runStartSeq = shift;
         this.#unmovedMs = 0;
-        ledger.rebase(entries, contents);
+        ledger.renumber(entries, contents);
         writer.reset();
-        waiting.rebase(shift, contents.lastSeq);
+        waiting.renumber(shift, contents.lastSeq);
         for (const entry of entries) {
-            entry.lane?.recount(entry);
+            entry.deviceQueue?.reaccount(entry);
             if (context.store.isDurable || entry.tailOf) writer.save(entry);
         }
     }

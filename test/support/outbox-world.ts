@@ -58,7 +58,7 @@ export class World {
     readonly #byText = new Map<string, Admitted>();
     readonly #knowledge = new Map<string, Knowledge>(devices.map((device) => [device, "unknown"]));
     /** Devices whose first contact is under way, with its event. */
-    readonly #contacts = new Map<string, Admitted>();
+    readonly #registering = new Map<string, Admitted>();
     /** The last number sent for each device on this connection. */
     readonly #lastSent = new Map<string, number>();
     readonly #disk = new Disk();
@@ -92,13 +92,13 @@ export class World {
         this.gate.onAsk = (device) => {
             if (this.#knowledge.get(device) === "known") return "flow";
             if (this.#knowledge.get(device) === "held") return "hold";
-            return this.#contacts.size < 2 ? "contact" : "wait";
+            return this.#registering.size < 2 ? "contact" : "wait";
         };
         const outbox = new Outbox({
             store: this.#options.isInMemory ? new MemoryStore() : store,
             clock: this.clock,
             limits: this.#limits,
-            memory: { readyEvents: 4, laneEvents: 2, lanesEvents: 3, batchEvents: 3, unsavedEvents: 1000 },
+            memory: { readyEvents: 4, eventsPerDeviceQueue: 2, deviceQueueEvents: 3, batchEvents: 3, unsavedEvents: 1000 },
             gate: this.gate,
             link: this.link,
             listener: this.listener,
@@ -141,7 +141,7 @@ export class World {
     linkDown(): void {
         if (!this.isUp) return;
         this.isUp = false;
-        this.#contacts.clear();
+        this.#registering.clear();
         this.#void.clear();
         this.link.cut();
         this.outbox.linkDown();
@@ -153,15 +153,15 @@ export class World {
         const pending = this.link.pending[index];
         const event = this.#find(pending?.event);
         const counts = pending !== undefined && !this.#void.delete(pending);
-        if (counts && this.#contacts.get(event.device) !== event) event.isDelivered = true;
+        if (counts && this.#registering.get(event.device) !== event) event.isDelivered = true;
         this.link.acknowledge(index);
     }
 
     /** The outcome of a first contact that was acknowledged, or of one that is still on the wire. */
     decide(device: string, succeeds: boolean): void {
-        const event = this.#contacts.get(device);
+        const event = this.#registering.get(device);
         if (!event) return;
-        this.#contacts.delete(device);
+        this.#registering.delete(device);
         if (succeeds) {
             this.#knowledge.set(device, "known");
             if (!this.#isOnTheWire(event)) event.isDelivered = true;
@@ -180,9 +180,9 @@ export class World {
 
     /** The platform refuses the event of a first contact for good, before or after its acknowledgement. */
     refuse(device: string): void {
-        const event = this.#contacts.get(device);
+        const event = this.#registering.get(device);
         if (!event) return;
-        this.#contacts.delete(device);
+        this.#registering.delete(device);
         this.#withdraw((pending) => pending === event);
         this.outbox.drop(device, new GatewayError("GW_REFUSED", "refused, says the test"));
         this.#wakeWaiting();
@@ -190,7 +190,7 @@ export class World {
 
     /** The platform turns out to drop what is in flight of a device that it knew. */
     recall(device: string): void {
-        if (this.#knowledge.get(device) !== "known" || this.#contacts.has(device)) return;
+        if (this.#knowledge.get(device) !== "known" || this.#registering.has(device)) return;
         this.#knowledge.set(device, "held");
         const numbers = this.#withdraw((pending) => pending.device === device);
         if (numbers.length > 0) this.#lastSent.set(device, Math.min(...numbers) - 1);
@@ -215,13 +215,13 @@ export class World {
     }
 
     release(device: string, knowledge: Knowledge): void {
-        if (this.#contacts.has(device)) return;
+        if (this.#registering.has(device)) return;
         this.#knowledge.set(device, knowledge);
         this.outbox.wake(device);
     }
 
     hold(device: string): void {
-        if (this.#contacts.has(device)) return;
+        if (this.#registering.has(device)) return;
         this.#knowledge.set(device, "held");
         this.outbox.hold(device);
     }
@@ -272,7 +272,7 @@ export class World {
             if (event.completion.outcome !== "done" && !event.isDelivered) event.mayBeLost = true;
         }
         this.isUp = false;
-        this.#contacts.clear();
+        this.#registering.clear();
         [this.store, this.outbox] = this.#start();
         this.store.open();
     }
@@ -401,7 +401,7 @@ export class World {
     }
 
     #isUnderWay(event: Admitted): boolean {
-        return this.#contacts.get(event.device) === event || this.#isOnTheWire(event);
+        return this.#registering.get(event.device) === event || this.#isOnTheWire(event);
     }
 
     #purged(purge: Purged): void {
@@ -436,8 +436,8 @@ export class World {
         const event = this.#find(sent);
         const isContact = this.#knowledge.get(event.device) === "unknown";
         assert.notEqual(this.#knowledge.get(event.device), "held", `${event.text} was sent for a held device`);
-        assert.ok(!this.#contacts.has(event.device), `${event.text} overtook the outcome of the first contact`);
-        if (isContact) this.#contacts.set(event.device, event);
+        assert.ok(!this.#registering.has(event.device), `${event.text} overtook the outcome of the first contact`);
+        if (isContact) this.#registering.set(event.device, event);
         for (const purge of this.#purges) if (purge.device === event.device) purge.mayStay.add(event.text);
         assert.ok(this.hasCrashed || !this.#hasFailed(event), `${event.text} was sent although it was told to have failed`);
         assert.ok(!event.isPresumedDropped, `${event.text} was sent after a later one`);

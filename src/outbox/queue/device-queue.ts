@@ -4,73 +4,74 @@ import type { MemoryUse } from "./entry-list";
 import type { Entry } from "./outbox-entry";
 import { type SpillContext, SpillQueue } from "./spill-queue";
 
-/** A sum of bytes that several lanes add to. */
+/** A sum of bytes that several device queues add to. */
 export interface HeldBytes {
     bytes: number;
 }
 
-/** What a lane needs from its surroundings. */
-export interface DeviceLaneOptions {
+/** What a device queue needs from its surroundings. */
+export interface DeviceQueueOptions {
     readonly device: string;
     readonly context: SpillContext;
     readonly memory: MemoryLimits;
-    /** What the lanes hold in memory together. */
+    /** What the device queues hold in memory together. */
     readonly use: MemoryUse;
     /** What held devices hold together. */
     readonly held: HeldBytes;
-    /** The number of the event for which the lane is made, and the largest number given so far. */
+    /** The number of the event for which it is made, and the largest number given so far. */
     readonly firstSeq: number;
     readonly lastSeq: number;
     /** Makes an entry of an event that was on disk only. */
-    reloaded(event: OutboxEvent): Entry;
-    loaded(lane: DeviceLane, error: boolean): void;
+    loaded(event: OutboxEvent): Entry;
+    readEnded(deviceQueue: DeviceQueue, error: boolean): void;
 }
 
 /**
  * `parked`: waits to be woken. `awake`: its turn to ask the gate will come. `contact`: its first event is on the wire.
  * `confirming`: that event was acknowledged and the outcome is awaited.
  */
-export type LaneState = "parked" | "awake" | "contact" | "confirming";
+export type DeviceQueueState = "parked" | "awake" | "contact" | "confirming";
 
 /**
  * The queue of one device that may not simply flow. The main queue stays the only way in: it moves each of the device's events here when
- * it comes to them, so that events of the lane always precede those of the device still in the main queue.
+ * it comes to them, so that events of the device queue always precede those of the device still in the main queue.
  */
-export class DeviceLane {
+export class DeviceQueue {
     readonly device: string;
-    readonly queue: SpillQueue;
-    state: LaneState = "parked";
+    readonly events: SpillQueue;
+    state: DeviceQueueState = "parked";
     /** The first contact under way. */
-    contact: Entry | undefined = undefined;
-    /** The largest number given when the lane was made: larger ones were counted as the lane's at admission. */
+    registering: Entry | undefined = undefined;
+    /** The largest number given when it was made: larger ones were counted as its own at admission. */
     #createdSeq: number;
     readonly #held: HeldBytes;
     #isHeld = false;
     #bytes = 0;
 
-    constructor(options: DeviceLaneOptions) {
+    constructor(options: DeviceQueueOptions) {
         const { memory, use } = options;
         this.device = options.device;
         this.#createdSeq = options.lastSeq;
         this.#held = options.held;
-        this.queue = new SpillQueue(options.context, {
+        this.events = new SpillQueue(options.context, {
             device: options.device,
             passedSeq: options.firstSeq - 1,
-            maxEvents: memory.laneEvents,
+            maxEvents: memory.eventsPerDeviceQueue,
             batchEvents: Math.ceil(memory.batchEvents / 4),
             batchBytes: Math.ceil(memory.batchBytes / 4),
             use,
-            hasRoom: (head) => head.length < memory.laneEvents && use.events < memory.lanesEvents && use.bytes < memory.lanesBytes,
-            reloaded: (event) => {
-                const entry = options.reloaded(event);
-                entry.lane = this;
+            hasRoom: (head) =>
+                head.length < memory.eventsPerDeviceQueue && use.events < memory.deviceQueueEvents && use.bytes < memory.deviceQueueBytes,
+            loaded: (event) => {
+                const entry = options.loaded(event);
+                entry.deviceQueue = this;
                 return entry;
             },
-            loaded: (error) => options.loaded(this, error),
+            readEnded: (error) => options.readEnded(this, error),
         });
     }
 
-    /** Bytes of the device's events: those in the lane, and those in the main queue that were admitted since the lane exists. */
+    /** Bytes of the device's events: those in it, and those in the main queue that were admitted since it exists. */
     get bytes(): number {
         return this.#bytes;
     }
@@ -88,7 +89,7 @@ export class DeviceLane {
 
     /** A new event of the device was admitted to the main queue. */
     admitted(entry: Entry): void {
-        entry.lane = this;
+        entry.deviceQueue = this;
         this.#add(entry.bytes);
     }
 
@@ -97,17 +98,17 @@ export class DeviceLane {
         return seq > this.#createdSeq;
     }
 
-    /** Counts an event of the main queue as the lane's, without queueing it. */
-    adopt(entry: Entry): void {
-        if (entry.lane === this) return;
+    /** Counts an event of the main queue as the device queue's, without queueing it. */
+    attach(entry: Entry): void {
+        if (entry.deviceQueue === this) return;
         if (!this.counts(entry.seq)) this.#add(entry.bytes);
-        entry.lane = this;
+        entry.deviceQueue = this;
     }
 
     /** Takes an event over from the main queue. */
     take(entry: Entry): void {
-        this.adopt(entry);
-        this.queue.push(entry);
+        this.attach(entry);
+        this.events.push(entry);
     }
 
     /** An event that was counted is finished. */
@@ -115,15 +116,15 @@ export class DeviceLane {
         this.#add(-entry.bytes);
     }
 
-    /** The numbers in memory have grown, and what was on disk is not in this lane any more: what is in memory is to be counted anew. */
-    rebase(shift: number): void {
+    /** The numbers in memory have grown, and what was on disk is not in this queue any more: what is in memory is counted again. */
+    renumber(shift: number): void {
         this.#createdSeq += shift;
-        this.queue.rebase(shift, 0);
+        this.events.renumber(shift, 0);
         this.#add(-this.#bytes);
     }
 
     /** Counts an event that was counted before `rebase`. */
-    recount(entry: Entry): void {
+    reaccount(entry: Entry): void {
         this.#add(entry.bytes);
     }
 

@@ -1,48 +1,48 @@
-import { DeviceLane, type DeviceLaneOptions, type HeldBytes } from "./device-queue";
+import { DeviceQueue, type DeviceQueueOptions, type HeldBytes } from "./device-queue";
 import type { MemoryUse } from "./entry-list";
 import type { Entry } from "./outbox-entry";
 
-/** What every lane of a table has in common. */
-export type LaneSurroundings = Pick<DeviceLaneOptions, "context" | "memory" | "reloaded"> & {
+/** What every device queue of a table has in common. */
+export type DeviceQueuesOptions = Pick<DeviceQueueOptions, "context" | "memory" | "loaded"> & {
     /** The largest number given to an event so far. */
     lastSeq(): number;
-    /** Events of a lane have arrived from the store, or reading them failed. */
-    loaded(error: boolean): void;
-    /** The last lane is gone. */
+    /** Events of a device queue have arrived from the store, or reading them failed. */
+    readEnded(error: boolean): void;
+    /** The last device queue is gone. */
     emptied(): void;
 };
 
-/** The lanes of the devices that may not simply flow now, and whose turn it is to ask the gate. */
-export class LaneTable {
+/** The device queues of the devices that may not simply flow now, and whose turn it is to ask the gate. */
+export class DeviceQueues {
     readonly held: HeldBytes = { bytes: 0 };
-    readonly #surroundings: LaneSurroundings;
-    readonly #lanes = new Map<string, DeviceLane>();
+    readonly #options: DeviceQueuesOptions;
+    readonly #queues = new Map<string, DeviceQueue>();
     readonly #use: MemoryUse = { events: 0, bytes: 0 };
-    /** Lanes whose turn to ask the gate will come, in that order. */
-    readonly #awake = new Set<DeviceLane>();
-    /** Lanes with a first contact under way. */
-    readonly #contacts = new Set<DeviceLane>();
+    /** Device queues whose turn to ask the gate will come, in that order. */
+    readonly #awake = new Set<DeviceQueue>();
+    /** Device queues with a first contact under way. */
+    readonly #registering = new Set<DeviceQueue>();
 
-    constructor(surroundings: LaneSurroundings) {
-        this.#surroundings = surroundings;
+    constructor(surroundings: DeviceQueuesOptions) {
+        this.#options = surroundings;
     }
 
     get size(): number {
-        return this.#lanes.size;
+        return this.#queues.size;
     }
 
     get isAnyAwake(): boolean {
         return this.#awake.size > 0;
     }
 
-    of(device: string): DeviceLane | undefined {
-        return this.#lanes.size > 0 ? this.#lanes.get(device) : undefined;
+    of(device: string): DeviceQueue | undefined {
+        return this.#queues.size > 0 ? this.#queues.get(device) : undefined;
     }
 
-    /** Makes the lane of a device that has none; `firstSeq` is the number of the event for which it is made. */
-    create(device: string, firstSeq: number): DeviceLane {
-        const { context, memory, reloaded, lastSeq, loaded } = this.#surroundings;
-        const lane = new DeviceLane({
+    /** Makes the device queue of a device that has none; `firstSeq` is the number of the event for which it is made. */
+    create(device: string, firstSeq: number): DeviceQueue {
+        const { context, memory, loaded, lastSeq, readEnded } = this.#options;
+        const deviceQueue = new DeviceQueue({
             device,
             context,
             memory,
@@ -50,93 +50,94 @@ export class LaneTable {
             held: this.held,
             firstSeq,
             lastSeq: lastSeq(),
-            reloaded,
-            loaded: (of, error) => {
+            loaded,
+            readEnded: (of, error) => {
                 if (!error && of.state === "awake") this.#awake.add(of);
-                loaded(error);
+                readEnded(error);
             },
         });
-        this.#lanes.set(device, lane);
-        return lane;
+        this.#queues.set(device, deviceQueue);
+        return deviceQueue;
     }
 
-    /** The lane that is the next to ask the gate; it stays so until its turn is ended. */
-    firstAwake(): DeviceLane | undefined {
+    /** The device queue that is the next to ask the gate; it stays so until its turn is ended. */
+    firstAwake(): DeviceQueue | undefined {
         return this.#awake.values().next().value;
     }
 
-    /** The lane was asked; it gets another turn, behind the others, when `queueUp` says so. */
-    endTurn(lane: DeviceLane): void {
-        this.#awake.delete(lane);
+    /** The device queue was asked; it gets another turn, behind the others, when `queueUp` says so. */
+    endTurn(deviceQueue: DeviceQueue): void {
+        this.#awake.delete(deviceQueue);
     }
 
-    /** The lane gets its turn behind the others. */
-    queueUp(lane: DeviceLane): void {
-        this.#awake.add(lane);
+    /** The device queue gets its turn behind the others. */
+    queueUp(deviceQueue: DeviceQueue): void {
+        this.#awake.add(deviceQueue);
     }
 
-    /** The gate may answer differently for this lane now. */
-    wake(lane: DeviceLane): void {
-        lane.state = "awake";
-        this.#awake.add(lane);
-        this.removeIfEmpty(lane);
+    /** The gate may answer differently for this device queue now. */
+    wake(deviceQueue: DeviceQueue): void {
+        deviceQueue.state = "awake";
+        this.#awake.add(deviceQueue);
+        this.removeIfEmpty(deviceQueue);
     }
 
     wakeAll(): void {
-        for (const lane of this.#lanes.values()) this.wake(lane);
+        for (const deviceQueue of this.#queues.values()) this.wake(deviceQueue);
     }
 
-    /** Lanes that have lost their turn because their events could not be read get one again. */
+    /** Device queues that have lost their turn because their events could not be read get one again. */
     retry(): void {
-        for (const lane of this.#lanes.values()) if (lane.state === "awake") this.#awake.add(lane);
+        for (const deviceQueue of this.#queues.values()) if (deviceQueue.state === "awake") this.#awake.add(deviceQueue);
     }
 
-    /** Nothing of the lane is sent until it is woken. */
-    park(lane: DeviceLane): void {
-        lane.state = "parked";
-        this.#awake.delete(lane);
+    /** Nothing of the device queue is sent until it is woken. */
+    park(deviceQueue: DeviceQueue): void {
+        deviceQueue.state = "parked";
+        this.#awake.delete(deviceQueue);
     }
 
-    /** A lane whose device has nothing left is not needed any more: the device may simply flow. */
-    removeIfEmpty(lane: DeviceLane): void {
-        if (!lane.queue.isEmpty) return;
-        this.#awake.delete(lane);
-        this.#lanes.delete(lane.device);
-        lane.dispose();
-        if (this.#lanes.size === 0) this.#surroundings.emptied();
+    /** A device queue whose device has nothing left is not needed any more: the device may simply flow. */
+    removeIfEmpty(deviceQueue: DeviceQueue): void {
+        if (!deviceQueue.events.isEmpty) return;
+        this.#awake.delete(deviceQueue);
+        this.#queues.delete(deviceQueue.device);
+        deviceQueue.dispose();
+        if (this.#queues.size === 0) this.#options.emptied();
     }
 
     /** The event goes out as the first contact of its device. */
-    startContact(lane: DeviceLane, entry: Entry): Entry {
+    startRegistration(deviceQueue: DeviceQueue, entry: Entry): Entry {
         entry.isContact = true;
-        lane.state = "contact";
-        lane.contact = entry;
-        this.#contacts.add(lane);
+        deviceQueue.state = "contact";
+        deviceQueue.registering = entry;
+        this.#registering.add(deviceQueue);
         return entry;
     }
 
     /** The outcome of the device's first contact is known; returns its event, if there was one under way. */
-    endContact(lane: DeviceLane): Entry | undefined {
-        const entry = lane.contact;
-        lane.contact = undefined;
-        this.#contacts.delete(lane);
-        if (entry) lane.state = "parked";
+    endRegistration(deviceQueue: DeviceQueue): Entry | undefined {
+        const entry = deviceQueue.registering;
+        deviceQueue.registering = undefined;
+        this.#registering.delete(deviceQueue);
+        if (entry) deviceQueue.state = "parked";
         return entry;
     }
 
     /** Ends every first contact without an outcome; returns the events that were acknowledged. */
-    abandonContacts(): Entry[] {
+    abandonRegistrations(): Entry[] {
         const acknowledged = [...this.confirming()];
-        for (const lane of [...this.#contacts]) this.endContact(lane);
+        for (const deviceQueue of [...this.#registering]) this.endRegistration(deviceQueue);
         return acknowledged;
     }
 
     /** The acknowledged first contacts whose outcome is awaited. */
     *confirming(): Generator<Entry> {
-        for (const lane of this.#contacts) if (lane.state === "confirming" && lane.contact) yield lane.contact;
+        for (const deviceQueue of this.#registering)
+            if (deviceQueue.state === "confirming" && deviceQueue.registering) yield deviceQueue.registering;
     }
 
-    [Symbol.iterator](): MapIterator<DeviceLane> {
-        return this.#lanes.values();
+    [Symbol.iterator](): MapIterator<DeviceQueue> {
+        return this.#queues.values();
     }
 }

@@ -1,5 +1,5 @@
 import type { Completion, CompletionMode, OutboxEvent, SourceMessage } from "../event";
-import type { DeviceLane } from "./device-queue";
+import type { DeviceQueue } from "./device-queue";
 import type { EntryList } from "./entry-list";
 import type { SpillQueue } from "./spill-queue";
 
@@ -33,8 +33,8 @@ export class Entry implements OutboxEvent {
     transmission = 0;
     /** Whether the transmission under way, or just acknowledged, is the first contact of its device. */
     isContact = false;
-    /** The lane whose bytes include this event. */
-    lane: DeviceLane | undefined = undefined;
+    /** The device queue whose bytes include this event. */
+    deviceQueue: DeviceQueue | undefined = undefined;
     /** The queue in whose unsaved tail the event waits for the store. */
     tailOf: SpillQueue | undefined = undefined;
 

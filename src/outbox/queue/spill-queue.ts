@@ -22,7 +22,7 @@ export interface SpillContext {
     /** Whether the store may still return an event that is done with. */
     isForgotten(seq: number): boolean;
     /** The event is on disk only from now on. */
-    unloaded(entry: Entry): void;
+    spilled(entry: Entry): void;
 }
 
 /** How much of one queue is kept in memory, and how it is read back. */
@@ -38,9 +38,9 @@ export interface SpillQueueOptions {
     readonly use?: MemoryUse;
     hasRoom(head: EntryList): boolean;
     /** Makes an entry of an event that was on disk only. */
-    reloaded(event: OutboxEvent): Entry;
+    loaded(event: OutboxEvent): Entry;
     /** Events have arrived from the store, or reading them failed. */
-    loaded(error: boolean): void;
+    readEnded(error: boolean): void;
 }
 
 interface DiskRange {
@@ -149,7 +149,7 @@ export class SpillQueue {
             this.#tail.remove(entry);
             entry.tailOf = undefined;
             this.#addToRanges(entry.seq);
-            this.#context.unloaded(entry);
+            this.#context.spilled(entry);
         }
     }
 
@@ -165,7 +165,7 @@ export class SpillQueue {
     }
 
     /** The numbers in memory have grown by `shift`, and what was on disk is not ours any more; the store holds others up to `lastSeq`. */
-    rebase(shift: number, lastSeq: number): void {
+    renumber(shift: number, lastSeq: number): void {
         this.readAgain();
         this.#ranges.length = 0;
         this.#passedSeq += shift;
@@ -228,12 +228,12 @@ export class SpillQueue {
             isAnswered = error === undefined;
             if (!error) {
                 for (const event of batch.events) {
-                    if (!this.#context.isForgotten(event.seq)) this.#toHead(this.#options.reloaded(event));
+                    if (!this.#context.isForgotten(event.seq)) this.#toHead(this.#options.loaded(event));
                 }
                 range.after = batch.isComplete ? upTo : (batch.events.at(-1)?.seq ?? upTo);
                 if (range.after >= range.upTo) this.#ranges.shift();
             }
-            this.#options.loaded(error !== undefined);
+            this.#options.readEnded(error !== undefined);
         });
         return isAnswered;
     }

@@ -1,8 +1,8 @@
 import type { OutboxEvent } from "../event";
 import type { Ledger } from "../event-lifecycle";
 import type { MemoryLimits } from "../outbox-limits";
-import type { DeviceLane } from "./device-queue";
-import { LaneTable } from "./device-queues";
+import type { DeviceQueue } from "./device-queue";
+import { DeviceQueues } from "./device-queues";
 import type { Entry } from "./outbox-entry";
 import { type SpillContext, SpillQueue } from "./spill-queue";
 
@@ -14,20 +14,20 @@ export interface WaitingEventsOptions {
     /** The largest number given to an event so far. */
     lastSeq(): number;
     /** Events came back into memory, or could not be read. */
-    loaded(error: boolean): void;
+    readEnded(error: boolean): void;
 }
 
 /**
- * The events that are to be sent, in memory and on disk: the main queue, and a lane for each device that may not simply flow. What is in
+ * The events that are to be sent, in memory and on disk: the main queue, and a queue for each device that may not simply flow. What is in
  * flight, or an acknowledged first contact, is not among them.
  */
 export class WaitingEvents {
     readonly main: SpillQueue;
-    readonly lanes: LaneTable;
+    readonly deviceQueues: DeviceQueues;
     readonly #ledger: Ledger;
     readonly #context: SpillContext;
 
-    constructor({ memory, ledger, context, lastSeq, loaded }: WaitingEventsOptions) {
+    constructor({ memory, ledger, context, lastSeq, readEnded }: WaitingEventsOptions) {
         this.#ledger = ledger;
         this.#context = context;
         this.main = new SpillQueue(context, {
@@ -36,15 +36,15 @@ export class WaitingEvents {
             batchEvents: memory.batchEvents,
             batchBytes: memory.batchBytes,
             hasRoom: (head) => head.length < memory.readyEvents && head.bytes < memory.readyBytes,
-            reloaded: (event) => this.#reloadedToMain(event),
-            loaded,
+            loaded: (event) => this.#loadedToMain(event),
+            readEnded,
         });
-        this.lanes = new LaneTable({
+        this.deviceQueues = new DeviceQueues({
             context,
             memory,
             lastSeq,
-            loaded,
-            reloaded: (event) => ledger.reloaded(event),
+            readEnded,
+            loaded: (event) => ledger.loaded(event),
             emptied: () => {
                 if (this.main.isEmpty) context.isOutOfOrder = false;
             },
@@ -53,32 +53,32 @@ export class WaitingEvents {
 
     /** Adds a new event behind all others. */
     push(entry: Entry): void {
-        this.lanes.of(entry.device)?.admitted(entry);
+        this.deviceQueues.of(entry.device)?.admitted(entry);
         this.main.push(entry);
     }
 
     /** Puts an event that was sent back before all others of its device. */
-    giveBack(entry: Entry): void {
+    unshift(entry: Entry): void {
         entry.list?.remove(entry);
         entry.transmission = 0;
         entry.isContact = false;
-        (this.lanes.of(entry.device)?.queue ?? this.main).unshift(entry);
+        (this.deviceQueues.of(entry.device)?.events ?? this.main).unshift(entry);
     }
 
-    /** The lane of a device; made, for what is still to come, when there is none. */
-    laneFor(device: string): DeviceLane {
-        return this.lanes.of(device) ?? this.lanes.create(device, this.main.passedSeq + 1);
+    /** The device queue of a device; made, for what is still to come, when there is none. */
+    deviceQueueFor(device: string): DeviceQueue {
+        return this.deviceQueues.of(device) ?? this.deviceQueues.create(device, this.main.passedSeq + 1);
     }
 
-    /** The oldest event, if it is in memory; `isLoading` tells that it is not. Takes longer the more lanes there are. */
+    /** The oldest event, if it is in memory; `isLoading` tells that it is not. Takes longer the more device queues there are. */
     oldest(): { entry: Entry | undefined; isLoading: boolean } {
         let queue = this.main;
         let oldestSeq = queue.oldestSeq ?? Number.POSITIVE_INFINITY;
-        for (const lane of this.lanes) {
-            const seq = lane.queue.oldestSeq;
+        for (const deviceQueue of this.deviceQueues) {
+            const seq = deviceQueue.events.oldestSeq;
             if (seq === undefined || seq >= oldestSeq) continue;
             oldestSeq = seq;
-            queue = lane.queue;
+            queue = deviceQueue.events;
         }
         const entry = queue.peek();
         return { entry, isLoading: !entry && !queue.isEmpty };
@@ -86,41 +86,41 @@ export class WaitingEvents {
 
     *inMemory(): Generator<Entry> {
         yield* this.main.inMemory();
-        for (const lane of this.lanes) yield* lane.queue.inMemory();
+        for (const deviceQueue of this.deviceQueues) yield* deviceQueue.events.inMemory();
     }
 
     /** Whether events, of this device or of several, are on their way from disk into memory. */
     isReading(device: string): boolean {
-        return this.main.isReading || (this.lanes.of(device)?.queue.isReading ?? false);
+        return this.main.isReading || (this.deviceQueues.of(device)?.events.isReading ?? false);
     }
 
     /** What is on its way from disk into memory is asked for once more. */
     readAgain(): void {
         this.main.readAgain();
-        for (const lane of this.lanes) lane.queue.readAgain();
+        for (const deviceQueue of this.deviceQueues) deviceQueue.events.readAgain();
     }
 
     /** The entry, to be finished at once, of an event that was found in the store; undefined when it is in memory too, or done with. */
     takeStored(event: OutboxEvent): Entry | undefined {
         if (this.#context.isForgotten(event.seq)) return undefined;
-        if (this.main.isOnlyStored(event.seq)) return this.#reloadedToMain(event);
-        const lane = this.lanes.of(event.device);
-        if (!lane?.queue.isOnlyStored(event.seq)) return undefined;
-        const entry = this.#ledger.reloaded(event);
-        entry.lane = lane;
+        if (this.main.isOnlyStored(event.seq)) return this.#loadedToMain(event);
+        const deviceQueue = this.deviceQueues.of(event.device);
+        if (!deviceQueue?.events.isOnlyStored(event.seq)) return undefined;
+        const entry = this.#ledger.loaded(event);
+        entry.deviceQueue = deviceQueue;
         return entry;
     }
 
     /** The numbers in memory have grown by `shift`; the store holds others, up to `lastSeq`. */
-    rebase(shift: number, lastSeq: number): void {
-        this.main.rebase(shift, lastSeq);
-        for (const lane of this.lanes) lane.rebase(shift);
+    renumber(shift: number, lastSeq: number): void {
+        this.main.renumber(shift, lastSeq);
+        for (const deviceQueue of this.deviceQueues) deviceQueue.renumber(shift);
     }
 
-    #reloadedToMain(event: OutboxEvent): Entry {
-        const entry = this.#ledger.reloaded(event);
-        const lane = this.lanes.of(event.device);
-        if (lane?.counts(event.seq)) entry.lane = lane;
+    #loadedToMain(event: OutboxEvent): Entry {
+        const entry = this.#ledger.loaded(event);
+        const deviceQueue = this.deviceQueues.of(event.device);
+        if (deviceQueue?.counts(event.seq)) entry.deviceQueue = deviceQueue;
         return entry;
     }
 }

@@ -53,7 +53,7 @@ export class Dispatcher {
     linkUp(): void {
         if (this.#isOnline) return;
         this.#isOnline = true;
-        this.#waiting.lanes.wakeAll();
+        this.#waiting.deviceQueues.wakeAll();
         this.pump();
     }
 
@@ -63,8 +63,8 @@ export class Dispatcher {
         this.#isOnline = false;
         this.#cancelTimers();
         this.window.linkDown();
-        for (const entry of this.#waiting.lanes.abandonContacts()) this.#waiting.giveBack(entry);
-        for (let entry = this.window.last; entry; entry = this.window.last) this.#waiting.giveBack(entry);
+        for (const entry of this.#waiting.deviceQueues.abandonRegistrations()) this.#waiting.unshift(entry);
+        for (let entry = this.window.last; entry; entry = this.window.last) this.#waiting.unshift(entry);
     }
 
     /** Sends as much as may be sent now. */
@@ -80,7 +80,7 @@ export class Dispatcher {
                 }
                 const entry = this.#order.next();
                 if (!entry) {
-                    this.#bucket?.giveBack();
+                    this.#bucket?.refund();
                     break;
                 }
                 this.#send(entry);
@@ -103,7 +103,7 @@ export class Dispatcher {
 
     /** Every event in flight, and the acknowledged first contacts. */
     *underWay(): Generator<Entry> {
-        yield* this.#waiting.lanes.confirming();
+        yield* this.#waiting.deviceQueues.confirming();
         yield* this.window;
     }
 
@@ -115,7 +115,7 @@ export class Dispatcher {
 
     /** Tries again whatever waited for the store or for the connection. */
     resume(): void {
-        this.#waiting.lanes.retry();
+        this.#waiting.deviceQueues.retry();
         this.pump();
     }
 
@@ -149,8 +149,8 @@ export class Dispatcher {
         // After an error the end of the connection is reported too: then everything in flight goes back together, in order.
         if (error || !this.window.acknowledged(entry, transmission)) return;
         if (entry.isContact) {
-            const lane = this.#waiting.lanes.of(entry.device);
-            if (lane) lane.state = "confirming";
+            const deviceQueue = this.#waiting.deviceQueues.of(entry.device);
+            if (deviceQueue) deviceQueue.state = "confirming";
             this.#options.gate.contactAcknowledged(entry.device);
         } else {
             this.settle(entry);

@@ -18,12 +18,12 @@ export interface SendingOrderOptions {
 const movesAtOnce = 2000;
 
 /**
- * Chooses the event that is sent next: the main queue and the lanes that are awake take turns. Moves the events of devices that may not
- * flow aside, into lanes, and expires what has waited too long.
+ * Chooses the event that is sent next: the main queue and the awake device queues take turns. Moves the events of devices that may not
+ * flow aside, into device queues, and expires what has waited too long.
  */
 export class SendingOrder {
     readonly #options: SendingOrderOptions;
-    #isLaneTurn = false;
+    #isDeviceTurn = false;
 
     constructor(options: SendingOrderOptions) {
         this.#options = options;
@@ -31,16 +31,16 @@ export class SendingOrder {
 
     /** Takes the next event, if one in memory may be sent now. */
     next(): Entry | undefined {
-        if (!this.#options.waiting.lanes.isAnyAwake) return this.#nextOfMain();
-        this.#isLaneTurn = !this.#isLaneTurn;
-        if (this.#isLaneTurn) return this.#nextOfLanes() ?? this.#nextOfMain();
-        return this.#nextOfMain() ?? this.#nextOfLanes();
+        if (!this.#options.waiting.deviceQueues.isAnyAwake) return this.#nextOfMain();
+        this.#isDeviceTurn = !this.#isDeviceTurn;
+        if (this.#isDeviceTurn) return this.#nextOfDeviceQueues() ?? this.#nextOfMain();
+        return this.#nextOfMain() ?? this.#nextOfDeviceQueues();
     }
 
     #nextOfMain(): Entry | undefined {
         const { gate, interrupted } = this.#options;
         let nowMs: number | undefined;
-        const { main, lanes } = this.#options.waiting;
+        const { main, deviceQueues } = this.#options.waiting;
         for (let moves = 0; moves < movesAtOnce; moves++) {
             if (!main.peek()) return undefined;
             // Asked only when there is an event: after each acknowledgement there is usually none (about 1 % of an event's CPU time, by the profile).
@@ -49,7 +49,7 @@ export class SendingOrder {
             const entry = main.shift();
             if (!entry) return undefined;
             if (this.#expire(entry, nowMs)) continue;
-            const known = lanes.of(entry.device);
+            const known = deviceQueues.of(entry.device);
             if (known) {
                 known.take(entry);
                 continue;
@@ -57,48 +57,48 @@ export class SendingOrder {
             const answer = gate.ask(entry.device);
             if (answer === "flow") return entry;
             if (answer === "contact") {
-                const lane = lanes.create(entry.device, entry.seq + 1);
-                lane.adopt(entry);
-                return lanes.startContact(lane, entry);
+                const deviceQueue = deviceQueues.create(entry.device, entry.seq + 1);
+                deviceQueue.attach(entry);
+                return deviceQueues.startRegistration(deviceQueue, entry);
             }
-            const lane = lanes.create(entry.device, entry.seq);
-            lane.take(entry);
-            lane.isHeld = answer === "hold";
+            const deviceQueue = deviceQueues.create(entry.device, entry.seq);
+            deviceQueue.take(entry);
+            deviceQueue.isHeld = answer === "hold";
         }
         interrupted();
         return undefined;
     }
 
-    #nextOfLanes(): Entry | undefined {
-        const { lanes } = this.#options.waiting;
+    #nextOfDeviceQueues(): Entry | undefined {
+        const { deviceQueues } = this.#options.waiting;
         const nowMs = this.#options.now();
-        for (let lane = lanes.firstAwake(); lane; lane = lanes.firstAwake()) {
-            const entry = lane.queue.peek();
-            lanes.endTurn(lane);
+        for (let deviceQueue = deviceQueues.firstAwake(); deviceQueue; deviceQueue = deviceQueues.firstAwake()) {
+            const entry = deviceQueue.events.peek();
+            deviceQueues.endTurn(deviceQueue);
             if (!entry) {
-                lanes.removeIfEmpty(lane);
+                deviceQueues.removeIfEmpty(deviceQueue);
                 continue;
             }
             if (entry.expiresAt <= nowMs) {
-                lane.queue.shift();
+                deviceQueue.events.shift();
                 this.#expire(entry, nowMs);
-                lanes.queueUp(lane);
+                deviceQueues.queueUp(deviceQueue);
                 continue;
             }
-            const answer = this.#options.gate.ask(lane.device);
+            const answer = this.#options.gate.ask(deviceQueue.device);
             if (answer === "contact") {
-                lane.queue.shift();
-                return lanes.startContact(lane, entry);
+                deviceQueue.events.shift();
+                return deviceQueues.startRegistration(deviceQueue, entry);
             }
             if (answer === "flow") {
-                lane.queue.shift();
-                lane.isHeld = false;
-                lanes.queueUp(lane);
-                lanes.removeIfEmpty(lane);
+                deviceQueue.events.shift();
+                deviceQueue.isHeld = false;
+                deviceQueues.queueUp(deviceQueue);
+                deviceQueues.removeIfEmpty(deviceQueue);
                 return entry;
             }
-            lane.state = "parked";
-            if (answer === "hold") lane.isHeld = true;
+            deviceQueue.state = "parked";
+            if (answer === "hold") deviceQueue.isHeld = true;
         }
         return undefined;
     }

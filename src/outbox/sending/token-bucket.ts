@@ -21,7 +21,7 @@ export class TokenBucket {
     }
 
     /** Gives back a token that was not used. */
-    giveBack(): void {
+    refund(): void {
         this.#tokens = Math.min(this.#tokens + 1, this.#capacity);
     }
 

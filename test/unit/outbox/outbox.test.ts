@@ -705,7 +705,7 @@ describe("an outbox in memory", () => {
         const { outbox, link, gate, clock, cut, admit } = outboxFixture({
             store: new MemoryStore(),
             limits: { maxInFlight: 4 },
-            memory: { readyEvents: 4, laneEvents: 2, batchEvents: 3 },
+            memory: { readyEvents: 4, eventsPerDeviceQueue: 2, batchEvents: 3 },
         });
         outbox.linkUp();
         for (let index = 0; index < 5; index++) admit("t/a", `brief ${index}`, { ttlMs: 3 * second });

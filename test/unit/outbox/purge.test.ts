@@ -46,7 +46,7 @@ function outboxOn(store: EventStore, options: { maxInFlight?: number; memory?: P
 
 /** What a purge does, whatever the events are stored in. */
 function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () => Promise<StoreContents> }>): void {
-    const small = { readyEvents: 4, batchEvents: 3, laneEvents: 3 };
+    const small = { readyEvents: 4, batchEvents: 3, eventsPerDeviceQueue: 3 };
     let store: EventStore;
     let close: () => Promise<StoreContents>;
 

@@ -54,8 +54,8 @@ describe("the rate of sending", () => {
     it("counts an event that was not sent after all as not sent, and no more than fit", () => {
         const bucket = new TokenBucket(10, 0);
         assert.equal(bucket.take(0), true);
-        bucket.giveBack();
-        bucket.giveBack();
+        bucket.refund();
+        bucket.refund();
         assert.deepEqual([bucket.take(0), bucket.take(0)], [true, false]);
         assert.equal(bucket.delayMs(0), 100);
         assert.equal(bucket.delayMs(40), 60);
