@@ -10,7 +10,7 @@ export const maxPacketBytes = 16 * 1024 * 1024;
 
 /**
  * Follows the framing of the packets a server sends and takes out its stray pings: `DE 00`, a ping response with reserved
- * flags, which the platform sends when it drops a first contact. MQTT.js would throw away the rest of the chunk with it.
+ * flags, which the platform sends when it drops a registration attempt. MQTT.js would throw away the rest of the chunk with it.
  * Everything else passes byte for byte, in order, whatever the chunk boundaries; a packet of more than 16 MiB does not.
  */
 export class FramingFilter {

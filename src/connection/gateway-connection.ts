@@ -24,7 +24,7 @@ export interface ConnectionListener {
      * that takes longer than 30 s the connection is opened anew.
      */
     messageReceived(message: ReceivedMessage, accepted: () => void): void;
-    /** The server sent a malformed ping response: it has dropped a first contact. */
+    /** The server sent a malformed ping response: it has dropped a registration attempt. */
     strayPing(): void;
     /** Writing may go on after `isWritable` was false. */
     drained(): void;
@@ -132,7 +132,7 @@ export class GatewayConnection {
     /**
      * Publishes. `settled` is called once: without an error on the acknowledgement (QoS 0: handed to the socket), with
      * `GW_NOT_CONNECTED` when there is no connection or it ends first. It may be called before this returns.
-     * @param mayBeWithheld a first contact: the platform may hold its acknowledgement back, which says nothing of the link
+     * @param mayBeWithheld a registration attempt: the platform may hold its acknowledgement back, which says nothing of the link
      */
     publish(topic: string, payload: string | Buffer, qos: Qos, settled: Settled, mayBeWithheld = false): void {
         const attempt = this.#online;

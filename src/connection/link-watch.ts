@@ -21,7 +21,7 @@ export type LinkVerdict = "fine" | "ping" | "stalled" | "acknowledgement missing
 /**
  * Tells a dead link from a slow or a quiet one. Stalled: an acknowledgement (or the answer to a ping) is due, and for
  * max(20 s, half the keep-alive) nothing came in and not a byte went out. A server that has stopped reading because of a
- * quota still answers or still drains; a first contact whose acknowledgement the platform withholds is not due.
+ * quota still answers or still drains; a registration attempt whose acknowledgement the platform withholds is not due.
  */
 export class LinkWatch {
     /** How often to look, in milliseconds. */

@@ -9,7 +9,7 @@ interface Pending {
 /** The publishes of one connection that wait for their acknowledgement, in the order in which they were sent. */
 export class PendingPublishes {
     readonly #due = new Set<Pending>();
-    /** First contacts: the platform may withhold their acknowledgement for as long as it likes. */
+    /** Registration attempts: the platform may withhold their acknowledgement for as long as it likes. */
     readonly #withheld = new Set<Pending>();
 
     get count(): number {

@@ -9,7 +9,7 @@ import type { ResponderListener, ResponderOptions } from "../management/responde
 import type { StateStore } from "../outbox/store/store";
 import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
-import type { ContactUser } from "./events/registration-router";
+import type { RegistrationClient } from "./events/registration-router";
 import { ManagementSender } from "./management-sender";
 import { type FilterSync, subscriptionRefusedError } from "./subscriptions/subscription-manager";
 
@@ -52,8 +52,8 @@ export class GatewayManagement {
         });
     }
 
-    /** Where the outcome of first contacts made by management messages goes. */
-    get contacts(): ContactUser {
+    /** Where the outcome of registration attempts made by management messages goes. */
+    get registrationClient(): RegistrationClient {
         return this.#sender;
     }
 
@@ -121,7 +121,7 @@ export class GatewayManagement {
     /** A device became known, or is held: then what waits for it fails, rather than being sent long after it was meant. */
     deviceChanged(device: string, { phase }: RegistrationState): void {
         if (phase === "known") this.deviceUsed(device);
-        else if (phase === "held") this.#sender.woken(device);
+        else if (phase === "held") this.#sender.wake(device);
     }
 
     /** The requests that came last, and where devices stand. */

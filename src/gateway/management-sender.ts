@@ -4,7 +4,7 @@ import { GatewayError } from "../errors";
 import { say } from "../i18n";
 import type { ManagementLink } from "../management/management-link";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
-import type { ContactUser } from "./events/registration-router";
+import type { RegistrationClient } from "./events/registration-router";
 
 interface Message {
     readonly topic: string;
@@ -15,18 +15,18 @@ interface Message {
 
 /**
  * Sends device management messages: beside the events, not behind them. The first message for a device the platform does not
- * know waits for a free registration slot and is its first contact; for a device that is held, messages fail at once.
+ * know waits for a free registration slot and is its registration attempt; for a device that is held, messages fail at once.
  */
-export class ManagementSender implements ManagementLink, ContactUser {
+export class ManagementSender implements ManagementLink, RegistrationClient {
     readonly #connection: Pick<GatewayConnection, "publish">;
-    readonly #registration: Pick<Registration, "tryContact" | "contactSent" | "contactAcknowledged" | "stateOf">;
+    readonly #registration: Pick<Registration, "tryRegister" | "attemptSent" | "attemptAcknowledged" | "stateOf">;
     readonly #waiting = new Map<string, Message[]>();
-    readonly #contacts = new Map<string, Message>();
+    readonly #registering = new Map<string, Message>();
     #isOnline = false;
 
     constructor(
         connection: Pick<GatewayConnection, "publish">,
-        registration: Pick<Registration, "tryContact" | "contactSent" | "contactAcknowledged" | "stateOf">,
+        registration: Pick<Registration, "tryRegister" | "attemptSent" | "attemptAcknowledged" | "stateOf">,
     ) {
         this.#connection = connection;
         this.#registration = registration;
@@ -53,37 +53,37 @@ export class ManagementSender implements ManagementLink, ContactUser {
         else this.#send(device, message);
     }
 
-    woken(device: string): void {
+    wake(device: string): void {
         const waiting = this.#waiting.get(device);
         if (!waiting) return;
         this.#waiting.delete(device);
         for (const message of waiting) this.publish(parseDeviceKey(device), message.topic, message.payload, message.qos, message.settled);
     }
 
-    confirmed(device: string): void {
-        this.#takeContact(device)?.settled();
-        this.woken(device);
+    confirm(device: string): void {
+        this.#takeRegistering(device)?.settled();
+        this.wake(device);
     }
 
-    requeued(device: string): void {
-        this.#takeContact(device)?.settled(this.#isOnline ? held(device) : connectionEnded());
+    requeue(device: string): void {
+        this.#takeRegistering(device)?.settled(this.#isOnline ? held(device) : connectionEnded());
         // What waits behind it asks again: for a held device it fails as well, rather than being sent long after it was meant.
-        this.woken(device);
+        this.wake(device);
     }
 
-    dropped(device: string, error: GatewayError): void {
-        this.#takeContact(device)?.settled(error);
+    drop(device: string, error: GatewayError): void {
+        this.#takeRegistering(device)?.settled(error);
     }
 
     #send(device: string, message: Message): void {
-        switch (this.#registration.tryContact(device, "management")) {
+        switch (this.#registration.tryRegister(device, "management")) {
             case "flow":
                 this.#connection.publish(message.topic, message.payload, message.qos, message.settled);
                 return;
-            case "contact":
-                this.#contacts.set(device, message);
-                this.#registration.contactSent(device);
-                this.#publishContact(device, message);
+            case "register":
+                this.#registering.set(device, message);
+                this.#registration.attemptSent(device);
+                this.#publishAttempt(device, message);
                 return;
             case "wait":
                 if (this.#registration.stateOf(device).phase === "held") message.settled(held(device));
@@ -91,17 +91,17 @@ export class ManagementSender implements ManagementLink, ContactUser {
         }
     }
 
-    /** Only an acknowledgement tells what became of a first contact; without one, the registration gives it up. */
-    #publishContact(device: string, { topic, payload }: Message): void {
+    /** Only an acknowledgement tells what became of a registration attempt; without one, the registration gives it up. */
+    #publishAttempt(device: string, { topic, payload }: Message): void {
         const acknowledged = (error?: Error) => {
-            if (!error) this.#registration.contactAcknowledged(device);
+            if (!error) this.#registration.attemptAcknowledged(device);
         };
         this.#connection.publish(topic, payload, 1, acknowledged, true);
     }
 
-    #takeContact(device: string): Message | undefined {
-        const message = this.#contacts.get(device);
-        this.#contacts.delete(device);
+    #takeRegistering(device: string): Message | undefined {
+        const message = this.#registering.get(device);
+        this.#registering.delete(device);
         return message;
     }
 }

@@ -4,7 +4,7 @@ import type { DeviceQueues } from "./queue/device-queues";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
 
-/** Carries out what was found out about one device: how its first contact ended, and whether the platform takes its events. */
+/** Carries out what was found out about one device: how its registration attempt ended, and whether the platform takes its events. */
 export class DeviceOutcomes {
     readonly #waiting: WaitingEvents;
     readonly #queues: DeviceQueues;
@@ -18,19 +18,19 @@ export class DeviceOutcomes {
         this.#ledger = ledger;
     }
 
-    /** The first contact succeeded: its event is settled and the device flows. */
+    /** The registration attempt succeeded: its event is settled and the device flows. */
     confirm(device: string): void {
         const deviceQueue = this.#queues.of(device);
         const entry = deviceQueue && this.#queues.endRegistration(deviceQueue);
         if (!entry) return;
         deviceQueue.isHeld = false;
-        entry.isContact = false;
+        entry.isRegistering = false;
         if (entry.transmission === 0) this.#dispatcher.settle(entry);
         this.#queues.wake(deviceQueue);
         this.#dispatcher.pump();
     }
 
-    /** The first contact failed for now: its event goes back to the head and the device waits, held, until it is woken. */
+    /** The registration attempt failed for now: its event goes back to the head and the device waits, held, until it is woken. */
     requeue(device: string): void {
         const deviceQueue = this.#queues.of(device);
         const entry = deviceQueue && this.#queues.endRegistration(deviceQueue);
@@ -45,7 +45,7 @@ export class DeviceOutcomes {
         const deviceQueue = this.#queues.of(device);
         for (let entry = this.#dispatcher.window.last; entry; ) {
             const { previous } = entry;
-            if (entry.device === device && !entry.isContact) {
+            if (entry.device === device && !entry.isRegistering) {
                 deviceQueue?.attach(entry);
                 this.#waiting.unshift(entry);
             }
@@ -54,8 +54,8 @@ export class DeviceOutcomes {
         this.#dispatcher.pump();
     }
 
-    /** The first contact failed for good: its event is given up and the next one may try. */
-    refuse(device: string, error: GatewayError): void {
+    /** The registration attempt failed for good: its event is given up and the next one may try. */
+    drop(device: string, error: GatewayError): void {
         const deviceQueue = this.#queues.of(device);
         const entry = deviceQueue && this.#queues.endRegistration(deviceQueue);
         if (!entry) return;

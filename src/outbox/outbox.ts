@@ -132,19 +132,19 @@ export class Outbox {
         this.#dispatcher.resume();
     }
 
-    /** The first contact of the device succeeded: its event is settled and the device flows. */
+    /** The registration attempt of the device succeeded: its event is settled and the device flows. */
     confirm(device: string): void {
         this.#devices.confirm(device);
     }
 
-    /** The first contact failed for now: its event goes back to the head of the device's queue, which waits, held, until it is woken. */
+    /** The registration attempt failed for now: its event returns to the head of the queue, which waits, held, until it is woken. */
     requeue(device: string): void {
         this.#devices.requeue(device);
     }
 
-    /** The first contact failed for good: its event fails with this error and the device's next one may try. */
+    /** The registration attempt failed for good: its event fails with this error and the device's next one may try. */
     drop(device: string, error: GatewayError): void {
-        this.#devices.refuse(device, error);
+        this.#devices.drop(device, error);
     }
 
     /**
@@ -160,7 +160,7 @@ export class Outbox {
         this.#devices.hold(device);
     }
 
-    /** The gate may answer differently for this device now; does nothing for a device with a first contact under way. */
+    /** The gate may answer differently for this device now; does nothing for a device with a registration attempt under way. */
     wake(device: string): void {
         this.#devices.wake(device);
     }
@@ -252,7 +252,7 @@ export interface OutboxCounters {
     readonly queued: number;
     readonly queuedBytes: number;
     readonly inFlight: number;
-    /** Devices whose events wait for a first contact or for the end of a hold. */
+    /** Devices whose events wait for a registration attempt or for the end of a hold. */
     readonly waitingDevices: number;
     /** Payload bytes of held devices. */
     readonly heldBytes: number;

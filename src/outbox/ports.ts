@@ -1,18 +1,18 @@
 import type { OutboxEvent } from "./event";
 
 /**
- * `flow`: send. `contact`: send this one event as the first contact of its device; the others wait behind it for the outcome.
+ * `flow`: send. `register`: send this one event to register its device; the others wait behind it for the outcome.
  * `wait`: nothing of this device until it is woken. `hold`: the same, because the platform refused the device.
  */
-export type GateAnswer = "flow" | "contact" | "wait" | "hold";
+export type GateAnswer = "flow" | "register" | "wait" | "hold";
 
 /** Decides which devices may be sent for. Asked for each event about to be sent, so that the answer must be a map look-up. Must not throw. */
 export interface DeviceGate {
     ask(device: string): GateAnswer;
-    /** The first contact is about to be handed to the connection. */
-    contactSent(device: string, event: OutboxEvent): void;
+    /** The registration attempt is about to be handed to the connection. */
+    attemptSent(device: string, event: OutboxEvent): void;
     /** The platform acknowledged it; the event stays unsettled until the outbox is told to confirm, requeue or drop it. */
-    contactAcknowledged(device: string): void;
+    attemptAcknowledged(device: string): void;
 }
 
 /** The connection, as the outbox sees it. Must not throw. */

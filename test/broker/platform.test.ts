@@ -51,7 +51,7 @@ describe("what a broker does not do, but the platform does", () => {
         const { connection, recorder } = await connections.online("g1", { port: simulator.port, clock, keepAliveS: 10 });
         let acknowledged = 0;
         connection.publish(event("known"), "{}", 1, () => acknowledged++, true);
-        await waitFor(() => acknowledged === 1, "the first contact");
+        await waitFor(() => acknowledged === 1, "the registration attempt");
         let sent = 1;
         while (sent < 4_000) {
             while (sent - acknowledged < 1_000) {
@@ -65,7 +65,7 @@ describe("what a broker does not do, but the platform does", () => {
         assert.deepEqual(recorder.phases, ["connecting", "online"]);
     });
 
-    it("a withheld acknowledgement of a first contact is not a stall either", async () => {
+    it("a withheld acknowledgement of a registration attempt is not a stall either", async () => {
         await start({ registration: { rules: [{ devices: "sensor/hang*", never: true }] } });
         const clock = new FastClock(200);
         const { connection, recorder } = await connections.online("g1", { port: simulator.port, clock, keepAliveS: 60 });

@@ -142,7 +142,7 @@ describe("registration over MQTT", () => {
         assert.deepEqual([gateway.notifications, gateway.late], [[], []]);
     });
 
-    it("keeps the events of every first contact in flight when one is dropped without a word, and tries one at a time", async () => {
+    it("keeps the events of every registration attempt in flight when one is dropped without a word, and tries one at a time", async () => {
         await start();
         const other = await bench.gateway({ deviceId: "gw2" });
         refuseOnce("d3", 180);
@@ -180,7 +180,7 @@ describe("registration over MQTT", () => {
     });
 
     for (const rc of [276, 289]) {
-        it(`takes RC ${rc} at a first contact as final for that event, and sends the next one`, async () => {
+        it(`takes RC ${rc} at a registration attempt as final for that event, and sends the next one`, async () => {
             await start();
             bench.simulator.faults.add({ fault: "refusePublish", topic: "*/d1/*", rc, times: 1 });
             const bad = gateway.publish("d1", 1);
@@ -192,7 +192,7 @@ describe("registration over MQTT", () => {
         });
     }
 
-    it("takes RC 180 for a known device as final for that event and makes the next one a first contact", async () => {
+    it("takes RC 180 for a known device as final for that event and makes the next one a registration attempt", async () => {
         await start();
         const registry = bench.simulator.organisation("org").registry;
         await gateway.outcome(gateway.publish("d1", 1));
@@ -273,7 +273,7 @@ describe("registration over MQTT", () => {
         await bench.receives("d1", [1, 3]);
     });
 
-    it("sends again what was in flight when the connection ended, first contacts first", async () => {
+    it("sends again what was in flight when the connection ended, registration attempts first", async () => {
         await start({ delayMs: 50 });
         const messages = Array.from({ length: 12 }, (_, index) => gateway.publish(`d${index}`, 1));
         await waitFor(() => bench.publishes("d7") > 0, "the slots to be used");

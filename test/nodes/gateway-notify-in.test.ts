@@ -112,7 +112,7 @@ describe("gateway-notify-in", () => {
         const gateway = gatewayNode(simulator.port);
         await load([gateway, eventNode(), eventNode({ id: "other" }), ...observers]);
         const completed = new Inbox("completed");
-        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1, _msgid: "first contact" });
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1, _msgid: "registration attempt" });
         await completed.count(1);
         node("event").receive({ typeId: "pump", deviceId: "p1", payload: 2, _msgid: "m1" });
         await completed.count(2);

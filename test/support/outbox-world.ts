@@ -20,7 +20,7 @@ interface Admitted {
     readonly bytes: number;
     readonly ttlMs: number;
     readonly admittedMs: number;
-    /** Acknowledged by the platform (for a first contact: and confirmed). */
+    /** Acknowledged by the platform (for a registration attempt: and confirmed). */
     isDelivered: boolean;
     /** A crash came before it was safe. */
     mayBeLost: boolean;
@@ -57,7 +57,7 @@ export class World {
     readonly events: Admitted[] = [];
     readonly #byText = new Map<string, Admitted>();
     readonly #knowledge = new Map<string, Knowledge>(devices.map((device) => [device, "unknown"]));
-    /** Devices whose first contact is under way, with its event. */
+    /** Devices whose registration attempt is under way, with its event. */
     readonly #registering = new Map<string, Admitted>();
     /** The last number sent for each device on this connection. */
     readonly #lastSent = new Map<string, number>();
@@ -92,7 +92,7 @@ export class World {
         this.gate.onAsk = (device) => {
             if (this.#knowledge.get(device) === "known") return "flow";
             if (this.#knowledge.get(device) === "held") return "hold";
-            return this.#registering.size < 2 ? "contact" : "wait";
+            return this.#registering.size < 2 ? "register" : "wait";
         };
         const outbox = new Outbox({
             store: this.#options.isInMemory ? new MemoryStore() : store,
@@ -157,7 +157,7 @@ export class World {
         this.link.acknowledge(index);
     }
 
-    /** The outcome of a first contact that was acknowledged, or of one that is still on the wire. */
+    /** The outcome of a registration attempt that was acknowledged, or of one that is still on the wire. */
     decide(device: string, succeeds: boolean): void {
         const event = this.#registering.get(device);
         if (!event) return;
@@ -178,7 +178,7 @@ export class World {
         this.#wakeWaiting();
     }
 
-    /** The platform refuses the event of a first contact for good, before or after its acknowledgement. */
+    /** The platform refuses the event of a registration attempt for good, before or after its acknowledgement. */
     refuse(device: string): void {
         const event = this.#registering.get(device);
         if (!event) return;
@@ -436,7 +436,7 @@ export class World {
         const event = this.#find(sent);
         const isContact = this.#knowledge.get(event.device) === "unknown";
         assert.notEqual(this.#knowledge.get(event.device), "held", `${event.text} was sent for a held device`);
-        assert.ok(!this.#registering.has(event.device), `${event.text} overtook the outcome of the first contact`);
+        assert.ok(!this.#registering.has(event.device), `${event.text} overtook the outcome of the registration attempt`);
         if (isContact) this.#registering.set(event.device, event);
         for (const purge of this.#purges) if (purge.device === event.device) purge.mayStay.add(event.text);
         assert.ok(this.hasCrashed || !this.#hasFailed(event), `${event.text} was sent although it was told to have failed`);

@@ -109,11 +109,11 @@ export class ManualGate implements DeviceGate {
         return this.onAsk?.(device) ?? this.answers.get(device) ?? "flow";
     }
 
-    contactSent(device: string): void {
+    attemptSent(device: string): void {
         this.contacts.push(device);
     }
 
-    contactAcknowledged(device: string): void {
+    attemptAcknowledged(device: string): void {
         this.acknowledged.push(device);
         this.onAcknowledged?.(device);
     }

@@ -33,7 +33,7 @@ const maxNames = 1_000;
  * What is known of each device: when it was seen, what was sent and received, whether it is registered. It survives restarts:
  * the registration is written when it changes, counters at most once a minute and at close. Bounded: beyond `maxDevices` some
  * are forgotten, first those that never sent anything (whoever may send commands can name as many devices as it likes), then
- * the ones that were quiet longest, and with them that the platform knows them, so that their next event is a first contact
+ * the ones that were quiet longest, and with them that the platform knows them, so that their next event is a registration attempt
  * again. All devices are named by their key.
  */
 export class Inventory {
@@ -123,7 +123,7 @@ export class Inventory {
         return queryNames(this.#records.keys(), query);
     }
 
-    /** Forgets a device; its next event is a first contact. False if it is not remembered, or its first contact is under way. */
+    /** Forgets a device; its next event is a registration attempt. False if it is not remembered, or its registration attempt is under way. */
     forget(device: string): boolean {
         if (!this.#records.has(device)) return false;
         if (!this.#registration.forget(device) && this.#registration.stateOf(device).phase !== "new") return false;

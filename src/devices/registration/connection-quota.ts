@@ -1,8 +1,8 @@
-/** Fewer first contacts than this are no connection's limit: another reason for RC 173 must not be learned as one. */
+/** Fewer registration attempts than this are no connection's limit: another reason for RC 173 must not be learned as one. */
 const smallestLimit = 100;
 
 /**
- * Counts the first contacts of one connection against the number of new devices the platform takes on one (500 by default).
+ * Counts the registration attempts of one connection against the number of new devices the platform takes on one (500 by default).
  * The limit is not told anywhere: it is learned from the first refusal, and kept to on the connections that follow.
  */
 export class ConnectionQuota {
@@ -10,20 +10,20 @@ export class ConnectionQuota {
     #reached = false;
     #learned = Number.POSITIVE_INFINITY;
 
-    /** Whether no first contact may be started on this connection any more. */
+    /** Whether no registration attempt may be started on this connection any more. */
     get isReached(): boolean {
         return this.#reached || this.#sent >= this.#learned;
     }
 
-    /** Counts a first contact that is sent now, and returns its number on this connection, from 1. */
+    /** Counts a registration attempt that is sent now, and returns its number on this connection, from 1. */
     count(): number {
         return ++this.#sent;
     }
 
-    /** The platform refused the first contact with this number because of the limit. */
-    refused(ordinal: number): void {
+    /** The platform refused the registration attempt with this number because of the limit. */
+    refused(sequence: number): void {
         this.#reached = true;
-        if (ordinal > smallestLimit) this.#learned = Math.min(this.#learned, ordinal - 1);
+        if (sequence > smallestLimit) this.#learned = Math.min(this.#learned, sequence - 1);
     }
 
     /** A new connection counts from the start. */

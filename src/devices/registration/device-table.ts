@@ -1,11 +1,11 @@
-import { Contact } from "./pending-device";
+import { PendingDevice } from "./pending-device";
 import type { Hold, RegistrationState } from "./registration-types";
 
 const known = "known";
 
 /** Every device that is known, and every other one of which something is under way or remembered. One entry per device. */
 export class DeviceTable {
-    readonly #entries = new Map<string, Contact | typeof known>();
+    readonly #entries = new Map<string, PendingDevice | typeof known>();
     readonly #held = new Set<string>();
     readonly #gatewayDevice: string;
 
@@ -24,27 +24,27 @@ export class DeviceTable {
         return this.#entries.get(device) === known;
     }
 
-    /** The first contact of a device that is not known, if there is an entry. */
-    contact(device: string): Contact | undefined {
+    /** The registration attempt of a device that is not known, if there is an entry. */
+    pending(device: string): PendingDevice | undefined {
         const entry = this.#entries.get(device);
         return entry === known ? undefined : entry;
     }
 
-    /** The first contact of a device that is not known; a new one if there is none. */
-    meet(device: string): Contact {
-        const present = this.contact(device);
+    /** The registration attempt of a device that is not known; a new one if there is none. */
+    meet(device: string): PendingDevice {
+        const present = this.pending(device);
         if (present) return present;
-        const contact = new Contact(device);
-        this.#entries.set(device, contact);
-        return contact;
+        const pending = new PendingDevice(device);
+        this.#entries.set(device, pending);
+        return pending;
     }
 
     /** Puts the device on hold. */
-    hold(contact: Contact, hold: Hold): void {
-        contact.hold = hold;
-        contact.alone = hold.reason === "swallowed";
-        contact.stage = "held";
-        this.#held.add(contact.device);
+    hold(pending: PendingDevice, hold: Hold): void {
+        pending.hold = hold;
+        pending.exclusive = hold.reason === "swallowed";
+        pending.stage = "held";
+        this.#held.add(pending.device);
     }
 
     setKnown(device: string): void {

@@ -1,35 +1,35 @@
-import type { ContactKind, Hold, Refusal, RegistrationPhase, RegistrationState } from "./registration-types";
+import type { Hold, Refusal, RegistrationKind, RegistrationPhase, RegistrationState } from "./registration-types";
 
 /**
- * Where the first contact of a device stands. `idle`: nothing is under way. `waiting`: queued for a slot. `granted`: it has a
+ * Where the registration attempt of a device stands. `idle`: nothing is under way. `waiting`: queued for a slot. `granted`: it has a
  * slot and may be sent. `sent`: on its way. `acknowledged`: not yet confirmed. `unconfirmed`: queued to be tried alone.
  */
-type ContactStage = "idle" | "waiting" | "granted" | "sent" | "acknowledged" | "unconfirmed" | "held";
+type PendingStage = "idle" | "waiting" | "granted" | "sent" | "acknowledged" | "unconfirmed" | "held";
 
-/** A device that is not known, and its first contact. */
-export class Contact {
+/** A device that is not known, and its registration attempt. */
+export class PendingDevice {
     readonly device: string;
-    #stage: ContactStage = "idle";
+    #stage: PendingStage = "idle";
     /** Changes with the stage, so that a deadline set in an earlier one is recognised as stale. */
     version = 0;
-    kind: ContactKind | undefined;
+    kind: RegistrationKind | undefined;
     /** Only one of these is under way at a time: a packet without an id then tells of this one. */
-    alone = false;
+    exclusive = false;
     /** Its number on the connection. */
-    ordinal = 0;
+    sequence = 0;
     /** Monotonic milliseconds. */
     sentMs = 0;
     acknowledgedMs = 0;
     /** When the patience with what it does with its slot ends. */
     slotDueMs = 0;
     /** How many registrations the platform had pending, beside this one, when it answered this one. */
-    pendingBeside = 0;
+    otherPending = 0;
     /** The platform has not answered for long. */
-    stuck = false;
+    unanswered = false;
     /** A SUBSCRIBE that was answered with a failure. */
     rejected = false;
     /** A stray packet without a notification came in while this was in flight. */
-    doubtful = false;
+    ambiguous = false;
     /** What a notification said before the acknowledgement came. */
     refusal: Refusal | undefined;
     /** The last hold; kept when it is over, for its number of failures. */
@@ -39,11 +39,11 @@ export class Contact {
         this.device = device;
     }
 
-    get stage(): ContactStage {
+    get stage(): PendingStage {
         return this.#stage;
     }
 
-    set stage(stage: ContactStage) {
+    set stage(stage: PendingStage) {
         this.#stage = stage;
         this.version++;
     }
@@ -56,9 +56,9 @@ export class Contact {
     /** Clears what an earlier attempt left. */
     beginAttempt(): void {
         this.kind = undefined;
-        this.stuck = false;
+        this.unanswered = false;
         this.rejected = false;
-        this.doubtful = false;
+        this.ambiguous = false;
         this.refusal = undefined;
     }
 
@@ -75,7 +75,7 @@ export class Contact {
                 return "contacting";
             case "sent":
             case "acknowledged":
-                return this.stuck ? "unanswered" : "contacting";
+                return this.unanswered ? "unanswered" : "contacting";
             default:
                 return this.#stage;
         }

@@ -10,7 +10,7 @@ interface Options {
     /** Asks for the reconnect. */
     readonly wanted: (reason: ReconnectReason) => void;
     /** Calls `consider` again after this time. */
-    readonly later: (delayMs: number) => void;
+    readonly schedule: (delayMs: number) => void;
 }
 
 /** Keeps reconnects for the sake of registrations rare, and asks once for each. */
@@ -28,13 +28,13 @@ export class ReconnectNeed {
 
     /** There is reason to reconnect: asks for it now, or plans to look again when that is due. */
     consider(reason: ReconnectReason): void {
-        const { clock, later, wanted } = this.#options;
+        const { clock, schedule, wanted } = this.#options;
         if (this.#isAsked || this.#planned.has(reason)) return;
         const nowMs = clock.monotonicMs();
         const dueMs = (this.#lastMs.get(reason) ?? Number.NEGATIVE_INFINITY) + this.#intervalMs[reason];
         if (dueMs > nowMs) {
             this.#planned.add(reason);
-            later(dueMs - nowMs);
+            schedule(dueMs - nowMs);
             return;
         }
         this.#isAsked = true;

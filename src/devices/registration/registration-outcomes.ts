@@ -2,10 +2,10 @@ import type { Clock } from "../../clock";
 import type { ConnectionQuota } from "./connection-quota";
 import type { DeviceTable } from "./device-table";
 import type { HoldPolicy } from "./hold-policy";
-import type { Contact } from "./pending-device";
+import type { PendingDevice } from "./pending-device";
 import { isFinal, isTooMany } from "./refusal-codes";
-import type { ContactLine } from "./registration-queue";
-import type { Hold, HoldReason, Refusal, RefusalVerdict, RegistrationEffects } from "./registration-types";
+import type { RegistrationQueue } from "./registration-queue";
+import type { Hold, HoldReason, Refusal, RefusalVerdict, RegistrationListener } from "./registration-types";
 import type { StrayInterval, StrayPings } from "./stray-pings";
 
 /** The platform's own limit of pending registrations where nobody raised it: fewer beside one cannot be too many. */
@@ -13,122 +13,122 @@ const smallestPendingLimit = 10;
 
 interface Parts {
     readonly clock: Clock;
-    readonly effects: RegistrationEffects;
+    readonly listener: RegistrationListener;
     readonly table: DeviceTable;
-    readonly line: ContactLine;
+    readonly queue: RegistrationQueue;
     readonly quota: ConnectionQuota;
     readonly policy: HoldPolicy;
     readonly strayPings: StrayPings;
-    /** How long after its acknowledgement a contact may still turn out to have failed. */
+    /** How long after its acknowledgement a device may still turn out to have failed. */
     readonly confirmationMs: number;
-    /** Calls back for the contact after a time, unless its stage has changed. */
-    readonly setDeadline: (contact: Contact, delayMs: number) => void;
+    /** Calls back for the device after a time, unless its stage has changed. */
+    readonly setDeadline: (pending: PendingDevice, delayMs: number) => void;
 }
 
-/** How first contacts end: confirmed, refused, dropped without a word, or cut off with the connection. */
-export class ContactOutcomes {
+/** How registration attempts end: confirmed, refused, dropped without a word, or cut off with the connection. */
+export class RegistrationOutcomes {
     readonly #parts: Parts;
     /** Acknowledged and not yet confirmed. */
-    readonly #confirming = new Set<Contact>();
+    readonly #confirming = new Set<PendingDevice>();
 
     constructor(parts: Parts) {
         this.#parts = parts;
     }
 
-    /** The contacts that are acknowledged and not yet confirmed. */
-    get confirming(): ReadonlySet<Contact> {
+    /** The devices that are acknowledged and not yet confirmed. */
+    get confirming(): ReadonlySet<PendingDevice> {
         return this.#confirming;
     }
 
     /** The platform has answered: unless it said more before, the confirmation time begins. */
-    acknowledged(contact: Contact): void {
-        const { clock, confirmationMs, line, setDeadline } = this.#parts;
-        contact.pendingBeside = line.pendingBeside(contact);
-        contact.stuck = false;
-        contact.acknowledgedMs = clock.monotonicMs();
-        contact.stage = "acknowledged";
-        line.releaseSlot(contact);
-        this.#confirming.add(contact);
-        if (contact.refusal) this.refuse(contact, contact.refusal);
-        else if (contact.doubtful) this.#doubt(contact);
-        else setDeadline(contact, confirmationMs);
+    acknowledged(pending: PendingDevice): void {
+        const { clock, confirmationMs, queue, setDeadline } = this.#parts;
+        pending.otherPending = queue.otherPending(pending);
+        pending.unanswered = false;
+        pending.acknowledgedMs = clock.monotonicMs();
+        pending.stage = "acknowledged";
+        queue.releaseSlot(pending);
+        this.#confirming.add(pending);
+        if (pending.refusal) this.refuse(pending, pending.refusal);
+        else if (pending.ambiguous) this.#markAmbiguous(pending);
+        else setDeadline(pending, confirmationMs);
     }
 
     /** The confirmation time is over and no notification came. */
-    confirmationOver(contact: Contact): void {
-        const { clock, confirmationMs, effects, setDeadline, strayPings, table } = this.#parts;
+    confirmationOver(pending: PendingDevice): void {
+        const { clock, confirmationMs, listener, setDeadline, strayPings, table } = this.#parts;
         const { dueMs, firstMs } = strayPings;
-        if (dueMs !== undefined && firstMs !== undefined && firstMs <= contact.acknowledgedMs + confirmationMs) {
-            setDeadline(contact, Math.max(dueMs - clock.monotonicMs(), 0));
+        if (dueMs !== undefined && firstMs !== undefined && firstMs <= pending.acknowledgedMs + confirmationMs) {
+            setDeadline(pending, Math.max(dueMs - clock.monotonicMs(), 0));
             return;
         }
-        if (contact.rejected) {
-            this.#reject(contact);
+        if (pending.rejected) {
+            this.#reject(pending);
             return;
         }
-        this.#end(contact);
-        contact.stage = "idle";
-        table.setKnown(contact.device);
-        effects.stateChanged(contact.device, { phase: "known" });
-        if (contact.kind) effects.contactConfirmed(contact.device, contact.kind);
-        effects.wake(contact.device);
+        this.#end(pending);
+        pending.stage = "idle";
+        table.setKnown(pending.device);
+        listener.stateChanged(pending.device, { phase: "known" });
+        if (pending.kind) listener.confirm(pending.device, pending.kind);
+        listener.wake(pending.device);
     }
 
-    /** The platform refused an acknowledged contact. */
-    refuse(contact: Contact, refusal: Refusal): RefusalVerdict {
+    /** The platform refused an acknowledged device. */
+    refuse(pending: PendingDevice, refusal: Refusal): RefusalVerdict {
         if (isFinal(refusal.rc)) {
-            this.#drop(contact, refusal);
+            this.#drop(pending, refusal);
             return { willRetry: false, isDropped: true };
         }
-        const isDirect = contact.kind === "direct";
-        const reason = isTooMany(refusal.rc) ? this.#reasonForTooMany(contact) : "refused";
-        const heldUntil = this.hold(contact, reason, refusal).until;
+        const isDirect = pending.kind === "direct";
+        const reason = isTooMany(refusal.rc) ? this.#reasonForTooMany(pending) : "refused";
+        const heldUntil = this.hold(pending, reason, refusal).until;
         return isDirect ? { willRetry: false, heldUntil, isDropped: true } : { willRetry: true, heldUntil };
     }
 
     /**
-     * More stray packets than notifications came in: at least one of the contacts then in flight was dropped, and it cannot be
+     * More stray packets than notifications came in: at least one of the devices then in flight was dropped, and it cannot be
      * told which, unless only one was tried.
      */
     unexplained(strays: StrayInterval): void {
-        const { confirmationMs, effects, line } = this.#parts;
-        const sent = [...line.slots].filter((contact) => contact.stage === "sent" && contact.sentMs <= strays.lastMs);
+        const { confirmationMs, listener, queue } = this.#parts;
+        const sent = [...queue.slots].filter((pending) => pending.stage === "sent" && pending.sentMs <= strays.lastMs);
         const answered = [...this.#confirming].filter(
             ({ acknowledgedMs, rejected, sentMs }) =>
                 !rejected && sentMs <= strays.lastMs && acknowledgedMs >= strays.firstMs - confirmationMs,
         );
-        if (sent.length + answered.length === 0) effects.unexplainedDrop();
-        for (const contact of sent) contact.doubtful = true;
-        for (const contact of answered) {
-            if (contact === line.alone && answered.length === 1) this.hold(contact, "swallowed");
-            else this.#doubt(contact);
+        if (sent.length + answered.length === 0) listener.unexplainedDrop();
+        for (const pending of sent) pending.ambiguous = true;
+        for (const pending of answered) {
+            if (pending === queue.exclusive && answered.length === 1) this.hold(pending, "swallowed");
+            else this.#markAmbiguous(pending);
         }
     }
 
-    /** The connection ended before the contact's outcome was known. */
-    interrupt(contact: Contact): void {
-        const { effects, line } = this.#parts;
-        const { refusal } = contact;
+    /** The connection ended before the device's outcome was known. */
+    interrupt(pending: PendingDevice): void {
+        const { listener, queue } = this.#parts;
+        const { refusal } = pending;
         if (refusal && isFinal(refusal.rc)) {
-            this.#drop(contact, refusal);
-        } else if (refusal || contact.stuck) {
-            this.hold(contact, refusal ? "refused" : "unanswered", refusal);
-        } else if (contact.doubtful) {
-            this.#doubt(contact);
+            this.#drop(pending, refusal);
+        } else if (refusal || pending.unanswered) {
+            this.hold(pending, refusal ? "refused" : "unanswered", refusal);
+        } else if (pending.ambiguous) {
+            this.#markAmbiguous(pending);
         } else {
-            const sentKind = contact.isInFlight ? contact.kind : undefined;
-            this.#end(contact);
-            contact.kind = undefined;
-            contact.stage = contact.alone ? "unconfirmed" : "waiting";
-            line.enqueue(contact, "front");
-            if (sentKind) effects.contactRequeued(contact.device, sentKind);
+            const sentKind = pending.isInFlight ? pending.kind : undefined;
+            this.#end(pending);
+            pending.kind = undefined;
+            pending.stage = pending.exclusive ? "unconfirmed" : "waiting";
+            queue.enqueue(pending, "front");
+            if (sentKind) listener.requeue(pending.device, sentKind);
         }
     }
 
     /** Holds the device; what was being sent, if anything, goes back to its queue. */
-    hold(contact: Contact, reason: HoldReason, refusal?: Refusal): Hold {
-        const { clock, effects, policy, setDeadline, table } = this.#parts;
-        const failures = (contact.hold?.failures ?? 0) + (reason === "connection-limit" && contact.hold ? 0 : 1);
+    hold(pending: PendingDevice, reason: HoldReason, refusal?: Refusal): Hold {
+        const { clock, listener, policy, setDeadline, table } = this.#parts;
+        const failures = (pending.hold?.failures ?? 0) + (reason === "connection-limit" && pending.hold ? 0 : 1);
         const durationMs = policy.holdMs(failures);
         const hold: Hold = {
             reason,
@@ -136,76 +136,76 @@ export class ContactOutcomes {
             failures,
             ...(refusal && { rc: refusal.rc, text: refusal.text }),
         };
-        const { kind } = contact;
-        this.#end(contact);
-        contact.kind = undefined;
-        table.hold(contact, hold);
-        setDeadline(contact, durationMs);
-        effects.stateChanged(contact.device, contact.state);
-        if (kind === "direct" && refusal) effects.contactDropped(contact.device, kind, refusal);
-        else if (kind) effects.contactRequeued(contact.device, kind);
+        const { kind } = pending;
+        this.#end(pending);
+        pending.kind = undefined;
+        table.hold(pending, hold);
+        setDeadline(pending, durationMs);
+        listener.stateChanged(pending.device, pending.state);
+        if (kind === "direct" && refusal) listener.drop(pending.device, kind, refusal);
+        else if (kind) listener.requeue(pending.device, kind);
         return hold;
     }
 
     /** Nothing is under way with this device; it is remembered only if there is something to remember. */
-    rest(contact: Contact): void {
-        contact.stage = "idle";
-        if (!contact.hold && !contact.alone) this.#parts.table.remove(contact.device);
+    rest(pending: PendingDevice): void {
+        pending.stage = "idle";
+        if (!pending.hold && !pending.exclusive) this.#parts.table.remove(pending.device);
     }
 
     /** Keeps the event and puts the device in the line of those that are tried alone. */
-    #doubt(contact: Contact): void {
-        const { effects, line } = this.#parts;
-        const { kind } = contact;
-        this.#end(contact);
-        contact.kind = undefined;
-        contact.alone = true;
-        contact.stage = "unconfirmed";
-        line.enqueue(contact, "back");
-        if (kind) effects.contactRequeued(contact.device, kind);
+    #markAmbiguous(pending: PendingDevice): void {
+        const { listener, queue } = this.#parts;
+        const { kind } = pending;
+        this.#end(pending);
+        pending.kind = undefined;
+        pending.exclusive = true;
+        pending.stage = "unconfirmed";
+        queue.enqueue(pending, "back");
+        if (kind) listener.requeue(pending.device, kind);
     }
 
     /**
      * A SUBSCRIBE failed without a word: the device may be in back-off, or the server may not allow this filter. Events are
      * not held for that, their own outcome will tell; the subscription is tried again later.
      */
-    #reject(contact: Contact): void {
-        const { effects, policy, setDeadline } = this.#parts;
-        const { kind } = contact;
-        this.#end(contact);
-        contact.kind = undefined;
-        this.rest(contact);
-        setDeadline(contact, policy.holdMs(1));
-        effects.wake(contact.device);
-        if (kind) effects.contactRequeued(contact.device, kind);
+    #reject(pending: PendingDevice): void {
+        const { listener, policy, setDeadline } = this.#parts;
+        const { kind } = pending;
+        this.#end(pending);
+        pending.kind = undefined;
+        this.rest(pending);
+        setDeadline(pending, policy.holdMs(1));
+        listener.wake(pending.device);
+        if (kind) listener.requeue(pending.device, kind);
     }
 
-    #drop(contact: Contact, refusal: Refusal): void {
-        const { effects } = this.#parts;
-        const { kind } = contact;
-        this.#end(contact);
+    #drop(pending: PendingDevice, refusal: Refusal): void {
+        const { listener } = this.#parts;
+        const { kind } = pending;
+        this.#end(pending);
         if (refusal.registration) {
-            contact.kind = undefined;
-            this.hold(contact, "refused", refusal);
+            pending.kind = undefined;
+            this.hold(pending, "refused", refusal);
         } else {
-            this.rest(contact);
+            this.rest(pending);
         }
-        if (kind) effects.contactDropped(contact.device, kind, refusal);
-        effects.wake(contact.device);
+        if (kind) listener.drop(pending.device, kind, refusal);
+        listener.wake(pending.device);
     }
 
-    #reasonForTooMany(contact: Contact): HoldReason {
-        const { line, quota } = this.#parts;
-        if (contact.pendingBeside >= smallestPendingLimit) {
-            line.lowerLimit(contact.pendingBeside);
+    #reasonForTooMany(pending: PendingDevice): HoldReason {
+        const { queue, quota } = this.#parts;
+        if (pending.otherPending >= smallestPendingLimit) {
+            queue.lowerLimit(pending.otherPending);
             return "refused";
         }
-        quota.refused(contact.ordinal);
+        quota.refused(pending.sequence);
         return "connection-limit";
     }
 
-    #end(contact: Contact): void {
-        this.#parts.line.ended(contact);
-        this.#confirming.delete(contact);
+    #end(pending: PendingDevice): void {
+        this.#parts.queue.ended(pending);
+        this.#confirming.delete(pending);
     }
 }

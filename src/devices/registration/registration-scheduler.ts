@@ -1,25 +1,25 @@
 import type { Clock } from "../../clock";
 import type { ConnectionQuota } from "./connection-quota";
-import type { Contact } from "./pending-device";
+import type { PendingDevice } from "./pending-device";
 import { ReconnectNeed } from "./reconnect-need";
-import type { ContactOutcomes } from "./registration-outcomes";
-import type { ContactLine } from "./registration-queue";
-import type { ContactKind, RegistrationEffects } from "./registration-types";
+import type { RegistrationOutcomes } from "./registration-outcomes";
+import type { RegistrationQueue } from "./registration-queue";
+import type { RegistrationKind, RegistrationListener } from "./registration-types";
 import { SlotWatch } from "./slot-watch";
 
 interface Options {
     readonly clock: Clock;
-    readonly effects: RegistrationEffects;
-    readonly line: ContactLine;
+    readonly listener: RegistrationListener;
+    readonly queue: RegistrationQueue;
     readonly quota: ConnectionQuota;
-    readonly outcomes: ContactOutcomes;
+    readonly outcomes: RegistrationOutcomes;
     readonly registrationBackoffMs: number;
     /** Calls `slotsDue` or `reconnectDue` after this time. */
-    readonly later: (delayMs: number, due: "slots" | "reconnect") => void;
+    readonly schedule: (delayMs: number, due: "slots" | "reconnect") => void;
 }
 
-/** Gives the slots to first contacts, in the order in which they asked, and sees when only a new connection helps. */
-export class ContactScheduler {
+/** Gives the slots to registration attempts, in the order in which they asked, and sees when only a new connection helps. */
+export class RegistrationScheduler {
     readonly #options: Options;
     readonly #slotWatch: SlotWatch;
     readonly #reconnectNeed: ReconnectNeed;
@@ -27,56 +27,56 @@ export class ContactScheduler {
     #isServing = false;
 
     constructor(options: Options) {
-        const { clock, effects, later, line, registrationBackoffMs } = options;
+        const { clock, listener, schedule, queue, registrationBackoffMs } = options;
         this.#options = options;
         this.#slotWatch = new SlotWatch({
             clock,
-            line,
-            later: (delayMs) => later(delayMs, "slots"),
-            unused: (contact) => this.release(contact),
+            queue,
+            schedule: (delayMs) => schedule(delayMs, "slots"),
+            unused: (pending) => this.release(pending),
         });
         this.#reconnectNeed = new ReconnectNeed({
             clock,
             registrationBackoffMs,
-            wanted: (reason) => effects.reconnectWanted(reason),
-            later: (delayMs) => later(delayMs, "reconnect"),
+            wanted: (reason) => listener.reconnectWanted(reason),
+            schedule: (delayMs) => schedule(delayMs, "reconnect"),
         });
     }
 
-    /** May this be sent as the contact's first contact? If not, it is queued and will be woken. */
-    ask(contact: Contact, kind: ContactKind): "contact" | "wait" {
-        if (contact.stage === "granted") return this.#askGranted(contact, kind);
-        if (contact.stage !== "idle") return "wait";
-        if (this.isFreeFor(contact)) {
-            this.#grant(contact);
-            this.#use(contact, kind);
-            return "contact";
+    /** May this be sent to register the device? If not, it is queued and will be woken. */
+    ask(pending: PendingDevice, kind: RegistrationKind): "register" | "wait" {
+        if (pending.stage === "granted") return this.#askGranted(pending, kind);
+        if (pending.stage !== "idle") return "wait";
+        if (this.isFreeFor(pending)) {
+            this.#grant(pending);
+            this.#use(pending, kind);
+            return "register";
         }
-        contact.stage = contact.alone ? "unconfirmed" : "waiting";
-        this.#options.line.enqueue(contact, "back");
+        pending.stage = pending.exclusive ? "unconfirmed" : "waiting";
+        this.#options.queue.enqueue(pending, "back");
         this.#considerReconnect();
         return "wait";
     }
 
-    /** Whether a slot is free for a contact at which nothing is under way. */
-    isFreeFor(contact: { readonly alone: boolean }): boolean {
-        return this.#mayContact && this.#options.line.isFreeFor(contact);
+    /** Whether a slot is free for a device at which nothing is under way. */
+    isFreeFor(pending: { readonly exclusive: boolean }): boolean {
+        return this.#mayRegister && this.#options.queue.isFreeFor(pending);
     }
 
     /** What was granted has been sent. */
-    sent(contact: Contact): void {
-        contact.stage = "sent";
-        contact.ordinal = this.#options.quota.count();
-        contact.sentMs = this.#options.clock.monotonicMs();
-        this.#slotWatch.begin(contact);
+    sent(pending: PendingDevice): void {
+        pending.stage = "sent";
+        pending.sequence = this.#options.quota.count();
+        pending.sentMs = this.#options.clock.monotonicMs();
+        this.#slotWatch.begin(pending);
     }
 
     /** Takes back what was granted and is not used. */
-    release(contact: Contact): void {
-        this.#options.line.ended(contact);
-        this.#options.outcomes.rest(contact);
+    release(pending: PendingDevice): void {
+        this.#options.queue.ended(pending);
+        this.#options.outcomes.rest(pending);
         // Something else of the device may have waited for its outcome.
-        this.#options.effects.wake(contact.device);
+        this.#options.listener.wake(pending.device);
         this.serve();
     }
 
@@ -86,11 +86,11 @@ export class ContactScheduler {
         if (this.#isServing) return;
         this.#isServing = true;
         try {
-            while (this.#mayContact) {
-                const contact = this.#options.line.next();
-                if (!contact) break;
-                this.#grant(contact);
-                this.#options.effects.wake(contact.device);
+            while (this.#mayRegister) {
+                const pending = this.#options.queue.next();
+                if (!pending) break;
+                this.#grant(pending);
+                this.#options.listener.wake(pending.device);
             }
         } finally {
             this.#isServing = false;
@@ -104,19 +104,19 @@ export class ContactScheduler {
         this.serve();
     }
 
-    /** The connection has ended, and with it every contact whose outcome is not known. */
+    /** The connection has ended, and with it every device whose outcome is not known. */
     ended(): void {
-        const { line, outcomes, quota } = this.#options;
+        const { queue, outcomes, quota } = this.#options;
         this.#isOnline = false;
         this.#reconnectNeed.ended();
         quota.restart();
         // From the latest to the earliest, since each goes to the front of the line.
-        for (const contact of [...outcomes.confirming, ...line.slots].reverse()) outcomes.interrupt(contact);
+        for (const pending of [...outcomes.confirming, ...queue.slots].reverse()) outcomes.interrupt(pending);
     }
 
-    /** The slots are to be looked at. */
+    /** The slots are to be checked. */
     slotsDue(): void {
-        this.#slotWatch.look();
+        this.#slotWatch.check();
     }
 
     /** A reconnect that had to wait may be due. */
@@ -124,39 +124,39 @@ export class ContactScheduler {
         this.#reconnectNeed.planReached();
     }
 
-    get #mayContact(): boolean {
+    get #mayRegister(): boolean {
         return this.#isOnline && !this.#options.quota.isReached;
     }
 
-    #askGranted(contact: Contact, kind: ContactKind): "contact" | "wait" {
-        if (!this.#mayContact) {
-            this.#options.outcomes.interrupt(contact);
+    #askGranted(pending: PendingDevice, kind: RegistrationKind): "register" | "wait" {
+        if (!this.#mayRegister) {
+            this.#options.outcomes.interrupt(pending);
             return "wait";
         }
-        if (contact.kind === undefined) this.#use(contact, kind);
-        return contact.kind === kind ? "contact" : "wait";
+        if (pending.kind === undefined) this.#use(pending, kind);
+        return pending.kind === kind ? "register" : "wait";
     }
 
-    #grant(contact: Contact): void {
-        contact.beginAttempt();
-        contact.stage = "granted";
-        this.#options.line.grant(contact);
-        this.#slotWatch.begin(contact);
+    #grant(pending: PendingDevice): void {
+        pending.beginAttempt();
+        pending.stage = "granted";
+        this.#options.queue.grant(pending);
+        this.#slotWatch.begin(pending);
     }
 
-    #use(contact: Contact, kind: ContactKind): void {
-        contact.kind = kind;
-        this.#slotWatch.begin(contact);
+    #use(pending: PendingDevice, kind: RegistrationKind): void {
+        pending.kind = kind;
+        this.#slotWatch.begin(pending);
     }
 
     #considerReconnect(): void {
         if (!this.#isOnline) return;
-        const { line, outcomes, quota } = this.#options;
-        const stuck = line.stuckCount;
-        if (stuck > 0 && stuck * 2 >= line.limit) {
+        const { queue, outcomes, quota } = this.#options;
+        const unanswered = queue.unansweredCount;
+        if (unanswered > 0 && unanswered * 2 >= queue.limit) {
             this.#reconnectNeed.consider("stuck-registrations");
-        } else if (quota.isReached && line.isQueued) {
-            const isEmpty = outcomes.confirming.size === 0 && line.slots.size === stuck;
+        } else if (quota.isReached && queue.isQueued) {
+            const isEmpty = outcomes.confirming.size === 0 && queue.slots.size === unanswered;
             if (isEmpty) this.#reconnectNeed.consider("connection-limit");
         }
     }

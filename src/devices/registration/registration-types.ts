@@ -4,13 +4,13 @@ import type { Clock } from "../../clock";
  * What is sent to a device that is not known: a queued event, an event that is not queued (QoS 0), a SUBSCRIBE for that
  * device alone, or a device management message. Each makes the platform register the device.
  */
-export type ContactKind = "event" | "direct" | "subscribe" | "management";
+export type RegistrationKind = "event" | "direct" | "subscribe" | "management";
 
 /**
- * May this be sent now? `flow`: the device is known. `contact`: send exactly this one as the first contact; what follows
+ * May this be sent now? `flow`: the device is known. `pending`: send exactly this one as the registration attempt; what follows
  * waits for its outcome. `wait`: keep it until the device is woken.
  */
-export type RegistrationAnswer = "flow" | "contact" | "wait";
+export type RegistrationAnswer = "flow" | "register" | "wait";
 
 /** Why a device is held back. */
 export type HoldReason =
@@ -62,7 +62,7 @@ export interface RefusalVerdict {
     readonly heldUntil?: number;
     /** The device was known: what was sent to it after the refused event, and acknowledged, has been dropped as well. */
     readonly endsKnown?: true;
-    /** It was a first contact, and its owner has been told by `contactDropped`. */
+    /** It was a registration attempt, and its owner has been told by `drop`. */
     readonly isDropped?: true;
 }
 
@@ -70,17 +70,17 @@ export interface RefusalVerdict {
 export type ReconnectReason = "connection-limit" | "stuck-registrations";
 
 /** What the registration of devices asks of the rest of the gateway. The calls may come from inside any call to it. */
-export interface RegistrationEffects {
+export interface RegistrationListener {
     /** Whatever waits for this device should ask again. */
     wake(device: string): void;
-    /** The first contact has succeeded: it is settled, and everything of that device may flow. */
-    contactConfirmed(device: string, kind: ContactKind): void;
-    /** The first contact did not go through: it goes back to the head of the queue and waits for `wake`. */
-    contactRequeued(device: string, kind: ContactKind): void;
-    /** The first contact was refused for what it is, not for its device, or is not queued: it has failed. */
-    contactDropped(device: string, kind: ContactKind, refusal: Refusal): void;
+    /** The registration attempt has succeeded: it is settled, and everything of that device may flow. */
+    confirm(device: string, kind: RegistrationKind): void;
+    /** The registration attempt did not go through: it goes back to the head of the queue and waits for `wake`. */
+    requeue(device: string, kind: RegistrationKind): void;
+    /** The registration attempt was refused for what it is, not for its device, or is not queued: it has failed. */
+    drop(device: string, kind: RegistrationKind, refusal: Refusal): void;
     /** The platform refuses a device that was known: what is in flight of it will be acknowledged and dropped. */
-    knownRefused(device: string): void;
+    recall(device: string): void;
     /** The connection should be ended, when nothing important is under way on it, and made anew. */
     reconnectWanted(reason: ReconnectReason): void;
     /** The device has become known, held or new: to be remembered. */
@@ -92,7 +92,7 @@ export interface RegistrationEffects {
 /** What the registration of a gateway's devices needs. */
 export interface RegistrationOptions {
     readonly clock: Clock;
-    readonly effects: RegistrationEffects;
+    readonly listener: RegistrationListener;
     /** The key of the gateway's own device, known from the start. */
     readonly gatewayDevice: string;
     /** Registrations under way at once. */

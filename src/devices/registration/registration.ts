@@ -3,18 +3,18 @@ import { ConnectionQuota } from "./connection-quota";
 import { Deadlines } from "./deadlines";
 import { DeviceTable } from "./device-table";
 import { HoldPolicy } from "./hold-policy";
-import type { Contact } from "./pending-device";
+import type { PendingDevice } from "./pending-device";
 import { RefusalVerdicts } from "./refusal-verdicts";
-import { ContactOutcomes } from "./registration-outcomes";
-import { ContactLine } from "./registration-queue";
-import { ContactScheduler } from "./registration-scheduler";
+import { RegistrationOutcomes } from "./registration-outcomes";
+import { RegistrationQueue } from "./registration-queue";
+import { RegistrationScheduler } from "./registration-scheduler";
 import type {
-    ContactKind,
     Hold,
     Refusal,
     RefusalVerdict,
     RegistrationAnswer,
-    RegistrationEffects,
+    RegistrationKind,
+    RegistrationListener,
     RegistrationOptions,
     RegistrationState,
 } from "./registration-types";
@@ -25,36 +25,36 @@ import { StrayWatch } from "./stray-watch";
 const confirmationMs = 100;
 const strayGapMs = 50;
 
-type Due = { readonly contact: Contact; readonly version: number } | "stray-ping" | "slots" | "reconnect";
+type Due = { readonly pending: PendingDevice; readonly version: number } | "stray-ping" | "slots" | "reconnect";
 
 /**
  * Decides for each device whether it may be sent to, so that the platform registers new ones without losing their events. Protocol,
  * section Registration of devices.
  *
- * The first thing sent to a device that is not known is its first contact; it takes a slot until the platform acknowledges
+ * The first thing sent to a device that is not known is its registration attempt; it takes a slot until the platform acknowledges
  * it or the connection ends. It has succeeded when, in addition, 100 ms pass without a notification or a stray packet. A
  * device that the platform refused is held and tried again later. Known devices cost one look-up. All devices are named by
  * their key; all calls come from one thread and may be made from inside an effect.
  */
 export class Registration {
     readonly #clock: Clock;
-    readonly #effects: RegistrationEffects;
+    readonly #listener: RegistrationListener;
     readonly #policy: HoldPolicy;
     readonly #table: DeviceTable;
-    readonly #line: ContactLine;
+    readonly #queue: RegistrationQueue;
     readonly #strayPings = new StrayPings(strayGapMs);
     readonly #strayWatch: StrayWatch;
     readonly #deadlines: Deadlines<Due>;
-    readonly #outcomes: ContactOutcomes;
+    readonly #outcomes: RegistrationOutcomes;
     readonly #verdicts: RefusalVerdicts;
-    readonly #scheduler: ContactScheduler;
+    readonly #scheduler: RegistrationScheduler;
 
-    constructor({ clock, effects, gatewayDevice, registrationLimit, registrationBackoffMs }: RegistrationOptions) {
+    constructor({ clock, listener, gatewayDevice, registrationLimit, registrationBackoffMs }: RegistrationOptions) {
         const quota = new ConnectionQuota();
-        const line = new ContactLine(registrationLimit);
+        const queue = new RegistrationQueue(registrationLimit);
         this.#clock = clock;
-        this.#effects = effects;
-        this.#line = line;
+        this.#listener = listener;
+        this.#queue = queue;
         this.#policy = new HoldPolicy(registrationBackoffMs);
         this.#table = new DeviceTable(gatewayDevice);
         this.#deadlines = new Deadlines(clock, (due) => this.#reached(due));
@@ -63,79 +63,79 @@ export class Registration {
             strayPings: this.#strayPings,
             at: (dueMs) => this.#deadlines.add(dueMs, "stray-ping"),
         });
-        this.#outcomes = new ContactOutcomes({
+        this.#outcomes = new RegistrationOutcomes({
             clock,
-            effects,
-            line,
+            listener,
+            queue,
             quota,
             table: this.#table,
             policy: this.#policy,
             strayPings: this.#strayPings,
             confirmationMs,
-            setDeadline: (contact, delayMs) => this.#setDeadline(contact, delayMs),
+            setDeadline: (pending, delayMs) => this.#setDeadline(pending, delayMs),
         });
-        this.#verdicts = new RefusalVerdicts({ effects, table: this.#table, outcomes: this.#outcomes });
-        this.#scheduler = new ContactScheduler({
+        this.#verdicts = new RefusalVerdicts({ listener, table: this.#table, outcomes: this.#outcomes });
+        this.#scheduler = new RegistrationScheduler({
             clock,
-            effects,
-            line,
+            listener,
+            queue,
             quota,
             outcomes: this.#outcomes,
             registrationBackoffMs,
-            later: (delayMs, due) => this.#later(delayMs, due),
+            schedule: (delayMs, due) => this.#schedule(delayMs, due),
         });
     }
 
     /** May the next event of this device be sent? */
     ask(device: string): RegistrationAnswer {
-        return this.tryContact(device, "event");
+        return this.tryRegister(device, "event");
     }
 
     /**
      * As `ask`, for anything that makes the platform register a device. Whoever is told to wait asks again when woken; whoever
-     * is told `contact` calls `contactSent`, or `contactAbandoned`, and asking again before that gives the same answer.
+     * is told `pending` calls `attemptSent`, or `attemptAbandoned`, and asking again before that gives the same answer.
      */
-    tryContact(device: string, kind: ContactKind): RegistrationAnswer {
+    tryRegister(device: string, kind: RegistrationKind): RegistrationAnswer {
         return this.#table.isKnown(device) ? "flow" : this.#scheduler.ask(this.#table.meet(device), kind);
     }
 
-    /** For what is never queued: a first contact of kind `direct` is granted at once, or the device is `held`. */
-    tryNow(device: string): "flow" | "contact" | "held" {
+    /** For what is never queued: a registration attempt of kind `direct` is granted at once, or the device is `held`. */
+    tryNow(device: string): "flow" | "register" | "held" {
         if (this.#table.isKnown(device)) return "flow";
-        const present = this.#table.contact(device);
+        const present = this.#table.pending(device);
         const isUnused = present?.stage === "granted" && present.kind === undefined;
         if (!isUnused) {
             if (present && present.stage !== "idle") return "held";
-            if (!this.#scheduler.isFreeFor(present ?? { alone: false })) return "held";
+            if (!this.#scheduler.isFreeFor(present ?? { exclusive: false })) return "held";
         }
-        return this.#scheduler.ask(this.#table.meet(device), "direct") === "contact" ? "contact" : "held";
+        return this.#scheduler.ask(this.#table.meet(device), "direct") === "register" ? "register" : "held";
     }
 
     /** What was granted has been handed to the connection. */
-    contactSent(device: string): void {
-        const contact = this.#contactAt(device, "granted");
-        if (contact) this.#scheduler.sent(contact);
+    attemptSent(device: string): void {
+        const pending = this.#pendingAt(device, "granted");
+        if (pending) this.#scheduler.sent(pending);
     }
 
     /** What was granted will not be sent, because it expired or was dropped. Without this call its slot is lost for half a minute. */
-    contactAbandoned(device: string): void {
-        const contact = this.#contactAt(device, "granted");
-        if (contact) this.#scheduler.release(contact);
+    attemptAbandoned(device: string): void {
+        const pending = this.#pendingAt(device, "granted");
+        if (pending) this.#scheduler.release(pending);
     }
 
-    /** The platform acknowledged the first contact: a PUBACK, or a SUBACK that grants the filter. */
-    contactAcknowledged(device: string): void {
-        const contact = this.#contactAt(device, "sent");
-        if (!contact) return;
-        this.#outcomes.acknowledged(contact);
+    /** The platform acknowledged the registration attempt: a PUBACK, or a SUBACK that grants the filter. */
+    attemptAcknowledged(device: string): void {
+        const pending = this.#pendingAt(device, "sent");
+        if (!pending) return;
+        this.#outcomes.acknowledged(pending);
         this.#scheduler.serve();
     }
 
-    /** The platform answered the first contact, a SUBSCRIBE, with a failure. In a back-off no notification follows. */
-    contactRejected(device: string): void {
-        const contact = this.#contactAt(device, "sent");
-        if (contact) contact.rejected = true;
-        this.contactAcknowledged(device);
+    /** The platform answered the registration attempt, a SUBSCRIBE, with a failure. In a back-off no notification follows. */
+    attemptRejected(device: string): void {
+        const pending = this.#pendingAt(device, "sent");
+        if (pending) pending.rejected = true;
+        this.attemptAcknowledged(device);
     }
 
     /** A `DE 00` came in: the platform dropped something because of its device. */
@@ -157,7 +157,7 @@ export class Registration {
         this.#scheduler.started();
     }
 
-    /** The connection has ended: the platform counts anew. First contacts without an outcome go back to the head of their queues. */
+    /** The connection has ended: the platform counts anew. First devices without an outcome go back to the head of their queues. */
     connectionEnded(): void {
         this.#strayPings.clear();
         this.#scheduler.ended();
@@ -169,8 +169,8 @@ export class Registration {
     }
 
     /** How many registrations the platform has not answered for long. */
-    get stuckCount(): number {
-        return this.#line.stuckCount;
+    get unansweredCount(): number {
+        return this.#queue.unansweredCount;
     }
 
     /** How many devices are held. */
@@ -186,32 +186,32 @@ export class Registration {
     /** Takes over a hold from an earlier run. */
     restoreHeld(device: string, hold: Hold): void {
         if (this.#table.stateOf(device).phase !== "new") return;
-        const contact = this.#table.meet(device);
-        this.#table.hold(contact, hold);
+        const pending = this.#table.meet(device);
+        this.#table.hold(pending, hold);
         const leftMs = hold.until - this.#clock.now();
-        this.#setDeadline(contact, Math.min(Math.max(leftMs, 0), this.#policy.longestMs));
+        this.#setDeadline(pending, Math.min(Math.max(leftMs, 0), this.#policy.longestMs));
     }
 
     /** Ends the hold of a device now: what waits for it asks again. False if it was not held. */
     release(device: string): boolean {
-        const contact = this.#table.contact(device);
-        const hold = contact?.state.hold;
-        if (!contact || !hold) return false;
-        contact.hold = { ...hold, until: Math.min(hold.until, this.#clock.now()) };
-        contact.stage = "idle";
-        this.#effects.stateChanged(device, contact.state);
-        this.#effects.wake(device);
+        const pending = this.#table.pending(device);
+        const hold = pending?.state.hold;
+        if (!pending || !hold) return false;
+        pending.hold = { ...hold, until: Math.min(hold.until, this.#clock.now()) };
+        pending.stage = "idle";
+        this.#listener.stateChanged(device, pending.state);
+        this.#listener.wake(device);
         this.#scheduler.serve();
         return true;
     }
 
-    /** Forgets a device whose first contact is not under way: what is sent next is a first contact. False if it was not forgotten. */
+    /** Forgets a device whose registration attempt is not under way: what is sent next is a registration attempt. False if it stays. */
     forget(device: string): boolean {
-        const contact = this.#table.contact(device);
-        if (contact && contact.stage !== "idle" && contact.stage !== "held") return false;
+        const pending = this.#table.pending(device);
+        if (pending && pending.stage !== "idle" && pending.stage !== "held") return false;
         if (!this.#table.remove(device)) return false;
-        if (contact) contact.stage = "idle";
-        this.#effects.wake(device);
+        if (pending) pending.stage = "idle";
+        this.#listener.wake(device);
         return true;
     }
 
@@ -220,16 +220,16 @@ export class Registration {
         this.#deadlines.close();
     }
 
-    #contactAt(device: string, stage: Contact["stage"]): Contact | undefined {
-        const contact = this.#table.contact(device);
-        return contact?.stage === stage ? contact : undefined;
+    #pendingAt(device: string, stage: PendingDevice["stage"]): PendingDevice | undefined {
+        const pending = this.#table.pending(device);
+        return pending?.stage === stage ? pending : undefined;
     }
 
-    #setDeadline(contact: Contact, delayMs: number): void {
-        this.#later(delayMs, { contact, version: contact.version });
+    #setDeadline(pending: PendingDevice, delayMs: number): void {
+        this.#schedule(delayMs, { pending, version: pending.version });
     }
 
-    #later(delayMs: number, due: Due): void {
+    #schedule(delayMs: number, due: Due): void {
         this.#deadlines.add(this.#clock.monotonicMs() + delayMs, due);
     }
 
@@ -239,20 +239,20 @@ export class Registration {
         } else if (due === "slots") {
             this.#scheduler.slotsDue();
         } else if (due === "stray-ping") {
-            const strays = this.#strayWatch.look();
+            const strays = this.#strayWatch.check();
             if (strays) this.#outcomes.unexplained(strays);
-        } else if (due.version === due.contact.version) {
-            this.#stageOver(due.contact);
+        } else if (due.version === due.pending.version) {
+            this.#stageOver(due.pending);
         }
         this.#scheduler.serve();
     }
 
-    #stageOver(contact: Contact): void {
-        if (contact.stage === "acknowledged") {
-            this.#outcomes.confirmationOver(contact);
+    #stageOver(pending: PendingDevice): void {
+        if (pending.stage === "acknowledged") {
+            this.#outcomes.confirmationOver(pending);
         } else {
-            contact.stage = "idle";
-            this.#effects.wake(contact.device);
+            pending.stage = "idle";
+            this.#listener.wake(pending.device);
         }
     }
 }

@@ -4,7 +4,7 @@ import type { StrayInterval, StrayPings } from "./stray-pings";
 interface Options {
     readonly clock: Clock;
     readonly strayPings: StrayPings;
-    /** Calls `look` at this monotonic time. */
+    /** Calls `check` at this monotonic time. */
     readonly at: (dueMs: number) => void;
 }
 
@@ -32,7 +32,7 @@ export class StrayWatch {
     }
 
     /** A planned look is due; returns when stray packets came that nothing explains. */
-    look(): StrayInterval | undefined {
+    check(): StrayInterval | undefined {
         const { clock, strayPings } = this.#options;
         this.#isPlanned = false;
         const unexplained = strayPings.takeUnexplained(clock.monotonicMs());

@@ -14,14 +14,14 @@ import type { GatewayReports, LateMessage } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
-import { EventContacts } from "./event-gate";
+import { EventGate } from "./event-gate";
 import type { EventRequest } from "./event-request";
 import { EventSender } from "./event-sender";
 import { PlannedReconnect } from "./graceful-reconnect";
 import { heldError } from "./held-errors";
 import { DirectEvents } from "./qos0-publisher";
 import { type ReceivedNotification, Refusals } from "./refusal-handler";
-import { type ContactUser, FirstContacts, madeLater } from "./registration-router";
+import { madeLater, type RegistrationClient, RegistrationRouter } from "./registration-router";
 
 /** What event delivery works with. */
 export interface EventDeliveryParts {
@@ -32,10 +32,10 @@ export interface EventDeliveryParts {
     readonly state: StateStore;
     readonly reports: GatewayReports;
     readonly statistics: GatewayStatistics;
-    /** The subscriptions, whose concrete filters may be first contacts as well. */
-    readonly filters: () => ContactUser;
-    /** Device management, whose messages may be first contacts, and which wants to know who is there. */
-    readonly management: () => Pick<GatewayManagement, "contacts" | "deviceUsed" | "deviceChanged">;
+    /** The subscriptions, whose concrete filters may be registration attempts as well. */
+    readonly filters: () => RegistrationClient;
+    /** Device management, whose messages may be registration attempts, and which wants to know who is there. */
+    readonly management: () => Pick<GatewayManagement, "registrationClient" | "deviceUsed" | "deviceChanged">;
 }
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
@@ -53,14 +53,14 @@ export class EventDelivery {
     constructor(parts: EventDeliveryParts) {
         const { options, clock, connection, events, state, reports, statistics } = parts;
         this.#parts = parts;
-        const contacts = new EventContacts({
+        const gate = new EventGate({
             registration: () => this.registration,
             outbox: () => this.outbox,
             refusals: () => this.#refusals,
         });
         this.registration = new Registration({
             clock,
-            effects: this.#firstContacts(contacts),
+            listener: this.#registrationRouter(gate),
             gatewayDevice: deviceKey(options.identity),
             registrationLimit: options.registrationLimit,
             registrationBackoffMs: options.registrationBackoffMs,
@@ -69,7 +69,7 @@ export class EventDelivery {
         this.#plannedReconnect = new PlannedReconnect({
             clock,
             pendingCount: () => connection.pendingCount,
-            stuckCount: () => this.registration.stuckCount,
+            unansweredCount: () => this.registration.unansweredCount,
             reconnect: (reason) => connection.reconnect(reason),
         });
         this.#refusals = new Refusals({
@@ -88,8 +88,8 @@ export class EventDelivery {
             store: events,
             clock,
             limits: outboxLimits(options),
-            gate: contacts,
-            link: new EventSender({ clock, connection, statistics, contacts, refusals, plannedReconnect }),
+            gate,
+            link: new EventSender({ clock, connection, statistics, gate, refusals, plannedReconnect }),
             listener: {
                 lateError: (error, event) => reports.failedLater(event.message.nodeId, error, lateMessage(event)),
                 dropped: (error, event, sinceLast) => {
@@ -191,25 +191,25 @@ export class EventDelivery {
         return phase === "held" && hold && hold.until > this.#parts.clock.now() ? hold : undefined;
     }
 
-    #firstContacts(contacts: EventContacts): FirstContacts {
+    #registrationRouter(gate: EventGate): RegistrationRouter {
         const { reports, statistics, filters, management } = this.#parts;
-        return new FirstContacts(
+        return new RegistrationRouter(
             {
-                event: contacts,
+                event: gate,
                 direct: {
-                    woken: () => undefined,
-                    confirmed: (device) => this.#direct.confirmed(device),
-                    requeued: (device) => this.#direct.requeued(device),
-                    dropped: (device, error) => {
+                    wake: () => undefined,
+                    confirm: (device) => this.#direct.confirm(device),
+                    requeue: (device) => this.#direct.requeue(device),
+                    drop: (device, error) => {
                         statistics.eventRefused();
-                        this.#direct.dropped(device, error);
+                        this.#direct.drop(device, error);
                     },
                 },
                 subscribe: madeLater(filters),
-                management: madeLater(() => management().contacts),
+                management: madeLater(() => management().registrationClient),
             },
             {
-                knownRefused: (device) => this.outbox.recall(device),
+                recall: (device) => this.outbox.recall(device),
                 reconnectWanted: (reason) => this.#plannedReconnect.begin(reason),
                 deviceChanged: (device, state) => {
                     this.inventory.registrationChanged(device, state);

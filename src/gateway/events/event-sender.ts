@@ -3,7 +3,7 @@ import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { OutboxEvent } from "../../outbox/event";
 import type { EventLink } from "../../outbox/ports";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
-import type { EventContacts } from "./event-gate";
+import type { EventGate } from "./event-gate";
 import type { PlannedReconnect } from "./graceful-reconnect";
 import type { Refusals } from "./refusal-handler";
 
@@ -12,7 +12,7 @@ export interface EventSenderParts {
     readonly clock: Clock;
     readonly connection: GatewayConnection;
     readonly statistics: GatewayStatistics;
-    readonly contacts: EventContacts;
+    readonly gate: EventGate;
     readonly refusals: Refusals;
     readonly plannedReconnect: PlannedReconnect;
 }
@@ -30,9 +30,9 @@ export class EventSender implements EventLink {
     }
 
     send(event: OutboxEvent, settled: (error?: Error) => void): void {
-        const { clock, statistics, connection, contacts, refusals, plannedReconnect } = this.#parts;
+        const { clock, statistics, connection, gate, refusals, plannedReconnect } = this.#parts;
         const number = refusals.sent(event.device, event.topic, event.message);
-        const isContact = contacts.sent(event, number);
+        const isRegistering = gate.sent(event, number);
         const sentMs = clock.monotonicMs();
         const acknowledged = (error?: Error) => {
             if (error) {
@@ -44,6 +44,6 @@ export class EventSender implements EventLink {
             settled(error);
             if (plannedReconnect.isUnderWay) plannedReconnect.acknowledged();
         };
-        connection.publish(event.topic, event.payload, event.qos, acknowledged, isContact);
+        connection.publish(event.topic, event.payload, event.qos, acknowledged, isRegistering);
     }
 }

@@ -12,7 +12,7 @@ export interface PlannedReconnectParts {
     /** Publishes that wait for their acknowledgement. */
     pendingCount(): number;
     /** Those of them whose acknowledgement will not come. */
-    stuckCount(): number;
+    unansweredCount(): number;
     /** Ends the connection and opens it anew. */
     reconnect(reason: ConnectionReason): void;
 }
@@ -42,7 +42,7 @@ export class PlannedReconnect {
 
     /** An acknowledgement came, and has been taken note of. */
     acknowledged(): void {
-        if (this.#reason && this.#parts.pendingCount() <= this.#parts.stuckCount()) this.#carryOut();
+        if (this.#reason && this.#parts.pendingCount() <= this.#parts.unansweredCount()) this.#carryOut();
     }
 
     /** The connection has ended, for this or another reason. */

@@ -3,11 +3,11 @@ import { GatewayError } from "../../errors";
 import { inOneText, say } from "../../i18n";
 
 /** An event of QoS 0 for a device that cannot be contacted now. */
-export function notContactedError(device: string): GatewayError {
+export function notRegisteredError(device: string): GatewayError {
     return new GatewayError("GW_DEVICE_HELD", say("gateway.notContacted", { device }));
 }
 
-/** An event of QoS 0 that was a first contact without a clear outcome. */
+/** An event of QoS 0 that was a registration attempt without a clear outcome. */
 export function unconfirmedError(device: string): GatewayError {
     return new GatewayError("GW_DEVICE_HELD", say("gateway.unconfirmed", { device }));
 }

@@ -5,9 +5,9 @@ import { GatewayError } from "../../errors";
 import { say } from "../../i18n";
 import type { Completion } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
-import { notContactedError, unconfirmedError } from "./held-errors";
+import { notRegisteredError, unconfirmedError } from "./held-errors";
 import type { Refusals } from "./refusal-handler";
-import type { ContactUser } from "./registration-router";
+import type { RegistrationClient } from "./registration-router";
 
 /** An event of QoS 0, ready for the wire. */
 export interface DirectEvent {
@@ -19,14 +19,14 @@ export interface DirectEvent {
 
 /**
  * Events of QoS 0: sent at once or refused, never queued, so they may overtake queued ones. For a device that is not known the
- * event goes out as QoS 1, because only an acknowledgement tells what became of a first contact.
+ * event goes out as QoS 1, because only an acknowledgement tells what became of a registration attempt.
  */
-export class DirectEvents implements ContactUser {
+export class DirectEvents implements RegistrationClient {
     readonly #connection: GatewayConnection;
     readonly #outbox: Outbox;
     readonly #registration: Registration;
     readonly #refusals: Refusals;
-    readonly #contacts = new Map<string, Completion>();
+    readonly #registering = new Map<string, Completion>();
 
     constructor(connection: GatewayConnection, outbox: Outbox, registration: Registration, refusals: Refusals) {
         this.#connection = connection;
@@ -46,25 +46,25 @@ export class DirectEvents implements ContactUser {
             case "flow":
                 this.#send(event, completion);
                 return;
-            case "contact":
-                this.#contact(event, completion);
+            case "register":
+                this.#register(event, completion);
                 return;
             case "held":
-                completion.failed(notContactedError(event.device));
+                completion.failed(notRegisteredError(event.device));
         }
     }
 
-    woken(): void {}
+    wake(): void {}
 
-    confirmed(device: string): void {
+    confirm(device: string): void {
         this.#take(device)?.done();
     }
 
-    requeued(device: string): void {
+    requeue(device: string): void {
         this.#take(device)?.failed(unconfirmedError(device));
     }
 
-    dropped(device: string, error: GatewayError): void {
+    drop(device: string, error: GatewayError): void {
         this.#take(device)?.failed(error);
     }
 
@@ -76,9 +76,9 @@ export class DirectEvents implements ContactUser {
         });
     }
 
-    #contact({ device, topic, payload, message }: DirectEvent, completion: Completion): void {
-        this.#contacts.set(device, completion);
-        this.#registration.contactSent(device);
+    #register({ device, topic, payload, message }: DirectEvent, completion: Completion): void {
+        this.#registering.set(device, completion);
+        this.#registration.attemptSent(device);
         const number = this.#refusals.sent(device, topic, message);
         const settled = (error?: Error) => {
             if (error) {
@@ -87,7 +87,7 @@ export class DirectEvents implements ContactUser {
                 return;
             }
             this.#refusals.acknowledged(number);
-            this.#registration.contactAcknowledged(device);
+            this.#registration.attemptAcknowledged(device);
         };
         this.#connection.publish(topic, payload, 1, settled, true);
     }
@@ -100,8 +100,8 @@ export class DirectEvents implements ContactUser {
     }
 
     #take(device: string): Completion | undefined {
-        const completion = this.#contacts.get(device);
-        this.#contacts.delete(device);
+        const completion = this.#registering.get(device);
+        this.#registering.delete(device);
         return completion;
     }
 }

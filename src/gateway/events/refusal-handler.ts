@@ -92,7 +92,7 @@ export class Refusals {
             registration: fields.typeId !== undefined && fields.deviceId !== undefined,
         });
         if (device !== undefined) counted(device);
-        // What was given up as a first contact has failed already, with the same words.
+        // What was given up as a registration attempt has failed already, with the same words.
         if (verdict.isDropped) return;
         const error = refusalError(fields, device, verdict, match?.candidates.length);
         if (!match) {

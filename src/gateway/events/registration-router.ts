@@ -1,61 +1,61 @@
 import { refusalError } from "../../devices/refusals/refusal-error";
 import type {
-    ContactKind,
     ReconnectReason,
     Refusal,
-    RegistrationEffects,
+    RegistrationKind,
+    RegistrationListener,
     RegistrationState,
 } from "../../devices/registration/registration-types";
 import type { GatewayError } from "../../errors";
 
-/** A part of the gateway that sends things which may be the first contact with a device. */
-export interface ContactUser {
+/** A part of the gateway that sends things which may be the registration attempt with a device. */
+export interface RegistrationClient {
     /** The device may be asked for again. */
-    woken(device: string): void;
-    /** The first contact has succeeded. */
-    confirmed(device: string): void;
-    /** The first contact did not go through; try it again when woken. */
-    requeued(device: string): void;
-    /** The first contact itself was refused for good. */
-    dropped(device: string, error: GatewayError): void;
+    wake(device: string): void;
+    /** The registration attempt has succeeded. */
+    confirm(device: string): void;
+    /** The registration attempt did not go through; try it again when woken. */
+    requeue(device: string): void;
+    /** The registration attempt itself was refused for good. */
+    drop(device: string, error: GatewayError): void;
 }
 
 /** What the registration asks of the gateway as a whole. */
-export interface ContactOwner {
+export interface RegistrationOwner {
     /** What is in flight of this device is dropped by the platform. */
-    knownRefused(device: string): void;
+    recall(device: string): void;
     reconnectWanted(reason: ReconnectReason): void;
     deviceChanged(device: string, state: RegistrationState): void;
     unexplainedDrop(): void;
 }
 
-/** Brings the outcome of each first contact to the part of the gateway that made it, and wakes all parts. */
-export class FirstContacts implements RegistrationEffects {
-    readonly #users: Readonly<Record<ContactKind, ContactUser>>;
-    readonly #owner: ContactOwner;
-    constructor(users: Readonly<Record<ContactKind, ContactUser>>, owner: ContactOwner) {
-        this.#users = users;
+/** Brings the outcome of each registration attempt to the part of the gateway that made it, and wakes all parts. */
+export class RegistrationRouter implements RegistrationListener {
+    readonly #clients: Readonly<Record<RegistrationKind, RegistrationClient>>;
+    readonly #owner: RegistrationOwner;
+    constructor(clients: Readonly<Record<RegistrationKind, RegistrationClient>>, owner: RegistrationOwner) {
+        this.#clients = clients;
         this.#owner = owner;
     }
 
     wake(device: string): void {
-        for (const user of Object.values(this.#users)) user.woken(device);
+        for (const client of Object.values(this.#clients)) client.wake(device);
     }
 
-    contactConfirmed(device: string, kind: ContactKind): void {
-        this.#users[kind].confirmed(device);
+    confirm(device: string, kind: RegistrationKind): void {
+        this.#clients[kind].confirm(device);
     }
 
-    contactRequeued(device: string, kind: ContactKind): void {
-        this.#users[kind].requeued(device);
+    requeue(device: string, kind: RegistrationKind): void {
+        this.#clients[kind].requeue(device);
     }
 
-    contactDropped(device: string, kind: ContactKind, refusal: Refusal): void {
-        this.#users[kind].dropped(device, refusalError({ rc: refusal.rc, message: refusal.text }, device, { willRetry: false }));
+    drop(device: string, kind: RegistrationKind, refusal: Refusal): void {
+        this.#clients[kind].drop(device, refusalError({ rc: refusal.rc, message: refusal.text }, device, { willRetry: false }));
     }
 
-    knownRefused(device: string): void {
-        this.#owner.knownRefused(device);
+    recall(device: string): void {
+        this.#owner.recall(device);
     }
 
     reconnectWanted(reason: ReconnectReason): void {
@@ -72,11 +72,11 @@ export class FirstContacts implements RegistrationEffects {
 }
 
 /** A user that exists only when it is first told something, because the parts of a gateway know each other in a circle. */
-export function madeLater(user: () => ContactUser): ContactUser {
+export function madeLater(client: () => RegistrationClient): RegistrationClient {
     return {
-        woken: (device) => user().woken(device),
-        confirmed: (device) => user().confirmed(device),
-        requeued: (device) => user().requeued(device),
-        dropped: (device, error) => user().dropped(device, error),
+        wake: (device) => client().wake(device),
+        confirm: (device) => client().confirm(device),
+        requeue: (device) => client().requeue(device),
+        drop: (device, error) => client().drop(device, error),
     };
 }

@@ -59,7 +59,7 @@ export class GatewayActions {
         return count > 0 ? done("purged", { count }) : notDone("nothingToPurge");
     }
 
-    /** Forgets what is remembered of a device: its next event is a first contact. */
+    /** Forgets what is remembered of a device: its next event is a registration attempt. */
     forget(address: DeviceAddress): ActionOutcome {
         const { registration, inventory, management, reports } = this.#parts;
         const device = deviceKey(address);

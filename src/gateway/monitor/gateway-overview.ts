@@ -42,7 +42,7 @@ export interface GatewayOverview {
         readonly file?: OutboxFile;
         readonly inFlight: number;
         readonly heldBytes: number;
-        /** Devices whose events wait for a first contact or for the end of a hold. */
+        /** Devices whose events wait for a registration attempt or for the end of a hold. */
         readonly waitingDevices: number;
         /** Events written to the file, because they could not be acknowledged soon enough. */
         readonly storedTotal: number;

@@ -133,7 +133,7 @@ export class SimulatorControl {
     }
 }
 
-/** One fault for its first contact, one for what comes when it is known. */
+/** One fault for its registration attempt, one for what comes when it is known. */
 function troubleFaults(kind: TroubleKind, devices: string, topic: string): Fault[] {
     if (kind === "silent")
         return [

@@ -7,7 +7,7 @@ import { deviceKey } from "../../protocol/identity";
 import type { Qos } from "../../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../../routing/subscription-table";
 import { filterCovers } from "../../routing/topic-filter";
-import type { ContactUser } from "../events/registration-router";
+import type { RegistrationClient } from "../events/registration-router";
 import { ToldRefusals } from "./rejected-filters";
 import { type ServerFilter, ServerFilters } from "./server-subscriptions";
 import { FilterNotes } from "./subscription-journal";
@@ -21,7 +21,7 @@ export interface FilterUser {
 /** What the filters need of the rest of the gateway. */
 export interface FilterSyncParts {
     readonly connection: Pick<GatewayConnection, "subscribe" | "unsubscribe">;
-    readonly registration: Pick<Registration, "tryContact" | "stateOf" | "contactSent" | "contactAcknowledged" | "contactRejected">;
+    readonly registration: Pick<Registration, "tryRegister" | "stateOf" | "attemptSent" | "attemptAcknowledged" | "attemptRejected">;
     /** Where the filters of a durable session are remembered; undefined for a clean one. */
     readonly state: StateStore | undefined;
     readonly limit: FilterLimit | undefined;
@@ -36,7 +36,7 @@ export interface FilterSyncParts {
  * earlier run left in a durable session. While flows are deployed nothing is changed, so that a filter that comes back at once
  * is never given up.
  */
-export class FilterSync implements ContactUser {
+export class FilterSync implements RegistrationClient {
     readonly #parts: FilterSyncParts;
     readonly #table: SubscriptionTable<FilterUser>;
     readonly #notes: FilterNotes;
@@ -44,10 +44,10 @@ export class FilterSync implements ContactUser {
     readonly #toldRefusals = new ToldRefusals();
     /** What the server should hold, as of the last time the flows ran. */
     #target = new Map<string, Qos>();
-    /** Filters whose first contact has to wait, by device. */
+    /** Filters whose registration attempt has to wait, by device. */
     readonly #waiting = new Map<string, Set<string>>();
-    /** The filter that is a device's first contact. */
-    readonly #contacts = new Map<string, string>();
+    /** The filter that is a device's registration attempt. */
+    readonly #registering = new Map<string, string>();
     #isOnline = false;
     #isResumed = false;
     #isHeld = false;
@@ -97,7 +97,7 @@ export class FilterSync implements ContactUser {
         this.#isOnline = false;
         this.#server.reset([]);
         this.#waiting.clear();
-        this.#contacts.clear();
+        this.#registering.clear();
     }
 
     /** The flows are being deployed: the filters stay as they are until `release`. */
@@ -111,7 +111,7 @@ export class FilterSync implements ContactUser {
         this.#sync(false);
     }
 
-    woken(device: string): void {
+    wake(device: string): void {
         const filters = this.#waiting.get(device);
         if (!filters) return;
         this.#waiting.delete(device);
@@ -121,19 +121,19 @@ export class FilterSync implements ContactUser {
         }
     }
 
-    confirmed(device: string): void {
-        this.#contacts.delete(device);
+    confirm(device: string): void {
+        this.#registering.delete(device);
     }
 
-    requeued(device: string): void {
-        const filter = this.#contacts.get(device);
-        this.#contacts.delete(device);
+    requeue(device: string): void {
+        const filter = this.#registering.get(device);
+        this.#registering.delete(device);
         if (filter !== undefined) this.#wait(device, filter);
     }
 
-    dropped(device: string, error: GatewayError): void {
-        const filter = this.#contacts.get(device);
-        this.#contacts.delete(device);
+    drop(device: string, error: GatewayError): void {
+        const filter = this.#registering.get(device);
+        this.#registering.delete(device);
         if (filter !== undefined) this.#answered(filter, error);
     }
 
@@ -180,27 +180,27 @@ export class FilterSync implements ContactUser {
             });
     }
 
-    /** Sends the filter if its device may be contacted. Whoever is told to make the first contact must send it. */
+    /** Sends the filter if its device may be contacted. Whoever is told to make the registration attempt must send it. */
     #ask(entry: ServerFilter): void {
         const { registration } = this.#parts;
         const { filter } = entry;
         const device = concreteDevice(filter);
-        const answer = device === undefined ? "flow" : registration.tryContact(device, "subscribe");
+        const answer = device === undefined ? "flow" : registration.tryRegister(device, "subscribe");
         if (device !== undefined && answer === "wait") {
             this.#wait(device, filter);
             // A hold may take hours, in which every command that the old filter matches as well would come twice.
             if (registration.stateOf(device).phase === "held") this.#server.needsNothingKept(filter);
             return;
         }
-        const contact = answer === "contact" ? device : undefined;
-        if (contact !== undefined) {
-            this.#contacts.set(contact, filter);
-            registration.contactSent(contact);
+        const registering = answer === "register" ? device : undefined;
+        if (registering !== undefined) {
+            this.#registering.set(registering, filter);
+            registration.attemptSent(registering);
         }
-        void this.#send(entry, contact);
+        void this.#send(entry, registering);
     }
 
-    async #send(entry: ServerFilter, contact: string | undefined): Promise<void> {
+    async #send(entry: ServerFilter, registering: string | undefined): Promise<void> {
         const { connection, registration } = this.#parts;
         const { filter, qos } = entry;
         try {
@@ -208,12 +208,12 @@ export class FilterSync implements ContactUser {
             this.#server.needsNothingKept(filter);
             this.#retire();
             await answer;
-            if (contact !== undefined) registration.contactAcknowledged(contact);
+            if (registering !== undefined) registration.attemptAcknowledged(registering);
             if (this.#server.isCurrent(entry)) this.#answered(filter, undefined);
         } catch (thrown) {
             const error = toGatewayError(thrown, "GW_NOT_CONNECTED");
             if (error.code !== "GW_SUBSCRIBE_REFUSED") return;
-            if (contact !== undefined) registration.contactRejected(contact);
+            if (registering !== undefined) registration.attemptRejected(registering);
             if (this.#server.isCurrent(entry)) this.#answered(filter, error);
         }
     }

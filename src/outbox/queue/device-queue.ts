@@ -27,10 +27,10 @@ export interface DeviceQueueOptions {
 }
 
 /**
- * `parked`: waits to be woken. `awake`: its turn to ask the gate will come. `contact`: its first event is on the wire.
+ * `parked`: waits to be woken. `awake`: its turn to ask the gate will come. `registering`: its first event is on the wire.
  * `confirming`: that event was acknowledged and the outcome is awaited.
  */
-export type DeviceQueueState = "parked" | "awake" | "contact" | "confirming";
+export type DeviceQueueState = "parked" | "awake" | "registering" | "confirming";
 
 /**
  * The queue of one device that may not simply flow. The main queue stays the only way in: it moves each of the device's events here when
@@ -40,7 +40,7 @@ export class DeviceQueue {
     readonly device: string;
     readonly events: SpillQueue;
     state: DeviceQueueState = "parked";
-    /** The first contact under way. */
+    /** The registration attempt under way. */
     registering: Entry | undefined = undefined;
     /** The largest number given when it was made: larger ones were counted as its own at admission. */
     #createdSeq: number;

@@ -20,7 +20,7 @@ export class DeviceQueues {
     readonly #use: MemoryUse = { events: 0, bytes: 0 };
     /** Device queues whose turn to ask the gate will come, in that order. */
     readonly #awake = new Set<DeviceQueue>();
-    /** Device queues with a first contact under way. */
+    /** Device queues with a registration attempt under way. */
     readonly #registering = new Set<DeviceQueue>();
 
     constructor(surroundings: DeviceQueuesOptions) {
@@ -106,16 +106,16 @@ export class DeviceQueues {
         if (this.#queues.size === 0) this.#options.emptied();
     }
 
-    /** The event goes out as the first contact of its device. */
+    /** The event goes out as the registration attempt of its device. */
     startRegistration(deviceQueue: DeviceQueue, entry: Entry): Entry {
-        entry.isContact = true;
-        deviceQueue.state = "contact";
+        entry.isRegistering = true;
+        deviceQueue.state = "registering";
         deviceQueue.registering = entry;
         this.#registering.add(deviceQueue);
         return entry;
     }
 
-    /** The outcome of the device's first contact is known; returns its event, if there was one under way. */
+    /** The outcome of the device's registration attempt is known; returns its event, if there was one under way. */
     endRegistration(deviceQueue: DeviceQueue): Entry | undefined {
         const entry = deviceQueue.registering;
         deviceQueue.registering = undefined;
@@ -124,14 +124,14 @@ export class DeviceQueues {
         return entry;
     }
 
-    /** Ends every first contact without an outcome; returns the events that were acknowledged. */
+    /** Ends every registration attempt without an outcome; returns the events that were acknowledged. */
     abandonRegistrations(): Entry[] {
         const acknowledged = [...this.confirming()];
         for (const deviceQueue of [...this.#registering]) this.endRegistration(deviceQueue);
         return acknowledged;
     }
 
-    /** The acknowledged first contacts whose outcome is awaited. */
+    /** The acknowledged registration attempts whose outcome is awaited. */
     *confirming(): Generator<Entry> {
         for (const deviceQueue of this.#registering)
             if (deviceQueue.state === "confirming" && deviceQueue.registering) yield deviceQueue.registering;

@@ -31,8 +31,8 @@ export class Entry implements OutboxEvent {
     isFinished = false;
     /** Number of the transmission that is under way, 0 when none is: late answers to earlier ones are ignored. */
     transmission = 0;
-    /** Whether the transmission under way, or just acknowledged, is the first contact of its device. */
-    isContact = false;
+    /** Whether the transmission under way, or just acknowledged, is the registration attempt of its device. */
+    isRegistering = false;
     /** The device queue whose bytes include this event. */
     deviceQueue: DeviceQueue | undefined = undefined;
     /** The queue in whose unsaved tail the event waits for the store. */

@@ -19,7 +19,7 @@ export interface WaitingEventsOptions {
 
 /**
  * The events that are to be sent, in memory and on disk: the main queue, and a queue for each device that may not simply flow. What is in
- * flight, or an acknowledged first contact, is not among them.
+ * flight, or an acknowledged registration attempt, is not among them.
  */
 export class WaitingEvents {
     readonly main: SpillQueue;
@@ -61,7 +61,7 @@ export class WaitingEvents {
     unshift(entry: Entry): void {
         entry.list?.remove(entry);
         entry.transmission = 0;
-        entry.isContact = false;
+        entry.isRegistering = false;
         (this.deviceQueues.of(entry.device)?.events ?? this.main).unshift(entry);
     }
 

@@ -35,7 +35,7 @@ export class AcknowledgementTime {
         this.#transmission = 0;
     }
 
-    /** This one is answered before the one being timed, which may never be, like a first contact that the platform drops. */
+    /** This one is answered before the one being timed, which may never be, like a registration attempt that the platform drops. */
     overtaken(by: number): void {
         if (by > this.#transmission) this.#transmission = 0;
     }

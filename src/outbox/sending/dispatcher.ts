@@ -101,7 +101,7 @@ export class Dispatcher {
         this.#options.delivered();
     }
 
-    /** Every event in flight, and the acknowledged first contacts. */
+    /** Every event in flight, and the acknowledged registration attempts. */
     *underWay(): Generator<Entry> {
         yield* this.#waiting.deviceQueues.confirming();
         yield* this.window;
@@ -141,17 +141,17 @@ export class Dispatcher {
     #send(entry: Entry): void {
         const { gate, link } = this.#options;
         const transmission = this.window.sent(entry);
-        if (entry.isContact) gate.contactSent(entry.device, entry);
+        if (entry.isRegistering) gate.attemptSent(entry.device, entry);
         link.send(entry, (error) => this.#settled(entry, transmission, error));
     }
 
     #settled(entry: Entry, transmission: number, error: Error | undefined): void {
         // After an error the end of the connection is reported too: then everything in flight goes back together, in order.
         if (error || !this.window.acknowledged(entry, transmission)) return;
-        if (entry.isContact) {
+        if (entry.isRegistering) {
             const deviceQueue = this.#waiting.deviceQueues.of(entry.device);
             if (deviceQueue) deviceQueue.state = "confirming";
-            this.#options.gate.contactAcknowledged(entry.device);
+            this.#options.gate.attemptAcknowledged(entry.device);
         } else {
             this.settle(entry);
         }

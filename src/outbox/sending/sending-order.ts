@@ -56,7 +56,7 @@ export class SendingOrder {
             }
             const answer = gate.ask(entry.device);
             if (answer === "flow") return entry;
-            if (answer === "contact") {
+            if (answer === "register") {
                 const deviceQueue = deviceQueues.create(entry.device, entry.seq + 1);
                 deviceQueue.attach(entry);
                 return deviceQueues.startRegistration(deviceQueue, entry);
@@ -86,7 +86,7 @@ export class SendingOrder {
                 continue;
             }
             const answer = this.#options.gate.ask(deviceQueue.device);
-            if (answer === "contact") {
+            if (answer === "register") {
                 deviceQueue.events.shift();
                 return deviceQueues.startRegistration(deviceQueue, entry);
             }

@@ -102,7 +102,7 @@ describe("link watch", () => {
         assert.ok(link.nowMs <= 90_000, `${link.nowMs} ms`);
     });
 
-    it("does not take a withheld acknowledgement of a first contact for a stall: it is not due", () => {
+    it("does not take a withheld acknowledgement of a registration attempt for a stall: it is not due", () => {
         const link = new Link(60);
         link.traffic.sentBytes += 100;
         assert.equal(link.run(3_600), "fine");

@@ -85,8 +85,8 @@ describe("refusal correlation", () => {
         recent.acknowledged(third, 1);
         recent.acknowledged(remember(recent, "other", { device: "t/b" }), 1);
         const { sequence = -1 } = recent.refused(topicOfA, undefined, 2) ?? {};
-        const later = [1, 2].map(() => recent.acknowledgedAfter(sequence, "t/a").map(({ messageId }) => messageId));
-        assert.deepEqual(later, [["m3"], []]);
+        const schedule = [1, 2].map(() => recent.acknowledgedAfter(sequence, "t/a").map(({ messageId }) => messageId));
+        assert.deepEqual(schedule, [["m3"], []]);
     });
 
     it("does not find what was forgotten", () => {

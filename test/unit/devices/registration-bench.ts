@@ -1,33 +1,33 @@
 import { Registration } from "../../../src/devices/registration/registration";
-import type { Refusal, RegistrationEffects } from "../../../src/devices/registration/registration-types";
+import type { Refusal, RegistrationListener } from "../../../src/devices/registration/registration-types";
 import { FakeClock } from "../../support/fake-clock";
 
 /** A registration with a clock that stands still, and everything it asked for as lines of text. */
 export class RegistrationBench {
     readonly clock = new FakeClock();
     readonly registration: Registration;
-    #effects: string[] = [];
+    #listener: string[] = [];
     /** Called on each wake, as the outbox would be. */
     onWake: (device: string) => void = () => {};
 
     constructor({ registrationLimit = 8, registrationBackoffMs = 600_000 } = {}) {
-        const note = (...words: string[]) => this.#effects.push(words.join(" "));
-        const effects: RegistrationEffects = {
+        const note = (...words: string[]) => this.#listener.push(words.join(" "));
+        const listener: RegistrationListener = {
             wake: (device) => {
                 note("wake", device);
                 this.onWake(device);
             },
-            contactConfirmed: (device, kind) => note("confirmed", device, kind),
-            contactRequeued: (device, kind) => note("requeued", device, kind),
-            contactDropped: (device, kind, refusal) => note("dropped", device, kind, String(refusal.rc)),
-            knownRefused: (device) => note("recalled", device),
+            confirm: (device, kind) => note("confirmed", device, kind),
+            requeue: (device, kind) => note("requeued", device, kind),
+            drop: (device, kind, refusal) => note("dropped", device, kind, String(refusal.rc)),
+            recall: (device) => note("recalled", device),
             reconnectWanted: (reason) => note("reconnect", reason),
             stateChanged: (device, state) => note("state", device, state.hold ? `${state.phase}:${state.hold.reason}` : state.phase),
             unexplainedDrop: () => note("unexplained drop"),
         };
         this.registration = new Registration({
             clock: this.clock,
-            effects,
+            listener,
             gatewayDevice: "gateway/g1",
             registrationLimit,
             registrationBackoffMs,
@@ -37,23 +37,23 @@ export class RegistrationBench {
 
     /** What was asked for since the last call, without the wakes unless wanted. */
     take({ wakes = false } = {}): string[] {
-        const effects = this.#effects.filter((line) => wakes || !line.startsWith("wake"));
-        this.#effects = [];
-        return effects;
+        const listener = this.#listener.filter((queue) => wakes || !queue.startsWith("wake"));
+        this.#listener = [];
+        return listener;
     }
 
-    /** Asks for each device and sends the contact of those that may have one; returns the answers. */
+    /** Asks for each device and sends the device of those that may have one; returns the answers. */
     send(...devices: string[]): string[] {
         return devices.map((device) => {
             const answer = this.registration.ask(device);
-            if (answer === "contact") this.registration.contactSent(device);
+            if (answer === "register") this.registration.attemptSent(device);
             return answer;
         });
     }
 
     /** The platform's PUBACK for each. */
     acknowledge(...devices: string[]): void {
-        for (const device of devices) this.registration.contactAcknowledged(device);
+        for (const device of devices) this.registration.attemptAcknowledged(device);
     }
 
     /** Makes devices known. */

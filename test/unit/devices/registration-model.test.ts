@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Registration } from "../../../src/devices/registration/registration";
-import type { RegistrationEffects } from "../../../src/devices/registration/registration-types";
+import type { RegistrationListener } from "../../../src/devices/registration/registration-types";
 import { FakeClock } from "../../support/fake-clock";
 import { type Fate, PlatformModel } from "./platform-model";
 
@@ -24,12 +24,12 @@ class MiniatureGateway {
     reconnects = 0;
 
     constructor(setting: Setting, fate: (device: string) => Fate) {
-        const effects: RegistrationEffects = {
+        const listener: RegistrationListener = {
             wake: (device) => this.#pump(device),
-            contactConfirmed: (device) => this.#settle(device),
-            contactRequeued: (device) => this.#putBack(device),
-            contactDropped: () => assert.fail("nothing is final here"),
-            knownRefused: () => assert.fail("nothing is forgotten here"),
+            confirm: (device) => this.#settle(device),
+            requeue: (device) => this.#putBack(device),
+            drop: () => assert.fail("nothing is final here"),
+            recall: () => assert.fail("nothing is forgotten here"),
             reconnectWanted: () => this.clock.setTimer(1, () => this.reconnect()),
             stateChanged: () => {},
             unexplainedDrop: () => {},
@@ -38,7 +38,7 @@ class MiniatureGateway {
         this.platform = new PlatformModel(this.clock, { ...setting, backoffMs }, fate);
         this.registration = new Registration({
             clock: this.clock,
-            effects,
+            listener,
             gatewayDevice: "gateway/g1",
             registrationLimit: setting.registrationLimit,
             registrationBackoffMs: backoffMs,
@@ -70,7 +70,7 @@ class MiniatureGateway {
             if (answer === "wait") return;
             const event = queue.shift() ?? 0;
             this.#inFlight.set(device, [...(this.#inFlight.get(device) ?? []), event]);
-            if (answer === "contact") this.registration.contactSent(device);
+            if (answer === "register") this.registration.attemptSent(device);
             this.platform.publish(device, event, {
                 acknowledged: (of, which) => this.#acknowledged(of, which),
                 notified: (of, rc) => {
@@ -84,7 +84,7 @@ class MiniatureGateway {
 
     #acknowledged(device: string, event: number): void {
         if (this.registration.stateOf(device).phase === "known") this.#settle(device, event);
-        else this.registration.contactAcknowledged(device);
+        else this.registration.attemptAcknowledged(device);
     }
 
     #settle(device: string, event?: number): void {
@@ -169,7 +169,7 @@ describe("registration against a model of the platform", () => {
             all.filter((device) => fate(device) === "accepted"),
         );
         assert.ok(failing.every((device) => gateway.told.has(device)));
-        const tooMany = gateway.platform.refusals.filter((line) => line.endsWith("173"));
+        const tooMany = gateway.platform.refusals.filter((queue) => queue.endsWith("173"));
         // Only those sent on the first connection until its first notification came: the limit is known from then on.
         assert.ok(tooMany.length <= 3 * limits.registrationLimit, `${tooMany.length} times RC 173`);
         assert.ok(gateway.platform.mostPending <= 8);

@@ -16,9 +16,9 @@ describe("registration: slots", () => {
         assert.equal(bench.registration.ask("gateway/g1"), "flow");
     });
 
-    it("lets as many first contacts out as there are slots, and one per device", () => {
+    it("lets as many registration attempts out as there are slots, and one per device", () => {
         const bench = new RegistrationBench({ registrationLimit: 2 });
-        assert.deepEqual(bench.send("t/a", "t/b", "t/c", "t/a"), ["contact", "contact", "wait", "wait"]);
+        assert.deepEqual(bench.send("t/a", "t/b", "t/c", "t/a"), ["register", "register", "wait", "wait"]);
     });
 
     it("frees a slot by the acknowledgement, and wakes those that wait in the order in which they asked", () => {
@@ -35,7 +35,7 @@ describe("registration: slots", () => {
         const bench = new RegistrationBench({ registrationLimit: 4 });
         bench.send("t/hang");
         bench.clock.advance(24 * hour);
-        assert.deepEqual(bench.send(...devices(4)), ["contact", "contact", "contact", "wait"]);
+        assert.deepEqual(bench.send(...devices(4)), ["register", "register", "register", "wait"]);
         assert.deepEqual(bench.phases("t/hang"), ["unanswered"]);
     });
 
@@ -73,18 +73,18 @@ describe("registration: slots", () => {
 
     it("takes a slot back at once when its event was dropped", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
-        assert.equal(bench.registration.ask("t/a"), "contact");
-        assert.equal(bench.registration.ask("t/a"), "contact", "asking again gives the same answer");
+        assert.equal(bench.registration.ask("t/a"), "register");
+        assert.equal(bench.registration.ask("t/a"), "register", "asking again gives the same answer");
         bench.send("t/b");
-        bench.registration.contactAbandoned("t/a");
+        bench.registration.attemptAbandoned("t/a");
         assert.deepEqual(bench.phases("t/a", "t/b"), ["new", "contacting"]);
     });
 
-    it("gives a granted slot to one kind only, so that one first contact is under way per device", () => {
+    it("gives a granted slot to one kind only, so that one registration attempt is under way per device", () => {
         const bench = new RegistrationBench();
-        assert.equal(bench.registration.tryContact("t/a", "subscribe"), "contact");
-        assert.equal(bench.registration.tryContact("t/a", "event"), "wait");
-        assert.equal(bench.registration.tryContact("t/a", "management"), "wait");
+        assert.equal(bench.registration.tryRegister("t/a", "subscribe"), "register");
+        assert.equal(bench.registration.tryRegister("t/a", "event"), "wait");
+        assert.equal(bench.registration.tryRegister("t/a", "management"), "wait");
     });
 
     it("contacts nothing while there is no connection", () => {
@@ -95,7 +95,7 @@ describe("registration: slots", () => {
 });
 
 describe("registration: confirmation", () => {
-    it("confirms a first contact 100 ms after its acknowledgement, not before", () => {
+    it("confirms a registration attempt 100 ms after its acknowledgement, not before", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -138,10 +138,10 @@ describe("registration: confirmation", () => {
     });
 
     for (const kind of ["subscribe", "management", "direct"] as const) {
-        it(`treats a first contact of kind ${kind} like an event`, () => {
+        it(`treats a registration attempt of kind ${kind} like an event`, () => {
             const bench = new RegistrationBench();
-            assert.equal(bench.registration.tryContact("t/a", kind), "contact");
-            bench.registration.contactSent("t/a");
+            assert.equal(bench.registration.tryRegister("t/a", kind), "register");
+            bench.registration.attemptSent("t/a");
             bench.acknowledge("t/a");
             bench.clock.advance(100);
             assert.deepEqual(bench.take(), ["state t/a known", `confirmed t/a ${kind}`]);
@@ -182,7 +182,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["requeued t/a event"]);
     });
 
-    it("makes every first contact then in flight unconfirmed, keeps their events, and tries them one at a time", () => {
+    it("makes every registration attempt then in flight unconfirmed, keeps their events, and tries them one at a time", () => {
         const bench = new RegistrationBench();
         bench.onWake = (device) => bench.send(device);
         bench.send("t/a", "t/b", "t/slow", "t/old");
@@ -206,7 +206,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["requeued t/slow event"], "it was in flight when the packet came");
     });
 
-    it("does not spare a first contact whose confirmation falls into the packet's window", () => {
+    it("does not spare a registration attempt whose confirmation falls into the packet's window", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -218,7 +218,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["requeued t/a event"]);
     });
 
-    it("spares a first contact that was sent after it", () => {
+    it("spares a registration attempt that was sent after it", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -267,7 +267,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["state t/b held:refused"]);
     });
 
-    it("is told when no first contact is in flight: something of a known device was dropped", () => {
+    it("is told when no registration attempt is in flight: something of a known device was dropped", () => {
         const bench = new RegistrationBench();
         bench.learn("t/a");
         bench.registration.strayPing();
@@ -300,7 +300,7 @@ describe("registration: holds", () => {
             assert.deepEqual(verdict, { willRetry: true, heldUntil: bench.clock.now() + 660_000 });
             assert.deepEqual(bench.send("t/a"), ["wait"]);
             bench.take({ wakes: true });
-            // RC 173 also ends the first contacts of this connection.
+            // RC 173 also ends the registration attempts of this connection.
             if (rc === 173) {
                 bench.registration.connectionEnded();
                 bench.registration.connectionStarted();
@@ -309,7 +309,7 @@ describe("registration: holds", () => {
             assert.deepEqual(bench.take({ wakes: true }), []);
             bench.clock.advance(1);
             assert.deepEqual(bench.take({ wakes: true }), ["wake t/a"]);
-            assert.deepEqual(bench.send("t/a", "t/a"), ["contact", "wait"]);
+            assert.deepEqual(bench.send("t/a", "t/a"), ["register", "wait"]);
         });
     }
 
@@ -336,17 +336,17 @@ describe("registration: holds", () => {
         bench.send("t/a");
         bench.acknowledge("t/a");
         bench.refuse("t/a", 177);
-        assert.deepEqual(bench.send("t/b"), ["contact"]);
+        assert.deepEqual(bench.send("t/b"), ["register"]);
     });
 
     for (const rc of [276, 289]) {
-        it(`takes RC ${rc} as final for the event and lets the next one be the first contact`, () => {
+        it(`takes RC ${rc} as final for the event and lets the next one be the registration attempt`, () => {
             const bench = new RegistrationBench();
             bench.send("t/a");
             bench.acknowledge("t/a");
             assert.deepEqual(bench.refuse("t/a", rc, { registration: false }), { willRetry: false, isDropped: true });
             assert.deepEqual(bench.take({ wakes: true }), [`dropped t/a event ${rc}`, "wake t/a"]);
-            assert.deepEqual(bench.send("t/a"), ["contact"]);
+            assert.deepEqual(bench.send("t/a"), ["register"]);
         });
     }
 
@@ -363,7 +363,7 @@ describe("registration: holds", () => {
         bench.learn("t/a");
         assert.deepEqual(bench.refuse("t/a", 180, { registration: false }), { willRetry: false });
         assert.deepEqual(bench.take(), ["state t/a new"]);
-        assert.deepEqual(bench.send("t/a"), ["contact"]);
+        assert.deepEqual(bench.send("t/a"), ["register"]);
     });
 
     it("holds a known device that the platform failed to register anew, and keeps what it has not acknowledged", () => {
@@ -403,9 +403,9 @@ describe("registration: holds", () => {
 
     it("does not hold a device whose SUBSCRIBE fails without a word, and tries that again later", () => {
         const bench = new RegistrationBench();
-        bench.registration.tryContact("t/a", "subscribe");
-        bench.registration.contactSent("t/a");
-        bench.registration.contactRejected("t/a");
+        bench.registration.tryRegister("t/a", "subscribe");
+        bench.registration.attemptSent("t/a");
+        bench.registration.attemptRejected("t/a");
         bench.clock.advance(100);
         assert.deepEqual(bench.take({ wakes: true }), ["wake t/a", "requeued t/a subscribe"]);
         bench.learn("t/a");
@@ -417,9 +417,9 @@ describe("registration: holds", () => {
 
     it("drops a SUBSCRIBE that breaks a rule, and not its device", () => {
         const bench = new RegistrationBench();
-        bench.registration.tryContact("t/a", "subscribe");
-        bench.registration.contactSent("t/a");
-        bench.registration.contactRejected("t/a");
+        bench.registration.tryRegister("t/a", "subscribe");
+        bench.registration.attemptSent("t/a");
+        bench.registration.attemptRejected("t/a");
         bench.refuse("t/a", 276, { request: "subscribe", registration: false });
         assert.deepEqual(bench.take(), ["dropped t/a subscribe 276"]);
         assert.deepEqual(bench.phases("t/a"), ["new"]);
@@ -427,9 +427,9 @@ describe("registration: holds", () => {
 
     it("says of an event that is not queued that it will not be sent again", () => {
         const bench = new RegistrationBench();
-        assert.equal(bench.registration.tryNow("t/a"), "contact");
+        assert.equal(bench.registration.tryNow("t/a"), "register");
         assert.equal(bench.registration.tryNow("t/a"), "held");
-        bench.registration.contactSent("t/a");
+        bench.registration.attemptSent("t/a");
         bench.acknowledge("t/a");
         const { willRetry, isDropped } = bench.refuse("t/a", 177);
         assert.deepEqual([willRetry, isDropped], [false, true]);
@@ -450,7 +450,7 @@ describe("registration: holds", () => {
 });
 
 describe("registration: the connection's limit of new devices", () => {
-    it("stops first contacts after RC 173, lets those in flight end, and reconnects", () => {
+    it("stops registration attempts after RC 173, lets those in flight end, and reconnects", () => {
         const bench = new RegistrationBench({ registrationLimit: 2 });
         bench.onWake = (device) => bench.send(device);
         bench.send("t/a", "t/b");
@@ -474,7 +474,7 @@ describe("registration: the connection's limit of new devices", () => {
         bench.refuse("t/a", 173);
         bench.clock.advance(hour / 10);
         assert.deepEqual(
-            bench.take().filter((line) => line.startsWith("reconnect")),
+            bench.take().filter((queue) => queue.startsWith("reconnect")),
             [],
         );
         bench.send("t/b");
@@ -554,7 +554,7 @@ describe("registration: registrations that are never answered", () => {
         bench.send("t/h3", "t/h4");
         bench.clock.advance(599_999);
         assert.equal(
-            bench.take().some((line) => line.startsWith("reconnect")),
+            bench.take().some((queue) => queue.startsWith("reconnect")),
             false,
         );
         bench.clock.advance(1);
@@ -599,7 +599,7 @@ describe("registration: memory", () => {
         assert.deepEqual([bench.registration.forget("t/a"), bench.registration.forget("t/b")], [true, true]);
         assert.deepEqual([bench.registration.forget("t/flying"), bench.registration.forget("t/none")], [false, false]);
         assert.deepEqual(bench.take({ wakes: true }), ["wake t/a", "wake t/b"]);
-        assert.deepEqual(bench.send("t/a", "t/b"), ["contact", "contact"]);
+        assert.deepEqual(bench.send("t/a", "t/b"), ["register", "register"]);
     });
 
     it("ends a hold on request: what waits is the probe, and a new failure counts on", () => {
@@ -612,7 +612,7 @@ describe("registration: memory", () => {
         assert.equal(bench.registration.release("t/a"), true);
         assert.deepEqual(bench.take({ wakes: true }), ["state t/a held:refused", "wake t/a"]);
         assert.equal(bench.registration.stateOf("t/a").hold?.until, bench.clock.now(), "nobody is told that it lasts longer");
-        assert.equal(bench.send("t/a")[0], "contact");
+        assert.equal(bench.send("t/a")[0], "register");
         bench.acknowledge("t/a");
         bench.refuse("t/a", 177);
         assert.equal(bench.registration.stateOf("t/a").hold?.failures, 2);

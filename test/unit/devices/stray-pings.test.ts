@@ -77,17 +77,17 @@ describe("stray packets and notifications", () => {
     it("never hide one that stands alone, whatever failures follow it", () => {
         const failure = fc.record({ afterMs: fc.integer({ min: 0, max: 120 }), gapMs: fc.integer({ min: -8, max: 8 }) });
         fc.assert(
-            fc.property(fc.array(failure, { maxLength: 80 }), fc.nat(3000), (failures, aloneMs) => {
+            fc.property(fc.array(failure, { maxLength: 80 }), fc.nat(3000), (failures, exclusiveMs) => {
                 let nowMs = 10;
-                const events: [number, "s" | "n"][] = [[aloneMs, "s"]];
+                const events: [number, "s" | "n"][] = [[exclusiveMs, "s"]];
                 for (const { afterMs, gapMs } of failures) {
                     nowMs += afterMs;
                     events.push([nowMs, "s"], [nowMs + gapMs, "n"]);
                 }
                 events.sort((a, b) => a[0] - b[0]);
                 const found = run(events).map((interval) => interval.split("-").map(Number));
-                const isFound = found.some(([firstMs = 0, lastMs = 0]) => firstMs <= aloneMs && aloneMs <= lastMs);
-                assert.ok(isFound, `${aloneMs} is not within ${JSON.stringify(found)}`);
+                const isFound = found.some(([firstMs = 0, lastMs = 0]) => firstMs <= exclusiveMs && exclusiveMs <= lastMs);
+                assert.ok(isFound, `${exclusiveMs} is not within ${JSON.stringify(found)}`);
             }),
         );
     });

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { PlannedReconnect } from "../../../src/gateway/events/graceful-reconnect";
 import { FakeClock } from "../../support/fake-clock";
 
-function create(pending: number, stuck = 0) {
+function create(pending: number, unanswered = 0) {
     const clock = new FakeClock();
-    const counts = { pending, stuck };
+    const counts = { pending, unanswered };
     const reconnects: string[] = [];
     const planned = new PlannedReconnect({
         clock,
         pendingCount: () => counts.pending,
-        stuckCount: () => counts.stuck,
+        unansweredCount: () => counts.unanswered,
         reconnect: ({ code }) => reconnects.push(code),
     });
     return { clock, counts, reconnects, planned };

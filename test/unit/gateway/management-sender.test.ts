@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Registration } from "../../../src/devices/registration/registration";
-import type { ContactUser } from "../../../src/gateway/events/registration-router";
-import { FirstContacts } from "../../../src/gateway/events/registration-router";
+import type { RegistrationClient } from "../../../src/gateway/events/registration-router";
+import { RegistrationRouter } from "../../../src/gateway/events/registration-router";
 import { ManagementSender } from "../../../src/gateway/management-sender";
 import { FakeClock } from "../../support/fake-clock";
 
@@ -24,18 +24,18 @@ class Bench {
     readonly sender: ManagementSender;
 
     constructor(registrationLimit = 8) {
-        const nobody: ContactUser = { woken() {}, confirmed() {}, requeued() {}, dropped() {} };
-        const management: ContactUser = {
-            woken: (woken) => this.sender.woken(woken),
-            confirmed: (confirmed) => this.sender.confirmed(confirmed),
-            requeued: (requeued) => this.sender.requeued(requeued),
-            dropped: (dropped, error) => this.sender.dropped(dropped, error),
+        const nobody: RegistrationClient = { wake() {}, confirm() {}, requeue() {}, drop() {} };
+        const management: RegistrationClient = {
+            wake: (woken) => this.sender.wake(woken),
+            confirm: (confirmed) => this.sender.confirm(confirmed),
+            requeue: (requeued) => this.sender.requeue(requeued),
+            drop: (dropped, error) => this.sender.drop(dropped, error),
         };
         this.registration = new Registration({
             clock: this.clock,
-            effects: new FirstContacts(
+            listener: new RegistrationRouter(
                 { event: nobody, direct: nobody, subscribe: nobody, management },
-                { knownRefused() {}, reconnectWanted() {}, deviceChanged() {}, unexplainedDrop() {} },
+                { recall() {}, reconnectWanted() {}, deviceChanged() {}, unexplainedDrop() {} },
             ),
             gatewayDevice: "mygw/gw1",
             registrationLimit,
@@ -85,7 +85,7 @@ describe("ManagementSender", () => {
         assert.deepEqual(bench.outcomes, ["a done"]);
     });
 
-    it("makes the first message for an unknown device its first contact, at QoS 1, and sends the others in order when it is confirmed", () => {
+    it("makes the first message for an unknown device its registration attempt, at QoS 1, and sends the others in order when it is confirmed", () => {
         const bench = new Bench();
         for (const payload of ["a", "b", "c"]) bench.send(payload);
         assert.deepEqual(
@@ -98,13 +98,13 @@ describe("ManagementSender", () => {
         assert.deepEqual([bench.outcomes, bench.sent()], [["a done"], ["a", "b", "c"]]);
     });
 
-    it("waits for the first contact of another kind, such as an event", () => {
+    it("waits for the registration attempt of another kind, such as an event", () => {
         const bench = new Bench();
-        assert.equal(bench.registration.ask(key), "contact");
-        bench.registration.contactSent(key);
+        assert.equal(bench.registration.ask(key), "register");
+        bench.registration.attemptSent(key);
         bench.send("a");
         assert.deepEqual(bench.sent(), []);
-        bench.registration.contactAcknowledged(key);
+        bench.registration.attemptAcknowledged(key);
         bench.clock.advance(150);
         assert.deepEqual(bench.sent(), ["a"]);
     });
@@ -119,7 +119,7 @@ describe("ManagementSender", () => {
         assert.deepEqual(bench.sent(), ["a", "b"]);
     });
 
-    it("fails a refused first contact and what waits behind it, and what follows at once while the device is held", () => {
+    it("fails a refused registration attempt and what waits behind it, and what follows at once while the device is held", () => {
         const bench = new Bench();
         bench.send("a");
         bench.send("b");
@@ -131,7 +131,7 @@ describe("ManagementSender", () => {
         assert.deepEqual(bench.sent(), ["a"]);
     });
 
-    it("fails a first contact that was refused for what it is with the refusal", () => {
+    it("fails a registration attempt that was refused for what it is with the refusal", () => {
         const bench = new Bench();
         bench.send("a");
         bench.published[0]?.acknowledge();

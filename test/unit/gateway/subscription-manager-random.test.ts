@@ -59,19 +59,19 @@ class World {
                 },
             },
             registration: {
-                tryContact: (device) => this.#tryContact(device),
+                tryRegister: (device) => this.#tryRegister(device),
                 stateOf: (device) => ({ phase: this.held.has(device) ? "held" : "waiting" }),
-                contactSent: (device) => assert.ok(this.contacts.has(device)),
-                contactAcknowledged: (device) => {
+                attemptSent: (device) => assert.ok(this.contacts.has(device)),
+                attemptAcknowledged: (device) => {
                     if (!this.contacts.delete(device)) return;
                     this.known.add(device);
-                    this.filters.confirmed(device);
+                    this.filters.confirm(device);
                     this.wake();
                 },
-                contactRejected: (device) => {
+                attemptRejected: (device) => {
                     if (!this.contacts.delete(device)) return;
                     this.held.add(device);
-                    this.filters.requeued(device);
+                    this.filters.requeue(device);
                     this.wake();
                 },
             },
@@ -106,18 +106,18 @@ class World {
         for (const device of [...this.waiting]) {
             if (this.contacts.size >= slots || this.held.has(device)) continue;
             this.waiting.delete(device);
-            this.filters.woken(device);
+            this.filters.wake(device);
         }
     }
 
-    #tryContact(device: string): RegistrationAnswer {
+    #tryRegister(device: string): RegistrationAnswer {
         if (this.known.has(device)) return "flow";
         if (this.held.has(device) || this.contacts.has(device) || this.contacts.size >= slots) {
             this.waiting.add(device);
             return "wait";
         }
         this.contacts.add(device);
-        return "contact";
+        return "register";
     }
 
     #answer(answer: Qos | GatewayError): Promise<Qos> {

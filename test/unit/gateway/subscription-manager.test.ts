@@ -57,31 +57,31 @@ class User {
     }
 }
 
-/** Devices are known unless the test says that they have to wait, or are first contacts. */
-class Contacts {
-    readonly answers = new Map<string, "contact" | "wait">();
+/** Devices are known unless the test says that they have to wait, or are registration attempts. */
+class Registrations {
+    readonly answers = new Map<string, "register" | "wait">();
     readonly told: string[] = [];
     readonly held = new Set<string>();
-    tryContact(device: string) {
+    tryRegister(device: string) {
         return this.answers.get(device) ?? (this.held.has(device) ? "wait" : "flow");
     }
     stateOf(device: string) {
         return { phase: this.held.has(device) ? ("held" as const) : ("known" as const) };
     }
-    contactSent(device: string): void {
+    attemptSent(device: string): void {
         this.told.push(`sent ${device}`);
     }
-    contactAcknowledged(device: string): void {
+    attemptAcknowledged(device: string): void {
         this.told.push(`acknowledged ${device}`);
     }
-    contactRejected(device: string): void {
+    attemptRejected(device: string): void {
         this.told.push(`rejected ${device}`);
     }
 }
 
 function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {}) {
     const server = new Server();
-    const registration = new Contacts();
+    const registration = new Registrations();
     const warnings: string[] = [];
     const filters = new FilterSync({
         connection: server,
@@ -356,8 +356,8 @@ describe("filter synchronisation", () => {
         filters.add(command("t", "new"), 1, new User());
         await settle();
         assert.deepEqual(server.take(), []);
-        registration.answers.set("t/new", "contact");
-        filters.woken("t/new");
+        registration.answers.set("t/new", "register");
+        filters.wake("t/new");
         await settle();
         assert.deepEqual(server.take(), [`+${command("t", "new")}`, `-${command("t")}`]);
         assert.deepEqual(registration.told, ["sent t/new", "acknowledged t/new"]);
@@ -377,7 +377,7 @@ describe("filter synchronisation", () => {
         await settle();
         assert.deepEqual(server.take(), [`+${command("t", "known")}`, `-${command("t")}`]);
         registration.held.clear();
-        filters.woken("t/held");
+        filters.wake("t/held");
         await settle();
         assert.deepEqual(server.take(), [`+${command("t", "held")}`]);
     });
@@ -391,7 +391,7 @@ describe("filter synchronisation", () => {
             });
         const { server, registration, filters } = setUp({ state });
         const user = new User();
-        for (const device of ["t/raised", "t/gone"]) registration.answers.set(device, "contact");
+        for (const device of ["t/raised", "t/gone"]) registration.answers.set(device, "register");
         filters.linkUp(false);
         filters.add(command("t", "gone"), 1, user);
         await settle();

@@ -150,7 +150,7 @@ describe("automatic management", () => {
         assert.deepEqual(responder.counts, { managed: 0, pending: 3, rejected: 0, requests: 0 });
     });
 
-    it("tries a device again later that is held or refused at its first contact, and reports only the refusal", () => {
+    it("tries a device again later that is held or refused at its registration attempt, and reports only the refusal", () => {
         const bench = new ManagementBench();
         const responder = bench.responder(devices);
         bench.isAcknowledging = false;

@@ -786,10 +786,10 @@ describe("an outbox in memory", () => {
     }
 });
 
-describe("first contacts", () => {
+describe("registration attempts", () => {
     it("keep followers behind them until the outcome, while other devices flow", () => {
         const { outbox, link, gate, admit } = outboxFixture();
-        gate.answers.set("t/new", "contact");
+        gate.answers.set("t/new", "register");
         outbox.linkUp();
         const first = admit("t/new", "n1");
         admit("t/new", "n2");
@@ -830,7 +830,7 @@ describe("first contacts", () => {
 
     it("go back to the head when they failed for now, and are dropped when they failed for good", () => {
         const { outbox, link, gate, admit } = outboxFixture();
-        gate.answers.set("t/new", "contact");
+        gate.answers.set("t/new", "register");
         outbox.linkUp();
         const first = admit("t/new", "n1");
         const second = admit("t/new", "n2");
