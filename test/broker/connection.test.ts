@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { generate } from "mqtt-packet";
 import type { ConnectionOptions } from "../../src/connection/gateway-connection";
 import { rejectsCode } from "../support/assertions";
 import { Connections } from "../support/connections";
+import { answerBytes } from "../support/doubles/broker-script";
+import { ListeningBroker } from "../support/doubles/listening-broker";
 import { FastClock } from "../support/fast-clock";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
-import { portOf } from "../support/port-of";
 import { waitFor } from "../support/wait-for";
 
 describe("connection to a broker", () => {
@@ -73,25 +72,18 @@ describe("connection to a broker", () => {
     });
 
     it("takes a message that comes in one piece with the CONNACK, after telling that it is online", async () => {
-        const received: Buffer[] = [];
-        const server = createServer((socket) => {
-            socket.on("error", () => {});
-            socket.once("data", () => {
-                const message = { topic: "cmd", payload: "go", qos: 1, messageId: 7, dup: false, retain: false } as const;
-                socket.write(Buffer.concat([Buffer.of(0x20, 0x02, 0x01, 0x00), generate({ cmd: "publish", ...message })]));
-                socket.on("data", (chunk) => received.push(chunk));
-            });
-        });
-        await once(server.listen(0, "127.0.0.1"), "listening");
+        const message = { cmd: "publish", topic: "cmd", payload: "go", qos: 1, messageId: 7, dup: false, retain: false } as const;
+        const piece = Buffer.concat([generate({ cmd: "connack", returnCode: 0, sessionPresent: true }), generate(message)]);
+        const server = await ListeningBroker.start({ rules: [{ cmd: "connect", reaction: answerBytes(piece) }] });
         try {
-            const port = portOf(server);
-            const { recorder } = connections.open("piece", { port, cleanSession: false });
-            await waitFor(() => recorder.messages.length === 1, "the message");
+            const { recorder } = connections.open("piece", { port: server.port, cleanSession: false });
+            await waitFor(() => server.count("puback") === 1, "the acknowledgement");
             assert.deepEqual(recorder.phases, ["connecting", "online"]);
-            await waitFor(() => Buffer.concat(received).equals(generate({ cmd: "puback", messageId: 7 })), "its acknowledgement");
+            assert.deepEqual(recorder.topics, ["cmd"]);
+            assert.equal(server.received.at(-1)?.packet.messageId, 7);
         } finally {
             await connections.close();
-            server.close();
+            await server.stop();
         }
     });
 

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { generate, type Packet } from "mqtt-packet";
+import { generate, type Packet, type PacketCmd } from "mqtt-packet";
 import { WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../../src/clock";
+import { answerBytes, close, neverAnswer, type Rule } from "../support/doubles/broker-script";
+import { ListeningBroker } from "../support/doubles/listening-broker";
+import type { BrokerConnection } from "../support/doubles/scripted-broker";
 import { FastClock } from "../support/fast-clock";
 import { usedBytes } from "../support/used-bytes";
 import { waitFor } from "../support/wait-for";
-import { HostileBroker, type HostileClient, type PacketHandler } from "./support/hostile-broker";
 import { WatchedGateway } from "./support/watched-gateway";
 
 const mebibyte = 1_048_576;
@@ -20,38 +22,34 @@ function publish(topic: string, payload: string | Buffer, qos: 0 | 1 | 2 = 0, me
 }
 
 /** Answers the packets of one kind with other bytes than a good broker would. */
-const answering =
-    (command: Packet["cmd"], reply: (packet: Packet) => Buffer): PacketHandler =>
-    (client, packet) => {
-        if (packet.cmd !== command) return false;
-        void client.send(reply(packet));
-        return true;
-    };
+function answering(cmd: PacketCmd, reply: (packet: Packet) => Buffer): Rule {
+    return { cmd, reaction: ({ packet }) => answerBytes(reply(packet)) };
+}
 
 describe("a hostile broker", () => {
-    let broker: HostileBroker;
+    let broker: ListeningBroker;
     let watched: WatchedGateway;
 
     afterEach(async () => {
         await watched?.close();
-        await broker?.close();
+        await broker?.stop();
     });
 
-    async function start(handle?: PacketHandler, clock: Clock = systemClock): Promise<void> {
-        broker = await HostileBroker.start(handle);
+    async function start(rules: readonly Rule[] = [], clock: Clock = systemClock): Promise<void> {
+        broker = await ListeningBroker.start({ rules });
         watched = new WatchedGateway(broker.port, {}, clock);
     }
 
     /** Waits until the gateway is online with its subscriptions, and returns the broker's end of the connection. */
-    async function online(): Promise<HostileClient> {
+    async function online(): Promise<BrokerConnection> {
         await waitFor(() => watched.isOnline && broker.count("subscribe") >= 2, "the gateway to be online");
-        const [client] = broker.clients;
+        const [client] = broker.connections;
         assert.ok(client);
         return client;
     }
 
     /** A command goes through from end to end. */
-    async function stillWorks(client: HostileClient): Promise<void> {
+    async function stillWorks(client: BrokerConnection): Promise<void> {
         const before = watched.commands.length;
         await client.send(publish(commandTopic, "{}", 1, 77));
         await waitFor(() => watched.commands.length > before, "a command after it");
@@ -74,13 +72,13 @@ describe("a hostile broker", () => {
         ];
         for (const [name, bytes] of malformed) {
             it(`sends ${name}: the connection is opened anew, and the reason says that it cannot be accepted`, async () => {
-                await start(undefined, new FastClock(20));
+                await start([], new FastClock(20));
                 const client = await online();
                 await client.send(bytes);
                 const problem = await watched.problem(/sent what cannot be accepted/);
                 assert.equal(problem.code, "GW_NETWORK");
-                await waitFor(() => broker.connects >= 2 && watched.isOnline, "the next connection");
-                const [next] = broker.clients;
+                await waitFor(() => broker.connectionCount >= 2 && watched.isOnline, "the next connection");
+                const [next] = broker.connections;
                 assert.ok(next);
                 await stillWorks(next);
             });
@@ -109,7 +107,7 @@ describe("a hostile broker", () => {
                 const client = await online();
                 await client.send(bytes);
                 await stillWorks(client);
-                assert.equal(broker.connects, 1);
+                assert.equal(broker.connectionCount, 1);
             });
         }
 
@@ -144,11 +142,8 @@ describe("a hostile broker", () => {
             ["two PUBACKs", ["puback", "puback"]],
         ] as const) {
             it(`answers a PUBLISH of QoS 1 with ${name}: the event ends once`, async () => {
-                await start((client, packet) => {
-                    if (packet.cmd !== "publish") return false;
-                    for (const cmd of kinds) void client.sendPacket({ cmd, messageId: packet.messageId ?? 0 });
-                    return true;
-                }, new FastClock(20));
+                const answers = ({ messageId = 0 }: Packet) => Buffer.concat(kinds.map((cmd) => generate({ cmd, messageId })));
+                await start([answering("publish", answers)], new FastClock(20));
                 await online();
                 watched.publish();
                 watched.publish();
@@ -173,7 +168,7 @@ describe("a hostile broker", () => {
             await start();
             const client = await online();
             await client.send(Buffer.concat([publish(commandTopic, "1", 2, 9), publish(commandTopic, "1", 2, 9)]));
-            for (let round = 0; round < 3; round++) await client.sendPacket({ cmd: "pubrel", messageId: 9 });
+            for (let round = 0; round < 3; round++) await client.send({ cmd: "pubrel", messageId: 9 });
             await waitFor(() => broker.count("pubcomp") === 3, "three PUBCOMP");
             assert.equal(watched.commands.length, 1);
         });
@@ -190,27 +185,25 @@ describe("a hostile broker", () => {
             ["with 255", [255]],
         ] as const) {
             it(`${name}: the connection is opened anew, and says why`, async () => {
-                await start(
-                    answering("subscribe", ({ messageId = 0 }) => suback(messageId, ...codes)),
-                    new FastClock(20),
-                );
+                const answers = ({ messageId = 0 }: Packet) => suback(messageId, ...codes);
+                await start([answering("subscribe", answers)], new FastClock(20));
                 assert.equal((await watched.problem(/sent what cannot be accepted/)).code, "GW_NETWORK");
-                await waitFor(() => broker.connects >= 5, "further attempts");
+                await waitFor(() => broker.connectionCount >= 5, "further attempts");
                 assert.ok(!watched.problems.some(({ code }) => code === "GW_TAKEN_OVER"), "nobody took the connection over");
             });
         }
 
         it("never: the gateway does not stay connected and silent, and says why", async () => {
-            await start((_client, packet) => packet.cmd === "subscribe", new FastClock(20));
+            await start([{ cmd: "subscribe", reaction: neverAnswer }], new FastClock(20));
             await watched.problem(/subscription/);
-            await waitFor(() => broker.connects >= 2, "another attempt");
+            await waitFor(() => broker.connectionCount >= 2, "another attempt");
         });
     });
 
     describe("answers the CONNECT", () => {
         for (const returnCode of [1, 2, 3, 4, 5, 6, 127, 128, 255]) {
             it(`with the return code ${returnCode}: it is a refusal with a reason`, async () => {
-                await start(answering("connect", () => Buffer.from([0x20, 0x02, 0, returnCode])));
+                await start([answering("connect", () => Buffer.from([0x20, 0x02, 0, returnCode]))]);
                 const problem = await watched.problem(/./);
                 assert.equal(problem.code, [2, 4, 5].includes(returnCode) ? "GW_AUTH" : "GW_NETWORK");
                 if (returnCode > 5) assert.match(problem.message, new RegExp(`${returnCode}`));
@@ -225,10 +218,7 @@ describe("a hostile broker", () => {
             ["something that is not MQTT", Buffer.from("SSH-2.0-OpenSSH_9.2\r\n")],
         ] as const) {
             it(`with ${name}: it does not count as connected, and the reason is told`, async () => {
-                await start(
-                    answering("connect", () => bytes),
-                    new FastClock(20),
-                );
+                await start([answering("connect", () => bytes)], new FastClock(20));
                 assert.equal((await watched.problem(/MQTT/)).code, "GW_NETWORK");
                 assert.equal(watched.commands.length, 0);
             });
@@ -236,7 +226,7 @@ describe("a hostile broker", () => {
     });
 
     it("announces a websocket frame of 100 MB: it is not collected, and the reason says so", async () => {
-        broker = await HostileBroker.start();
+        broker = await ListeningBroker.start();
         const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
         await once(server, "listening");
         const chunk = Buffer.alloc(mebibyte);
@@ -259,27 +249,23 @@ describe("a hostile broker", () => {
 
     it("closes each connection at once, again and again: the memory stays what it was", async function () {
         this.timeout(60_000);
-        await start((client, packet) => {
-            if (packet.cmd !== "subscribe") return false;
-            client.close();
-            return true;
-        }, new FastClock(2000));
+        await start([{ cmd: "subscribe", reaction: close }], new FastClock(2000));
         const usedNow = () => {
-            broker.received.length = 0;
+            broker.clearRecord();
             // An error holds on to the connection it tells of, as long as somebody keeps the error.
             watched.problems.length = 0;
             return usedBytes();
         };
-        await waitFor(() => broker.connects >= 100, "100 connections");
+        await waitFor(() => broker.connectionCount >= 100, "100 connections");
         const before = usedNow();
-        await waitFor(() => broker.connects >= 500, "400 more", 50_000);
+        await waitFor(() => broker.connectionCount >= 500, "400 more", 50_000);
         // What a connection leaves behind is collected a moment after its end.
         await waitFor(() => usedNow() < before + 2 * mebibyte, "the memory to be what it was");
     });
 
     describe("floods", () => {
         /** Sends the same bytes again and again, as fast as the gateway takes them. */
-        async function flood(client: HostileClient, messages: readonly Buffer[], total: number): Promise<void> {
+        async function flood(client: BrokerConnection, messages: readonly Buffer[], total: number): Promise<void> {
             const batch = Buffer.concat(Array.from({ length: 500 }, (_, index) => messages[index % messages.length] ?? Buffer.alloc(0)));
             for (let sent = 0; sent < total; sent += 500) await client.send(batch);
         }
@@ -349,7 +335,7 @@ describe("a hostile broker", () => {
             }
             const logged = watched.lines.join("\n");
             assert.ok(logged.length < 200_000, `${logged.length} characters, such as ${logged.slice(0, 300)}`);
-            assert.equal(broker.connects, 1);
+            assert.equal(broker.connectionCount, 1);
         });
 
         it("with 100 000 notifications: memory and log stay bounded", async () => {

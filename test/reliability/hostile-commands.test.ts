@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { generate } from "mqtt-packet";
+import { ListeningBroker } from "../support/doubles/listening-broker";
 import { gatewayNode } from "../support/flow-runner";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 import { waitFor } from "../support/wait-for";
-import { HostileBroker } from "./support/hostile-broker";
 
 /** A PUBLISH as a broker sends it. */
 function publish(topic: string, payload: string | Buffer): Buffer {
@@ -61,31 +61,34 @@ function flow(port: number, caught: boolean): object[] {
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`hostile commands and notifications in ${version}`, () => {
-        let broker: HostileBroker;
+        let broker: ListeningBroker;
         let nodeRed: NodeRedProcess;
         let echoes = 0;
 
         before(async function () {
             this.timeout(90_000);
-            broker = await HostileBroker.start();
+            broker = await ListeningBroker.start();
             const nodesDir = [process.cwd(), path.join(process.cwd(), "test/reliability/fixtures/memory")];
             nodeRed = await NodeRedProcess.start(module, { settings: { nodesDir } });
         });
 
         after(async () => {
             await nodeRed?.stop();
-            await broker?.close();
+            await broker?.stop();
         });
 
         async function deploy(caught: boolean): Promise<void> {
             const before = broker.count("subscribe");
             await nodeRed.deploy(flow(broker.port, caught));
-            await waitFor(() => broker.count("subscribe") >= before + (before === 0 ? 2 : 0) && broker.clients.length > 0, "subscriptions");
+            await waitFor(
+                () => broker.count("subscribe") >= before + (before === 0 ? 2 : 0) && broker.connections.length > 0,
+                "subscriptions",
+            );
         }
 
-        const send = async (bytes: Buffer) => broker.clients[0]?.send(bytes);
+        const send = async (bytes: Buffer) => broker.connections[0]?.send(bytes);
         const published = (eventId: string) =>
-            broker.received.filter((packet) => packet.cmd === "publish" && packet.topic.includes(`/evt/${eventId}/`)).length;
+            broker.received.filter(({ packet }) => packet.cmd === "publish" && packet.topic.includes(`/evt/${eventId}/`)).length;
 
         /** A command goes through the flow and comes back as an event. */
         async function stillWorks(): Promise<void> {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { errorTable } from "../../src/errors";
+import { accept } from "../support/doubles/broker-script";
+import { ListeningBroker } from "../support/doubles/listening-broker";
 import { gatewayNode } from "../support/flow-runner";
 import { freePortPair } from "../support/free-ports";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 import { waitFor } from "../support/wait-for";
-import { HostileBroker } from "./support/hostile-broker";
 import type { HostileReport } from "./support/hostile-source";
 
 const nodesDir = [process.cwd(), path.join(process.cwd(), "test/reliability/fixtures/hostile")];
@@ -142,17 +143,20 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
 }
 
 describe("a flood of messages", () => {
-    let broker: HostileBroker;
+    let broker: ListeningBroker;
     let nodeRed: NodeRedProcess;
 
     before(async function () {
         this.timeout(90_000);
         // Each event comes back as a command.
-        broker = await HostileBroker.start((client, packet) => {
-            if (packet.cmd !== "publish" || !packet.topic.includes("/evt/loop/")) return false;
-            const topic = packet.topic.replace("/evt/", "/cmd/");
-            void client.sendPacket({ cmd: "publish", topic, payload: packet.payload, qos: 0, dup: false, retain: false });
-            return false;
+        broker = await ListeningBroker.start();
+        broker.script.add({
+            cmd: "publish",
+            topic: "iot-2/type/+/id/+/evt/loop/#",
+            reaction: ({ packet }) => {
+                if (packet.cmd === "publish") broker.publish(packet.topic.replace("/evt/", "/cmd/"), packet.payload);
+                return accept;
+            },
         });
         // Without stack traces, which are most of what a refusal costs, the test takes seconds.
         const env = { NODE_OPTIONS: "--max-old-space-size=160 --stack-trace-limit=0" };
@@ -161,14 +165,14 @@ describe("a flood of messages", () => {
 
     after(async () => {
         await nodeRed?.stop();
-        await broker?.close();
+        await broker?.stop();
     });
 
     async function deploy(gateway: Record<string, unknown>, nodes: readonly object[]): Promise<void> {
-        const connects = broker.connects;
+        const connects = broker.connectionCount;
         const common = [onTab({ id: "source", type: "hostile-source" }), onTab({ id: "caught", type: "caught-counter" })];
         await nodeRed.deploy([{ id: "tab", type: "tab", label: "flood" }, gatewayNode(broker.port, gateway), ...common, ...nodes]);
-        if (gateway.port === undefined) await waitFor(() => broker.connects > connects, "the connection");
+        if (gateway.port === undefined) await waitFor(() => broker.connectionCount > connects, "the connection");
     }
 
     async function flood(count: number, message: object): Promise<void> {
@@ -257,7 +261,8 @@ describe("a flood of messages", () => {
             onTab({ id: "in", type: "device-command-in", gateway: "gateway", target: "gateway", wires: [["out"]] }),
             onTab({ id: "out", ...gatewayEvents, eventId: "loop" }),
         ]);
-        await waitFor(() => broker.count("subscribe") > 0, "the subscription");
+        const command = "iot-2/type/gw/id/command-loop/cmd/loop/fmt/json";
+        await waitFor(() => broker.session("g:org:gw:command-loop")?.qosFor(command) !== undefined, "the subscription");
         const logged = nodeRed.log.length;
         const before = broker.count("publish");
         await flood(10, { payload: {} });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { ListeningBroker } from "../support/doubles/listening-broker";
 import { gatewayNode } from "../support/flow-runner";
 import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 import { type OwnRoute, ownRoutes } from "../support/own-routes";
 import { assertNoSecrets } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
-import { HostileBroker } from "./support/hostile-broker";
 
 const password = "test-password";
 /** Of the password above. */
@@ -62,12 +62,12 @@ describe("the admin endpoints of the package", () => {
     for (const [version, module] of Object.entries(nodeRedModules)) {
         describe(`in ${version} with users`, () => {
             const tokens = new Map<string, string>();
-            let broker: HostileBroker;
+            let broker: ListeningBroker;
             let nodeRed: NodeRedProcess;
 
             before(async function () {
                 this.timeout(90_000);
-                broker = await HostileBroker.start();
+                broker = await ListeningBroker.start();
                 nodeRed = await NodeRedProcess.start(module, { settings: { adminAuth: { type: "credentials", users } } });
                 for (const { username } of users) tokens.set(username, await nodeRed.logIn(username, password));
                 await nodeRed.logIn("admin", password);
@@ -78,7 +78,7 @@ describe("the admin endpoints of the package", () => {
 
             after(async () => {
                 await nodeRed?.stop();
-                await broker?.close();
+                await broker?.stop();
             });
 
             async function ask(
