@@ -37,3 +37,22 @@ export function anchorsOf(markdown: string): string[] {
         return count === 0 ? slug : `${slug}-${count}`;
     });
 }
+
+/** The sentences of a Markdown text's paragraphs and lists. Headings, tables, code and measured results are left out; a link is its text. */
+export function sentencesOf(markdown: string): string[] {
+    const prose = withoutCode(markdown.replace(/<!-- measured[\s\S]*?<!-- end -->/g, ""))
+        .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+        .replace(/^(#|\|).*$/gm, "")
+        // Each item of a list is a paragraph.
+        .replace(/^\s*([-*]|\d+\.) /gm, "\n");
+    return prose
+        .split(/\n\s*\n/)
+        .flatMap((paragraph) => paragraph.replace(/\s+/g, " ").split(/(?<=[.!?]\S{0,2}) (?=["(*`]*[A-Z`])/))
+        .map((sentence) => sentence.trim())
+        .filter((sentence) => sentence !== "");
+}
+
+/** The number of words in a sentence: a code span counts as one, a dash as none. */
+export function wordsIn(sentence: string): number {
+    return sentence.split(" ").filter((word) => /[\p{L}\p{N}]/u.test(word)).length;
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { sentencesOf, wordsIn } from "../support/markdown";
+
+/** The files and folders whose English is checked. */
+const places = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs"];
+
+/** Phrases that a native engineer would not write, each with a better one. */
+const replacements: Readonly<Record<string, string>> = {
+    anew: "again, or reopen and reconnect",
+    whoever: "the sender, the caller",
+    told: "reported, notified",
+    "comes about": "is established",
+    "by itself": "automatically",
+    "in words": "as text, readable",
+    "for ever": "indefinitely",
+    "so many": "a limited number of",
+};
+
+const maxWords = 25;
+
+const files = places
+    .flatMap((place) =>
+        statSync(place).isDirectory()
+            ? readdirSync(place, { recursive: true, encoding: "utf8" }).map((name) => path.join(place, name))
+            : [place],
+    )
+    .filter((file) => /\.(md|ts|json|html)$/.test(file));
+
+/** Finds a phrase in any case, also where a line of prose or of a comment breaks within it. */
+function occurrencesOf(phrase: string, text: string): number {
+    return [...text.matchAll(new RegExp(`\\b${phrase.replace(" ", "[\\s*/]+")}\\b`, "gi"))].length;
+}
+
+describe("the English of the project", () => {
+    for (const [phrase, better] of Object.entries(replacements)) {
+        it(`does without "${phrase}": ${better}`, () => {
+            assert.deepEqual(
+                files.filter((file) => occurrencesOf(phrase, readFileSync(file, "utf8")) > 0),
+                [],
+            );
+        });
+    }
+
+    it(`has documents with sentences of at most ${maxWords} words`, () => {
+        const sentences = files
+            .filter((file) => file.endsWith(".md"))
+            .flatMap((file) => sentencesOf(readFileSync(file, "utf8")).map((sentence) => ({ file, sentence })));
+        assert.ok(sentences.length > 100);
+        assert.deepEqual(
+            sentences.filter(({ sentence }) => wordsIn(sentence) > maxWords),
+            [],
+        );
+    });
+
+    it("is counted by sentences of paragraphs and items", () => {
+        const markdown = "# Title\n\nOne two `three four` [five](x.md). Six\nseven – eight.\n\n* Nine.\n* Ten\n\n| eleven |\n";
+        assert.deepEqual(sentencesOf(markdown).map(wordsIn), [4, 3, 1, 1]);
+    });
+
+    it("is searched across line breaks and regardless of case", () => {
+        assert.equal(occurrencesOf("by itself", "Reconnects by\n * itself. By itself, too."), 2);
+        assert.equal(occurrencesOf("told", "The tolder of Toldo"), 0);
+    });
+});
