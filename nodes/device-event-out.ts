@@ -2,7 +2,7 @@ import { defineType, type Node, type NodeAPI, type NodeMessage } from "../src/no
 import { type EventIds, eventRequest, parseEventSettings } from "../src/node-red/device-event-out";
 import { useGateway } from "../src/node-red/gateway-node";
 import { onInput } from "../src/node-red/handlers";
-import type { Completion } from "../src/node-red/message-completion";
+import type { MessageCompletion } from "../src/node-red/message-completion";
 import { OrderedTasks } from "../src/node-red/serial-queue";
 
 /** `device-event-out`: publishes each message as an event of a device behind the gateway, or of the gateway itself. */
@@ -19,7 +19,7 @@ export default function register(RED: NodeAPI): void {
             return inOrder.run(async () => publish(await ids.read(message), message, enteredAtMs, completion));
         });
 
-        function publish(ids: EventIds, message: NodeMessage, enteredAtMs: number, completion: Completion): void {
+        function publish(ids: EventIds, message: NodeMessage, enteredAtMs: number, completion: MessageCompletion): void {
             const gateway = user.gateway();
             gateway.publishEvent(eventRequest(settings(), gateway.identity, ids, message, enteredAtMs), completion);
         }

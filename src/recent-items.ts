@@ -1,7 +1,7 @@
 import { copied } from "./i18n";
 
 /** The last things of a kind, the oldest first; older ones are forgotten. */
-export class Recent<T> {
+export class RecentItems<T> {
     readonly #items: T[] = [];
     readonly #capacity: number;
     #count = 0;

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../clock";
 import type { ErrorCode, GatewayError } from "../errors";
 import { say } from "../i18n";
-import { Recent } from "../recent-items";
+import { RecentItems } from "../recent-items";
 import type { GatewayState } from "./gateway-state";
 import { LogLimit } from "./log-limit";
 
@@ -65,7 +65,7 @@ const maxHeld = 1000;
 /** Spreads what happens on a gateway over its listeners, no more often than anybody can read. */
 export class GatewayReports {
     /** The problems that were told last. */
-    readonly recentProblems = new Recent<PastProblem>(rememberedProblems);
+    readonly recentProblems = new RecentItems<PastProblem>(rememberedProblems);
     readonly #clock: Clock;
     readonly #readState: () => GatewayState;
     readonly #logLimit: LogLimit;

@@ -4,7 +4,7 @@ import { type GatewayError, toGatewayError } from "../errors";
 import { say } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
-import type { Completion } from "../outbox/event";
+import type { CompletionCallbacks } from "../outbox/event";
 import { deviceKey, type GatewayIdentity, isLegalAddress } from "../protocol/identity";
 import { payloadBytes } from "../protocol/payload";
 import { assertFits } from "../protocol/payload-limit";
@@ -12,7 +12,7 @@ import type { Qos } from "../protocol/qos";
 import { eventTopic } from "../protocol/topic";
 import { GatewayManagement, type GatewayResponder } from "./device-management";
 import { SimulatorShare } from "./embedded-simulator";
-import { EventDelivery } from "./events/event-publisher";
+import { EventPublisher } from "./events/event-publisher";
 import type { EventRequest } from "./events/event-request";
 import type { ReceivedNotification } from "./events/refusal-handler";
 import { type GatewayListener, GatewayReports } from "./gateway-listeners";
@@ -40,7 +40,7 @@ export class Gateway implements PooledGateway {
     readonly #storage: GatewayStorage;
     readonly #reports: GatewayReports;
     readonly #connection: GatewayConnection;
-    readonly #delivery: EventDelivery;
+    readonly #publisher: EventPublisher;
     readonly #filters: FilterSync;
     readonly #management: GatewayManagement;
     readonly #reception: Reception;
@@ -67,11 +67,11 @@ export class Gateway implements PooledGateway {
             {
                 stateChanged: (state) => this.#link.changed(state),
                 messageReceived: (message, accepted) => this.#reception.received(message, accepted),
-                strayPing: () => this.#delivery.registration.strayPing(),
-                drained: () => this.#delivery.outbox.resume(),
+                strayPing: () => this.#publisher.registration.strayPing(),
+                drained: () => this.#publisher.outbox.resume(),
             },
         );
-        this.#delivery = new EventDelivery({
+        this.#publisher = new EventPublisher({
             options,
             clock,
             connection: this.#connection,
@@ -84,7 +84,7 @@ export class Gateway implements PooledGateway {
         });
         this.#filters = new FilterSync({
             connection: this.#connection,
-            registration: this.#delivery.registration,
+            registration: this.#publisher.registration,
             state: options.cleanSession ? undefined : this.#storage.store.state,
             limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
             granted: (filter) => this.#management.granted(filter),
@@ -94,7 +94,7 @@ export class Gateway implements PooledGateway {
             gateway: options.identity,
             clock,
             connection: this.#connection,
-            registration: this.#delivery.registration,
+            registration: this.#publisher.registration,
             filters: this.#filters,
             state: this.#storage.store.state,
         });
@@ -103,7 +103,7 @@ export class Gateway implements PooledGateway {
             identity: options.identity,
             filters: this.#filters,
             routes: {
-                notification: (topic, payload) => this.#notified(this.#delivery.notificationReceived(topic, payload)),
+                notification: (topic, payload) => this.#notified(this.#publisher.notificationReceived(topic, payload)),
                 management: ({ topic, payload }, isReplayed) => this.#management.received(topic, payload, isReplayed),
                 commandSeen: (command) => {
                     this.#statistics.commandReceived();
@@ -120,7 +120,7 @@ export class Gateway implements PooledGateway {
             reports: this.#reports,
             statistics: this.#statistics,
             reception: this.#reception,
-            delivery: this.#delivery,
+            publisher: this.#publisher,
             filters: this.#filters,
             management: this.#management,
         });
@@ -132,23 +132,23 @@ export class Gateway implements PooledGateway {
             inventory: this.inventory,
             management: this.#management,
             state: () => this.state,
-            counters: () => this.#delivery.outbox.counters,
+            counters: () => this.#publisher.outbox.counters,
             storage: this.#storage,
         });
         this.actions = new GatewayActions({
             connection: this.#connection,
-            registration: this.#delivery.registration,
+            registration: this.#publisher.registration,
             inventory: this.inventory,
             management: this.#management,
             reports: this.#reports,
-            purge: (device) => this.#delivery.purge(device),
+            purge: (device) => this.#publisher.purge(device),
         });
         this.simulatorControl = this.#simulator && new SimulatorControl(options.identity, () => this.#simulator?.simulator);
     }
 
     /** What can be said of the gateway right now. */
     get state(): GatewayState {
-        return { connection: this.#connection.state, ...this.#delivery.state, ...this.#storage.condition };
+        return { connection: this.#connection.state, ...this.#publisher.state, ...this.#storage.condition };
     }
 
     /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
@@ -185,11 +185,11 @@ export class Gateway implements PooledGateway {
      * Publishes an event; `completion` is told once what became of it, possibly before this returns.
      * @throws GW_PAYLOAD_TOO_LARGE
      */
-    publishEvent(request: EventRequest, completion: Completion): void {
+    publishEvent(request: EventRequest, completion: CompletionCallbacks): void {
         const topic = eventTopic(request.device, request.eventId, request.format);
         const bytes = payloadBytes(request.payload);
         assertFits(topic, bytes);
-        this.#delivery.publish(request, topic, bytes, completion);
+        this.#publisher.publish(request, topic, bytes, completion);
     }
 
     /** Hands commands to the listener until the subscription is closed. */
@@ -204,7 +204,7 @@ export class Gateway implements PooledGateway {
 
     /** What is known of each device. */
     get inventory(): Inventory {
-        return this.#delivery.inventory;
+        return this.#publisher.inventory;
     }
 
     /** Hands device management requests to the responder, and takes its answers and requests, until it is closed. */
@@ -220,7 +220,7 @@ export class Gateway implements PooledGateway {
         this.#link.close();
         this.#reception.discard();
         this.#management.close();
-        await this.#delivery.close(deadlineMs / 3);
+        await this.#publisher.close(deadlineMs / 3);
         await this.#connection.stop(deadlineMs / 3);
         await this.#storage.store.close(deadlineMs / 3);
         await this.#simulator?.close();

@@ -6,7 +6,7 @@ import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
 import { connectionStates } from "./connection-states";
 import type { GatewayManagement } from "./device-management";
-import type { EventDelivery } from "./events/event-publisher";
+import type { EventPublisher } from "./events/event-publisher";
 import type { GatewayReports } from "./gateway-listeners";
 import type { GatewayOptions } from "./gateway-options";
 import type { Reception } from "./inbound/message-router";
@@ -21,7 +21,7 @@ export interface LinkLifecycleParts {
     readonly reports: GatewayReports;
     readonly statistics: GatewayStatistics;
     readonly reception: Reception;
-    readonly delivery: EventDelivery;
+    readonly publisher: EventPublisher;
     readonly filters: FilterSync;
     readonly management: GatewayManagement;
 }
@@ -47,7 +47,7 @@ export class LinkLifecycle {
 
     /** The state of the connection changed. */
     changed(state: ConnectionState): void {
-        const { clock, options, reports, statistics, reception, delivery, filters, management } = this.#parts;
+        const { clock, options, reports, statistics, reception, publisher, filters, management } = this.#parts;
         this.#connectionNumber += 1;
         statistics.connectionChanged(state);
         this.#onlineSince = state.phase === "online" ? clock.now() : undefined;
@@ -60,7 +60,7 @@ export class LinkLifecycle {
             reception.discard();
             filters.linkDown();
             management.linkDown();
-            delivery.linkDown();
+            publisher.linkDown();
             if (state.phase === "waiting")
                 reports.problem(new GatewayError(state.reason.code, state.reason.text), connectionStates[state.reason.code] ?? "network");
         }
@@ -74,7 +74,7 @@ export class LinkLifecycle {
 
     /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
     async #connected(connectionNumber: number, sessionPresent: boolean): Promise<void> {
-        const { options, connection, reports, reception, delivery, filters, management } = this.#parts;
+        const { options, connection, reports, reception, publisher, filters, management } = this.#parts;
         const filter = notifyTopic(options.identity);
         let refusal: GatewayError | undefined;
         try {
@@ -85,7 +85,7 @@ export class LinkLifecycle {
         if (connectionNumber !== this.#connectionNumber) return;
         if (refusal) reports.warn(say("gateway.refusalsUnknown", { reason: refusal.message }));
         reception.notificationRefusalChanged(refusal);
-        delivery.linkUp();
+        publisher.linkUp();
         management.linkUp();
         filters.linkUp(sessionPresent);
     }

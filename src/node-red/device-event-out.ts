@@ -20,7 +20,7 @@ export interface EventSettings {
     readonly qos: Qos | undefined;
     readonly wrap: boolean;
     readonly timestampField: string;
-    readonly completion: CompletionMode;
+    readonly completionMode: CompletionMode;
     /** Undefined = from the message, else the gateway's. */
     readonly ttlMs: number | undefined;
 }
@@ -59,7 +59,7 @@ export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredD
         qos: qos === "" ? undefined : parseQos(qos),
         wrap: booleanOption(definition, "wrap", eventRules.wrap),
         timestampField: textOption(definition, "timestamp"),
-        completion: choiceOption(definition, "complete", eventRules.complete),
+        completionMode: choiceOption(definition, "complete", eventRules.complete),
         ttlMs: ttlMs(definition, "ttl"),
     };
 }
@@ -86,7 +86,7 @@ export function eventRequest(
             timestampField: settings.timestampField,
             time: settings.timestampField === "" ? "" : new Date(enteredAtMs).toISOString(),
         }),
-        completion: settings.completion,
+        completionMode: settings.completionMode,
         ttlMs: settings.ttlMs ?? messageTtlMs(message),
         messageId: typeof message._msgid === "string" ? message._msgid : "",
         nodeId: settings.nodeId,

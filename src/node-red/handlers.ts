@@ -1,7 +1,7 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type ErrorCode, toGatewayError } from "../errors";
 import { say } from "../i18n";
-import { Completion } from "./message-completion";
+import { MessageCompletion } from "./message-completion";
 import type { Outlet } from "./node-output";
 import type { StatusReporter } from "./status";
 
@@ -20,11 +20,11 @@ export interface InputOptions {
 export function onInput(
     node: Node,
     options: InputOptions,
-    handle: (message: NodeMessage, completion: Completion) => void | Promise<void>,
+    handle: (message: NodeMessage, completion: MessageCompletion) => void | Promise<void>,
 ): void {
     // Node-RED looks at the number of declared parameters: three means that this handler calls done itself.
     node.on("input", (message, _send, done) => {
-        const completion = new Completion(node, options.outlet, message, done, options.status);
+        const completion = new MessageCompletion(node, options.outlet, message, done, options.status);
         try {
             const pending = handle(message, completion);
             if (pending) pending.catch((thrown: unknown) => completion.failed(toGatewayError(thrown, options.code)));

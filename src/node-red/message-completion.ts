@@ -8,7 +8,7 @@ import type { StatusReporter } from "./status";
  * The end of one message: done or failed, whichever comes first, and never twice. The one place where a failure becomes
  * an error for Catch nodes and a status, and a success ends that status.
  */
-export class Completion {
+export class MessageCompletion {
     readonly #node: Node;
     readonly #outlet: Outlet;
     readonly #message: NodeMessage;

@@ -2,7 +2,7 @@ import type { Clock } from "../clock";
 import { GatewayError } from "../errors";
 import { say } from "../i18n";
 import type { NewEvent } from "./event";
-import type { Ledger } from "./event-lifecycle";
+import type { EventLifecycle } from "./event-lifecycle";
 import type { GroupWriter } from "./group-writer";
 import { heldShare, isBeyond, type MemoryLimits, type OutboxLimits, overheadBytes } from "./outbox-limits";
 import type { SpillContext } from "./queue/spill-queue";
@@ -15,13 +15,13 @@ export interface AdmissionOptions {
     readonly limits: OutboxLimits;
     readonly memory: MemoryLimits;
     readonly context: SpillContext;
-    readonly ledger: Ledger;
+    readonly lifecycle: EventLifecycle;
     readonly writer: GroupWriter;
     readonly waiting: WaitingEvents;
     readonly dispatcher: Dispatcher;
 }
 
-/** The rules by which a new event is taken or refused, and by which old ones make room for it. */
+/** The rules by which a new event is taken or rejected, and by which old ones make room for it. */
 export class Admission {
     readonly #options: AdmissionOptions;
     #isClosed = false;
@@ -37,8 +37,8 @@ export class Admission {
 
     /** Whether a sender can be told later what becomes of its event: where nothing is durable, only so many can wait. */
     get canWait(): boolean {
-        const { context, ledger, memory } = this.#options;
-        return context.store.isDurable || ledger.waitingCompletions < memory.waitingCompletions;
+        const { context, lifecycle, memory } = this.#options;
+        return context.store.isDurable || lifecycle.waitingCompletions < memory.waitingCompletions;
     }
 
     /** Whether the store cannot be used now: events are kept in memory only. */
@@ -48,13 +48,13 @@ export class Admission {
     }
 
     /** Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. */
-    refusal(event: NewEvent): GatewayError | undefined {
-        const { limits, memory, ledger, dispatcher, waiting, context } = this.#options;
+    admit(event: NewEvent): GatewayError | undefined {
+        const { limits, memory, lifecycle, dispatcher, waiting, context } = this.#options;
         if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", say("outbox.stopping"));
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
             return new GatewayError("GW_NOT_CONNECTED", say("outbox.off"));
         }
-        if (event.complete === "acknowledged" && ledger.waitingCompletions >= memory.waitingCompletions) {
+        if (event.completionMode === "acknowledged" && lifecycle.waitingCompletions >= memory.waitingCompletions) {
             return full(say("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
         }
         const { deviceQueues } = waiting;
@@ -72,8 +72,8 @@ export class Admission {
         if (!this.#isOver(1, event.bytes)) return undefined;
         // What is about to be read from disk and dropped makes room soon.
         if (givesWay && waiting.oldest().isLoading) return undefined;
-        const { events } = ledger;
-        const heldMegabytes = megabytes(ledger.bytes);
+        const { events } = lifecycle;
+        const heldMegabytes = megabytes(lifecycle.bytes);
         const maxMegabytes = megabytes(limits.maxBytes);
         if (context.store.isDurable) return full(say("outbox.full", { heldMegabytes, maxMegabytes, events }));
         return full(say("outbox.fullInMemory", { heldMegabytes, maxMegabytes, events, overheadBytes }));
@@ -95,9 +95,9 @@ export class Admission {
     }
 
     #dropOldest(): boolean {
-        const { waiting, ledger, clock } = this.#options;
+        const { waiting, lifecycle, clock } = this.#options;
         const { entry } = waiting.oldest();
-        if (entry) ledger.drop(entry, clock.monotonicMs());
+        if (entry) lifecycle.drop(entry, clock.monotonicMs());
         return entry !== undefined;
     }
 
@@ -107,8 +107,8 @@ export class Admission {
     }
 
     #isOver(events: number, bytes: number): boolean {
-        const { ledger, limits, context } = this.#options;
-        return isBeyond(limits, context.store.isDurable, ledger.events + events, ledger.bytes + bytes);
+        const { lifecycle, limits, context } = this.#options;
+        return isBeyond(limits, context.store.isDurable, lifecycle.events + events, lifecycle.bytes + bytes);
     }
 }
 

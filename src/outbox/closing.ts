@@ -1,5 +1,5 @@
 import type { Clock } from "../clock";
-import type { Ledger } from "./event-lifecycle";
+import type { EventLifecycle } from "./event-lifecycle";
 import type { GroupWriter } from "./group-writer";
 import type { Dispatcher } from "./sending/dispatcher";
 import type { EventStore } from "./store/store";
@@ -8,7 +8,7 @@ import type { EventStore } from "./store/store";
 export interface ClosingOptions {
     readonly clock: Clock;
     readonly store: EventStore;
-    readonly ledger: Ledger;
+    readonly lifecycle: EventLifecycle;
     readonly writer: GroupWriter;
     readonly dispatcher: Dispatcher;
 }
@@ -33,7 +33,7 @@ export class Closing {
      * Resolves with the number of events that are neither acknowledged nor stored.
      */
     async close(deadlineMs: number): Promise<number> {
-        const { store, dispatcher, writer, ledger } = this.#options;
+        const { store, dispatcher, writer, lifecycle } = this.#options;
         if (store.isDurable) {
             dispatcher.stopSending();
             for (const entry of dispatcher.inMemory()) writer.save(entry);
@@ -42,7 +42,7 @@ export class Closing {
             await settled;
             await writer.flush(deadlineMs / 2);
         } else {
-            await this.#within(deadlineMs, () => ledger.events === 0 || !dispatcher.isOnline);
+            await this.#within(deadlineMs, () => lifecycle.events === 0 || !dispatcher.isOnline);
         }
         dispatcher.dispose();
         writer.dispose();
@@ -69,10 +69,10 @@ export class Closing {
     }
 
     #abandonAll(): number {
-        const { store, dispatcher, ledger } = this.#options;
-        const unsafe = ledger.events - (store.keptEvents ?? 0);
-        for (const entry of [...dispatcher.inMemory()]) ledger.abandon(entry);
-        ledger.abandonStored();
+        const { store, dispatcher, lifecycle } = this.#options;
+        const unsafe = lifecycle.events - (store.keptEvents ?? 0);
+        for (const entry of [...dispatcher.inMemory()]) lifecycle.abandon(entry);
+        lifecycle.abandonStored();
         return unsafe;
     }
 }

@@ -1,5 +1,5 @@
 import type { GatewayError } from "../errors";
-import type { Ledger } from "./event-lifecycle";
+import type { EventLifecycle } from "./event-lifecycle";
 import type { DeviceQueues } from "./queue/device-queues";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
@@ -9,13 +9,13 @@ export class DeviceOutcomes {
     readonly #waiting: WaitingEvents;
     readonly #queues: DeviceQueues;
     readonly #dispatcher: Dispatcher;
-    readonly #ledger: Ledger;
+    readonly #lifecycle: EventLifecycle;
 
-    constructor({ waiting, dispatcher, ledger }: { waiting: WaitingEvents; dispatcher: Dispatcher; ledger: Ledger }) {
+    constructor({ waiting, dispatcher, lifecycle }: { waiting: WaitingEvents; dispatcher: Dispatcher; lifecycle: EventLifecycle }) {
         this.#waiting = waiting;
         this.#queues = waiting.deviceQueues;
         this.#dispatcher = dispatcher;
-        this.#ledger = ledger;
+        this.#lifecycle = lifecycle;
     }
 
     /** The registration attempt succeeded: its event is settled and the device flows. */
@@ -59,7 +59,7 @@ export class DeviceOutcomes {
         const deviceQueue = this.#queues.of(device);
         const entry = deviceQueue && this.#queues.endRegistration(deviceQueue);
         if (!entry) return;
-        this.#ledger.refuse(entry, error);
+        this.#lifecycle.refuse(entry, error);
         this.#queues.wake(deviceQueue);
         this.#dispatcher.pump();
     }

@@ -1,11 +1,11 @@
 import { GatewayError } from "../errors";
 import { say } from "../i18n";
-import type { Completion, CompletionMode, OutboxEvent } from "./event";
+import type { CompletionCallbacks, CompletionMode, OutboxEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
-import { Entry } from "./queue/outbox-entry";
+import { OutboxEntry } from "./queue/outbox-entry";
 
-/** What the ledger tells that no completion can be told any more. */
-export interface LedgerListener {
+/** What the lifecycle tells that no completion can be told any more. */
+export interface EventLifecycleListener {
     /** An event whose message was completed, or came from an earlier run, will not be delivered after all. */
     lateError(error: GatewayError, event: OutboxEvent): void;
     /** Events were dropped to make room for newer ones; `sinceLast` counts those that had been reported done. At most every ten seconds. */
@@ -15,14 +15,14 @@ export interface LedgerListener {
 const dropsEveryMs = 10_000;
 
 interface WaitingCompletion {
-    readonly completion: Completion;
-    readonly mode: CompletionMode;
+    readonly completion: CompletionCallbacks;
+    readonly completionMode: CompletionMode;
     readonly device: string;
     readonly eventId: string;
 }
 
 /** Counts what the outbox holds and tells each sender the fate of its event. */
-export class Ledger {
+export class EventLifecycle {
     events = 0;
     bytes = 0;
     acknowledged = 0;
@@ -30,16 +30,16 @@ export class Ledger {
     dropped = 0;
     refused = 0;
     readonly #writer: () => GroupWriter;
-    readonly #listener: LedgerListener;
+    readonly #listener: EventLifecycleListener;
     readonly #isDurable: boolean;
     /** Completions of events that are in the store only, by sequence number. */
     readonly #waiting = new Map<number, WaitingCompletion>();
     #completions = 0;
-    #untoldDrops = 0;
-    #lastUntold: { error: GatewayError; event: OutboxEvent } | undefined;
-    #lastDropToldMs = Number.NEGATIVE_INFINITY;
+    #unreportedDrops = 0;
+    #lastUnreported: { error: GatewayError; event: OutboxEvent } | undefined;
+    #lastDropReportedMs = Number.NEGATIVE_INFINITY;
 
-    constructor(options: { listener: LedgerListener; isDurable: boolean; writer: () => GroupWriter }) {
+    constructor(options: { listener: EventLifecycleListener; isDurable: boolean; writer: () => GroupWriter }) {
         this.#listener = options.listener;
         this.#isDurable = options.isDurable;
         this.#writer = options.writer;
@@ -51,46 +51,46 @@ export class Ledger {
     }
 
     /** A new event, with whom to tell. */
-    admit(entry: Entry, completion: Completion | undefined): void {
+    admit(entry: OutboxEntry, completion: CompletionCallbacks | undefined): void {
         this.events += 1;
         this.bytes += entry.bytes;
         entry.completion = completion;
-        if (completion && this.#waitsForAcknowledgement(entry.complete)) this.#completions += 1;
+        if (completion && this.#waitsForAcknowledgement(entry.completionMode)) this.#completions += 1;
     }
 
     /** The event is on disk now. */
-    stored(entry: Entry): void {
-        if (this.#isDurable && entry.complete === "safe") this.#takeCompletion(entry)?.done();
+    stored(entry: OutboxEntry): void {
+        if (this.#isDurable && entry.completionMode === "safe") this.#takeCompletion(entry)?.done();
     }
 
     /** The event leaves memory and stays on disk. */
-    spilled(entry: Entry): void {
-        const { completion, complete: mode, device } = entry;
-        if (completion) this.#waiting.set(entry.seq, { completion, mode, device, eventId: entry.message.eventId });
+    spilled(entry: OutboxEntry): void {
+        const { completion, completionMode, device } = entry;
+        if (completion) this.#waiting.set(entry.seq, { completion, completionMode, device, eventId: entry.message.eventId });
     }
 
     /** The event comes back into memory. */
-    loaded(event: OutboxEvent): Entry {
-        const entry = new Entry(event.seq, event, event.createdAt, event.expiresAt);
+    loaded(event: OutboxEvent): OutboxEntry {
+        const entry = new OutboxEntry(event.seq, event, event.createdAt, event.expiresAt);
         entry.saved = "yes";
         const waiting = this.#waiting.size > 0 ? this.#waiting.get(event.seq) : undefined;
         if (waiting) {
             this.#waiting.delete(event.seq);
             entry.completion = waiting.completion;
-            entry.complete = waiting.mode;
+            entry.completionMode = waiting.completionMode;
         }
         return entry;
     }
 
     /** The event was delivered. */
-    delivered(entry: Entry): void {
+    delivered(entry: OutboxEntry): void {
         this.acknowledged += 1;
         this.#finish(entry);
         this.#takeCompletion(entry)?.done();
     }
 
     /** The event outlived its time. */
-    expire(entry: Entry, ageMs: number): void {
+    expire(entry: OutboxEntry, ageMs: number): void {
         this.expired += 1;
         this.#finish(entry);
         const seconds = Math.max(Math.round(ageMs / 1000), 0);
@@ -101,14 +101,14 @@ export class Ledger {
     }
 
     /** The platform refuses the event for good. */
-    refuse(entry: Entry, error: GatewayError): void {
+    refuse(entry: OutboxEntry, error: GatewayError): void {
         this.refused += 1;
         this.#finish(entry);
         this.#fail(entry, error);
     }
 
     /** An operator gives the event up. For whoever sent it, its time is over: it will not be delivered any more. */
-    purge(entry: Entry): void {
+    purge(entry: OutboxEntry): void {
         this.dropped += 1;
         this.#finish(entry);
         const text = say("outbox.purged", { eventId: entry.message.eventId, device: entry.device });
@@ -116,7 +116,7 @@ export class Ledger {
     }
 
     /** The event gives way to a newer one. */
-    drop(entry: Entry, nowMs: number): void {
+    drop(entry: OutboxEntry, nowMs: number): void {
         this.dropped += 1;
         this.#finish(entry);
         const completion = this.#takeCompletion(entry);
@@ -126,27 +126,27 @@ export class Ledger {
             completion.failed(error);
             return;
         }
-        this.#untoldDrops += 1;
-        this.#lastUntold = { error, event: entry };
-        this.tellDrops(nowMs);
+        this.#unreportedDrops += 1;
+        this.#lastUnreported = { error, event: entry };
+        this.reportDrops(nowMs);
     }
 
     /** Tells drops that were not told yet, if the last telling was long enough ago; returns in how many milliseconds it will be. */
-    tellDrops(nowMs: number): number | undefined {
-        if (!this.#lastUntold) return undefined;
-        const waitMs = this.#lastDropToldMs + dropsEveryMs - nowMs;
+    reportDrops(nowMs: number): number | undefined {
+        if (!this.#lastUnreported) return undefined;
+        const waitMs = this.#lastDropReportedMs + dropsEveryMs - nowMs;
         if (waitMs > 0) return waitMs;
-        const { error, event } = this.#lastUntold;
-        const count = this.#untoldDrops;
-        this.#lastUntold = undefined;
-        this.#untoldDrops = 0;
-        this.#lastDropToldMs = nowMs;
+        const { error, event } = this.#lastUnreported;
+        const count = this.#unreportedDrops;
+        this.#lastUnreported = undefined;
+        this.#unreportedDrops = 0;
+        this.#lastDropReportedMs = nowMs;
         this.#listener.dropped(error, event, count);
         return undefined;
     }
 
     /** The outbox stops before the event could be sent, and nothing keeps it. */
-    abandon(entry: Entry): void {
+    abandon(entry: OutboxEntry): void {
         this.#finish(entry);
         this.#takeCompletion(entry)?.failed(abandoned(entry.message.eventId, entry.device));
     }
@@ -157,7 +157,7 @@ export class Ledger {
     }
 
     /** The store holds other contents than before: only `entries` are in memory, `stored` are in the store. */
-    renumber(entries: Iterable<Entry>, stored: { events: number; bytes: number }): void {
+    renumber(entries: Iterable<OutboxEntry>, stored: { events: number; bytes: number }): void {
         this.events = stored.events;
         this.bytes = stored.bytes;
         for (const entry of entries) {
@@ -171,7 +171,7 @@ export class Ledger {
     #takeWaiting(): WaitingCompletion[] {
         const taken = [...this.#waiting.values()];
         this.#waiting.clear();
-        for (const { mode } of taken) if (this.#waitsForAcknowledgement(mode)) this.#completions -= 1;
+        for (const { completionMode } of taken) if (this.#waitsForAcknowledgement(completionMode)) this.#completions -= 1;
         return taken;
     }
 
@@ -179,7 +179,7 @@ export class Ledger {
         return mode === "acknowledged" || !this.#isDurable;
     }
 
-    #finish(entry: Entry): void {
+    #finish(entry: OutboxEntry): void {
         entry.isFinished = true;
         entry.transmission = 0;
         entry.tailOf = undefined;
@@ -190,17 +190,17 @@ export class Ledger {
         this.#writer().forget(entry);
     }
 
-    #fail(entry: Entry, error: GatewayError): void {
+    #fail(entry: OutboxEntry, error: GatewayError): void {
         const completion = this.#takeCompletion(entry);
         if (completion) completion.failed(error);
         else this.#listener.lateError(error, entry);
     }
 
-    #takeCompletion(entry: Entry): Completion | undefined {
+    #takeCompletion(entry: OutboxEntry): CompletionCallbacks | undefined {
         const completion = entry.completion;
         if (!completion) return undefined;
         entry.completion = undefined;
-        if (this.#waitsForAcknowledgement(entry.complete)) this.#completions -= 1;
+        if (this.#waitsForAcknowledgement(entry.completionMode)) this.#completions -= 1;
         return completion;
     }
 }

@@ -21,7 +21,7 @@ export interface NewEvent {
     readonly qos: 1 | 2;
     /** How long the event stays deliverable; never longer than the outbox's `maxAgeMs`, which is the default. */
     readonly ttlMs?: number | undefined;
-    readonly complete: CompletionMode;
+    readonly completionMode: CompletionMode;
     readonly message: SourceMessage;
 }
 
@@ -42,7 +42,7 @@ export interface OutboxEvent {
 }
 
 /** Told the fate of one event: at most one call, exactly one unless the process ends first. Must not throw. */
-export interface Completion {
+export interface CompletionCallbacks {
     /** The event is safe, as far as its completion mode asks. */
     done(): void;
     /** The event will not be delivered. */

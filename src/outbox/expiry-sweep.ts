@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import type { OutboxEvent } from "./event";
-import type { Ledger } from "./event-lifecycle";
+import type { EventLifecycle } from "./event-lifecycle";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
 import type { EventStore } from "./store/store";
@@ -11,7 +11,7 @@ export interface ExpirySweepOptions {
     readonly store: EventStore;
     readonly waiting: WaitingEvents;
     readonly dispatcher: Dispatcher;
-    readonly ledger: Ledger;
+    readonly lifecycle: EventLifecycle;
     /** Wall-clock milliseconds, corrected for jumps. */
     now(): number;
 }
@@ -60,9 +60,9 @@ export class ExpirySweep {
     #sweep(): void {
         this.#timerDueMs = Number.POSITIVE_INFINITY;
         const nowMs = this.#options.now();
-        const untoldMs = this.#options.ledger.tellDrops(this.#options.clock.monotonicMs());
+        const unreportedMs = this.#options.lifecycle.reportDrops(this.#options.clock.monotonicMs());
         this.#sleep(this.#expireInMemory(nowMs), nowMs);
-        if (untoldMs !== undefined) this.#sleep(nowMs + untoldMs, nowMs);
+        if (unreportedMs !== undefined) this.#sleep(nowMs + unreportedMs, nowMs);
         if (this.#isAsking) return;
         this.#isAsking = true;
         this.#options.store.readExpired(nowMs, batchEvents, (error, batch) => {
@@ -76,10 +76,10 @@ export class ExpirySweep {
 
     /** Expires what is due in memory; returns when the next event in memory is due. */
     #expireInMemory(nowMs: number): number {
-        const { waiting, dispatcher, ledger } = this.#options;
+        const { waiting, dispatcher, lifecycle } = this.#options;
         let nextMs = Number.POSITIVE_INFINITY;
         for (const entry of waiting.inMemory()) {
-            if (entry.expiresAt <= nowMs) ledger.expire(entry, nowMs - entry.createdAt);
+            if (entry.expiresAt <= nowMs) lifecycle.expire(entry, nowMs - entry.createdAt);
             else nextMs = Math.min(nextMs, entry.expiresAt);
         }
         for (const entry of dispatcher.underWay()) nextMs = Math.min(nextMs, Math.max(entry.expiresAt, nowMs));
@@ -87,11 +87,11 @@ export class ExpirySweep {
     }
 
     #expireStored(events: readonly OutboxEvent[]): void {
-        const { waiting, ledger } = this.#options;
+        const { waiting, lifecycle } = this.#options;
         const nowMs = this.#options.now();
         for (const event of events) {
             const entry = waiting.takeStored(event);
-            if (entry) ledger.expire(entry, nowMs - entry.createdAt);
+            if (entry) lifecycle.expire(entry, nowMs - entry.createdAt);
         }
     }
 

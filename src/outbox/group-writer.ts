@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import type { MemoryLimits } from "./outbox-limits";
-import type { Entry } from "./queue/outbox-entry";
+import type { OutboxEntry } from "./queue/outbox-entry";
 import type { EventStore } from "./store/store";
 
 /** What the writer needs and whom it tells. */
@@ -9,7 +9,7 @@ export interface GroupWriterOptions {
     readonly clock: Clock;
     readonly memory: MemoryLimits;
     /** The event is in the store now. */
-    saved(entry: Entry): void;
+    saved(entry: OutboxEntry): void;
 }
 
 /** Groups are at least this far apart, so that a trickle of events does not cost one disk flush each. */
@@ -22,7 +22,7 @@ const lastRetryMs = 30_000;
 /** Writes events to the store and removes them in groups: one transaction a group, one group at a time, in the order asked for. */
 export class GroupWriter {
     readonly #options: GroupWriterOptions;
-    #queue: Entry[] = [];
+    #queue: OutboxEntry[] = [];
     #removals: number[] = [];
     /** What is to be removed, or is being removed, but may still be read. */
     readonly #unremoved = new Set<number>();
@@ -53,7 +53,7 @@ export class GroupWriter {
     }
 
     /** Asks for an event to be stored, once. */
-    save(entry: Entry): void {
+    save(entry: OutboxEntry): void {
         if (entry.saved !== "no") return;
         entry.saved = "queued";
         this.#queue.push(entry);
@@ -61,7 +61,7 @@ export class GroupWriter {
     }
 
     /** The event needs no place in the store any more. */
-    forget(entry: Entry): void {
+    forget(entry: OutboxEntry): void {
         if (entry.saved === "writing" || entry.saved === "yes") this.#remove(entry.seq);
         // One that waits for its group is skipped there.
     }
@@ -107,7 +107,7 @@ export class GroupWriter {
 
     dispose(): void {
         this.pause();
-        this.#tellIdle();
+        this.#notifyIdle();
     }
 
     #remove(seq: number): void {
@@ -152,7 +152,7 @@ export class GroupWriter {
         const writes = this.isFailing && this.#removals.length > 0 ? [] : this.#takeGroup();
         const removals = this.#removals.splice(0, this.#removalsAtOnce);
         if (writes.length === 0 && removals.length === 0) {
-            this.#tellIdle();
+            this.#notifyIdle();
             return;
         }
         this.#isPosting = true;
@@ -164,9 +164,9 @@ export class GroupWriter {
         });
     }
 
-    #takeGroup(): Entry[] {
+    #takeGroup(): OutboxEntry[] {
         const { batchEvents, batchBytes } = this.#options.memory;
-        const group: Entry[] = [];
+        const group: OutboxEntry[] = [];
         let bytes = 0;
         let taken = 0;
         for (const entry of this.#queue) {
@@ -181,7 +181,7 @@ export class GroupWriter {
         return group;
     }
 
-    #committed(writes: readonly Entry[], removals: readonly number[]): void {
+    #committed(writes: readonly OutboxEntry[], removals: readonly number[]): void {
         this.groups += 1;
         this.writtenEvents += writes.length;
         this.#retryMs = 0;
@@ -195,7 +195,7 @@ export class GroupWriter {
         else this.#scheduleNext();
     }
 
-    #failed(writes: readonly Entry[], removals: readonly number[]): void {
+    #failed(writes: readonly OutboxEntry[], removals: readonly number[]): void {
         this.#retryMs = Math.min(Math.max(this.#retryMs * 2, firstRetryMs), lastRetryMs);
         const again = writes.filter((entry) => entry.saved === "writing" && !entry.isFinished);
         for (const entry of again) entry.saved = "queued";
@@ -204,7 +204,7 @@ export class GroupWriter {
         this.#scheduleNext();
     }
 
-    #tellIdle(): void {
+    #notifyIdle(): void {
         const listeners = this.#idleListeners;
         this.#idleListeners = [];
         for (const listener of listeners) listener();

@@ -3,22 +3,22 @@ import type { GatewayError } from "../errors";
 import { Admission } from "./admission";
 import { Closing } from "./closing";
 import { DeviceOutcomes } from "./device-outcomes";
-import type { Completion, NewEvent } from "./event";
-import { Ledger, type LedgerListener } from "./event-lifecycle";
+import type { CompletionCallbacks, NewEvent } from "./event";
+import { EventLifecycle, type EventLifecycleListener } from "./event-lifecycle";
 import { ExpirySweep } from "./expiry-sweep";
 import { GroupWriter } from "./group-writer";
 import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./outbox-limits";
 import type { DeviceGate, EventLink } from "./ports";
 import { Purge, type PurgeOptions } from "./purge";
-import { Entry } from "./queue/outbox-entry";
+import { OutboxEntry } from "./queue/outbox-entry";
 import type { SpillContext } from "./queue/spill-queue";
 import { WaitingEvents } from "./queue/waiting-events";
 import { Dispatcher } from "./sending/dispatcher";
-import { type BacklogProgress, DrainMeter } from "./sending/drain-estimate";
+import { type BacklogProgress, DrainEstimate } from "./sending/drain-estimate";
 import type { EventStore } from "./store/store";
 import { StoreSession } from "./store-session";
 import { WallClock } from "./wall-clock";
-import { FreshEvents } from "./write-delay";
+import { WriteDelay } from "./write-delay";
 
 /** What an outbox is made of. */
 export interface OutboxOptions {
@@ -28,7 +28,7 @@ export interface OutboxOptions {
     readonly memory?: Partial<MemoryLimits>;
     readonly gate: DeviceGate;
     readonly link: EventLink;
-    readonly listener: LedgerListener;
+    readonly listener: EventLifecycleListener;
 }
 
 /**
@@ -38,18 +38,18 @@ export interface OutboxOptions {
 export class Outbox {
     readonly #options: OutboxOptions;
     readonly #session: StoreSession;
-    readonly #ledger: Ledger;
+    readonly #lifecycle: EventLifecycle;
     readonly #writer: GroupWriter;
     readonly #waiting: WaitingEvents;
     readonly #dispatcher: Dispatcher;
     readonly #devices: DeviceOutcomes;
     readonly #admission: Admission;
-    readonly #fresh: FreshEvents;
+    readonly #writeDelay: WriteDelay;
     readonly #sweep: ExpirySweep;
     readonly #closing: Closing;
     readonly #purging: PurgeOptions;
     readonly #wallClock: WallClock;
-    readonly #meter: DrainMeter;
+    readonly #drainEstimate: DrainEstimate;
 
     constructor(options: OutboxOptions) {
         const { store, clock, limits, gate, link } = options;
@@ -58,8 +58,8 @@ export class Outbox {
         const now = () => this.#wallClock.now();
         this.#options = options;
         this.#wallClock = new WallClock(clock, (byMs) => this.#session.clockJumped(byMs, clock.now()));
-        this.#meter = new DrainMeter(clock);
-        const ledger = new Ledger({ listener: options.listener, isDurable, writer: () => this.#writer });
+        this.#drainEstimate = new DrainEstimate(clock);
+        const lifecycle = new EventLifecycle({ listener: options.listener, isDurable, writer: () => this.#writer });
         const writer = new GroupWriter({ store, clock, memory, saved: (entry) => this.#saved(entry) });
         const context: SpillContext = {
             store,
@@ -68,48 +68,48 @@ export class Outbox {
             unsaved: { events: 0, bytes: 0 },
             save: (entry) => writer.save(entry),
             isForgotten: (seq) => writer.isForgotten(seq),
-            spilled: (entry) => ledger.spilled(entry),
+            spilled: (entry) => lifecycle.spilled(entry),
         };
         const lastSeq = () => this.#session.lastSeq;
-        const waiting = new WaitingEvents({ memory, ledger, context, lastSeq, readEnded: (error) => this.#readEnded(error) });
-        const dispatcher = new Dispatcher({ clock, limits, gate, link, ledger, waiting, now, delivered: () => this.#delivered() });
-        const admission = new Admission({ clock, limits, memory, context, ledger, writer, waiting, dispatcher });
-        const sweep = new ExpirySweep({ clock, store, waiting, dispatcher, ledger, now });
-        this.#ledger = ledger;
+        const waiting = new WaitingEvents({ memory, lifecycle, context, lastSeq, readEnded: (error) => this.#readEnded(error) });
+        const dispatcher = new Dispatcher({ clock, limits, gate, link, lifecycle, waiting, now, delivered: () => this.#delivered() });
+        const admission = new Admission({ clock, limits, memory, context, lifecycle, writer, waiting, dispatcher });
+        const sweep = new ExpirySweep({ clock, store, waiting, dispatcher, lifecycle, now });
+        this.#lifecycle = lifecycle;
         this.#writer = writer;
         this.#waiting = waiting;
         this.#dispatcher = dispatcher;
         this.#admission = admission;
         this.#sweep = sweep;
-        this.#devices = new DeviceOutcomes({ waiting, dispatcher, ledger });
-        this.#closing = new Closing({ clock, store, ledger, writer, dispatcher });
-        this.#purging = { clock, store, memory, waiting, ledger, writer };
-        this.#fresh = new FreshEvents({
+        this.#devices = new DeviceOutcomes({ waiting, dispatcher, lifecycle });
+        this.#closing = new Closing({ clock, store, lifecycle, writer, dispatcher });
+        this.#purging = { clock, store, memory, waiting, lifecycle, writer };
+        this.#writeDelay = new WriteDelay({
             clock,
             delayMs: () => dispatcher.window.acknowledgementTime.commitDelayMs,
             late: (entry) => writer.save(entry),
         });
-        this.#session = new StoreSession({ clock, context, ledger, writer, waiting, dispatcher, admission, sweep });
+        this.#session = new StoreSession({ clock, context, lifecycle, writer, waiting, dispatcher, admission, sweep });
         this.#session.start();
     }
 
     /**
-     * Takes an event, or refuses it through `completion` at once: `GW_OUTBOX_FULL` beyond a limit, `GW_NOT_CONNECTED` when the outbox is
+     * Takes an event, or rejects it through `completion` at once: `GW_OUTBOX_FULL` beyond a limit, `GW_NOT_CONNECTED` when the outbox is
      * closed, or offline and may not queue. Where nothing is durable and ten thousand senders wait already, the event is kept and sent
      * but its completion is never called.
      */
-    admit(event: NewEvent, completion?: Completion): void {
-        const refusal = this.#admission.refusal(event);
-        if (refusal) {
-            completion?.failed(refusal);
+    admit(event: NewEvent, completion?: CompletionCallbacks): void {
+        const rejection = this.#admission.admit(event);
+        if (rejection) {
+            completion?.failed(rejection);
             return;
         }
         const nowMs = this.#wallClock.now();
         const { maxAgeMs } = this.#options.limits;
         const ttlMs = event.ttlMs === undefined ? maxAgeMs : Math.min(event.ttlMs, maxAgeMs);
-        const entry = new Entry(this.#session.nextSeq(), event, nowMs, nowMs + ttlMs);
-        entry.complete = event.complete;
-        this.#ledger.admit(entry, this.#admission.canWait ? completion : undefined);
+        const entry = new OutboxEntry(this.#session.nextSeq(), event, nowMs, nowMs + ttlMs);
+        entry.completionMode = event.completionMode;
+        this.#lifecycle.admit(entry, this.#admission.canWait ? completion : undefined);
         this.#sweep.admitted(entry.expiresAt);
         this.#waiting.push(entry);
         this.#dispatcher.pump();
@@ -181,15 +181,15 @@ export class Outbox {
 
     get counters(): OutboxCounters {
         return {
-            queued: this.#ledger.events,
-            queuedBytes: this.#ledger.bytes,
+            queued: this.#lifecycle.events,
+            queuedBytes: this.#lifecycle.bytes,
             inFlight: this.#dispatcher.window.length,
             waitingDevices: this.#waiting.deviceQueues.size,
             heldBytes: this.#waiting.deviceQueues.held.bytes,
-            acknowledged: this.#ledger.acknowledged,
-            expired: this.#ledger.expired,
-            dropped: this.#ledger.dropped,
-            refused: this.#ledger.refused,
+            acknowledged: this.#lifecycle.acknowledged,
+            expired: this.#lifecycle.expired,
+            dropped: this.#lifecycle.dropped,
+            refused: this.#lifecycle.refused,
             groups: this.#writer.groups,
             writtenEvents: this.#writer.writtenEvents,
             isStoreFailing: this.#admission.isStoreFailing,
@@ -198,7 +198,7 @@ export class Outbox {
 
     /** How a backlog goes down; to be looked at about once a second. */
     progress(): BacklogProgress {
-        return this.#meter.look(this.#ledger.events, this.#ledger.acknowledged);
+        return this.#drainEstimate.evaluate(this.#lifecycle.events, this.#lifecycle.acknowledged);
     }
 
     /**
@@ -210,29 +210,29 @@ export class Outbox {
     async close(deadlineMs: number): Promise<number> {
         this.#admission.close();
         const unsafe = await this.#closing.close(deadlineMs);
-        this.#ledger.tellDrops(Number.POSITIVE_INFINITY);
+        this.#lifecycle.reportDrops(Number.POSITIVE_INFINITY);
         this.#session.dispose();
         this.#sweep.dispose();
-        this.#fresh.dispose();
+        this.#writeDelay.dispose();
         return unsafe;
     }
 
-    #saveLater(entry: Entry): void {
+    #saveLater(entry: OutboxEntry): void {
         if (!this.#dispatcher.isOnline) {
             this.#writer.save(entry);
             return;
         }
         entry.admittedMs = this.#options.clock.monotonicMs();
-        this.#fresh.add(entry);
+        this.#writeDelay.add(entry);
     }
 
-    #saved(entry: Entry): void {
-        this.#ledger.stored(entry);
+    #saved(entry: OutboxEntry): void {
+        this.#lifecycle.stored(entry);
         entry.tailOf?.stored();
     }
 
     #delivered(): void {
-        this.#fresh.skipFinished();
+        this.#writeDelay.skipFinished();
         this.#closing.progressed();
     }
 

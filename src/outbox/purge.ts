@@ -1,6 +1,6 @@
 import type { Clock } from "../clock";
 import type { OutboxEvent } from "./event";
-import type { Ledger } from "./event-lifecycle";
+import type { EventLifecycle } from "./event-lifecycle";
 import type { GroupWriter } from "./group-writer";
 import type { MemoryLimits } from "./outbox-limits";
 import type { WaitingEvents } from "./queue/waiting-events";
@@ -12,7 +12,7 @@ export interface PurgeOptions {
     readonly store: EventStore;
     readonly memory: MemoryLimits;
     readonly waiting: WaitingEvents;
-    readonly ledger: Ledger;
+    readonly lifecycle: EventLifecycle;
     readonly writer: GroupWriter;
 }
 
@@ -49,7 +49,7 @@ export class Purge {
     #dropInMemory(): void {
         for (const entry of this.#options.waiting.inMemory()) {
             if (entry.device !== this.#device || entry.seq > this.#upTo) continue;
-            this.#options.ledger.purge(entry);
+            this.#options.lifecycle.purge(entry);
             this.#dropped += 1;
         }
     }
@@ -77,7 +77,7 @@ export class Purge {
         for (const event of events) {
             const entry = this.#options.waiting.takeStored(event);
             if (!entry) continue;
-            this.#options.ledger.purge(entry);
+            this.#options.lifecycle.purge(entry);
             this.#dropped += 1;
         }
     }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import type { Admission } from "./admission";
-import type { Ledger } from "./event-lifecycle";
+import type { EventLifecycle } from "./event-lifecycle";
 import type { ExpirySweep } from "./expiry-sweep";
 import type { GroupWriter } from "./group-writer";
 import type { SpillContext } from "./queue/spill-queue";
@@ -13,7 +13,7 @@ import { correctTimes } from "./wall-clock";
 export interface StoreSessionOptions {
     readonly clock: Clock;
     readonly context: SpillContext;
-    readonly ledger: Ledger;
+    readonly lifecycle: EventLifecycle;
     readonly writer: GroupWriter;
     readonly waiting: WaitingEvents;
     readonly dispatcher: Dispatcher;
@@ -112,7 +112,7 @@ export class StoreSession {
 
     /** The store holds events of an earlier run, or lost what it held: the events in memory get numbers behind them and are all unsaved. */
     #renumber(contents: StoreContents): void {
-        const { context, ledger, writer, waiting, dispatcher } = this.#options;
+        const { context, lifecycle, writer, waiting, dispatcher } = this.#options;
         const shift = contents.lastSeq;
         const entries = [...dispatcher.inMemory()];
         for (const entry of entries) {
@@ -122,7 +122,7 @@ export class StoreSession {
         this.#lastSeq += shift;
         this.#runStartSeq = shift;
         this.#unmovedMs = 0;
-        ledger.renumber(entries, contents);
+        lifecycle.renumber(entries, contents);
         writer.reset();
         waiting.renumber(shift, contents.lastSeq);
         for (const entry of entries) {

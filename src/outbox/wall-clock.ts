@@ -1,5 +1,5 @@
 import type { Clock } from "../clock";
-import type { Entry } from "./queue/outbox-entry";
+import type { OutboxEntry } from "./queue/outbox-entry";
 
 /** Nothing that this package wrote is older; a clock that shows less was never set, as on a board without a battery after a power cut. */
 export const earliestTrueTime = Date.UTC(2025, 0, 1);
@@ -34,7 +34,7 @@ export class WallClock {
  * those of earlier ones are true already, unless their clock had not been set at all: then they get their whole time to live from now.
  */
 export function correctTimes(
-    entries: Iterable<Entry>,
+    entries: Iterable<OutboxEntry>,
     { byMs, runStartSeq, nowMs }: { byMs: number; runStartSeq: number; nowMs: number },
 ): void {
     for (const entry of entries) {

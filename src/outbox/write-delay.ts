@@ -1,27 +1,27 @@
 import type { Clock, Timer } from "../clock";
-import type { Entry } from "./queue/outbox-entry";
+import type { OutboxEntry } from "./queue/outbox-entry";
 
 /**
  * Remembers events that may be acknowledged before it is worth storing them, and gives out those that were not in time. One timer for all:
  * on a healthy link an event costs a place in an array here and nothing else.
  */
-export class FreshEvents {
+export class WriteDelay {
     readonly #clock: Clock;
     readonly #delayMs: () => number;
-    readonly #late: (entry: Entry) => void;
-    #entries: Entry[] = [];
+    readonly #late: (entry: OutboxEntry) => void;
+    #entries: OutboxEntry[] = [];
     #first = 0;
     #timer: Timer | undefined;
     #timerDueMs = Number.POSITIVE_INFINITY;
 
-    constructor(options: { clock: Clock; delayMs: () => number; late: (entry: Entry) => void }) {
+    constructor(options: { clock: Clock; delayMs: () => number; late: (entry: OutboxEntry) => void }) {
         this.#clock = options.clock;
         this.#delayMs = options.delayMs;
         this.#late = options.late;
     }
 
     /** The event's `admittedMs` must be set. */
-    add(entry: Entry): void {
+    add(entry: OutboxEntry): void {
         this.#entries.push(entry);
         const delayMs = this.#delayMs();
         if (entry.admittedMs + delayMs < this.#timerDueMs) this.#arm(delayMs, entry.admittedMs);

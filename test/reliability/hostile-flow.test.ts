@@ -114,7 +114,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         function assertTold({ sent, outcomes, caught, wrong }: HostileReport): void {
             assert.deepEqual(wrong, []);
             for (const [code, count] of Object.entries(outcomes)) told[code] = (told[code] ?? 0) + count;
-            // Refusals of the platform come besides what became of the message.
+            // RefusalHandler of the platform come besides what became of the message.
             const { GW_REFUSED: _late, ...errors } = caught;
             const { done: _done, ...expected } = told;
             assert.deepEqual(errors, expected, "what the Catch node got");

@@ -82,7 +82,7 @@ export class BenchGateway {
                 format: "json",
                 payload: String(payload),
                 qos,
-                completion,
+                completionMode: completion,
                 ttlMs,
                 messageId,
                 nodeId: "event-node",

@@ -126,7 +126,7 @@ export class ManagedPlatform {
                     format: "json",
                     payload: "{}",
                     qos: 1,
-                    completion: "acknowledged",
+                    completionMode: "acknowledged",
                     ttlMs: undefined,
                     messageId: "",
                     nodeId: "",

@@ -127,7 +127,7 @@ export class World {
         this.#numbers.set(device, number + 1);
         this.#byText.set(text, event);
         this.events.push(event);
-        this.outbox.admit(newEvent(device, text, { complete: mode, ttlMs }), completion);
+        this.outbox.admit(newEvent(device, text, { completionMode: mode, ttlMs }), completion);
         if (completion.outcome === "failed") this.events.splice(this.events.indexOf(event), 1);
     }
 

@@ -1,6 +1,6 @@
 import { GatewayError } from "../../src/errors";
-import type { Completion, NewEvent, OutboxEvent } from "../../src/outbox/event";
-import type { LedgerListener } from "../../src/outbox/event-lifecycle";
+import type { CompletionCallbacks, NewEvent, OutboxEvent } from "../../src/outbox/event";
+import type { EventLifecycleListener } from "../../src/outbox/event-lifecycle";
 import { Outbox } from "../../src/outbox/outbox";
 import type { MemoryLimits, OutboxLimits } from "../../src/outbox/outbox-limits";
 import type { DeviceGate, EventLink, GateAnswer } from "../../src/outbox/ports";
@@ -26,7 +26,7 @@ export function newEvent(device: string, text: string, options: Partial<NewEvent
         payload: text,
         bytes: Buffer.byteLength(text),
         qos: 1,
-        complete: "safe",
+        completionMode: "safe",
         message: { messageId: `message-${text}`, nodeId: "node", eventId: "status" },
         ...options,
     };
@@ -40,7 +40,7 @@ export function storedEvent(seq: number, device: string, options: Partial<Outbox
 }
 
 /** Remembers what it was told, and fails on a second word. */
-export class RecordedCompletion implements Completion {
+export class RecordedCompletion implements CompletionCallbacks {
     outcome: "open" | "done" | "failed" = "open";
     error: GatewayError | undefined;
 
@@ -120,7 +120,7 @@ export class ManualGate implements DeviceGate {
 }
 
 /** Remembers what the outbox could tell no completion. */
-export class RecordingListener implements LedgerListener {
+export class RecordingListener implements EventLifecycleListener {
     readonly late: { error: GatewayError; event: OutboxEvent }[] = [];
     readonly drops: { error: GatewayError; event: OutboxEvent; sinceLast: number }[] = [];
 

@@ -3,14 +3,14 @@ import type { GatewayError } from "../../errors";
 import type { OutboxEvent } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
 import type { DeviceGate, GateAnswer } from "../../outbox/ports";
-import type { Refusals } from "./refusal-handler";
+import type { RefusalHandler } from "./refusal-handler";
 import type { RegistrationClient } from "./registration-router";
 
 /** Who takes part in registration attempts by queued events; they know each other in a circle, so each is asked for when it is needed. */
 export interface EventGateDeps {
     readonly registration: () => Registration;
     readonly outbox: () => Outbox;
-    readonly refusals: () => Refusals;
+    readonly refusals: () => RefusalHandler;
 }
 
 /** Queued events as registration attempts: asks the registration on behalf of the outbox, and brings the outcomes back to it. */

@@ -4,7 +4,7 @@ import { Inventory } from "../../devices/inventory/inventory";
 import { Registration } from "../../devices/registration/registration";
 import type { Hold } from "../../devices/registration/registration-types";
 import { say } from "../../i18n";
-import type { Completion, OutboxEvent } from "../../outbox/event";
+import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
 import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
 import type { EventStore, StateStore } from "../../outbox/store/store";
@@ -17,14 +17,14 @@ import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import { EventGate } from "./event-gate";
 import type { EventRequest } from "./event-request";
 import { EventSender } from "./event-sender";
-import { PlannedReconnect } from "./graceful-reconnect";
-import { heldError } from "./held-errors";
-import { DirectEvents } from "./qos0-publisher";
-import { type ReceivedNotification, Refusals } from "./refusal-handler";
+import { GracefulReconnect } from "./graceful-reconnect";
+import { deviceHeldError } from "./held-errors";
+import { Qos0Publisher } from "./qos0-publisher";
+import { type ReceivedNotification, RefusalHandler } from "./refusal-handler";
 import { madeLater, type RegistrationClient, RegistrationRouter } from "./registration-router";
 
 /** What event delivery works with. */
-export interface EventDeliveryParts {
+export interface EventPublisherDeps {
     readonly options: GatewayOptions;
     readonly clock: Clock;
     readonly connection: GatewayConnection;
@@ -39,18 +39,18 @@ export interface EventDeliveryParts {
 }
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
-export class EventDelivery {
+export class EventPublisher {
     readonly outbox: Outbox;
     readonly registration: Registration;
     readonly inventory: Inventory;
-    readonly #refusals: Refusals;
-    readonly #plannedReconnect: PlannedReconnect;
-    readonly #parts: EventDeliveryParts;
-    readonly #direct: DirectEvents;
+    readonly #refusals: RefusalHandler;
+    readonly #gracefulReconnect: GracefulReconnect;
+    readonly #parts: EventPublisherDeps;
+    readonly #qos0Publisher: Qos0Publisher;
     /** Whether refusals can be received, so that events may be sent. */
     #isReady = false;
 
-    constructor(parts: EventDeliveryParts) {
+    constructor(parts: EventPublisherDeps) {
         const { options, clock, connection, events, state, reports, statistics } = parts;
         this.#parts = parts;
         const gate = new EventGate({
@@ -66,13 +66,13 @@ export class EventDelivery {
             registrationBackoffMs: options.registrationBackoffMs,
         });
         this.inventory = new Inventory({ clock, store: state, registration: this.registration });
-        this.#plannedReconnect = new PlannedReconnect({
+        this.#gracefulReconnect = new GracefulReconnect({
             clock,
             pendingCount: () => connection.pendingCount,
             unansweredCount: () => this.registration.unansweredCount,
             reconnect: (reason) => connection.reconnect(reason),
         });
-        this.#refusals = new Refusals({
+        this.#refusals = new RefusalHandler({
             clock,
             registration: this.registration,
             failed: (nodeId, error, message) => {
@@ -83,13 +83,13 @@ export class EventDelivery {
             counted: (device) => this.inventory.refusalSeen(device),
         });
         const refusals = this.#refusals;
-        const plannedReconnect = this.#plannedReconnect;
+        const gracefulReconnect = this.#gracefulReconnect;
         this.outbox = new Outbox({
             store: events,
             clock,
             limits: outboxLimits(options),
             gate,
-            link: new EventSender({ clock, connection, statistics, gate, refusals, plannedReconnect }),
+            link: new EventSender({ clock, connection, statistics, gate, refusals, gracefulReconnect }),
             listener: {
                 lateError: (error, event) => reports.failedLater(event.message.nodeId, error, lateMessage(event)),
                 dropped: (error, event, sinceLast) => {
@@ -98,7 +98,7 @@ export class EventDelivery {
                 },
             },
         });
-        this.#direct = new DirectEvents(connection, this.outbox, this.registration, refusals);
+        this.#qos0Publisher = new Qos0Publisher(connection, this.outbox, this.registration, refusals);
     }
 
     /** The numbers of the gateway's state. */
@@ -116,23 +116,23 @@ export class EventDelivery {
     }
 
     /** Takes an event that fits; what becomes of it is told once through the completion. */
-    publish(request: EventRequest, topic: string, bytes: number, completion: Completion): void {
+    publish(request: EventRequest, topic: string, bytes: number, completion: CompletionCallbacks): void {
         const device = deviceKey(request.device);
-        const { payload, qos, ttlMs, completion: complete, messageId, nodeId, eventId } = request;
+        const { payload, qos, ttlMs, completionMode, messageId, nodeId, eventId } = request;
         const message = { messageId, nodeId, eventId };
         this.inventory.eventSeen(device, eventId);
         this.#parts.statistics.eventReceived();
         this.#parts.management().deviceUsed(device);
         if (qos === 0) {
-            this.#direct.send({ device, topic, payload, message }, this.#isReady, this.#counted(completion));
+            this.#qos0Publisher.send({ device, topic, payload, message }, this.#isReady, this.#counted(completion));
             return;
         }
         const hold = this.#parts.options.outbox === "off" ? this.#holdOf(device) : undefined;
         if (hold) {
-            completion.failed(heldError(device, hold));
+            completion.failed(deviceHeldError(device, hold));
             return;
         }
-        this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, complete, message }, completion);
+        this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, completionMode, message }, completion);
         this.#parts.reports.countsChanged();
     }
 
@@ -153,7 +153,7 @@ export class EventDelivery {
         return this.#refusals.received(topic, payload);
     }
 
-    /** Refusals can be received: events may go out. */
+    /** RefusalHandler can be received: events may go out. */
     linkUp(): void {
         this.#isReady = true;
         this.registration.connectionStarted();
@@ -164,7 +164,7 @@ export class EventDelivery {
     linkDown(): void {
         if (!this.#isReady) return;
         this.#isReady = false;
-        this.#plannedReconnect.linkDown();
+        this.#gracefulReconnect.linkDown();
         this.outbox.linkDown();
         this.registration.connectionEnded();
     }
@@ -177,7 +177,7 @@ export class EventDelivery {
         if (unsafe > 0) this.#parts.reports.warn(say("gateway.lostOnClose", { count: unsafe }));
     }
 
-    #counted(completion: Completion): Completion {
+    #counted(completion: CompletionCallbacks): CompletionCallbacks {
         const done = () => {
             this.#parts.statistics.eventHandedOver();
             completion.done();
@@ -198,11 +198,11 @@ export class EventDelivery {
                 event: gate,
                 direct: {
                     wake: () => undefined,
-                    confirm: (device) => this.#direct.confirm(device),
-                    requeue: (device) => this.#direct.requeue(device),
+                    confirm: (device) => this.#qos0Publisher.confirm(device),
+                    requeue: (device) => this.#qos0Publisher.requeue(device),
                     drop: (device, error) => {
                         statistics.eventRefused();
-                        this.#direct.drop(device, error);
+                        this.#qos0Publisher.drop(device, error);
                     },
                 },
                 subscribe: madeLater(filters),
@@ -210,7 +210,7 @@ export class EventDelivery {
             },
             {
                 recall: (device) => this.outbox.recall(device),
-                reconnectWanted: (reason) => this.#plannedReconnect.begin(reason),
+                reconnectWanted: (reason) => this.#gracefulReconnect.begin(reason),
                 deviceChanged: (device, state) => {
                     this.inventory.registrationChanged(device, state);
                     management().deviceChanged(device, state);

@@ -18,7 +18,7 @@ export interface EventRequest {
     readonly format: string;
     readonly payload: EncodedPayload;
     readonly qos: Qos;
-    readonly completion: CompletionMode;
+    readonly completionMode: CompletionMode;
     /** How long the event stays deliverable, in milliseconds; undefined = the gateway's `outboxMaxAge`. */
     readonly ttlMs: number | undefined;
     /** The message and the node it came from, for errors that are known only later. */

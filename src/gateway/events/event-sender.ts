@@ -4,33 +4,33 @@ import type { OutboxEvent } from "../../outbox/event";
 import type { EventLink } from "../../outbox/ports";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { EventGate } from "./event-gate";
-import type { PlannedReconnect } from "./graceful-reconnect";
-import type { Refusals } from "./refusal-handler";
+import type { GracefulReconnect } from "./graceful-reconnect";
+import type { RefusalHandler } from "./refusal-handler";
 
 /** What takes note of each event sent. */
-export interface EventSenderParts {
+export interface EventSenderDeps {
     readonly clock: Clock;
     readonly connection: GatewayConnection;
     readonly statistics: GatewayStatistics;
     readonly gate: EventGate;
-    readonly refusals: Refusals;
-    readonly plannedReconnect: PlannedReconnect;
+    readonly refusals: RefusalHandler;
+    readonly gracefulReconnect: GracefulReconnect;
 }
 
 /** Hands the outbox's events to the connection, and notes each so that a refusal can be matched to it. */
 export class EventSender implements EventLink {
-    readonly #parts: EventSenderParts;
+    readonly #parts: EventSenderDeps;
 
-    constructor(parts: EventSenderParts) {
+    constructor(parts: EventSenderDeps) {
         this.#parts = parts;
     }
 
     isWritable(): boolean {
-        return this.#parts.connection.isWritable && !this.#parts.plannedReconnect.isUnderWay;
+        return this.#parts.connection.isWritable && !this.#parts.gracefulReconnect.isUnderWay;
     }
 
     send(event: OutboxEvent, settled: (error?: Error) => void): void {
-        const { clock, statistics, connection, gate, refusals, plannedReconnect } = this.#parts;
+        const { clock, statistics, connection, gate, refusals, gracefulReconnect } = this.#parts;
         const number = refusals.sent(event.device, event.topic, event.message);
         const isRegistering = gate.sent(event, number);
         const sentMs = clock.monotonicMs();
@@ -42,7 +42,7 @@ export class EventSender implements EventLink {
                 statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
             }
             settled(error);
-            if (plannedReconnect.isUnderWay) plannedReconnect.acknowledged();
+            if (gracefulReconnect.isUnderWay) gracefulReconnect.acknowledged();
         };
         connection.publish(event.topic, event.payload, event.qos, acknowledged, isRegistering);
     }

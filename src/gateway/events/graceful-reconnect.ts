@@ -7,7 +7,7 @@ import { say, type TextKey } from "../../i18n";
 const patienceMs = 5_000;
 
 /** What a planned reconnect acts on. */
-export interface PlannedReconnectParts {
+export interface GracefulReconnectDeps {
     readonly clock: Clock;
     /** Publishes that wait for their acknowledgement. */
     pendingCount(): number;
@@ -18,12 +18,12 @@ export interface PlannedReconnectParts {
 }
 
 /** Ends a connection that works for the sake of a new one: nothing more is sent, what is in flight is waited for, so that nothing is sent twice. */
-export class PlannedReconnect {
-    readonly #parts: PlannedReconnectParts;
+export class GracefulReconnect {
+    readonly #parts: GracefulReconnectDeps;
     #reason: ConnectionReason | undefined;
     #timer: Timer | undefined;
 
-    constructor(parts: PlannedReconnectParts) {
+    constructor(parts: GracefulReconnectDeps) {
         this.#parts = parts;
     }
 

@@ -13,7 +13,7 @@ export function unconfirmedError(device: string): GatewayError {
 }
 
 /** An event for a held device where the outbox is off. */
-export function heldError(device: string, hold: Hold): GatewayError {
+export function deviceHeldError(device: string, hold: Hold): GatewayError {
     const advice = say("gateway.heldUntil", { time: new Date(hold.until).toISOString() });
     return new GatewayError("GW_DEVICE_HELD", inOneText([notTaken(device, hold), advice]));
 }

@@ -3,14 +3,14 @@ import type { PublishOrigin } from "../../devices/refusals/recent-publishes";
 import type { Registration } from "../../devices/registration/registration";
 import { GatewayError } from "../../errors";
 import { say } from "../../i18n";
-import type { Completion } from "../../outbox/event";
+import type { CompletionCallbacks } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
 import { notRegisteredError, unconfirmedError } from "./held-errors";
-import type { Refusals } from "./refusal-handler";
+import type { RefusalHandler } from "./refusal-handler";
 import type { RegistrationClient } from "./registration-router";
 
 /** An event of QoS 0, ready for the wire. */
-export interface DirectEvent {
+export interface Qos0Event {
     readonly device: string;
     readonly topic: string;
     readonly payload: string | Buffer;
@@ -21,14 +21,14 @@ export interface DirectEvent {
  * Events of QoS 0: sent at once or refused, never queued, so they may overtake queued ones. For a device that is not known the
  * event goes out as QoS 1, because only an acknowledgement tells what became of a registration attempt.
  */
-export class DirectEvents implements RegistrationClient {
+export class Qos0Publisher implements RegistrationClient {
     readonly #connection: GatewayConnection;
     readonly #outbox: Outbox;
     readonly #registration: Registration;
-    readonly #refusals: Refusals;
-    readonly #registering = new Map<string, Completion>();
+    readonly #refusals: RefusalHandler;
+    readonly #registering = new Map<string, CompletionCallbacks>();
 
-    constructor(connection: GatewayConnection, outbox: Outbox, registration: Registration, refusals: Refusals) {
+    constructor(connection: GatewayConnection, outbox: Outbox, registration: Registration, refusals: RefusalHandler) {
         this.#connection = connection;
         this.#outbox = outbox;
         this.#registration = registration;
@@ -36,10 +36,10 @@ export class DirectEvents implements RegistrationClient {
     }
 
     /** Sends an event; `isReady` is whether the connection can take events yet. */
-    send(event: DirectEvent, isReady: boolean, completion: Completion): void {
-        const refusal = this.#refusal(isReady);
-        if (refusal) {
-            completion.failed(refusal);
+    send(event: Qos0Event, isReady: boolean, completion: CompletionCallbacks): void {
+        const rejection = this.#rejection(isReady);
+        if (rejection) {
+            completion.failed(rejection);
             return;
         }
         switch (this.#registration.tryNow(event.device)) {
@@ -68,7 +68,7 @@ export class DirectEvents implements RegistrationClient {
         this.#take(device)?.failed(error);
     }
 
-    #send({ device, topic, payload, message }: DirectEvent, completion: Completion): void {
+    #send({ device, topic, payload, message }: Qos0Event, completion: CompletionCallbacks): void {
         const number = this.#refusals.sent(device, topic, message);
         this.#connection.publish(topic, payload, 0, (error) => {
             this.#refusals.acknowledged(number);
@@ -76,7 +76,7 @@ export class DirectEvents implements RegistrationClient {
         });
     }
 
-    #register({ device, topic, payload, message }: DirectEvent, completion: Completion): void {
+    #register({ device, topic, payload, message }: Qos0Event, completion: CompletionCallbacks): void {
         this.#registering.set(device, completion);
         this.#registration.attemptSent(device);
         const number = this.#refusals.sent(device, topic, message);
@@ -92,21 +92,21 @@ export class DirectEvents implements RegistrationClient {
         this.#connection.publish(topic, payload, 1, settled, true);
     }
 
-    #refusal(isReady: boolean): GatewayError | undefined {
+    #rejection(isReady: boolean): GatewayError | undefined {
         if (!isReady) return new GatewayError("GW_NOT_CONNECTED", say("gateway.directOffline"));
         if (!this.#connection.isWritable) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directBusy"));
         if (!this.#outbox.takeRate()) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directRate"));
         return undefined;
     }
 
-    #take(device: string): Completion | undefined {
+    #take(device: string): CompletionCallbacks | undefined {
         const completion = this.#registering.get(device);
         this.#registering.delete(device);
         return completion;
     }
 }
 
-function settle(completion: Completion, error: Error | undefined): void {
+function settle(completion: CompletionCallbacks, error: Error | undefined): void {
     if (!error) completion.done();
     else completion.failed(error instanceof GatewayError ? error : new GatewayError("GW_NOT_CONNECTED", error.message, { cause: error }));
 }

@@ -24,7 +24,7 @@ export interface ReceivedNotification {
 }
 
 /** What a refusal is told to. */
-export interface RefusalParts {
+export interface RefusalHandlerDeps {
     readonly clock: Clock;
     readonly registration: Registration;
     /** The event failed: raised on the node that sent it. */
@@ -39,11 +39,11 @@ export interface RefusalParts {
  * Turns the platform's notifications into errors of the events they refuse. The platform acknowledges a refused event like any
  * other, so the notification is the only word of it; it names a topic, not a message.
  */
-export class Refusals {
-    readonly #parts: RefusalParts;
+export class RefusalHandler {
+    readonly #parts: RefusalHandlerDeps;
     readonly #recent = new RecentPublishes();
 
-    constructor(parts: RefusalParts) {
+    constructor(parts: RefusalHandlerDeps) {
         this.#parts = parts;
     }
 

@@ -4,7 +4,7 @@ import { shortened } from "../../i18n";
 import type { RequestView } from "../../management/request-history";
 import type { OutboxCounters } from "../../outbox/outbox";
 import { notifiedDevice } from "../../protocol/notification";
-import { Recent } from "../../recent-items";
+import { RecentItems } from "../../recent-items";
 import type { GatewayManagement } from "../device-management";
 import type { ReceivedNotification } from "../events/refusal-handler";
 import type { GatewayReports, PastProblem } from "../gateway-listeners";
@@ -39,7 +39,7 @@ const recentCount = 50;
 export class GatewayMonitor {
     readonly #parts: MonitorParts;
     readonly #history: GatewayHistory;
-    readonly #notifications = new Recent<NotificationView>(recentCount);
+    readonly #notifications = new RecentItems<NotificationView>(recentCount);
 
     constructor(parts: MonitorParts) {
         this.#parts = parts;
@@ -137,7 +137,7 @@ const samples = 720;
 export class GatewayHistory {
     readonly #clock: Clock;
     readonly #read: () => HistorySample;
-    readonly #samples = new Recent<HistorySample>(samples);
+    readonly #samples = new RecentItems<HistorySample>(samples);
     #timer: Timer | undefined;
 
     constructor(clock: Clock, read: () => HistorySample) {

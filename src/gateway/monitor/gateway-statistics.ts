@@ -14,7 +14,7 @@ export interface GatewayTotals {
     readonly eventsRefused: number;
     readonly commandsReceived: number;
     readonly notificationsReceived: number;
-    /** Refusals of anything by the platform's return code, from 0 on; codes that this version does not know are counted as `other`. */
+    /** RefusalHandler of anything by the platform's return code, from 0 on; codes that this version does not know are counted as `other`. */
     readonly refused: Readonly<Record<string, number>>;
     /** Attempts to connect again, by why there was no connection, from 0 on. */
     readonly reconnects: Readonly<Record<string, number>>;

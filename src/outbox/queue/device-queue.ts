@@ -1,7 +1,7 @@
 import type { OutboxEvent } from "../event";
 import type { MemoryLimits } from "../outbox-limits";
 import type { MemoryUse } from "./entry-list";
-import type { Entry } from "./outbox-entry";
+import type { OutboxEntry } from "./outbox-entry";
 import { type SpillContext, SpillQueue } from "./spill-queue";
 
 /** A sum of bytes that several device queues add to. */
@@ -22,7 +22,7 @@ export interface DeviceQueueOptions {
     readonly firstSeq: number;
     readonly lastSeq: number;
     /** Makes an entry of an event that was on disk only. */
-    loaded(event: OutboxEvent): Entry;
+    loaded(event: OutboxEvent): OutboxEntry;
     readEnded(deviceQueue: DeviceQueue, error: boolean): void;
 }
 
@@ -41,7 +41,7 @@ export class DeviceQueue {
     readonly events: SpillQueue;
     state: DeviceQueueState = "parked";
     /** The registration attempt under way. */
-    registering: Entry | undefined = undefined;
+    registering: OutboxEntry | undefined = undefined;
     /** The largest number given when it was made: larger ones were counted as its own at admission. */
     #createdSeq: number;
     readonly #held: HeldBytes;
@@ -88,7 +88,7 @@ export class DeviceQueue {
     }
 
     /** A new event of the device was admitted to the main queue. */
-    admitted(entry: Entry): void {
+    admitted(entry: OutboxEntry): void {
         entry.deviceQueue = this;
         this.#add(entry.bytes);
     }
@@ -99,20 +99,20 @@ export class DeviceQueue {
     }
 
     /** Counts an event of the main queue as the device queue's, without queueing it. */
-    attach(entry: Entry): void {
+    attach(entry: OutboxEntry): void {
         if (entry.deviceQueue === this) return;
         if (!this.counts(entry.seq)) this.#add(entry.bytes);
         entry.deviceQueue = this;
     }
 
     /** Takes an event over from the main queue. */
-    take(entry: Entry): void {
+    take(entry: OutboxEntry): void {
         this.attach(entry);
         this.events.push(entry);
     }
 
     /** An event that was counted is finished. */
-    finished(entry: Entry): void {
+    finished(entry: OutboxEntry): void {
         this.#add(-entry.bytes);
     }
 
@@ -124,7 +124,7 @@ export class DeviceQueue {
     }
 
     /** Counts an event that was counted before `rebase`. */
-    reaccount(entry: Entry): void {
+    reaccount(entry: OutboxEntry): void {
         this.#add(entry.bytes);
     }
 

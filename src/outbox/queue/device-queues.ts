@@ -1,6 +1,6 @@
 import { DeviceQueue, type DeviceQueueOptions, type HeldBytes } from "./device-queue";
 import type { MemoryUse } from "./entry-list";
-import type { Entry } from "./outbox-entry";
+import type { OutboxEntry } from "./outbox-entry";
 
 /** What every device queue of a table has in common. */
 export type DeviceQueuesOptions = Pick<DeviceQueueOptions, "context" | "memory" | "loaded"> & {
@@ -107,7 +107,7 @@ export class DeviceQueues {
     }
 
     /** The event goes out as the registration attempt of its device. */
-    startRegistration(deviceQueue: DeviceQueue, entry: Entry): Entry {
+    startRegistration(deviceQueue: DeviceQueue, entry: OutboxEntry): OutboxEntry {
         entry.isRegistering = true;
         deviceQueue.state = "registering";
         deviceQueue.registering = entry;
@@ -116,7 +116,7 @@ export class DeviceQueues {
     }
 
     /** The outcome of the device's registration attempt is known; returns its event, if there was one under way. */
-    endRegistration(deviceQueue: DeviceQueue): Entry | undefined {
+    endRegistration(deviceQueue: DeviceQueue): OutboxEntry | undefined {
         const entry = deviceQueue.registering;
         deviceQueue.registering = undefined;
         this.#registering.delete(deviceQueue);
@@ -125,14 +125,14 @@ export class DeviceQueues {
     }
 
     /** Ends every registration attempt without an outcome; returns the events that were acknowledged. */
-    abandonRegistrations(): Entry[] {
+    abandonRegistrations(): OutboxEntry[] {
         const acknowledged = [...this.confirming()];
         for (const deviceQueue of [...this.#registering]) this.endRegistration(deviceQueue);
         return acknowledged;
     }
 
     /** The acknowledged registration attempts whose outcome is awaited. */
-    *confirming(): Generator<Entry> {
+    *confirming(): Generator<OutboxEntry> {
         for (const deviceQueue of this.#registering)
             if (deviceQueue.state === "confirming" && deviceQueue.registering) yield deviceQueue.registering;
     }

@@ -1,4 +1,4 @@
-import type { Entry } from "./outbox-entry";
+import type { OutboxEntry } from "./outbox-entry";
 
 /** What several lists hold together, to bound the sum. */
 export interface MemoryUse {
@@ -8,8 +8,8 @@ export interface MemoryUse {
 
 /** A doubly linked list through the entries themselves: each entry is in at most one list, and leaves it in constant time. */
 export class EntryList {
-    first: Entry | undefined = undefined;
-    last: Entry | undefined = undefined;
+    first: OutboxEntry | undefined = undefined;
+    last: OutboxEntry | undefined = undefined;
     length = 0;
     bytes = 0;
     readonly #shared: MemoryUse | undefined;
@@ -18,7 +18,7 @@ export class EntryList {
         this.#shared = shared;
     }
 
-    push(entry: Entry): void {
+    push(entry: OutboxEntry): void {
         entry.previous = this.last;
         if (this.last) this.last.next = entry;
         else this.first = entry;
@@ -26,7 +26,7 @@ export class EntryList {
         this.#count(entry);
     }
 
-    unshift(entry: Entry): void {
+    unshift(entry: OutboxEntry): void {
         entry.next = this.first;
         if (this.first) this.first.previous = entry;
         else this.last = entry;
@@ -34,14 +34,14 @@ export class EntryList {
         this.#count(entry);
     }
 
-    shift(): Entry | undefined {
+    shift(): OutboxEntry | undefined {
         const entry = this.first;
         if (entry) this.remove(entry);
         return entry;
     }
 
     /** The entry must be in this list. */
-    remove(entry: Entry): void {
+    remove(entry: OutboxEntry): void {
         if (entry.previous) entry.previous.next = entry.next;
         else this.first = entry.next;
         if (entry.next) entry.next.previous = entry.previous;
@@ -58,15 +58,15 @@ export class EntryList {
     }
 
     /** Every entry from the first to the last; the one just yielded may be removed meanwhile. */
-    *[Symbol.iterator](): Generator<Entry> {
+    *[Symbol.iterator](): Generator<OutboxEntry> {
         for (let entry = this.first; entry; ) {
-            const next: Entry | undefined = entry.next;
+            const next: OutboxEntry | undefined = entry.next;
             yield entry;
             entry = next;
         }
     }
 
-    #count(entry: Entry): void {
+    #count(entry: OutboxEntry): void {
         entry.list = this;
         this.length += 1;
         this.bytes += entry.bytes;

@@ -1,4 +1,4 @@
-import type { Completion, CompletionMode, OutboxEvent, SourceMessage } from "../event";
+import type { CompletionCallbacks, CompletionMode, OutboxEvent, SourceMessage } from "../event";
 import type { DeviceQueue } from "./device-queue";
 import type { EntryList } from "./entry-list";
 import type { SpillQueue } from "./spill-queue";
@@ -10,7 +10,7 @@ export type Saved = "no" | "queued" | "writing" | "yes";
 export type EventContent = Pick<OutboxEvent, "device" | "topic" | "payload" | "bytes" | "qos" | "message">;
 
 /** An event in memory with what the parts of the outbox note on it. One object an event: this is the hot path. */
-export class Entry implements OutboxEvent {
+export class OutboxEntry implements OutboxEvent {
     seq: number;
     readonly device: string;
     readonly topic: string;
@@ -24,8 +24,8 @@ export class Entry implements OutboxEvent {
     /** Monotonic milliseconds of admission, for the group-commit delay. */
     admittedMs = 0;
     /** Until told; afterwards errors go to the listener. */
-    completion: Completion | undefined = undefined;
-    complete: CompletionMode = "safe";
+    completion: CompletionCallbacks | undefined = undefined;
+    completionMode: CompletionMode = "safe";
     saved: Saved = "no";
     /** Acknowledged, expired, dropped or refused: nobody touches it any more. */
     isFinished = false;
@@ -39,8 +39,8 @@ export class Entry implements OutboxEvent {
     tailOf: SpillQueue | undefined = undefined;
 
     list: EntryList | undefined = undefined;
-    next: Entry | undefined = undefined;
-    previous: Entry | undefined = undefined;
+    next: OutboxEntry | undefined = undefined;
+    previous: OutboxEntry | undefined = undefined;
 
     constructor(seq: number, event: EventContent, createdAt: number, expiresAt: number) {
         this.seq = seq;

@@ -1,7 +1,7 @@
 import type { OutboxEvent } from "../event";
 import type { EventStore } from "../store/store";
 import { EntryList, type MemoryUse } from "./entry-list";
-import type { Entry } from "./outbox-entry";
+import type { OutboxEntry } from "./outbox-entry";
 
 /**
  * Whether the store's events can be reached: not known yet; yes; not for a moment, so that whatever comes behind them waits; or not now, so
@@ -18,11 +18,11 @@ export interface SpillContext {
     /** What the unsaved tails of all queues hold together. */
     readonly unsaved: MemoryUse;
     /** Asks for an event to be stored with the next group. */
-    save(entry: Entry): void;
+    save(entry: OutboxEntry): void;
     /** Whether the store may still return an event that is done with. */
     isForgotten(seq: number): boolean;
     /** The event is on disk only from now on. */
-    spilled(entry: Entry): void;
+    spilled(entry: OutboxEntry): void;
 }
 
 /** How much of one queue is kept in memory, and how it is read back. */
@@ -38,7 +38,7 @@ export interface SpillQueueOptions {
     readonly use?: MemoryUse;
     hasRoom(head: EntryList): boolean;
     /** Makes an entry of an event that was on disk only. */
-    loaded(event: OutboxEvent): Entry;
+    loaded(event: OutboxEvent): OutboxEntry;
     /** Events have arrived from the store, or reading them failed. */
     readEnded(error: boolean): void;
 }
@@ -95,7 +95,7 @@ export class SpillQueue {
     }
 
     /** Adds an event behind all others. Its number must be larger than theirs. */
-    push(entry: Entry): void {
+    push(entry: OutboxEntry): void {
         const isBehind = this.#tail.length > 0 || this.#hasRange() || this.#context.access === "opening";
         if (!isBehind && this.#options.hasRoom(this.head)) {
             this.#toHead(entry);
@@ -108,18 +108,18 @@ export class SpillQueue {
     }
 
     /** Puts an event that was taken out back before all others. */
-    unshift(entry: Entry): void {
+    unshift(entry: OutboxEntry): void {
         this.head.unshift(entry);
     }
 
     /** The first event, without taking it; undefined when there is none in memory, even if some are on disk (they are being read then). */
-    peek(): Entry | undefined {
+    peek(): OutboxEntry | undefined {
         if (this.head.length === 0) this.#refillHead();
         return this.head.first;
     }
 
     /** Takes the first event; like `peek`. */
-    shift(): Entry | undefined {
+    shift(): OutboxEntry | undefined {
         if (this.head.length < this.#lowWater) this.#refillHead();
         return this.head.shift();
     }
@@ -159,7 +159,7 @@ export class SpillQueue {
     }
 
     /** Every event of the queue that is in memory. */
-    *inMemory(): Generator<Entry> {
+    *inMemory(): Generator<OutboxEntry> {
         yield* this.head;
         yield* this.#tail;
     }
@@ -193,7 +193,7 @@ export class SpillQueue {
         return seq > previous && (this.#passedSeq <= previous || this.#passedSeq >= seq);
     }
 
-    #toHead(entry: Entry): void {
+    #toHead(entry: OutboxEntry): void {
         if (this.#ranges.length > 0 && this.#context.access === "closed") this.#context.isOutOfOrder = true;
         entry.tailOf = undefined;
         if (entry.seq > this.#passedSeq) this.#passedSeq = entry.seq;

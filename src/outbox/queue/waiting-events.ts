@@ -1,15 +1,15 @@
 import type { OutboxEvent } from "../event";
-import type { Ledger } from "../event-lifecycle";
+import type { EventLifecycle } from "../event-lifecycle";
 import type { MemoryLimits } from "../outbox-limits";
 import type { DeviceQueue } from "./device-queue";
 import { DeviceQueues } from "./device-queues";
-import type { Entry } from "./outbox-entry";
+import type { OutboxEntry } from "./outbox-entry";
 import { type SpillContext, SpillQueue } from "./spill-queue";
 
 /** What the waiting events work with. */
 export interface WaitingEventsOptions {
     readonly memory: MemoryLimits;
-    readonly ledger: Ledger;
+    readonly lifecycle: EventLifecycle;
     readonly context: SpillContext;
     /** The largest number given to an event so far. */
     lastSeq(): number;
@@ -24,11 +24,11 @@ export interface WaitingEventsOptions {
 export class WaitingEvents {
     readonly main: SpillQueue;
     readonly deviceQueues: DeviceQueues;
-    readonly #ledger: Ledger;
+    readonly #lifecycle: EventLifecycle;
     readonly #context: SpillContext;
 
-    constructor({ memory, ledger, context, lastSeq, readEnded }: WaitingEventsOptions) {
-        this.#ledger = ledger;
+    constructor({ memory, lifecycle, context, lastSeq, readEnded }: WaitingEventsOptions) {
+        this.#lifecycle = lifecycle;
         this.#context = context;
         this.main = new SpillQueue(context, {
             passedSeq: 0,
@@ -44,7 +44,7 @@ export class WaitingEvents {
             memory,
             lastSeq,
             readEnded,
-            loaded: (event) => ledger.loaded(event),
+            loaded: (event) => lifecycle.loaded(event),
             emptied: () => {
                 if (this.main.isEmpty) context.isOutOfOrder = false;
             },
@@ -52,13 +52,13 @@ export class WaitingEvents {
     }
 
     /** Adds a new event behind all others. */
-    push(entry: Entry): void {
+    push(entry: OutboxEntry): void {
         this.deviceQueues.of(entry.device)?.admitted(entry);
         this.main.push(entry);
     }
 
     /** Puts an event that was sent back before all others of its device. */
-    unshift(entry: Entry): void {
+    unshift(entry: OutboxEntry): void {
         entry.list?.remove(entry);
         entry.transmission = 0;
         entry.isRegistering = false;
@@ -71,7 +71,7 @@ export class WaitingEvents {
     }
 
     /** The oldest event, if it is in memory; `isLoading` tells that it is not. Takes longer the more device queues there are. */
-    oldest(): { entry: Entry | undefined; isLoading: boolean } {
+    oldest(): { entry: OutboxEntry | undefined; isLoading: boolean } {
         let queue = this.main;
         let oldestSeq = queue.oldestSeq ?? Number.POSITIVE_INFINITY;
         for (const deviceQueue of this.deviceQueues) {
@@ -84,7 +84,7 @@ export class WaitingEvents {
         return { entry, isLoading: !entry && !queue.isEmpty };
     }
 
-    *inMemory(): Generator<Entry> {
+    *inMemory(): Generator<OutboxEntry> {
         yield* this.main.inMemory();
         for (const deviceQueue of this.deviceQueues) yield* deviceQueue.events.inMemory();
     }
@@ -101,12 +101,12 @@ export class WaitingEvents {
     }
 
     /** The entry, to be finished at once, of an event that was found in the store; undefined when it is in memory too, or done with. */
-    takeStored(event: OutboxEvent): Entry | undefined {
+    takeStored(event: OutboxEvent): OutboxEntry | undefined {
         if (this.#context.isForgotten(event.seq)) return undefined;
         if (this.main.isOnlyStored(event.seq)) return this.#loadedToMain(event);
         const deviceQueue = this.deviceQueues.of(event.device);
         if (!deviceQueue?.events.isOnlyStored(event.seq)) return undefined;
-        const entry = this.#ledger.loaded(event);
+        const entry = this.#lifecycle.loaded(event);
         entry.deviceQueue = deviceQueue;
         return entry;
     }
@@ -117,8 +117,8 @@ export class WaitingEvents {
         for (const deviceQueue of this.deviceQueues) deviceQueue.renumber(shift);
     }
 
-    #loadedToMain(event: OutboxEvent): Entry {
-        const entry = this.#ledger.loaded(event);
+    #loadedToMain(event: OutboxEvent): OutboxEntry {
+        const entry = this.#lifecycle.loaded(event);
         const deviceQueue = this.deviceQueues.of(event.device);
         if (deviceQueue?.counts(event.seq)) entry.deviceQueue = deviceQueue;
         return entry;

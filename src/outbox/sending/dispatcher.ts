@@ -1,8 +1,8 @@
 import type { Clock, Timer } from "../../clock";
-import type { Ledger } from "../event-lifecycle";
+import type { EventLifecycle } from "../event-lifecycle";
 import type { OutboxLimits } from "../outbox-limits";
 import type { DeviceGate, EventLink } from "../ports";
-import type { Entry } from "../queue/outbox-entry";
+import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
 import { InFlightWindow } from "./in-flight-window";
 import { SendingOrder } from "./sending-order";
@@ -14,7 +14,7 @@ export interface DispatcherOptions {
     readonly limits: OutboxLimits;
     readonly gate: DeviceGate;
     readonly link: EventLink;
-    readonly ledger: Ledger;
+    readonly lifecycle: EventLifecycle;
     readonly waiting: WaitingEvents;
     /** Wall-clock milliseconds, corrected for jumps. */
     now(): number;
@@ -38,12 +38,12 @@ export class Dispatcher {
     #isStopped = false;
 
     constructor(options: DispatcherOptions) {
-        const { clock, limits, gate, ledger, waiting } = options;
+        const { clock, limits, gate, lifecycle, waiting } = options;
         this.#options = options;
         this.#waiting = waiting;
         this.window = new InFlightWindow({ clock, maxInFlight: limits.maxInFlight });
         this.#bucket = limits.maxRate > 0 ? new TokenBucket(limits.maxRate, clock.monotonicMs()) : undefined;
-        this.#order = new SendingOrder({ waiting, gate, ledger, now: options.now, interrupted: () => this.#pumpLater(0) });
+        this.#order = new SendingOrder({ waiting, gate, lifecycle, now: options.now, interrupted: () => this.#pumpLater(0) });
     }
 
     get isOnline(): boolean {
@@ -96,19 +96,19 @@ export class Dispatcher {
     }
 
     /** The event has reached the platform. */
-    settle(entry: Entry): void {
-        this.#options.ledger.delivered(entry);
+    settle(entry: OutboxEntry): void {
+        this.#options.lifecycle.delivered(entry);
         this.#options.delivered();
     }
 
     /** Every event in flight, and the acknowledged registration attempts. */
-    *underWay(): Generator<Entry> {
+    *underWay(): Generator<OutboxEntry> {
         yield* this.#waiting.deviceQueues.confirming();
         yield* this.window;
     }
 
     /** Every event in memory, under way or waiting. */
-    *inMemory(): Generator<Entry> {
+    *inMemory(): Generator<OutboxEntry> {
         yield* this.underWay();
         yield* this.#waiting.inMemory();
     }
@@ -138,14 +138,14 @@ export class Dispatcher {
         this.#cancelTimers();
     }
 
-    #send(entry: Entry): void {
+    #send(entry: OutboxEntry): void {
         const { gate, link } = this.#options;
         const transmission = this.window.sent(entry);
         if (entry.isRegistering) gate.attemptSent(entry.device, entry);
         link.send(entry, (error) => this.#settled(entry, transmission, error));
     }
 
-    #settled(entry: Entry, transmission: number, error: Error | undefined): void {
+    #settled(entry: OutboxEntry, transmission: number, error: Error | undefined): void {
         // After an error the end of the connection is reported too: then everything in flight goes back together, in order.
         if (error || !this.window.acknowledged(entry, transmission)) return;
         if (entry.isRegistering) {

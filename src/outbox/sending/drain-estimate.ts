@@ -17,7 +17,7 @@ const forgetMs = 30_000;
 const longestS = 86_400;
 
 /** Measures from counters that are looked at now and then; costs nothing while nobody looks. */
-export class DrainMeter {
+export class DrainEstimate {
     readonly #clock: Clock;
     #sampledMs: number;
     #acknowledged = 0;
@@ -31,7 +31,7 @@ export class DrainMeter {
     }
 
     /** Takes a sample if the last one is old enough, and says how it goes. */
-    look(left: number, acknowledged: number): BacklogProgress {
+    evaluate(left: number, acknowledged: number): BacklogProgress {
         const nowMs = this.#clock.monotonicMs();
         const elapsedMs = nowMs - this.#sampledMs;
         if (elapsedMs >= sampleMs) {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock";
 import { EntryList } from "../queue/entry-list";
-import type { Entry } from "../queue/outbox-entry";
+import type { OutboxEntry } from "../queue/outbox-entry";
 import { AcknowledgementTime } from "./acknowledgement-time";
 
 /** The events that are sent and not acknowledged, in the order of sending, and how long the platform takes to acknowledge. */
@@ -25,12 +25,12 @@ export class InFlightWindow {
     }
 
     /** The event sent last. */
-    get last(): Entry | undefined {
+    get last(): OutboxEntry | undefined {
         return this.#entries.last;
     }
 
     /** The event goes out; returns the number of this transmission. */
-    sent(entry: Entry): number {
+    sent(entry: OutboxEntry): number {
         const transmission = ++this.#transmissions;
         entry.transmission = transmission;
         this.#entries.push(entry);
@@ -39,7 +39,7 @@ export class InFlightWindow {
     }
 
     /** A transmission was acknowledged; false when it is not the one under way, so that its acknowledgement means nothing any more. */
-    acknowledged(entry: Entry, transmission: number): boolean {
+    acknowledged(entry: OutboxEntry, transmission: number): boolean {
         if (entry.transmission !== transmission) return false;
         if (this.acknowledgementTime.isTimed(transmission)) this.acknowledgementTime.acknowledged(this.#clock.monotonicMs());
         else this.acknowledgementTime.overtaken(transmission);
@@ -53,7 +53,7 @@ export class InFlightWindow {
         this.acknowledgementTime.forget();
     }
 
-    [Symbol.iterator](): Generator<Entry> {
+    [Symbol.iterator](): Generator<OutboxEntry> {
         return this.#entries[Symbol.iterator]();
     }
 }

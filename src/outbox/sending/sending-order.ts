@@ -1,13 +1,13 @@
-import type { Ledger } from "../event-lifecycle";
+import type { EventLifecycle } from "../event-lifecycle";
 import type { DeviceGate } from "../ports";
-import type { Entry } from "../queue/outbox-entry";
+import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
 
 /** What decides the order of sending. */
 export interface SendingOrderOptions {
     readonly waiting: WaitingEvents;
     readonly gate: DeviceGate;
-    readonly ledger: Ledger;
+    readonly lifecycle: EventLifecycle;
     /** Wall-clock milliseconds, corrected for jumps. */
     now(): number;
     /** Many events were moved aside without one to send: ask again after others have had their turn. */
@@ -30,14 +30,14 @@ export class SendingOrder {
     }
 
     /** Takes the next event, if one in memory may be sent now. */
-    next(): Entry | undefined {
+    next(): OutboxEntry | undefined {
         if (!this.#options.waiting.deviceQueues.isAnyAwake) return this.#nextOfMain();
         this.#isDeviceTurn = !this.#isDeviceTurn;
         if (this.#isDeviceTurn) return this.#nextOfDeviceQueues() ?? this.#nextOfMain();
         return this.#nextOfMain() ?? this.#nextOfDeviceQueues();
     }
 
-    #nextOfMain(): Entry | undefined {
+    #nextOfMain(): OutboxEntry | undefined {
         const { gate, interrupted } = this.#options;
         let nowMs: number | undefined;
         const { main, deviceQueues } = this.#options.waiting;
@@ -69,7 +69,7 @@ export class SendingOrder {
         return undefined;
     }
 
-    #nextOfDeviceQueues(): Entry | undefined {
+    #nextOfDeviceQueues(): OutboxEntry | undefined {
         const { deviceQueues } = this.#options.waiting;
         const nowMs = this.#options.now();
         for (let deviceQueue = deviceQueues.firstAwake(); deviceQueue; deviceQueue = deviceQueues.firstAwake()) {
@@ -103,9 +103,9 @@ export class SendingOrder {
         return undefined;
     }
 
-    #expire(entry: Entry, nowMs: number): boolean {
+    #expire(entry: OutboxEntry, nowMs: number): boolean {
         if (entry.expiresAt > nowMs) return false;
-        this.#options.ledger.expire(entry, nowMs - entry.createdAt);
+        this.#options.lifecycle.expire(entry, nowMs - entry.createdAt);
         return true;
     }
 }

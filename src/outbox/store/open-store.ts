@@ -2,7 +2,7 @@ import { isBuiltin } from "node:module";
 import path from "node:path";
 import type { Clock } from "../../clock";
 import { MemoryStateStore, MemoryStore } from "./memory-store";
-import { LeftoverStore } from "./previous-backlog";
+import { PreviousBacklog } from "./previous-backlog";
 import { SqliteStore } from "./sqlite-store";
 import type { EventStore, StateStore } from "./store";
 import { type FileOwner, storeDirectory, storeFileName } from "./store-file";
@@ -52,7 +52,7 @@ export function openStore(options: OpenStoreOptions): GatewayStore {
     }
     const store = new SqliteStore({ path: path.join(storeDirectory(userDir), storeFileName(owner)), clock, listener, opensWhen });
     return {
-        events: mode === "disk" ? store : new LeftoverStore(store),
+        events: mode === "disk" ? store : new PreviousBacklog(store),
         state: store,
         path: store.path,
         ready: store.ready,

@@ -10,7 +10,7 @@ const maxFailedReads = 30;
  * switched to memory. Numbers up to the file's last belong to the file, larger ones to memory. A file that cannot be opened, or not be read
  * any more, keeps its events until it can be, at a later start: what is in memory does not wait for it.
  */
-export class LeftoverStore implements EventStore {
+export class PreviousBacklog implements EventStore {
     readonly isDurable = false;
     readonly #file: EventStore;
     readonly #memory = new MemoryStore();

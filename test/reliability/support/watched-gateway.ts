@@ -73,7 +73,7 @@ export class WatchedGateway {
                 format: "json",
                 payload: "{}",
                 qos: 1,
-                completion: "acknowledged",
+                completionMode: "acknowledged",
                 ttlMs: undefined,
                 messageId: "m",
                 nodeId: "n",

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { PlannedReconnect } from "../../../src/gateway/events/graceful-reconnect";
+import { GracefulReconnect } from "../../../src/gateway/events/graceful-reconnect";
 import { FakeClock } from "../../support/fake-clock";
 
 function create(pending: number, unanswered = 0) {
     const clock = new FakeClock();
     const counts = { pending, unanswered };
     const reconnects: string[] = [];
-    const planned = new PlannedReconnect({
+    const planned = new GracefulReconnect({
         clock,
         pendingCount: () => counts.pending,
         unansweredCount: () => counts.unanswered,

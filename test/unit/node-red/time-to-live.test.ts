@@ -12,7 +12,7 @@ function ttlOf(ttl: unknown, ofForm?: number): number | undefined {
         qos: 1,
         wrap: false,
         timestampField: "",
-        completion: "safe",
+        completionMode: "safe",
         ttlMs: ofForm,
     } as const;
     return eventRequest(settings, { typeId: "g", deviceId: "g" }, ids, { payload: 1, ttl }, 0).ttlMs;

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { DrainMeter } from "../../../src/outbox/sending/drain-estimate";
+import { DrainEstimate } from "../../../src/outbox/sending/drain-estimate";
 import { FakeClock } from "../../support/fake-clock";
 
 describe("backlog progress", () => {
     it("tells how long a backlog takes, and not that of one that goes down no more", () => {
         const clock = new FakeClock();
-        const meter = new DrainMeter(clock);
+        const estimate = new DrainEstimate(clock);
         const look = (left: number, acknowledged: number) => {
             clock.advance(1_000);
-            return meter.look(left, acknowledged);
+            return estimate.evaluate(left, acknowledged);
         };
         look(10_000, 0);
         assert.deepEqual(look(9_000, 1_000), { left: 9_000, ratePerSecond: 250, secondsLeft: 9 });

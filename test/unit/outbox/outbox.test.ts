@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
 import { MemoryStore } from "../../../src/outbox/store/memory-store";
-import { LeftoverStore } from "../../../src/outbox/store/previous-backlog";
+import { PreviousBacklog } from "../../../src/outbox/store/previous-backlog";
 import { Disk, newEvent, outboxFixture, RecordedCompletion, SteppedStore } from "../../support/outbox";
 
 const second = 1000;
@@ -195,7 +195,7 @@ describe("an outbox without a link", () => {
 describe("completion of events", () => {
     it("waits for the acknowledgement in the mode `acknowledged`, also when the event was on disk only meanwhile", () => {
         const { outbox, link, store, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
-        const completions = [...Array(8).keys()].map((index) => admit("t/a", `${index}`, { complete: "acknowledged" }));
+        const completions = [...Array(8).keys()].map((index) => admit("t/a", `${index}`, { completionMode: "acknowledged" }));
         for (let round = 0; round < 10; round++) writeOut();
         assert.ok(completions.every((completion) => completion.outcome === "open"));
         outbox.linkUp();
@@ -211,8 +211,8 @@ describe("completion of events", () => {
 
     it("lets only so many wait for their acknowledgement", () => {
         const { admit } = outboxFixture({ memory: { waitingCompletions: 3 } });
-        for (let index = 0; index < 3; index++) assert.equal(admit("t/a", "waits", { complete: "acknowledged" }).outcome, "open");
-        assert.equal(admit("t/a", "too many", { complete: "acknowledged" }).error?.code, "GW_OUTBOX_FULL");
+        for (let index = 0; index < 3; index++) assert.equal(admit("t/a", "waits", { completionMode: "acknowledged" }).outcome, "open");
+        assert.equal(admit("t/a", "too many", { completionMode: "acknowledged" }).error?.code, "GW_OUTBOX_FULL");
         assert.equal(admit("t/a", "safe").outcome, "open");
     });
 
@@ -396,7 +396,7 @@ describe("expiry", () => {
     it("is told at the time, offline, through the completion or afterwards through the listener", () => {
         const { clock, listener, outbox, writeOut, admit } = outboxFixture();
         const stored = admit("t/a", "stored", { ttlMs: 10 * second });
-        const waiting = admit("t/a", "waiting", { ttlMs: 20 * second, complete: "acknowledged" });
+        const waiting = admit("t/a", "waiting", { ttlMs: 20 * second, completionMode: "acknowledged" });
         const kept = admit("t/a", "kept");
         writeOut();
         clock.advance(12 * second);
@@ -621,7 +621,7 @@ describe("an outbox whose store fails", () => {
 
     it("tells those who wait for the acknowledgement of an event that was in a file set aside", () => {
         const { outbox, store, link, disk, writeOut, admit } = outboxFixture({ memory: { readyEvents: 1, batchEvents: 1 } });
-        const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`, { complete: "acknowledged" }));
+        const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`, { completionMode: "acknowledged" }));
         for (let round = 0; round < 5; round++) writeOut();
         store.close();
         disk.clear();
@@ -725,7 +725,7 @@ describe("an outbox in memory", () => {
     });
 
     it("counts as lost when it closes only what is not in the file of an earlier run", async () => {
-        const { outbox, file, link, left } = leftovers();
+        const { outbox, file, link, left } = previousBacklogs();
         outbox.linkUp();
         for (let round = 0; round < 3; round++) {
             file.step();
@@ -739,7 +739,7 @@ describe("an outbox in memory", () => {
     });
 
     it("goes on without what an earlier run left in a file that cannot be read any more", () => {
-        const { outbox, file, clock, link, left } = leftovers();
+        const { outbox, file, clock, link, left } = previousBacklogs();
         outbox.linkUp();
         file.step();
         link.acknowledgeAll();
@@ -758,7 +758,7 @@ describe("an outbox in memory", () => {
     });
 
     it("waits for the file of an earlier run that fails only for a moment", () => {
-        const { outbox, file, clock, link } = leftovers();
+        const { outbox, file, clock, link } = previousBacklogs();
         outbox.linkUp();
         file.step();
         file.close();
@@ -774,13 +774,13 @@ describe("an outbox in memory", () => {
     });
 
     /** Forty events on disk, and an outbox in memory that finds them. */
-    function leftovers() {
+    function previousBacklogs() {
         const memory = { readyEvents: 4, batchEvents: 2 };
         const left = outboxFixture({ memory });
         for (let index = 0; index < 40; index++) left.admit("t/a", `old ${index}`);
         for (let round = 0; round < 40; round++) left.writeOut();
         const file = new SteppedStore(left.disk);
-        const fixture = outboxFixture({ store: new LeftoverStore(file), memory, isOpen: false });
+        const fixture = outboxFixture({ store: new PreviousBacklog(file), memory, isOpen: false });
         file.open();
         return { ...fixture, file, left };
     }

@@ -30,7 +30,7 @@ function outboxOn(store: EventStore, options: { maxInFlight?: number; memory?: P
         listener,
         admit(device: string, text: string, complete: "safe" | "acknowledged" = "safe"): RecordedCompletion {
             const completion = new RecordedCompletion();
-            outbox.admit(newEvent(device, text, { complete }), completion);
+            outbox.admit(newEvent(device, text, { completionMode: complete }), completion);
             return completion;
         },
         /** Sends and acknowledges until nothing is left. */

@@ -7,7 +7,7 @@ import type { GatewayError } from "../../../src/errors";
 import type { OutboxEvent } from "../../../src/outbox/event";
 import { MemoryStore } from "../../../src/outbox/store/memory-store";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
-import { LeftoverStore } from "../../../src/outbox/store/previous-backlog";
+import { PreviousBacklog } from "../../../src/outbox/store/previous-backlog";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import type { EventStore, ReadBatch, ReadRange, StoreContents } from "../../../src/outbox/store/store";
 import { storedEvent } from "../../support/outbox";
@@ -164,7 +164,7 @@ if (isSqliteAvailable()) {
             await before.close(5000);
 
             const file = await openSqlite(directory);
-            const store = new LeftoverStore(file);
+            const store = new PreviousBacklog(file);
             const contents = await new Promise<StoreContents>((resolve) => store.attach({ opened: resolve, closed: () => {} }));
             assert.deepEqual([contents.lastSeq, contents.events, contents.isContinued], [3, 3, false]);
             await commit(store, [storedEvent(4, "t/a"), storedEvent(5, "t/b")]);
