@@ -14,7 +14,7 @@ export default function register(RED: NodeAPI): void {
                     if (error) user.outlet.raise(error, message);
                     else user.outlet.send(message);
                 },
-                refusalChanged: (error) => user.subscriptionChanged(error),
+                rejectionChanged: (error) => user.subscriptionChanged(error),
             }),
         );
     });

@@ -23,7 +23,7 @@ export default function register(RED: NodeAPI): void {
                     conflict = error;
                     user.problemChanged(error ?? refusal, "target");
                 },
-                refusalChanged(error) {
+                rejectionChanged(error) {
                     refusal = error;
                     user.problemChanged(error ?? conflict, "subscription");
                 },

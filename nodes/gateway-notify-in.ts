@@ -13,7 +13,7 @@ export default function register(RED: NodeAPI): void {
                     const message = notificationMessage(notification, settings());
                     if (message) user.outlet.send(message);
                 },
-                refusalChanged: (error) => user.subscriptionChanged(error),
+                rejectionChanged: (error) => user.subscriptionChanged(error),
             }),
         );
     });

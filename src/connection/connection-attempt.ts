@@ -140,7 +140,7 @@ export class ConnectionAttempt {
             this.#transport?.subscribe(filter, qos, (answer) => {
                 deadline?.cancel();
                 if (answer === undefined) reject(connectionEnded(this.#context));
-                else if (answer > 2) reject(subscribeRefused(filter, this.#context));
+                else if (answer > 2) reject(subscribeRejected(filter, this.#context));
                 else resolve(parseQos(answer));
             });
         });
@@ -225,6 +225,6 @@ function connectionEnded(context: ReasonContext): GatewayError {
     return new GatewayError("GW_NOT_CONNECTED", say("connection.ended", { server: serverOf(context) }));
 }
 
-function subscribeRefused(filter: string, { host }: ReasonContext): GatewayError {
+function subscribeRejected(filter: string, { host }: ReasonContext): GatewayError {
     return new GatewayError("GW_SUBSCRIBE_REFUSED", say("connection.subscriptionRefused", { host, filter }));
 }

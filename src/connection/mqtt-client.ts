@@ -61,13 +61,13 @@ class SessionStore extends Store {
     }
 
     override put(packet: Packet, stored: () => void): this {
-        this.#session.hold(packet);
+        this.#session.store(packet);
         stored();
         return this;
     }
 
     override get(packet: Pick<Packet, "messageId">, found: (error?: Error, packet?: Packet) => void): this {
-        return this.#answer(this.#session.held(packet.messageId), found);
+        return this.#answer(this.#session.stored(packet.messageId), found);
     }
 
     override del(packet: Pick<Packet, "messageId">, removed: (error?: Error, packet?: Packet) => void): this {

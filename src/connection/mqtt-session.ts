@@ -1,5 +1,5 @@
 /** A message received with QoS 2 that the server has not released yet. */
-export interface HeldMessage {
+export interface StoredMessage {
     readonly messageId?: number | undefined;
 }
 
@@ -7,7 +7,7 @@ export interface HeldMessage {
  * What client and server both remember between two connections of a durable session, and forget together: the messages
  * received with QoS 2 and not released yet, and the ids of those sent with QoS 2 and not completed.
  */
-export class MqttSession<Message extends HeldMessage> {
+export class MqttSession<Message extends StoredMessage> {
     readonly ids: MessageIds;
     readonly #received = new Map<number, Message>();
     /** Ids the server may still hold; used for another message it would take that for a repetition and drop it. */
@@ -41,16 +41,16 @@ export class MqttSession<Message extends HeldMessage> {
         this.#unreleased.delete(id);
     }
 
-    hold(message: Message): void {
+    store(message: Message): void {
         if (message.messageId !== undefined) this.#received.set(message.messageId, message);
     }
 
-    held(id: number | undefined): Message | undefined {
+    stored(id: number | undefined): Message | undefined {
         return id === undefined ? undefined : this.#received.get(id);
     }
 
     drop(id: number | undefined): Message | undefined {
-        const message = this.held(id);
+        const message = this.stored(id);
         if (id !== undefined) this.#received.delete(id);
         return message;
     }

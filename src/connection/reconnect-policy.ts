@@ -33,7 +33,7 @@ const periodMs = 60_000;
 const suspicious = 3;
 
 /**
- * Notices that another client uses the same client id. The server then closes the older connection without a word, so all
+ * NotificationListeners that another client uses the same client id. The server then closes the older connection without a word, so all
  * that shows is a connection that keeps ending soon after it was accepted: three times within a minute, each within 10 s.
  */
 export class TakeOverDetector {

@@ -11,36 +11,36 @@ import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
 import type { RegistrationClient } from "./events/registration-router";
 import { ManagementSender } from "./management-sender";
-import { type FilterSync, subscriptionRefusedError } from "./subscriptions/subscription-manager";
+import { type SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
 
 /** Who answers device management requests. Nothing of this may throw. */
 export interface GatewayResponder extends ResponderListener {
     /** The platform refused the subscription of device management; undefined = it grants it now. */
-    refusalChanged(error: GatewayError | undefined): void;
+    rejectionChanged(error: GatewayError | undefined): void;
 }
 
 /** What device management works with. */
-export interface GatewayManagementParts {
+export interface DeviceManagementDeps {
     readonly gateway: DeviceAddress;
     readonly clock: Clock;
     readonly connection: GatewayConnection;
     readonly registration: Registration;
-    readonly filters: FilterSync;
+    readonly subscriptions: SubscriptionManager;
     readonly state: StateStore;
 }
 
 /** Device management on a gateway's connection: subscribed while somebody answers, and told of devices as they show up. */
-export class GatewayManagement {
+export class DeviceManagement {
     readonly #engine: ManagementEngine;
     readonly #sender: ManagementSender;
     readonly #registration: Registration;
-    readonly #filters: FilterSync;
+    readonly #subscriptions: SubscriptionManager;
     #responders = 0;
     #isReplaying = false;
 
-    constructor({ gateway, clock, connection, registration, filters, state }: GatewayManagementParts) {
+    constructor({ gateway, clock, connection, registration, subscriptions, state }: DeviceManagementDeps) {
         this.#registration = registration;
-        this.#filters = filters;
+        this.#subscriptions = subscriptions;
         this.#sender = new ManagementSender(connection, registration);
         this.#engine = new ManagementEngine({
             gateway,
@@ -60,12 +60,12 @@ export class GatewayManagement {
     /** Adds somebody who answers, until `detach`. */
     attach(options: ResponderOptions, responder: GatewayResponder): AttachedResponder {
         const user = {
-            refusalChanged: (error: GatewayError | undefined) =>
-                responder.refusalChanged(error && subscriptionRefusedError(managementFilter, error)),
+            rejectionChanged: (error: GatewayError | undefined) =>
+                responder.rejectionChanged(error && subscriptionRejectedError(managementFilter, error)),
         };
         const attached = this.#engine.attach(options, responder);
         this.#responders += 1;
-        this.#filters.add(managementFilter, 1, user);
+        this.#subscriptions.add(managementFilter, 1, user);
         let isAttached = true;
         return {
             input: attached.input,
@@ -74,7 +74,7 @@ export class GatewayManagement {
                 isAttached = false;
                 this.#responders -= 1;
                 attached.detach();
-                this.#filters.remove(managementFilter, user);
+                this.#subscriptions.remove(managementFilter, user);
             },
         };
     }

@@ -2,7 +2,7 @@ import type { SimulatorLease } from "../simulator/shared";
 import type { Simulator } from "../simulator/simulator";
 
 /** A gateway's share in the built-in simulator. The simulator's code is loaded only by the first gateway that opens a share. */
-export class SimulatorShare {
+export class EmbeddedSimulator {
     readonly #port: number;
     #lease: SimulatorLease | undefined;
     #isClosed = false;

@@ -43,7 +43,7 @@ export interface RefusalNote {
     readonly heldUntil?: string;
 }
 
-interface HeldError {
+interface DeferredError {
     readonly nodeId: string;
     readonly error: GatewayError;
     readonly message: LateMessage;
@@ -60,17 +60,17 @@ export interface PastProblem {
 const rememberedProblems = 50;
 const countsEveryMs = 1000;
 /** Errors that wait for the end of a deploy; beyond, they are told at once. */
-const maxHeld = 1000;
+const maxDeferred = 1000;
 
 /** Spreads what happens on a gateway over its listeners, no more often than anybody can read. */
-export class GatewayReports {
+export class GatewayListeners {
     /** The problems that were told last. */
     readonly recentProblems = new RecentItems<PastProblem>(rememberedProblems);
     readonly #clock: Clock;
     readonly #readState: () => GatewayState;
     readonly #logLimit: LogLimit;
     readonly #listeners = new Set<GatewayListener>();
-    #held: HeldError[] | undefined;
+    #deferred: DeferredError[] | undefined;
     /** What was to be told while no node listened, as between the stop and the start of a deploy. */
     readonly #unheard: ((listener: GatewayListener) => void)[] = [];
     #countsTimer: Timer | undefined;
@@ -135,22 +135,22 @@ export class GatewayReports {
     }
 
     /** The flows are being deployed: errors of earlier messages wait, because their nodes and Catch nodes come back in a moment. */
-    hold(): void {
-        this.#held ??= [];
+    pause(): void {
+        this.#deferred ??= [];
     }
 
     /** The flows run: what waited is told. */
-    release(): void {
-        const held = this.#held ?? [];
-        this.#held = undefined;
+    resume(): void {
+        const held = this.#deferred ?? [];
+        this.#deferred = undefined;
         for (const tell of this.#unheard.splice(0)) this.#tellFirst(tell);
         for (const { nodeId, error, message } of held) this.failedLater(nodeId, error, message);
     }
 
     /** An event failed after its message was completed: on the node that sent it, or on the gateway if that is gone. */
     failedLater(nodeId: string, error: GatewayError, message: LateMessage): void {
-        if (this.#held && this.#held.length < maxHeld) {
-            this.#held.push({ nodeId, error, message });
+        if (this.#deferred && this.#deferred.length < maxDeferred) {
+            this.#deferred.push({ nodeId, error, message });
             return;
         }
         for (const listener of this.#listeners) if (listener.failedLater(nodeId, error, message)) return;
@@ -159,7 +159,7 @@ export class GatewayReports {
 
     /** Tells what still waits, and ends the timer. */
     close(): void {
-        this.release();
+        this.resume();
         this.#isClosed = true;
         this.#countsTimer?.cancel();
         this.#countsTimer = undefined;
@@ -174,6 +174,6 @@ export class GatewayReports {
     #tellFirst(tell: (listener: GatewayListener) => void): void {
         const [first] = this.#listeners;
         if (first) tell(first);
-        else if (this.#held && this.#unheard.length < maxHeld) this.#unheard.push(tell);
+        else if (this.#deferred && this.#unheard.length < maxDeferred) this.#unheard.push(tell);
     }
 }

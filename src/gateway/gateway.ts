@@ -10,25 +10,25 @@ import { payloadBytes } from "../protocol/payload";
 import { assertFits } from "../protocol/payload-limit";
 import type { Qos } from "../protocol/qos";
 import { eventTopic } from "../protocol/topic";
-import { GatewayManagement, type GatewayResponder } from "./device-management";
-import { SimulatorShare } from "./embedded-simulator";
+import { DeviceManagement, type GatewayResponder } from "./device-management";
+import { EmbeddedSimulator } from "./embedded-simulator";
 import { EventPublisher } from "./events/event-publisher";
 import type { EventRequest } from "./events/event-request";
 import type { ReceivedNotification } from "./events/refusal-handler";
-import { type GatewayListener, GatewayReports } from "./gateway-listeners";
+import { type GatewayListener, GatewayListeners } from "./gateway-listeners";
 import { type GatewayParts, transportOptions } from "./gateway-parts";
 import type { PooledGateway } from "./gateway-pool";
 import type { GatewayState } from "./gateway-state";
 import { GatewayStorage } from "./gateway-storage";
 import type { CommandSelection } from "./inbound/inbound-routes";
-import { type CommandListener, Reception, type Subscription } from "./inbound/message-router";
+import { type CommandListener, MessageRouter, type Subscription } from "./inbound/message-router";
 import type { NotificationListener } from "./inbound/notification-listeners";
 import { LinkLifecycle } from "./link-lifecycle";
 import { GatewayActions } from "./monitor/gateway-actions";
 import { GatewayMonitor } from "./monitor/gateway-monitor";
 import { GatewayStatistics } from "./monitor/gateway-statistics";
 import { SimulatorControl } from "./monitor/simulator-control";
-import { FilterSync, maximoFilterLimit } from "./subscriptions/subscription-manager";
+import { maximoFilterLimit, SubscriptionManager } from "./subscriptions/subscription-manager";
 
 export type { GatewayResponder } from "./device-management";
 export type { GatewayListener } from "./gateway-listeners";
@@ -38,16 +38,16 @@ export type { Subscription } from "./inbound/message-router";
 export class Gateway implements PooledGateway {
     readonly identity: GatewayIdentity;
     readonly #storage: GatewayStorage;
-    readonly #reports: GatewayReports;
+    readonly #listeners: GatewayListeners;
     readonly #connection: GatewayConnection;
     readonly #publisher: EventPublisher;
-    readonly #filters: FilterSync;
-    readonly #management: GatewayManagement;
-    readonly #reception: Reception;
+    readonly #subscriptions: SubscriptionManager;
+    readonly #management: DeviceManagement;
+    readonly #router: MessageRouter;
     readonly #statistics: GatewayStatistics;
     readonly #link: LinkLifecycle;
     /** The built-in simulator, for a gateway on it. */
-    readonly #simulator: SimulatorShare | undefined;
+    readonly #simulator: EmbeddedSimulator | undefined;
     /** What an operator sees. */
     readonly monitor: GatewayMonitor;
     /** What an operator can do. */
@@ -58,15 +58,15 @@ export class Gateway implements PooledGateway {
 
     constructor({ options, token, tls, userDir, clock }: GatewayParts) {
         this.identity = options.identity;
-        this.#reports = new GatewayReports(clock, () => this.state);
+        this.#listeners = new GatewayListeners(clock, () => this.state);
         this.#statistics = new GatewayStatistics(clock);
         this.#storage = new GatewayStorage(options, userDir, clock, { problemChanged: (error) => this.#storageChanged(error) });
-        this.#simulator = options.platform === "simulator" ? new SimulatorShare(options.port) : undefined;
+        this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
         this.#connection = new GatewayConnection(
             { clock, ...transportOptions({ options, token, tls }) },
             {
                 stateChanged: (state) => this.#link.changed(state),
-                messageReceived: (message, accepted) => this.#reception.received(message, accepted),
+                messageReceived: (message, accepted) => this.#router.received(message, accepted),
                 strayPing: () => this.#publisher.registration.strayPing(),
                 drained: () => this.#publisher.outbox.resume(),
             },
@@ -77,32 +77,32 @@ export class Gateway implements PooledGateway {
             connection: this.#connection,
             events: this.#storage.store.events,
             state: this.#storage.store.state,
-            reports: this.#reports,
+            listeners: this.#listeners,
             statistics: this.#statistics,
-            filters: () => this.#filters,
+            subscriptions: () => this.#subscriptions,
             management: () => this.#management,
         });
-        this.#filters = new FilterSync({
+        this.#subscriptions = new SubscriptionManager({
             connection: this.#connection,
             registration: this.#publisher.registration,
             state: options.cleanSession ? undefined : this.#storage.store.state,
             limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
             granted: (filter) => this.#management.granted(filter),
-            warn: (text) => this.#reports.warn(text),
+            warn: (text) => this.#listeners.warn(text),
         });
-        this.#management = new GatewayManagement({
+        this.#management = new DeviceManagement({
             gateway: options.identity,
             clock,
             connection: this.#connection,
             registration: this.#publisher.registration,
-            filters: this.#filters,
+            subscriptions: this.#subscriptions,
             state: this.#storage.store.state,
         });
-        this.#reception = new Reception({
+        this.#router = new MessageRouter({
             clock,
             identity: options.identity,
-            filters: this.#filters,
-            routes: {
+            subscriptions: this.#subscriptions,
+            listener: {
                 notification: (topic, payload) => this.#notified(this.#publisher.notificationReceived(topic, payload)),
                 management: ({ topic, payload }, isReplayed) => this.#management.received(topic, payload, isReplayed),
                 commandSeen: (command) => {
@@ -117,17 +117,17 @@ export class Gateway implements PooledGateway {
             clock,
             options,
             connection: this.#connection,
-            reports: this.#reports,
+            listeners: this.#listeners,
             statistics: this.#statistics,
-            reception: this.#reception,
+            router: this.#router,
             publisher: this.#publisher,
-            filters: this.#filters,
+            subscriptions: this.#subscriptions,
             management: this.#management,
         });
         this.monitor = new GatewayMonitor({
             clock,
             options,
-            reports: this.#reports,
+            listeners: this.#listeners,
             statistics: this.#statistics,
             inventory: this.inventory,
             management: this.#management,
@@ -140,7 +140,7 @@ export class Gateway implements PooledGateway {
             registration: this.#publisher.registration,
             inventory: this.inventory,
             management: this.#management,
-            reports: this.#reports,
+            listeners: this.#listeners,
             purge: (device) => this.#publisher.purge(device),
         });
         this.simulatorControl = this.#simulator && new SimulatorControl(options.identity, () => this.#simulator?.simulator);
@@ -158,7 +158,7 @@ export class Gateway implements PooledGateway {
 
     /** Adds a listener to states, errors and log lines; returns what takes it out again. */
     listen(listener: GatewayListener): () => void {
-        return this.#reports.add(listener);
+        return this.#listeners.add(listener);
     }
 
     /** Opens the connection. */
@@ -169,16 +169,16 @@ export class Gateway implements PooledGateway {
 
     /** From now on commands wait, and filters stay as they are. */
     flowsStopping(): void {
-        this.#reception.hold();
-        this.#filters.hold();
-        this.#reports.hold();
+        this.#router.pause();
+        this.#subscriptions.pause();
+        this.#listeners.pause();
     }
 
     /** Hands over what has waited, and brings the filters up to date. */
     flowsStarted(): void {
-        this.#filters.release();
-        this.#reception.release();
-        this.#reports.release();
+        this.#subscriptions.resume();
+        this.#router.resume();
+        this.#listeners.resume();
     }
 
     /**
@@ -194,12 +194,12 @@ export class Gateway implements PooledGateway {
 
     /** Hands commands to the listener until the subscription is closed. */
     onCommand(selection: CommandSelection, qos: Qos, listener: CommandListener): Subscription {
-        return this.#reception.onCommand(selection, qos, listener);
+        return this.#router.onCommand(selection, qos, listener);
     }
 
     /** Hands the platform's notifications to the listener until the subscription is closed. */
     onNotification(listener: NotificationListener): Subscription {
-        return this.#reception.onNotification(listener);
+        return this.#router.onNotification(listener);
     }
 
     /** What is known of each device. */
@@ -218,25 +218,25 @@ export class Gateway implements PooledGateway {
         this.#isClosed = true;
         this.monitor.close();
         this.#link.close();
-        this.#reception.discard();
+        this.#router.discard();
         this.#management.close();
         await this.#publisher.close(deadlineMs / 3);
         await this.#connection.stop(deadlineMs / 3);
         await this.#storage.store.close(deadlineMs / 3);
         await this.#simulator?.close();
-        this.#reports.close();
+        this.#listeners.close();
     }
 
     async #open(): Promise<void> {
         await this.#simulator?.open();
         if (this.#isClosed) return;
-        if (this.#storage.warning !== undefined) this.#reports.warn(this.#storage.warning);
+        if (this.#storage.warning !== undefined) this.#listeners.warn(this.#storage.warning);
         // What the file knows of devices and filters decides what may be sent. One that cannot be opened yet holds up nothing.
         await this.#storage.open();
         const loaded = this.#storage.store.loaded.then(() => {
             this.inventory.load();
             this.#management.stateLoaded();
-            this.#filters.notesLoaded();
+            this.#subscriptions.journalLoaded();
         });
         if (this.#storage.condition.storeProblem === undefined) await loaded;
         else loaded.catch(this.#failed);
@@ -244,14 +244,14 @@ export class Gateway implements PooledGateway {
     }
 
     readonly #failed = (thrown: unknown): void => {
-        this.#reports.problem(toGatewayError(thrown, "GW_CONFIG"), "config");
-        this.#reports.stateChanged();
+        this.#listeners.problem(toGatewayError(thrown, "GW_CONFIG"), "config");
+        this.#listeners.stateChanged();
     };
 
     #storageChanged(error: GatewayError | undefined): void {
-        if (error) this.#reports.storageProblem(error);
-        else this.#reports.log(say("gateway.storeRecovered"));
-        this.#reports.stateChanged();
+        if (error) this.#listeners.storageProblem(error);
+        else this.#listeners.log(say("gateway.storeRecovered"));
+        this.#listeners.stateChanged();
     }
 
     #notified(received: ReceivedNotification): ReceivedNotification {

@@ -5,25 +5,25 @@ import { say } from "../i18n";
 import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
 import { connectionStates } from "./connection-states";
-import type { GatewayManagement } from "./device-management";
+import type { DeviceManagement } from "./device-management";
 import type { EventPublisher } from "./events/event-publisher";
-import type { GatewayReports } from "./gateway-listeners";
+import type { GatewayListeners } from "./gateway-listeners";
 import type { GatewayOptions } from "./gateway-options";
-import type { Reception } from "./inbound/message-router";
+import type { MessageRouter } from "./inbound/message-router";
 import type { GatewayStatistics } from "./monitor/gateway-statistics";
-import { type FilterSync, subscriptionRefusedError } from "./subscriptions/subscription-manager";
+import { type SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
 
 /** Everything that begins and ends with a connection. */
 export interface LinkLifecycleParts {
     readonly clock: Clock;
     readonly options: GatewayOptions;
     readonly connection: GatewayConnection;
-    readonly reports: GatewayReports;
+    readonly listeners: GatewayListeners;
     readonly statistics: GatewayStatistics;
-    readonly reception: Reception;
+    readonly router: MessageRouter;
     readonly publisher: EventPublisher;
-    readonly filters: FilterSync;
-    readonly management: GatewayManagement;
+    readonly subscriptions: SubscriptionManager;
+    readonly management: DeviceManagement;
 }
 
 /** How long the first subscription may take; until it is answered no event goes out. */
@@ -47,24 +47,26 @@ export class LinkLifecycle {
 
     /** The state of the connection changed. */
     changed(state: ConnectionState): void {
-        const { clock, options, reports, statistics, reception, publisher, filters, management } = this.#parts;
+        const { clock, options, listeners, statistics, router, publisher, subscriptions, management } = this.#parts;
         this.#connectionNumber += 1;
         statistics.connectionChanged(state);
         this.#onlineSince = state.phase === "online" ? clock.now() : undefined;
         if (state.phase === "online") {
-            reports.solved();
-            reports.log(say("gateway.connected", { server: `${options.host}:${options.port}`, clientId: mqttClientId(options.identity) }));
+            listeners.solved();
+            listeners.log(
+                say("gateway.connected", { server: `${options.host}:${options.port}`, clientId: mqttClientId(options.identity) }),
+            );
             management.online(state.sessionPresent);
             void this.#connected(this.#connectionNumber, state.sessionPresent);
         } else {
-            reception.discard();
-            filters.linkDown();
+            router.discard();
+            subscriptions.linkDown();
             management.linkDown();
             publisher.linkDown();
             if (state.phase === "waiting")
-                reports.problem(new GatewayError(state.reason.code, state.reason.text), connectionStates[state.reason.code] ?? "network");
+                listeners.problem(new GatewayError(state.reason.code, state.reason.text), connectionStates[state.reason.code] ?? "network");
         }
-        reports.stateChanged();
+        listeners.stateChanged();
     }
 
     /** The gateway closes: a subscription that is answered from now on starts nothing. */
@@ -74,19 +76,19 @@ export class LinkLifecycle {
 
     /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
     async #connected(connectionNumber: number, sessionPresent: boolean): Promise<void> {
-        const { options, connection, reports, reception, publisher, filters, management } = this.#parts;
+        const { options, connection, listeners, router, publisher, subscriptions, management } = this.#parts;
         const filter = notifyTopic(options.identity);
         let refusal: GatewayError | undefined;
         try {
             await connection.subscribe(filter, 0, subscribeDeadlineMs);
         } catch (thrown) {
-            refusal = subscriptionRefusedError(filter, toGatewayError(thrown, "GW_SUBSCRIBE_REFUSED"));
+            refusal = subscriptionRejectedError(filter, toGatewayError(thrown, "GW_SUBSCRIBE_REFUSED"));
         }
         if (connectionNumber !== this.#connectionNumber) return;
-        if (refusal) reports.warn(say("gateway.refusalsUnknown", { reason: refusal.message }));
-        reception.notificationRefusalChanged(refusal);
+        if (refusal) listeners.warn(say("gateway.refusalsUnknown", { reason: refusal.message }));
+        router.notificationRejectionChanged(refusal);
         publisher.linkUp();
         management.linkUp();
-        filters.linkUp(sessionPresent);
+        subscriptions.linkUp(sessionPresent);
     }
 }

@@ -7,7 +7,7 @@ import type { FirmwareDevices } from "./firmware-devices";
 import { firmwareField } from "./firmware-status";
 import type { FlowAnswer } from "./flow-message";
 import type { PlatformRequests } from "./platform-requests";
-import { immediateRefusal, successAnswer, toFlowRequest } from "./request-rules";
+import { immediateRejection, successAnswer, toFlowRequest } from "./request-rules";
 import type { FlowOutcome, Responder } from "./responder";
 import type { TargetMatch } from "./target-table";
 
@@ -44,7 +44,7 @@ export class RequestDispatcher {
         if (!requests.begin(request, reqId, actionName(request))) return;
         const match = this.#parts.responderOf(request);
         const refusal =
-            match.kind === "one" ? immediateRefusal(request, match.owner.options, firmware, arrival.isReplayed) : noResponder(match);
+            match.kind === "one" ? immediateRejection(request, match.owner.options, firmware, arrival.isReplayed) : noResponder(match);
         if (match.kind !== "one" || refusal) {
             this.#answerAtOnce(request, reqId, refusal ?? noResponder(match), arrival.payload);
             return;

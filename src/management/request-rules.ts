@@ -6,7 +6,7 @@ import { firmwareField } from "./firmware-status";
 import type { FlowRequest, ResponderOptions } from "./responder";
 
 /** The answer that must be given without asking the flow, or undefined when the request may be carried out. */
-export function immediateRefusal(
+export function immediateRejection(
     request: PlatformRequest,
     options: ResponderOptions,
     firmware: FirmwareDevices,

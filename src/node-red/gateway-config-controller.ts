@@ -1,6 +1,6 @@
 import type { Node } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
-import { SimulatorShare } from "../gateway/embedded-simulator";
+import { EmbeddedSimulator } from "../gateway/embedded-simulator";
 import type { Gateway, GatewayListener } from "../gateway/gateway";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease } from "../gateway/gateway-pool";
@@ -35,7 +35,7 @@ export class GatewayHost {
     #closing: Promise<void> = Promise.resolve();
     /** The gateway whose lease was given back last. */
     #released: Gateway | undefined;
-    readonly #simulator: SimulatorShare | undefined;
+    readonly #simulator: EmbeddedSimulator | undefined;
 
     constructor(origin: LeaseOrigin) {
         const { RED, node, definition } = origin;
@@ -217,8 +217,8 @@ export class GatewayHost {
  * Has the simulator listen before the flows have started, and before the gateway connects: Node-RED's own MQTT nodes, which play
  * the application, connect while the flows start, and would come back 15 seconds later only.
  */
-function startSimulatorOn(port: number): SimulatorShare {
-    const share = new SimulatorShare(port);
+function startSimulatorOn(port: number): EmbeddedSimulator {
+    const share = new EmbeddedSimulator(port);
     // The gateway meets the same problem and reports it.
     share.open().catch(() => undefined);
     return share;

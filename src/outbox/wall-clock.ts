@@ -6,7 +6,7 @@ export const earliestTrueTime = Date.UTC(2025, 0, 1);
 /** Between two looks a true clock moves no more than this against the timers. */
 const jumpMs = 1000;
 
-/** Notices that the wall clock was set, so that events keep the age they have. Time during which the machine slept does not count. */
+/** NotificationListeners that the wall clock was set, so that events keep the age they have. Time during which the machine slept does not count. */
 export class WallClock {
     readonly #clock: Clock;
     readonly #jumped: (byMs: number) => void;

@@ -287,7 +287,7 @@ describe("registration over MQTT", () => {
         const refusals: (string | undefined)[] = [];
         gateway.gateway.onCommand({ target: "device", parts: { typeId: "t", deviceId } }, 1, {
             received: () => {},
-            refusalChanged: (error) => refusals.push(error?.code),
+            rejectionChanged: (error) => refusals.push(error?.code),
         });
         return refusals;
     }

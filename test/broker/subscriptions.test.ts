@@ -21,7 +21,7 @@ function listen(gateway: BenchGateway, selection: CommandSelection) {
     const topics: string[] = [];
     const { close } = gateway.gateway.onCommand(selection, 1, {
         received: ({ topic }) => topics.push(topic),
-        refusalChanged: (error) => assert.ifError(error),
+        rejectionChanged: (error) => assert.ifError(error),
     });
     return { topics, close };
 }
@@ -159,7 +159,7 @@ describe("commands of a durable session", () => {
             const received: ReceivedCommand[] = [];
             gateway.gateway.onCommand({ target: "device", parts: {} }, 1, {
                 received: (command) => received.push(command),
-                refusalChanged: (error) => assert.ifError(error),
+                rejectionChanged: (error) => assert.ifError(error),
             });
             const session = () => bench.simulator.organisation("org").sessions.get(clientId);
             await waitFor(() => session()?.subscriptions.size === 2, "the subscription");

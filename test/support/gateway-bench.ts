@@ -67,7 +67,7 @@ export class BenchGateway {
         });
         this.gateway.onNotification({
             received: (notification) => this.notifications.push(notification),
-            refusalChanged: () => {},
+            rejectionChanged: () => {},
         });
     }
 

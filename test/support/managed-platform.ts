@@ -69,7 +69,7 @@ export class ManagedPlatform {
 
     responder(options: Partial<ResponderOptions> = {}): TestResponder {
         const attach: ConstructorParameters<typeof TestResponder>[0] = (settings, listener) => {
-            const { input, close } = this.gateway.respond(settings, { ...listener, refusalChanged: () => undefined });
+            const { input, close } = this.gateway.respond(settings, { ...listener, rejectionChanged: () => undefined });
             return { input, detach: close };
         };
         return new TestResponder(attach, options);

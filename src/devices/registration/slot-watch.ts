@@ -18,7 +18,7 @@ interface Options {
     readonly unused: (pending: PendingDevice) => void;
 }
 
-/** Notices slots that are not used or not answered. One deadline for all slots, since there are few. */
+/** NotificationListeners slots that are not used or not answered. One deadline for all slots, since there are few. */
 export class SlotWatch {
     readonly #options: Options;
     #plannedMs = Number.POSITIVE_INFINITY;

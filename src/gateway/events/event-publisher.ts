@@ -9,8 +9,8 @@ import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
 import type { EventStore, StateStore } from "../../outbox/store/store";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
-import type { GatewayManagement } from "../device-management";
-import type { GatewayReports, LateMessage } from "../gateway-listeners";
+import type { DeviceManagement } from "../device-management";
+import type { GatewayListeners, LateMessage } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
@@ -30,12 +30,12 @@ export interface EventPublisherDeps {
     readonly connection: GatewayConnection;
     readonly events: EventStore;
     readonly state: StateStore;
-    readonly reports: GatewayReports;
+    readonly listeners: GatewayListeners;
     readonly statistics: GatewayStatistics;
     /** The subscriptions, whose concrete filters may be registration attempts as well. */
-    readonly filters: () => RegistrationClient;
+    readonly subscriptions: () => RegistrationClient;
     /** Device management, whose messages may be registration attempts, and which wants to know who is there. */
-    readonly management: () => Pick<GatewayManagement, "registrationClient" | "deviceUsed" | "deviceChanged">;
+    readonly management: () => Pick<DeviceManagement, "registrationClient" | "deviceUsed" | "deviceChanged">;
 }
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
@@ -51,7 +51,7 @@ export class EventPublisher {
     #isReady = false;
 
     constructor(parts: EventPublisherDeps) {
-        const { options, clock, connection, events, state, reports, statistics } = parts;
+        const { options, clock, connection, events, state, listeners, statistics } = parts;
         this.#parts = parts;
         const gate = new EventGate({
             registration: () => this.registration,
@@ -77,9 +77,9 @@ export class EventPublisher {
             registration: this.registration,
             failed: (nodeId, error, message) => {
                 if (!message.refusal?.willRetry) statistics.eventRefused();
-                reports.failedLater(nodeId, error, message);
+                listeners.failedLater(nodeId, error, message);
             },
-            unmatched: (error) => reports.warn(error.message),
+            unmatched: (error) => listeners.warn(error.message),
             counted: (device) => this.inventory.refusalSeen(device),
         });
         const refusals = this.#refusals;
@@ -91,10 +91,10 @@ export class EventPublisher {
             gate,
             link: new EventSender({ clock, connection, statistics, gate, refusals, gracefulReconnect }),
             listener: {
-                lateError: (error, event) => reports.failedLater(event.message.nodeId, error, lateMessage(event)),
+                lateError: (error, event) => listeners.failedLater(event.message.nodeId, error, lateMessage(event)),
                 dropped: (error, event, sinceLast) => {
-                    reports.failedLater(event.message.nodeId, error, lateMessage(event));
-                    if (sinceLast > 1) reports.warn(say("gateway.oldestDropped", { count: sinceLast }));
+                    listeners.failedLater(event.message.nodeId, error, lateMessage(event));
+                    if (sinceLast > 1) listeners.warn(say("gateway.oldestDropped", { count: sinceLast }));
                 },
             },
         });
@@ -133,18 +133,18 @@ export class EventPublisher {
             return;
         }
         this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, completionMode, message }, completion);
-        this.#parts.reports.countsChanged();
+        this.#parts.listeners.countsChanged();
     }
 
     /** Drops what waits for a device, as an operator wants it; resolves with the number of events. */
     async purge(device: string): Promise<number> {
-        const { reports } = this.#parts;
+        const { listeners } = this.#parts;
         try {
             const dropped = await this.outbox.purge(device);
-            reports.log(say("gateway.purged", { device, count: dropped }));
+            listeners.log(say("gateway.purged", { device, count: dropped }));
             return dropped;
         } finally {
-            reports.countsChanged();
+            listeners.countsChanged();
         }
     }
 
@@ -174,7 +174,7 @@ export class EventPublisher {
         const unsafe = await this.outbox.close(deadlineMs);
         this.inventory.close();
         this.registration.close();
-        if (unsafe > 0) this.#parts.reports.warn(say("gateway.lostOnClose", { count: unsafe }));
+        if (unsafe > 0) this.#parts.listeners.warn(say("gateway.lostOnClose", { count: unsafe }));
     }
 
     #counted(completion: CompletionCallbacks): CompletionCallbacks {
@@ -192,7 +192,7 @@ export class EventPublisher {
     }
 
     #registrationRouter(gate: EventGate): RegistrationRouter {
-        const { reports, statistics, filters, management } = this.#parts;
+        const { listeners, statistics, subscriptions, management } = this.#parts;
         return new RegistrationRouter(
             {
                 event: gate,
@@ -205,7 +205,7 @@ export class EventPublisher {
                         this.#qos0Publisher.drop(device, error);
                     },
                 },
-                subscribe: madeLater(filters),
+                subscribe: madeLater(subscriptions),
                 management: madeLater(() => management().registrationClient),
             },
             {
@@ -214,9 +214,9 @@ export class EventPublisher {
                 deviceChanged: (device, state) => {
                     this.inventory.registrationChanged(device, state);
                     management().deviceChanged(device, state);
-                    reports.countsChanged();
+                    listeners.countsChanged();
                 },
-                unexplainedDrop: () => reports.warn(say("gateway.unexplainedDrop")),
+                unexplainedDrop: () => listeners.warn(say("gateway.unexplainedDrop")),
             },
         );
     }

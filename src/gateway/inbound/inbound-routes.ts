@@ -22,13 +22,13 @@ export interface CommandSelection {
 }
 
 /** Who takes commands. */
-export interface CommandTaker {
+export interface CommandRoute {
     readonly selection: CommandSelection;
     received(command: ReceivedCommand): void;
 }
 
 /** Where other messages go. */
-export interface InboundRoutes {
+export interface InboundListener {
     notification(topic: string, payload: Buffer): void;
     /** @param isReplayed whether it was queued while the gateway was away, or is retained */
     management(message: ReceivedMessage, isReplayed: boolean): void;
@@ -37,14 +37,14 @@ export interface InboundRoutes {
 }
 
 /** Brings each received message to whoever wants it. What is on no topic of ours, or malformed, goes nowhere. */
-export class Inbound {
-    readonly #routes: InboundRoutes;
+export class InboundRoutes {
+    readonly #listener: InboundListener;
     readonly #identity: GatewayIdentity;
     readonly #notifyTopic: string;
-    readonly #takers = new TopicTrie<CommandTaker>();
+    readonly #commandRoutes = new TopicTrie<CommandRoute>();
 
-    constructor(identity: GatewayIdentity, routes: InboundRoutes) {
-        this.#routes = routes;
+    constructor(identity: GatewayIdentity, listener: InboundListener) {
+        this.#listener = listener;
         this.#identity = identity;
         this.#notifyTopic = notifyTopic(identity);
     }
@@ -61,28 +61,28 @@ export class Inbound {
     }
 
     /** Adds a taker; returns what takes it out again. */
-    add(taker: CommandTaker): () => void {
-        const filter = this.filterOf(taker.selection);
-        this.#takers.add(filter, taker);
-        return () => this.#takers.remove(filter, taker);
+    add(route: CommandRoute): () => void {
+        const filter = this.filterOf(route.selection);
+        this.#commandRoutes.add(filter, route);
+        return () => this.#commandRoutes.remove(filter, route);
     }
 
     /** Hands a message over; each taker gets a command once, whatever the number of its filters. */
     received(message: ReceivedMessage, isReplayed: boolean): void {
         const { topic, payload, qos, duplicate } = message;
         if (topic === this.#notifyTopic) {
-            this.#routes.notification(topic, payload);
+            this.#listener.notification(topic, payload);
         } else if (topic.startsWith("iotdm-1/")) {
-            this.#routes.management(message, isReplayed);
+            this.#listener.management(message, isReplayed);
         } else {
             // Split once for parsing and routing, and one object for all takers: 17 % less of what routing a command costs.
             const levels = topicLevels(topic);
             const parts = parseCommandTopic(levels);
             if (!parts) return;
-            this.#routes.commandSeen(parts);
+            this.#listener.commandSeen(parts);
             const command = { ...parts, topic, payload, qos, duplicate };
-            for (const taker of this.#takers.matchLevels(levels)) {
-                if (!this.#isLeftOut(taker.selection, parts)) taker.received(command);
+            for (const route of this.#commandRoutes.matchLevels(levels)) {
+                if (!this.#isLeftOut(route.selection, parts)) route.received(command);
             }
         }
     }

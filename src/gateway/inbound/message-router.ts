@@ -6,25 +6,25 @@ import { say } from "../../i18n";
 import type { GatewayIdentity } from "../../protocol/identity";
 import type { Qos } from "../../protocol/qos";
 import type { ReceivedNotification } from "../events/refusal-handler";
-import { type FilterSync, subscriptionRefusedError } from "../subscriptions/subscription-manager";
-import { type CommandSelection, Inbound, type InboundRoutes, type ReceivedCommand } from "./inbound-routes";
-import { Notices, type NotificationListener } from "./notification-listeners";
-import { HandOver } from "./pausable-delivery";
+import { type SubscriptionManager, subscriptionRejectedError } from "../subscriptions/subscription-manager";
+import { type CommandSelection, type InboundListener, InboundRoutes, type ReceivedCommand } from "./inbound-routes";
+import { type NotificationListener, NotificationListeners } from "./notification-listeners";
+import { PausableDelivery } from "./pausable-delivery";
 
 /** Who takes commands. Nothing of this may throw. */
 export interface CommandListener {
     received(command: ReceivedCommand): void;
     /** The platform refused the subscription; undefined = it grants it now. */
-    refusalChanged(error: GatewayError | undefined): void;
+    rejectionChanged(error: GatewayError | undefined): void;
 }
 
 /** What reception works with. */
-export interface ReceptionParts {
+export interface MessageRouterDeps {
     readonly clock: Clock;
     readonly identity: GatewayIdentity;
-    readonly filters: FilterSync;
+    readonly subscriptions: SubscriptionManager;
     /** Where messages go that are no commands, and where commands are counted. */
-    readonly routes: Omit<InboundRoutes, "notification"> & {
+    readonly listener: Omit<InboundListener, "notification"> & {
         /** Makes of a notification what flows may get. */
         notification(topic: string, payload: Buffer): ReceivedNotification;
     };
@@ -35,47 +35,48 @@ export interface ReceptionParts {
 }
 
 /** Brings what the platform sends to the flows; while they stop and start, it waits. */
-export class Reception {
-    readonly #parts: ReceptionParts;
-    readonly #inbound: Inbound;
-    readonly #handOver: HandOver;
-    readonly #notices = new Notices();
+export class MessageRouter {
+    readonly #parts: MessageRouterDeps;
+    readonly #routes: InboundRoutes;
+    readonly #delivery: PausableDelivery;
+    readonly #notifications = new NotificationListeners();
 
-    constructor(parts: ReceptionParts) {
-        const { clock, identity, routes, reconnect } = parts;
+    constructor(parts: MessageRouterDeps) {
+        const { clock, identity, listener, reconnect } = parts;
         this.#parts = parts;
-        this.#handOver = new HandOver(clock, () => reconnect(heldTooLong()));
-        this.#inbound = new Inbound(identity, {
-            ...routes,
-            notification: (topic, payload) => this.#notices.pass(routes.notification(topic, payload)),
+        this.#delivery = new PausableDelivery(clock, () => reconnect(pausedTooLong()));
+        this.#routes = new InboundRoutes(identity, {
+            ...listener,
+            notification: (topic, payload) => this.#notifications.pass(listener.notification(topic, payload)),
         });
     }
 
     /** Hands commands to the listener until the subscription is closed. */
     onCommand(selection: CommandSelection, qos: Qos, listener: CommandListener): Subscription {
-        const { filters } = this.#parts;
-        const filter = this.#inbound.filterOf(selection);
+        const { subscriptions } = this.#parts;
+        const filter = this.#routes.filterOf(selection);
         const user = {
-            refusalChanged: (error: GatewayError | undefined) => listener.refusalChanged(error && subscriptionRefusedError(filter, error)),
+            rejectionChanged: (error: GatewayError | undefined) =>
+                listener.rejectionChanged(error && subscriptionRejectedError(filter, error)),
         };
-        const takeOut = this.#inbound.add({ selection, received: (command) => listener.received(command) });
-        filters.add(filter, qos, user);
+        const takeOut = this.#routes.add({ selection, received: (command) => listener.received(command) });
+        subscriptions.add(filter, qos, user);
         return {
             close: () => {
                 takeOut();
-                filters.remove(filter, user);
+                subscriptions.remove(filter, user);
             },
         };
     }
 
     /** Hands notifications to the listener until the subscription is closed. */
     onNotification(listener: NotificationListener): Subscription {
-        return { close: this.#notices.add(listener) };
+        return { close: this.#notifications.add(listener) };
     }
 
     /** The server refused the subscription of notifications, or (undefined) granted it. */
-    notificationRefusalChanged(error: GatewayError | undefined): void {
-        this.#notices.refusalChanged(error);
+    notificationRejectionChanged(error: GatewayError | undefined): void {
+        this.#notifications.rejectionChanged(error);
     }
 
     /** A message arrived; `accepted` is called when it has been handed over. */
@@ -83,32 +84,32 @@ export class Reception {
         // A broker keeps a retained message for ever, and hands it over with each subscription.
         const isReplayed = message.retain || this.#parts.isReplaying();
         const pass = () => {
-            this.#inbound.received(message, isReplayed);
+            this.#routes.received(message, isReplayed);
             accepted();
         };
-        if (this.#inbound.isForFlows(message.topic)) this.#handOver.pass(pass);
+        if (this.#routes.isForFlows(message.topic)) this.#delivery.pass(pass);
         else pass();
     }
 
     /** From now on messages for the flows wait. */
-    hold(): void {
-        this.#handOver.hold();
-        this.#notices.hold();
+    pause(): void {
+        this.#delivery.pause();
+        this.#notifications.pause();
     }
 
     /** Hands over what waits, in order, and everything that follows at once. */
-    release(): void {
-        this.#handOver.release();
-        this.#notices.release();
+    resume(): void {
+        this.#delivery.resume();
+        this.#notifications.resume();
     }
 
     /** The connection ended: what waits and was not acknowledged comes again with the next one. */
     discard(): void {
-        this.#handOver.discard();
+        this.#delivery.discard();
     }
 }
 
-function heldTooLong(): ConnectionReason {
+function pausedTooLong(): ConnectionReason {
     return { code: "GW_STALLED", text: say("gateway.commandHeld") };
 }
 

@@ -5,7 +5,7 @@ import type { ReceivedNotification } from "../events/refusal-handler";
 export interface NotificationListener {
     received(notification: ReceivedNotification): void;
     /** The server refused the subscription; undefined = it grants it now. */
-    refusalChanged(error: GatewayError | undefined): void;
+    rejectionChanged(error: GatewayError | undefined): void;
 }
 
 /** The platform sends one notification for each refusal, so a deploy of some seconds sees no more than this. */
@@ -15,23 +15,23 @@ const maxWaiting = 1_000;
  * Hands notifications to the flows. Unlike commands the platform does not keep them, so what comes while flows stop and start
  * waits here instead of on the connection; beyond a thousand the oldest are left out.
  */
-export class Notices {
+export class NotificationListeners {
     /** Each with the refusal it was told last. */
     readonly #listeners = new Map<NotificationListener, GatewayError | undefined>();
-    #refusal: GatewayError | undefined;
+    #rejection: GatewayError | undefined;
     readonly #waiting: ReceivedNotification[] = [];
-    #isHolding = false;
+    #isPaused = false;
 
     /** Adds a listener; returns what takes it out again. */
     add(listener: NotificationListener): () => void {
         this.#listeners.set(listener, undefined);
-        if (!this.#isHolding) this.#tellRefusal();
+        if (!this.#isPaused) this.#notifyRejection();
         return () => this.#listeners.delete(listener);
     }
 
     /** Hands a notification over, now or when the flows run again. */
     pass(notification: ReceivedNotification): void {
-        if (!this.#isHolding) {
+        if (!this.#isPaused) {
             for (const listener of this.#listeners.keys()) listener.received(notification);
             return;
         }
@@ -40,28 +40,28 @@ export class Notices {
     }
 
     /** What the server made of the subscription on a new connection; a refusal is told once until it is over. */
-    refusalChanged(error: GatewayError | undefined): void {
-        this.#refusal = error && (this.#refusal ?? error);
-        if (!this.#isHolding) this.#tellRefusal();
+    rejectionChanged(error: GatewayError | undefined): void {
+        this.#rejection = error && (this.#rejection ?? error);
+        if (!this.#isPaused) this.#notifyRejection();
     }
 
     /** From now on notifications wait. */
-    hold(): void {
-        this.#isHolding = true;
+    pause(): void {
+        this.#isPaused = true;
     }
 
     /** Hands over what waits, in order. */
-    release(): void {
-        this.#isHolding = false;
-        this.#tellRefusal();
+    resume(): void {
+        this.#isPaused = false;
+        this.#notifyRejection();
         for (const notification of this.#waiting.splice(0)) this.pass(notification);
     }
 
-    #tellRefusal(): void {
-        for (const [listener, told] of this.#listeners) {
-            if (told === this.#refusal) continue;
-            this.#listeners.set(listener, this.#refusal);
-            listener.refusalChanged(this.#refusal);
+    #notifyRejection(): void {
+        for (const [listener, notified] of this.#listeners) {
+            if (notified === this.#rejection) continue;
+            this.#listeners.set(listener, this.#rejection);
+            listener.rejectionChanged(this.#rejection);
         }
     }
 }

@@ -1,43 +1,43 @@
 import type { Clock, Timer } from "../../clock";
 
 /** How long a message may wait for the flows before the connection is dropped, so that the platform keeps it instead. */
-const maxHoldMs = 30_000;
+const maxPauseMs = 30_000;
 
 /**
  * Passes received messages on to the flows, and withholds them while flows stop and start. Withholding holds back the
  * acknowledgement and with it the whole connection (back-pressure), so at most a few messages ever wait here.
  */
-export class HandOver {
+export class PausableDelivery {
     readonly #clock: Clock;
-    readonly #heldTooLong: () => void;
+    readonly #pausedTooLong: () => void;
     readonly #waiting: (() => void)[] = [];
     #timer: Timer | undefined;
-    #holding = false;
+    #isPaused = false;
 
-    /** `heldTooLong` is called when a message has waited 30 s; it should end the connection. */
-    constructor(clock: Clock, heldTooLong: () => void) {
+    /** `pausedTooLong` is called when a message has waited 30 s; it should end the connection. */
+    constructor(clock: Clock, pausedTooLong: () => void) {
         this.#clock = clock;
-        this.#heldTooLong = heldTooLong;
+        this.#pausedTooLong = pausedTooLong;
     }
 
     /** Runs `action` now, or when the flows run again. */
     pass(action: () => void): void {
-        if (!this.#holding) {
+        if (!this.#isPaused) {
             action();
             return;
         }
         this.#waiting.push(action);
-        this.#timer ??= this.#clock.setTimer(maxHoldMs, () => this.#giveUp());
+        this.#timer ??= this.#clock.setTimer(maxPauseMs, () => this.#giveUp());
     }
 
     /** From now on messages wait. */
-    hold(): void {
-        this.#holding = true;
+    pause(): void {
+        this.#isPaused = true;
     }
 
     /** Hands over what waits, in order, and everything that follows at once. */
-    release(): void {
-        this.#holding = false;
+    resume(): void {
+        this.#isPaused = false;
         this.#stopTimer();
         for (const action of this.#waiting.splice(0)) action();
     }
@@ -50,7 +50,7 @@ export class HandOver {
 
     #giveUp(): void {
         this.discard();
-        this.#heldTooLong();
+        this.#pausedTooLong();
     }
 
     #stopTimer(): void {

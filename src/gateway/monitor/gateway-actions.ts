@@ -4,16 +4,16 @@ import type { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
 import { say } from "../../i18n";
 import { type DeviceAddress, deviceKey } from "../../protocol/identity";
-import type { GatewayManagement } from "../device-management";
-import type { GatewayReports } from "../gateway-listeners";
+import type { DeviceManagement } from "../device-management";
+import type { GatewayListeners } from "../gateway-listeners";
 
 /** What an operator's actions work on. */
 export interface ActionParts {
     readonly connection: GatewayConnection;
     readonly registration: Registration;
     readonly inventory: Inventory;
-    readonly management: GatewayManagement;
-    readonly reports: GatewayReports;
+    readonly management: DeviceManagement;
+    readonly listeners: GatewayListeners;
     /** Drops what waits for a device in the outbox; resolves with the number of events. */
     purge(device: string): Promise<number>;
 }
@@ -32,21 +32,21 @@ export class GatewayActions {
 
     /** Opens the connection anew, or makes the next attempt now. */
     reconnect(): ActionOutcome {
-        const { connection, reports } = this.#parts;
+        const { connection, listeners } = this.#parts;
         const { phase } = connection.state;
         if (phase === "closed") return notDone("notOpen");
-        reports.log(say("gateway.reconnectLogged"));
+        listeners.log(say("gateway.reconnectLogged"));
         connection.reconnect(byOperator());
         return done(phase === "online" ? "reconnecting" : "tryingNow");
     }
 
     /** Ends the hold of a device, so that what waits for it is tried now. */
     release(address: DeviceAddress): ActionOutcome {
-        const { registration, reports } = this.#parts;
+        const { registration, listeners } = this.#parts;
         const device = deviceKey(address);
         if (!registration.release(device)) return notDone("notHeld");
-        reports.log(say("gateway.released", { device }));
-        reports.countsChanged();
+        listeners.log(say("gateway.released", { device }));
+        listeners.countsChanged();
         return done("released");
     }
 
@@ -61,13 +61,13 @@ export class GatewayActions {
 
     /** Forgets what is remembered of a device: its next event is a registration attempt. */
     forget(address: DeviceAddress): ActionOutcome {
-        const { registration, inventory, management, reports } = this.#parts;
+        const { registration, inventory, management, listeners } = this.#parts;
         const device = deviceKey(address);
         const { phase } = registration.stateOf(device);
         if (!inventory.forget(device)) return notDone(phase === "contacting" || phase === "unanswered" ? "underWay" : "cannotForget");
         management.engine.forget(device);
-        reports.log(say("gateway.forgotten", { device }));
-        reports.countsChanged();
+        listeners.log(say("gateway.forgotten", { device }));
+        listeners.countsChanged();
         return done("forgotten");
     }
 }

@@ -5,9 +5,9 @@ import type { RequestView } from "../../management/request-history";
 import type { OutboxCounters } from "../../outbox/outbox";
 import { notifiedDevice } from "../../protocol/notification";
 import { RecentItems } from "../../recent-items";
-import type { GatewayManagement } from "../device-management";
+import type { DeviceManagement } from "../device-management";
 import type { ReceivedNotification } from "../events/refusal-handler";
-import type { GatewayReports, PastProblem } from "../gateway-listeners";
+import type { GatewayListeners, PastProblem } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
 import type { GatewayStorage } from "../gateway-storage";
@@ -18,10 +18,10 @@ import type { GatewayStatistics } from "./gateway-statistics";
 export interface MonitorParts {
     readonly clock: Clock;
     readonly options: GatewayOptions;
-    readonly reports: GatewayReports;
+    readonly listeners: GatewayListeners;
     readonly statistics: GatewayStatistics;
     readonly inventory: Inventory;
-    readonly management: GatewayManagement;
+    readonly management: DeviceManagement;
     state(): GatewayState;
     counters(): OutboxCounters;
     readonly storage: GatewayStorage;
@@ -74,7 +74,7 @@ export class GatewayMonitor {
 
     /** The problems that the gateway had last. */
     get recentProblems(): readonly PastProblem[] {
-        return this.#parts.reports.recentProblems.items;
+        return this.#parts.listeners.recentProblems.items;
     }
 
     /** The notifications that came last. */

@@ -2,7 +2,7 @@ import { FilterIndex } from "../../routing/filter-index";
 import { filterCovers } from "../../routing/topic-filter";
 
 /** The filters whose users have been told that they are refused, and must be told when they are not any more. */
-export class ToldRefusals {
+export class RejectedFilters {
     readonly #filters = new FilterIndex();
 
     /** The users of these have been told. */

@@ -2,25 +2,25 @@ import type { Qos } from "../../protocol/qos";
 import { FilterIndex } from "../../routing/filter-index";
 
 /** One filter on one connection: a new object for each SUBSCRIBE, so that a late answer cannot be taken for another's. */
-export interface ServerFilter {
+export interface ServerSubscription {
     readonly filter: string;
     readonly qos: Qos;
 }
 
 /** What the server holds on the current connection, what is on its way there, and what it will have to give up. */
-export class ServerFilters {
-    readonly #entries = new Map<string, ServerFilter>();
+export class ServerSubscriptions {
+    readonly #entries = new Map<string, ServerSubscription>();
     readonly #unsent = new FilterIndex();
     /** Kept over connections, until the server grants them or nobody wants them. */
-    readonly #refused = new Set<string>();
+    readonly #rejected = new Set<string>();
     readonly #outdated = new Set<string>();
 
     get size(): number {
         return this.#entries.size;
     }
 
-    get refused(): Iterable<string> {
-        return this.#refused;
+    get rejected(): Iterable<string> {
+        return this.#rejected;
     }
 
     /** A new connection; the server may hold these from before. */
@@ -28,25 +28,25 @@ export class ServerFilters {
         this.#entries.clear();
         this.#unsent.clear();
         this.#outdated.clear();
-        this.alsoHolds(present);
+        this.addExisting(present);
     }
 
     /** The server may hold these from before as well. */
-    alsoHolds(present: Iterable<string>): void {
+    addExisting(present: Iterable<string>): void {
         for (const filter of present) if (!this.#entries.has(filter)) this.#entries.set(filter, { filter, qos: 0 });
     }
 
-    get(filter: string): ServerFilter | undefined {
+    get(filter: string): ServerSubscription | undefined {
         return this.#entries.get(filter);
     }
 
     /** Whether this is still what is wanted of that filter. */
-    isCurrent(entry: ServerFilter): boolean {
+    isCurrent(entry: ServerSubscription): boolean {
         return this.#entries.get(entry.filter) === entry;
     }
 
     /** A filter that will be sent as soon as it may. */
-    announce(filter: string, qos: Qos): ServerFilter {
+    markRequested(filter: string, qos: Qos): ServerSubscription {
         const entry = { filter, qos };
         this.#entries.set(filter, entry);
         this.#unsent.add(filter);
@@ -55,14 +55,14 @@ export class ServerFilters {
     }
 
     /** It has been sent, or cannot be for long: no other filter is kept any longer until it takes over. */
-    needsNothingKept(filter: string): void {
+    releaseOverlaps(filter: string): void {
         this.#unsent.remove(filter);
     }
 
     /** The server's answer. */
-    answered(filter: string, isRefused: boolean): void {
-        if (isRefused) this.#refused.add(filter);
-        else this.#refused.delete(filter);
+    answered(filter: string, isRejected: boolean): void {
+        if (isRejected) this.#rejected.add(filter);
+        else this.#rejected.delete(filter);
     }
 
     /** Forgets that a filter was asked for, so that it is missing again. */
@@ -80,13 +80,13 @@ export class ServerFilters {
     }
 
     /** Takes out what can be given up now: all that is outdated, except for what a filter takes over that will be sent soon. */
-    takeRetirable(): string[] {
-        const retirable = [...this.#outdated].filter((filter) => this.#unsent.findOverlap(filter) === undefined);
-        for (const filter of retirable) {
+    takeUnsubscribable(): string[] {
+        const unsubscribable = [...this.#outdated].filter((filter) => this.#unsent.findOverlap(filter) === undefined);
+        for (const filter of unsubscribable) {
             this.#entries.delete(filter);
-            this.#refused.delete(filter);
+            this.#rejected.delete(filter);
             this.#outdated.delete(filter);
         }
-        return retirable;
+        return unsubscribable;
     }
 }

@@ -6,9 +6,9 @@ const stateKind = "filter";
  * Notes of the filters that a durable session may hold at the server, kept over restarts so that none is left there when the
  * flows no longer want it. A clean session needs none.
  */
-export class FilterNotes {
+export class SubscriptionJournal {
     readonly #state: StateStore | undefined;
-    readonly #noted = new Set<string>();
+    readonly #entries = new Set<string>();
     readonly #written = new Map<string, Promise<void>>();
 
     /** @param state where the notes are kept; undefined for a clean session */
@@ -18,14 +18,14 @@ export class FilterNotes {
 
     /** All filters that are noted, from earlier runs too. */
     all(): string[] {
-        for (const [filter] of this.#state?.entries(stateKind) ?? []) this.#noted.add(filter);
-        return [...this.#noted];
+        for (const [filter] of this.#state?.entries(stateKind) ?? []) this.#entries.add(filter);
+        return [...this.#entries];
     }
 
     /** Notes a filter before it is sent, so that even a crash leaves the note; undefined when there is nothing to wait for. */
     add(filter: string): Promise<void> | undefined {
-        if (!this.#state || this.#noted.has(filter)) return this.#written.get(filter);
-        this.#noted.add(filter);
+        if (!this.#state || this.#entries.has(filter)) return this.#written.get(filter);
+        this.#entries.add(filter);
         this.#state.put(stateKind, filter, "");
         // A file that cannot be written is reported by the storage, and is no reason to do without commands.
         const flushed = this.#state.flush().catch(() => undefined);
@@ -39,6 +39,6 @@ export class FilterNotes {
     /** The server does not hold it any more. */
     remove(filter: string): void {
         this.#written.delete(filter);
-        if (this.#noted.delete(filter)) this.#state?.remove(stateKind, filter);
+        if (this.#entries.delete(filter)) this.#state?.remove(stateKind, filter);
     }
 }

@@ -8,18 +8,18 @@ import type { Qos } from "../../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../../routing/subscription-table";
 import { filterCovers } from "../../routing/topic-filter";
 import type { RegistrationClient } from "../events/registration-router";
-import { ToldRefusals } from "./rejected-filters";
-import { type ServerFilter, ServerFilters } from "./server-subscriptions";
-import { FilterNotes } from "./subscription-journal";
+import { RejectedFilters } from "./rejected-filters";
+import { type ServerSubscription, ServerSubscriptions } from "./server-subscriptions";
+import { SubscriptionJournal } from "./subscription-journal";
 
 /** Someone who wants a filter. */
-export interface FilterUser {
+export interface Subscriber {
     /** The platform refused the subscription; undefined = it grants it now. */
-    refusalChanged(error: GatewayError | undefined): void;
+    rejectionChanged(error: GatewayError | undefined): void;
 }
 
 /** What the filters need of the rest of the gateway. */
-export interface FilterSyncParts {
+export interface SubscriptionManagerDeps {
     readonly connection: Pick<GatewayConnection, "subscribe" | "unsubscribe">;
     readonly registration: Pick<Registration, "tryRegister" | "stateOf" | "attemptSent" | "attemptAcknowledged" | "attemptRejected">;
     /** Where the filters of a durable session are remembered; undefined for a clean one. */
@@ -36,12 +36,12 @@ export interface FilterSyncParts {
  * earlier run left in a durable session. While flows are deployed nothing is changed, so that a filter that comes back at once
  * is never given up.
  */
-export class FilterSync implements RegistrationClient {
-    readonly #parts: FilterSyncParts;
-    readonly #table: SubscriptionTable<FilterUser>;
-    readonly #notes: FilterNotes;
-    readonly #server = new ServerFilters();
-    readonly #toldRefusals = new ToldRefusals();
+export class SubscriptionManager implements RegistrationClient {
+    readonly #parts: SubscriptionManagerDeps;
+    readonly #table: SubscriptionTable<Subscriber>;
+    readonly #journal: SubscriptionJournal;
+    readonly #server = new ServerSubscriptions();
+    readonly #rejectedFilters = new RejectedFilters();
     /** What the server should hold, as of the last time the flows ran. */
     #target = new Map<string, Qos>();
     /** Filters whose registration attempt has to wait, by device. */
@@ -50,28 +50,28 @@ export class FilterSync implements RegistrationClient {
     readonly #registering = new Map<string, string>();
     #isOnline = false;
     #isResumed = false;
-    #isHeld = false;
+    #isPaused = false;
     #isScheduled = false;
     #warnedOf = 0;
 
-    constructor(parts: FilterSyncParts) {
+    constructor(parts: SubscriptionManagerDeps) {
         this.#parts = parts;
         this.#table = new SubscriptionTable(parts.limit);
-        this.#notes = new FilterNotes(parts.state);
+        this.#journal = new SubscriptionJournal(parts.state);
     }
 
     /** Adds a user of a filter. */
-    add(filter: string, qos: Qos, user: FilterUser): void {
-        this.#table.add(filter, qos, user);
+    add(filter: string, qos: Qos, subscriber: Subscriber): void {
+        this.#table.add(filter, qos, subscriber);
         // A new user of a refused filter has not been told: it is asked for again, and the answer is for all its users.
-        for (const held of this.#server.refused) if (filterCovers(held, filter)) this.#server.askAgain(held);
+        for (const held of this.#server.rejected) if (filterCovers(held, filter)) this.#server.askAgain(held);
         this.#schedule();
     }
 
     /** Removes a user of a filter. */
-    remove(filter: string, user: FilterUser): void {
-        this.#table.remove(filter, user);
-        if (this.#table.usersOf([filter]).length === 0) this.#toldRefusals.remove(filter);
+    remove(filter: string, subscriber: Subscriber): void {
+        this.#table.remove(filter, subscriber);
+        if (this.#table.usersOf([filter]).length === 0) this.#rejectedFilters.remove(filter);
         this.#schedule();
     }
 
@@ -79,15 +79,15 @@ export class FilterSync implements RegistrationClient {
     linkUp(sessionPresent: boolean): void {
         this.#isOnline = true;
         this.#isResumed = sessionPresent;
-        this.#server.reset(sessionPresent ? this.#notes.all() : []);
+        this.#server.reset(sessionPresent ? this.#journal.all() : []);
         this.#sync(true);
         this.#forgetLost();
     }
 
     /** What an earlier run noted can be read, perhaps only now that the connection is there. */
-    notesLoaded(): void {
+    journalLoaded(): void {
         if (!this.#isOnline) return;
-        if (this.#isResumed) this.#server.alsoHolds(this.#notes.all());
+        if (this.#isResumed) this.#server.addExisting(this.#journal.all());
         this.#sync(false);
         this.#forgetLost();
     }
@@ -100,14 +100,14 @@ export class FilterSync implements RegistrationClient {
         this.#registering.clear();
     }
 
-    /** The flows are being deployed: the filters stay as they are until `release`. */
-    hold(): void {
-        this.#isHeld = true;
+    /** The flows are being deployed: the filters stay as they are until `resume`. */
+    pause(): void {
+        this.#isPaused = true;
     }
 
     /** The flows run: sends what has changed. */
-    release(): void {
-        this.#isHeld = false;
+    resume(): void {
+        this.#isPaused = false;
         this.#sync(false);
     }
 
@@ -148,21 +148,21 @@ export class FilterSync implements RegistrationClient {
     }
 
     #sync(isNewConnection: boolean): void {
-        if (!this.#isOnline || (this.#isHeld && !isNewConnection)) return;
+        if (!this.#isOnline || (this.#isPaused && !isNewConnection)) return;
         // During a deploy the flows want half of what they will want: a new connection gets what the last one had.
-        if (!this.#isHeld) this.#target = this.#wanted();
+        if (!this.#isPaused) this.#target = this.#wanted();
         const missing = [...this.#target].filter(([filter, qos]) => isNewConnection || (this.#server.get(filter)?.qos ?? -1) < qos);
         this.#server.keepOnly(this.#target);
         const { limit } = this.#parts;
-        if (limit && this.#server.size + missing.length > limit.maxFilters) this.#retire();
-        for (const entry of missing.map(([filter, qos]) => this.#server.announce(filter, qos))) this.#subscribe(entry);
-        this.#retire();
+        if (limit && this.#server.size + missing.length > limit.maxFilters) this.#unsubscribe();
+        for (const entry of missing.map(([filter, qos]) => this.#server.markRequested(filter, qos))) this.#subscribe(entry);
+        this.#unsubscribe();
     }
 
     /** What was noted of a session that the server no longer has. */
     #forgetLost(): void {
         if (this.#isResumed) return;
-        for (const filter of this.#notes.all()) if (!this.#target.has(filter)) this.#notes.remove(filter);
+        for (const filter of this.#journal.all()) if (!this.#target.has(filter)) this.#journal.remove(filter);
     }
 
     #wanted(): Map<string, Qos> {
@@ -171,17 +171,17 @@ export class FilterSync implements RegistrationClient {
         return filters;
     }
 
-    #subscribe(entry: ServerFilter): void {
-        const noted = this.#notes.add(entry.filter);
-        if (!noted) this.#ask(entry);
+    #subscribe(entry: ServerSubscription): void {
+        const written = this.#journal.add(entry.filter);
+        if (!written) this.#ask(entry);
         else
-            void noted.then(() => {
+            void written.then(() => {
                 if (this.#server.isCurrent(entry)) this.#ask(entry);
             });
     }
 
     /** Sends the filter if its device may be contacted. Whoever is told to make the registration attempt must send it. */
-    #ask(entry: ServerFilter): void {
+    #ask(entry: ServerSubscription): void {
         const { registration } = this.#parts;
         const { filter } = entry;
         const device = concreteDevice(filter);
@@ -189,7 +189,7 @@ export class FilterSync implements RegistrationClient {
         if (device !== undefined && answer === "wait") {
             this.#wait(device, filter);
             // A hold may take hours, in which every command that the old filter matches as well would come twice.
-            if (registration.stateOf(device).phase === "held") this.#server.needsNothingKept(filter);
+            if (registration.stateOf(device).phase === "held") this.#server.releaseOverlaps(filter);
             return;
         }
         const registering = answer === "register" ? device : undefined;
@@ -200,13 +200,13 @@ export class FilterSync implements RegistrationClient {
         void this.#send(entry, registering);
     }
 
-    async #send(entry: ServerFilter, registering: string | undefined): Promise<void> {
+    async #send(entry: ServerSubscription, registering: string | undefined): Promise<void> {
         const { connection, registration } = this.#parts;
         const { filter, qos } = entry;
         try {
             const answer = connection.subscribe(filter, qos);
-            this.#server.needsNothingKept(filter);
-            this.#retire();
+            this.#server.releaseOverlaps(filter);
+            this.#unsubscribe();
             await answer;
             if (registering !== undefined) registration.attemptAcknowledged(registering);
             if (this.#server.isCurrent(entry)) this.#answered(filter, undefined);
@@ -219,22 +219,22 @@ export class FilterSync implements RegistrationClient {
     }
 
     /** Gives up what nobody wants any more. */
-    #retire(): void {
-        for (const filter of this.#server.takeRetirable()) {
+    #unsubscribe(): void {
+        for (const filter of this.#server.takeUnsubscribable()) {
             // Without an answer the connection has ended; what a durable session still holds is found in the notes by the next one.
             const forget = () => {
-                if (!this.#server.get(filter)) this.#notes.remove(filter);
+                if (!this.#server.get(filter)) this.#journal.remove(filter);
             };
             this.#parts.connection.unsubscribe(filter).then(forget, () => undefined);
         }
     }
 
-    #answered(filter: string, refusal: GatewayError | undefined): void {
-        if (!refusal) this.#parts.granted(filter);
-        this.#server.answered(filter, refusal !== undefined);
-        const concerned = refusal ? this.#table.filtersUnder(filter) : this.#toldRefusals.takeUnder(filter);
-        if (refusal) this.#toldRefusals.add(concerned);
-        for (const user of this.#table.usersOf(concerned)) user.refusalChanged(refusal);
+    #answered(filter: string, rejection: GatewayError | undefined): void {
+        if (!rejection) this.#parts.granted(filter);
+        this.#server.answered(filter, rejection !== undefined);
+        const concerned = rejection ? this.#table.filtersUnder(filter) : this.#rejectedFilters.takeUnder(filter);
+        if (rejection) this.#rejectedFilters.add(concerned);
+        for (const subscriber of this.#table.usersOf(concerned)) subscriber.rejectionChanged(rejection);
     }
 
     #wait(device: string, filter: string): void {
@@ -268,7 +268,7 @@ export const maximoFilterLimit: FilterLimit = {
 };
 
 /** A refusal of a subscription in the words of a node. */
-export function subscriptionRefusedError(filter: string, cause: GatewayError): GatewayError {
+export function subscriptionRejectedError(filter: string, cause: GatewayError): GatewayError {
     return cause.code === "GW_SUBSCRIBE_REFUSED"
         ? cause
         : new GatewayError("GW_SUBSCRIBE_REFUSED", say("gateway.subscriptionRefused", { filter, reason: cause.message }), { cause });

@@ -47,7 +47,7 @@ export class WatchedGateway {
         });
         this.gateway.onCommand({ target: "device", parts: {} }, 1, {
             received: (command) => void this.commands.push(command),
-            refusalChanged: (error) => error && this.lines.push(error.message),
+            rejectionChanged: (error) => error && this.lines.push(error.message),
         });
         this.gateway.start();
         this.gateway.flowsStarted();

@@ -39,10 +39,10 @@ describe("MQTT session", () => {
 
     it("forgets everything when the server has no session", () => {
         const session = new MqttSession<{ messageId?: number }>(() => 0);
-        session.hold({ messageId: 9 });
+        session.store({ messageId: 9 });
         session.connectionEnded([5]);
         session.reset();
-        assert.equal(session.held(9), undefined);
+        assert.equal(session.stored(9), undefined);
         assert.deepEqual([...session.unreleased], []);
         assert.equal(session.ids.register(5), true);
     });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { type GatewayListener, GatewayReports } from "../../../src/gateway/gateway-listeners";
+import { type GatewayListener, GatewayListeners } from "../../../src/gateway/gateway-listeners";
 import type { GatewayState } from "../../../src/gateway/gateway-state";
 import { FakeClock } from "../../support/fake-clock";
 
@@ -22,7 +22,7 @@ describe("gateway reports", () => {
         const clock = new FakeClock();
         const told: string[] = [];
         const numbers = { queued: 0 };
-        const reports = new GatewayReports(clock, () => ({ ...state, ...numbers }));
+        const listeners = new GatewayListeners(clock, () => ({ ...state, ...numbers }));
         const listener: GatewayListener = {
             stateChanged: () => told.push("state"),
             problem: (error, name) => told.push(`${name}: ${error.message}`),
@@ -31,13 +31,13 @@ describe("gateway reports", () => {
             failedLater: (nodeId) => owned.includes(nodeId) && told.push(`failed on ${nodeId}`) > 0,
             failedOrphan: () => told.push("failed on the gateway"),
         };
-        return { clock, told, reports, listener, numbers };
+        return { clock, told, listeners, listener, numbers };
     }
 
     it("tell numbers that change all the time at most once a second", () => {
-        const { clock, told, reports, listener } = setUp();
-        reports.add(listener);
-        for (let n = 0; n < 1000; n++) reports.countsChanged();
+        const { clock, told, listeners, listener } = setUp();
+        listeners.add(listener);
+        for (let n = 0; n < 1000; n++) listeners.countsChanged();
         assert.deepEqual(told, []);
         clock.advance(1000);
         assert.deepEqual(told, ["state"]);
@@ -45,10 +45,10 @@ describe("gateway reports", () => {
     });
 
     it("go on telling numbers as long as events wait, and end when they are closed", () => {
-        const { clock, told, reports, listener, numbers } = setUp();
-        reports.add(listener);
+        const { clock, told, listeners, listener, numbers } = setUp();
+        listeners.add(listener);
         numbers.queued = 3;
-        reports.countsChanged();
+        listeners.countsChanged();
         clock.advance(3000);
         assert.deepEqual(told, ["state", "state", "state"]);
         numbers.queued = 0;
@@ -56,88 +56,88 @@ describe("gateway reports", () => {
         assert.equal(told.length, 4);
         assert.equal(clock.timerCount, 0);
         numbers.queued = 1;
-        reports.stateChanged();
-        reports.close();
-        reports.stateChanged();
+        listeners.stateChanged();
+        listeners.close();
+        listeners.stateChanged();
         assert.equal(clock.timerCount, 0);
     });
 
     it("tell a problem once, and again only when it is another or was solved", () => {
-        const { told, reports, listener } = setUp();
-        reports.add(listener);
-        const problem = (text: string) => reports.problem(new GatewayError("GW_NETWORK", text), "network");
+        const { told, listeners, listener } = setUp();
+        listeners.add(listener);
+        const problem = (text: string) => listeners.problem(new GatewayError("GW_NETWORK", text), "network");
         problem("refused");
         problem("refused");
         problem("timed out");
-        reports.solved();
+        listeners.solved();
         problem("timed out");
         assert.deepEqual(told, ["network: refused", "network: timed out", "network: timed out"]);
     });
 
     it("raise a late error on the node that sent the event, or on the gateway when that is gone", () => {
-        const { told, reports, listener } = setUp();
-        reports.add(listener);
-        reports.failedLater("node", refused, late);
-        reports.failedLater("gone", refused, late);
+        const { told, listeners, listener } = setUp();
+        listeners.add(listener);
+        listeners.failedLater("node", refused, late);
+        listeners.failedLater("gone", refused, late);
         assert.deepEqual(told, ["failed on node", "failed on the gateway"]);
     });
 
     it("keep late errors during a deploy until the nodes are back, so that none is lost", () => {
-        const { told, reports, listener } = setUp();
-        reports.hold();
-        reports.failedLater("node", refused, late);
-        reports.add(listener);
+        const { told, listeners, listener } = setUp();
+        listeners.pause();
+        listeners.failedLater("node", refused, late);
+        listeners.add(listener);
         assert.deepEqual(told, []);
-        reports.release();
+        listeners.resume();
         assert.deepEqual(told, ["failed on node"]);
     });
 
     it("keep what happens while a deploy has stopped every node, and tell it in order when they are back", () => {
-        const { told, reports, listener } = setUp();
-        const leave = reports.add(listener);
-        reports.hold();
+        const { told, listeners, listener } = setUp();
+        const leave = listeners.add(listener);
+        listeners.pause();
         leave();
-        reports.problem(new GatewayError("GW_NETWORK", "reset"), "network");
-        reports.log("connected");
-        reports.solved();
-        reports.problem(new GatewayError("GW_NETWORK", "refused"), "network");
-        reports.storageProblem(new GatewayError("GW_STORE", "full"));
-        reports.add(listener);
-        reports.problem(new GatewayError("GW_NETWORK", "refused"), "network");
+        listeners.problem(new GatewayError("GW_NETWORK", "reset"), "network");
+        listeners.log("connected");
+        listeners.solved();
+        listeners.problem(new GatewayError("GW_NETWORK", "refused"), "network");
+        listeners.storageProblem(new GatewayError("GW_STORE", "full"));
+        listeners.add(listener);
+        listeners.problem(new GatewayError("GW_NETWORK", "refused"), "network");
         assert.deepEqual(told, []);
-        reports.release();
+        listeners.resume();
         assert.deepEqual(told, ["network: reset", "connected", "network: refused", "store: full"]);
     });
 
     it("keep no more than a thousand such reports, and none once the flows run", () => {
-        const { clock, told, reports, listener } = setUp();
-        reports.hold();
-        for (let n = 0; n < 1001; n++) reports.storageProblem(new GatewayError("GW_STORE", String(n)));
-        reports.release();
-        reports.storageProblem(new GatewayError("GW_STORE", "to nobody"));
-        reports.hold();
-        for (let n = 0; n < 1001; n++) reports.storageProblem(new GatewayError("GW_STORE", String(n)));
-        reports.add(listener);
-        reports.release();
+        const { clock, told, listeners, listener } = setUp();
+        listeners.pause();
+        for (let n = 0; n < 1001; n++) listeners.storageProblem(new GatewayError("GW_STORE", String(n)));
+        listeners.resume();
+        listeners.storageProblem(new GatewayError("GW_STORE", "to nobody"));
+        listeners.pause();
+        for (let n = 0; n < 1001; n++) listeners.storageProblem(new GatewayError("GW_STORE", String(n)));
+        listeners.add(listener);
+        listeners.resume();
         assert.equal(told.length, 1000);
         assert.equal(clock.timerCount, 0);
     });
 
     it("tell late errors beyond a thousand at once, so that memory stays bounded", () => {
-        const { told, reports, listener } = setUp();
-        reports.add(listener);
-        reports.hold();
-        for (let n = 0; n < 1001; n++) reports.failedLater("node", refused, late);
+        const { told, listeners, listener } = setUp();
+        listeners.add(listener);
+        listeners.pause();
+        for (let n = 0; n < 1001; n++) listeners.failedLater("node", refused, late);
         assert.equal(told.length, 1);
     });
 
     it("write sixty lines a minute at most and count the others", () => {
-        const { clock, told, reports, listener } = setUp();
-        reports.add(listener);
-        for (let n = 0; n < 100; n++) reports.warn("again");
+        const { clock, told, listeners, listener } = setUp();
+        listeners.add(listener);
+        for (let n = 0; n < 100; n++) listeners.warn("again");
         assert.equal(told.length, 60);
         clock.advance(60_000);
-        reports.log("later");
+        listeners.log("later");
         assert.deepEqual(told.slice(60), ["warning: Further lines left out of the log: 40.", "later"]);
     });
 });

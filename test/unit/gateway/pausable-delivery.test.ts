@@ -1,49 +1,49 @@
 import assert from "node:assert/strict";
-import { HandOver } from "../../../src/gateway/inbound/pausable-delivery";
+import { PausableDelivery } from "../../../src/gateway/inbound/pausable-delivery";
 import { FakeClock } from "../../support/fake-clock";
 
 describe("hand-over of commands to the flows", () => {
     function setUp() {
         const clock = new FakeClock();
         const seen: string[] = [];
-        const handOver = new HandOver(clock, () => seen.push("held too long"));
-        return { clock, seen, handOver };
+        const delivery = new PausableDelivery(clock, () => seen.push("held too long"));
+        return { clock, seen, delivery };
     }
 
     it("passes messages at once while flows run", () => {
-        const { seen, handOver } = setUp();
-        handOver.pass(() => seen.push("a"));
+        const { seen, delivery } = setUp();
+        delivery.pass(() => seen.push("a"));
         assert.deepEqual(seen, ["a"]);
     });
 
     it("withholds messages while flows stop and start, then hands them over in order", () => {
-        const { clock, seen, handOver } = setUp();
-        handOver.hold();
-        handOver.pass(() => seen.push("a"));
-        handOver.pass(() => seen.push("b"));
+        const { clock, seen, delivery } = setUp();
+        delivery.pause();
+        delivery.pass(() => seen.push("a"));
+        delivery.pass(() => seen.push("b"));
         clock.advance(29_999);
         assert.equal(seen.length, 0);
-        handOver.release();
-        handOver.pass(() => seen.push("c"));
+        delivery.resume();
+        delivery.pass(() => seen.push("c"));
         assert.deepEqual(seen, ["a", "b", "c"]);
         assert.equal(clock.timerCount, 0);
     });
 
     it("gives up after 30 s, so that the platform keeps the message", () => {
-        const { clock, seen, handOver } = setUp();
-        handOver.hold();
-        handOver.pass(() => seen.push("a"));
+        const { clock, seen, delivery } = setUp();
+        delivery.pause();
+        delivery.pass(() => seen.push("a"));
         clock.advance(30_000);
-        handOver.release();
+        delivery.resume();
         assert.deepEqual(seen, ["held too long"]);
     });
 
     it("forgets the messages of a connection that ended", () => {
-        const { clock, seen, handOver } = setUp();
-        handOver.hold();
-        handOver.pass(() => seen.push("a"));
-        handOver.discard();
-        handOver.release();
+        const { clock, seen, delivery } = setUp();
+        delivery.pause();
+        delivery.pass(() => seen.push("a"));
+        delivery.discard();
+        delivery.resume();
         clock.advance(60_000);
         assert.deepEqual(seen, []);
     });

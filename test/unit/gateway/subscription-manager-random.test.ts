@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { RegistrationAnswer } from "../../../src/devices/registration/registration-types";
 import { GatewayError } from "../../../src/errors";
-import { FilterSync, maximoFilterLimit } from "../../../src/gateway/subscriptions/subscription-manager";
+import { maximoFilterLimit, SubscriptionManager } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
 import type { Qos } from "../../../src/protocol/qos";
 import { SubscriptionTable } from "../../../src/routing/subscription-table";
@@ -12,7 +12,7 @@ const slots = 2;
 
 class User {
     refusal: string | undefined;
-    refusalChanged(error: GatewayError | undefined): void {
+    rejectionChanged(error: GatewayError | undefined): void {
         this.refusal = error?.code;
     }
 }
@@ -29,7 +29,7 @@ class World {
     readonly contacts = new Set<string>();
     readonly waiting = new Set<string>();
     readonly wanted: SubscriptionTable<User>;
-    readonly filters: FilterSync;
+    readonly filters: SubscriptionManager;
     readonly users: { filter: string; user: User }[] = [];
     isOnline = false;
     isHeld = false;
@@ -46,7 +46,7 @@ class World {
             remove: (_kind, key) => this.notes.delete(key),
             flush: () => new Promise((resolve) => this.flushes.push(resolve)),
         };
-        this.filters = new FilterSync({
+        this.filters = new SubscriptionManager({
             connection: {
                 subscribe: (filter, qos) => {
                     const isRefused = this.refuses.has(filter);
@@ -98,8 +98,8 @@ class World {
 
     toggleDeploy(): void {
         this.isHeld = !this.isHeld;
-        if (this.isHeld) this.filters.hold();
-        else this.filters.release();
+        if (this.isHeld) this.filters.pause();
+        else this.filters.resume();
     }
 
     wake(): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { FilterSync, maximoFilterLimit } from "../../../src/gateway/subscriptions/subscription-manager";
+import { maximoFilterLimit, SubscriptionManager } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
 import type { Qos } from "../../../src/protocol/qos";
 import type { FilterLimit } from "../../../src/routing/subscription-table";
@@ -52,7 +52,7 @@ class Notes implements StateStore {
 
 class User {
     readonly refusals: (string | undefined)[] = [];
-    refusalChanged(error: GatewayError | undefined): void {
+    rejectionChanged(error: GatewayError | undefined): void {
         this.refusals.push(error?.code);
     }
 }
@@ -83,7 +83,7 @@ function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {
     const server = new Server();
     const registration = new Registrations();
     const warnings: string[] = [];
-    const filters = new FilterSync({
+    const filters = new SubscriptionManager({
         connection: server,
         registration,
         state,
@@ -187,7 +187,7 @@ describe("filter synchronisation", () => {
         filters.add(command("t", "d2"), 1, users[1] ?? new User());
         await settle();
         server.take();
-        filters.hold();
+        filters.pause();
         filters.remove(command("t", "d1"), users[0] ?? new User());
         filters.remove(command("t", "d2"), users[1] ?? new User());
         await settle();
@@ -195,7 +195,7 @@ describe("filter synchronisation", () => {
         filters.add(command("t", "d3"), 1, new User());
         await settle();
         assert.deepEqual(server.take(), []);
-        filters.release();
+        filters.resume();
         await settle();
         assert.deepEqual(server.take(), [`+${command("t", "d3")}`, `-${command("t", "d1")}`]);
     });
@@ -207,7 +207,7 @@ describe("filter synchronisation", () => {
         filters.add(command("t", "d1"), 1, user);
         await settle();
         server.take();
-        filters.hold();
+        filters.pause();
         filters.remove(command("t", "d1"), user);
         filters.linkDown();
         filters.linkUp(true);
@@ -240,7 +240,7 @@ describe("filter synchronisation", () => {
         await settle();
         assert.deepEqual(server.take(), [`+${command("t", "kept")}`]);
         state.kept.set(command("t", "old"), "");
-        filters.notesLoaded();
+        filters.journalLoaded();
         await settle();
         assert.deepEqual(server.take(), [`-${command("t", "old")}`]);
         assert.deepEqual([...state.kept.keys()], [command("t", "kept")]);
@@ -251,7 +251,7 @@ describe("filter synchronisation", () => {
         const { server, filters } = setUp({ state });
         filters.linkUp(false);
         state.kept.set(command("t", "old"), "");
-        filters.notesLoaded();
+        filters.journalLoaded();
         await settle();
         assert.deepEqual([server.take(), [...state.kept.keys()]], [[], []]);
     });
@@ -428,12 +428,12 @@ describe("filter synchronisation", () => {
         filters.linkUp(false);
         await settle();
         assert.equal(server.take().length, 10_000);
-        filters.hold();
+        filters.pause();
         for (const [i, user] of users.entries()) {
             filters.remove(command("t", `a${i}`), user);
             filters.add(command("t", `b${i}`), 1, user);
         }
-        filters.release();
+        filters.resume();
         await settle();
         assert.equal(server.take().length, 20_000);
     });
