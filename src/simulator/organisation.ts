@@ -3,7 +3,7 @@ import type { Client } from "./client/client";
 import type { Faults } from "./faults";
 import { ManagementServer } from "./management/management-server";
 import type { Settings } from "./options";
-import { FirstContacts } from "./registration/first-contacts";
+import { FirstContacts } from "./registration/front-end";
 import { Registry } from "./registration/registry";
 import type { Message } from "./sessions/message";
 import type { Session } from "./sessions/session";

@@ -1,20 +1,20 @@
 import type { IConnectPacket, IPublishPacket, Packet } from "mqtt-packet";
 import type { Organisation } from "../organisation";
 import type { Platform } from "../platform";
-import type { Contacting } from "../registration/first-contacts";
+import type { Contacting } from "../registration/front-end";
 import { notificationPayload, type Refusal } from "../registration/notification";
 import type { GatewayRights } from "../registration/registry";
 import type { Message } from "../sessions/message";
 import { type Outlet, Session } from "../sessions/session";
 import { toClient } from "../topic-form";
+import type { Admission } from "./admission";
 import type { ClientIdentity } from "./client-identity";
 import { type CloseCode, closeReasons } from "./close-codes";
-import type { Admission } from "./connect";
-import { receivePublish } from "./inbound-publish";
-import { receiveSubscribe, receiveUnsubscribe } from "./inbound-subscribe";
-import { Inflow } from "./inflow";
-import type { Line } from "./line";
 import { publishMonitoring } from "./monitoring";
+import type { Line } from "./packet-stream";
+import { receivePublish } from "./publish-handler";
+import { Inflow } from "./read-throttle";
+import { receiveSubscribe, receiveUnsubscribe } from "./subscribe-handler";
 
 const strayBytes = Buffer.from([0xde, 0x00]);
 const topicAllowanceBytes = 200;

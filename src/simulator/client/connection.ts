@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
 import type { IConnectPacket, Packet } from "mqtt-packet";
 import type { Platform } from "../platform";
+import { type ConnectRefusal, judgeConnect } from "./admission";
 import { Client } from "./client";
 import type { CloseCode } from "./close-codes";
-import { type ConnectRefusal, judgeConnect } from "./connect";
-import { Line, type LineListener } from "./line";
 import { publishMonitoring } from "./monitoring";
+import { Line, type LineListener } from "./packet-stream";
 
 /** One socket, from its first byte to its end; it becomes a client when its CONNECT is accepted. */
 export class Connection implements LineListener {

@@ -1,5 +1,5 @@
 import type { IPublishPacket } from "mqtt-packet";
-import type { ContactRefusal } from "../registration/first-contacts";
+import type { ContactRefusal } from "../registration/front-end";
 import { notInGroupMessage, registryMessage, topicRefusal } from "../registration/notification";
 import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "../topic-form";
 import { checkPublish } from "../topic-rules";

@@ -3,7 +3,7 @@ import { notInGroupMessage, type Refusal, topicRefusal } from "../registration/n
 import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "../topic-form";
 import { checkFilter } from "../topic-rules";
 import type { Client } from "./client";
-import { isOwn } from "./inbound-publish";
+import { isOwn } from "./publish-handler";
 
 const maxApplicationSubscriptions = 10_000;
 
