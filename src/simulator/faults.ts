@@ -1,60 +1,17 @@
+import { isObject } from "./json";
 import type { RegistrationRule } from "./options";
-import { compilePattern } from "./pattern";
-
-/** Whom a fault concerns and how often; `*` in a pattern stands for any characters. Absent = everyone, everything, always. */
-export interface FaultScope {
-    clientId?: string;
-    /** Pattern over the topic of a PUBLISH or the filter of a SUBSCRIBE; not used by the other faults. */
-    topic?: string;
-    times?: number;
-}
-
-/** What the simulator can be told to do wrong. */
-export type Fault = FaultScope &
-    (
-        | { fault: "withholdPuback" }
-        | { fault: "delayPuback"; delayMs: number }
-        /** The publish is acknowledged, dropped and notified with this code, also for a known device. */
-        | { fault: "refusePublish"; rc: number; message?: string }
-        /** SUBACK 0x80, without a notification. */
-        | { fault: "refuseSubscribe" }
-        | { fault: "withholdSuback" }
-        | { fault: "refuseConnect"; returnCode: number }
-        /** The connection is closed in place of the answer to its n-th packet, CONNECT included. */
-        | { fault: "closeAfter"; packets: number }
-        /** Everything the client sends is read and forgotten, nothing is answered, nothing is delivered. */
-        | { fault: "blackHole" }
-        /** Two stray bytes `DE 00` before the acknowledgement of each matching publish. */
-        | { fault: "strayPing" }
-        /** What the device-management server does with a request of a matching device; `topic` is what follows the device. */
-        | { fault: "management"; device?: string; rc?: number; delayMs?: number; never?: boolean }
-        /** A request to a matching device is sent twice, as after a lost acknowledgement; `topic` is what follows the device. */
-        | { fault: "repeatRequest"; device?: string }
-        /** The registry's answer to the first contact with matching devices. */
-        | ({ fault: "registration" } & RegistrationRule)
-    );
-
-/** The name of a fault. */
-export type FaultName = Fault["fault"];
-
-interface Active {
-    fault: Fault;
-    left: number;
-    concernsClient: (clientId: string) => boolean;
-    concernsTopic: (topic: string) => boolean;
-}
 
 /** The faults that are switched on. */
 export class Faults {
-    readonly #active = new Set<Active>();
+    readonly #active = new Set<ActiveFault>();
 
-    /** Switches a fault on; returns what switches it off again. */
+    /** Switches a fault on. Returns a function that switches it off. */
     add(fault: Fault): () => void {
-        const active: Active = {
+        const active: ActiveFault = {
             fault,
             left: fault.times ?? Number.POSITIVE_INFINITY,
-            concernsClient: compilePattern(("device" in fault ? fault.device : fault.clientId) ?? "*"),
-            concernsTopic: compilePattern((fault.fault === "registration" ? fault.devices : fault.topic) ?? "*"),
+            matchesClient: compilePattern(("device" in fault ? fault.device : fault.clientId) ?? "*"),
+            matchesTopic: compilePattern((fault.fault === "registration" ? fault.devices : fault.topic) ?? "*"),
         };
         this.#active.add(active);
         return () => this.#active.delete(active);
@@ -70,9 +27,9 @@ export class Faults {
         return [...this.#active].map(({ fault, left }) => (Number.isFinite(left) ? { ...fault, times: left } : fault));
     }
 
-    /** Switches off the faults for which `fits` says so; returns how many. */
-    remove(fits: (fault: Fault) => boolean): number {
-        const removed = [...this.#active].filter(({ fault }) => fits(fault));
+    /** Switches off the faults that the predicate selects. Returns how many. */
+    remove(isSelected: (fault: Fault) => boolean): number {
+        const removed = [...this.#active].filter(({ fault }) => isSelected(fault));
         for (const active of removed) this.#active.delete(active);
         return removed.length;
     }
@@ -82,7 +39,7 @@ export class Faults {
         this.#active.clear();
     }
 
-    /** The first fault of that name that concerns the client (or device) and the topic; uses up one of its times. */
+    /** The first fault of that name that matches the client (or device) and the topic; uses up one of its times. */
     take<Name extends FaultName>(name: Name, clientId: string, topic = ""): Extract<Fault, { fault: Name }> | undefined {
         const active = this.#find(name, clientId, topic);
         if (!active) return undefined;
@@ -97,14 +54,99 @@ export class Faults {
         return fault && isNamed(fault, name) ? fault : undefined;
     }
 
-    #find(name: FaultName, clientId: string, topic: string): Active | undefined {
+    #find(name: FaultName, clientId: string, topic: string): ActiveFault | undefined {
         for (const active of this.#active) {
-            if (active.fault.fault === name && active.concernsClient(clientId) && active.concernsTopic(topic)) return active;
+            if (active.fault.fault === name && active.matchesClient(clientId) && active.matchesTopic(topic)) return active;
         }
         return undefined;
     }
 }
 
+/** What a fault affects, and how often. `*` in a pattern stands for any characters. Absent = everything, always. */
+export interface FaultScope {
+    clientId?: string;
+    /** Pattern over the topic of a PUBLISH or the filter of a SUBSCRIBE; other faults ignore it unless they say otherwise. */
+    topic?: string;
+    times?: number;
+}
+
+/** A misbehaviour that the simulator can be given. `fieldsByFault` lists its fields for the HTTP API. */
+export type Fault = FaultScope &
+    (
+        | { fault: "withholdPuback" }
+        | { fault: "delayPuback"; delayMs: number }
+        /** The publish is acknowledged, dropped and notified with this code, even for a known device. */
+        | { fault: "refusePublish"; rc: number; message?: string }
+        /** SUBACK 0x80, without a notification. */
+        | { fault: "refuseSubscribe" }
+        | { fault: "withholdSuback" }
+        | { fault: "refuseConnect"; returnCode: number }
+        /** The connection is closed in place of the answer to its n-th packet, CONNECT included. */
+        | { fault: "closeAfter"; packets: number }
+        /** The client's packets are read and discarded; nothing is answered or delivered. */
+        | { fault: "blackHole" }
+        /** Two stray bytes `DE 00` before the acknowledgement of each matching publish. */
+        | { fault: "strayPing" }
+        /** The device-management server's answer to a request of a matching device; `topic` is what follows the device. */
+        | { fault: "management"; device?: string; rc?: number; delayMs?: number; never?: boolean }
+        /** A request to a matching device is sent twice, as after a lost acknowledgement; `topic` is what follows the device. */
+        | { fault: "repeatRequest"; device?: string }
+        /** The registry's answer for matching devices. */
+        | ({ fault: "registration" } & RegistrationRule)
+    );
+
+/** The name of a fault. */
+export type FaultName = Fault["fault"];
+
+type FieldType = "string" | "number" | "boolean";
+
+const scopeFields: Record<string, FieldType> = { clientId: "string", topic: "string", times: "number" };
+
+/** The required and optional fields of each fault, besides its scope. */
+const fieldsByFault: Readonly<Record<FaultName, { required?: Record<string, FieldType>; optional?: Record<string, FieldType> }>> = {
+    withholdPuback: {},
+    delayPuback: { required: { delayMs: "number" } },
+    refusePublish: { required: { rc: "number" }, optional: { message: "string" } },
+    refuseSubscribe: {},
+    withholdSuback: {},
+    refuseConnect: { required: { returnCode: "number" } },
+    closeAfter: { required: { packets: "number" } },
+    blackHole: {},
+    strayPing: {},
+    registration: { required: { devices: "string" }, optional: { rc: "number", delayMs: "number", never: "boolean" } },
+    management: { optional: { device: "string", rc: "number", delayMs: "number", never: "boolean" } },
+    repeatRequest: { optional: { device: "string" } },
+};
+
+/** Whether a parsed JSON value is a fault, with its fields of the right types and no others. */
+export function isFault(value: unknown): value is Fault {
+    if (!isObject(value)) return false;
+    const { fault, ...fields } = value;
+    const known = Object.entries(fieldsByFault).find(([name]) => name === fault)?.[1];
+    if (!known) return false;
+    const { required = {}, optional = {} } = known;
+    const types: Record<string, FieldType> = { ...scopeFields, ...optional, ...required };
+    const isTyped = Object.entries(fields).every(([name, field]) => Object.hasOwn(types, name) && typeof field === types[name]);
+    return isTyped && Object.keys(required).every((name) => name in fields);
+}
+
+interface ActiveFault {
+    fault: Fault;
+    left: number;
+    matchesClient: (clientId: string) => boolean;
+    matchesTopic: (topic: string) => boolean;
+}
+
 function isNamed<Name extends FaultName>(fault: Fault, name: Name): fault is Extract<Fault, { fault: Name }> {
     return fault.fault === name;
+}
+
+/** A test for strings from a pattern in which `*` stands for any characters; everything else is literal. */
+export function compilePattern(pattern: string): (value: string) => boolean {
+    const source = pattern
+        .split("*")
+        .map((literal) => literal.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"))
+        .join(".*");
+    const expression = new RegExp(`^${source}$`, "su");
+    return (value) => expression.test(value);
 }

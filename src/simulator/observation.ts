@@ -1,33 +1,9 @@
 import type { Packet, PacketCmd } from "mqtt-packet";
 
-/** A packet as it came in from a client. */
-export interface ReceivedPacket {
-    /** Milliseconds since the Unix epoch. */
-    at: number;
-    clientId: string;
-    command: PacketCmd;
-    /** Of a PUBLISH: its topic; of a SUBSCRIBE or UNSUBSCRIBE: its first filter. */
-    topic?: string;
-    /** Every filter of a SUBSCRIBE or UNSUBSCRIBE. */
-    filters?: string[];
-    messageId?: number;
-    qos?: number;
-    dup?: boolean;
-    retain?: boolean;
-    /** Of a CONNECT. */
-    clean?: boolean;
-    /** Of a PUBLISH, cut after 4096 bytes. */
-    payload?: Buffer;
-    payloadBytes?: number;
-}
-
-/** How many packets of each kind a client has sent, over all its connections. */
-export type PacketCounts = Partial<Record<PacketCmd, number>>;
-
 const maxPayloadBytes = 4096;
 const maxClients = 50_000;
 
-/** What came in: counts for ever, the latest packets in full. */
+/** The packets received from clients: counts of all, and the latest ones in full. */
 export class Observation {
     readonly #logSize: number;
     readonly #counts = new Map<string, PacketCounts>();
@@ -38,7 +14,7 @@ export class Observation {
         this.#logSize = logSize;
     }
 
-    /** The counts of one client; all zero (absent) when it never sent anything. */
+    /** The counts of one client; an absent count is zero. */
     counts(clientId: string): PacketCounts {
         return { ...this.#counts.get(clientId) };
     }
@@ -48,31 +24,31 @@ export class Observation {
         return Object.fromEntries(this.#counts);
     }
 
-    /** How many packets of one kind all clients together have sent. */
+    /** How many packets of one kind all clients have sent together. */
     total(command: PacketCmd): number {
         let sum = 0;
         for (const counts of this.#counts.values()) sum += counts[command] ?? 0;
         return sum;
     }
 
-    /** The latest packets, the oldest first; `logSize` of the options bounds them. */
+    /** The latest packets, the oldest first; at most `logSize` of the options. */
     packets(): readonly ReceivedPacket[] {
         return this.#logSize === 0 ? [] : this.#log.slice(-this.#logSize);
     }
 
-    /** Calls the listener for every packet from now on; returns what ends that. */
+    /** Calls the listener for every packet from now on. Returns a function that stops it. */
     onPacket(listener: (packet: ReceivedPacket) => void): () => void {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
     }
 
-    /** Forgets the packets and the counts. */
+    /** Discards the packets and the counts. */
     clear(): void {
         this.#log = [];
         this.#counts.clear();
     }
 
-    /** Takes note of a packet. */
+    /** Counts and keeps a packet. */
     record(clientId: string, packet: Packet): void {
         let counts = this.#counts.get(clientId);
         if (!counts) {
@@ -88,6 +64,30 @@ export class Observation {
         for (const listener of this.#listeners) listener(received);
     }
 }
+
+/** A packet that a client sent. */
+export interface ReceivedPacket {
+    /** Milliseconds since the Unix epoch. */
+    at: number;
+    clientId: string;
+    command: PacketCmd;
+    /** Of a PUBLISH: its topic; of a SUBSCRIBE or UNSUBSCRIBE: its first filter. */
+    topic?: string;
+    /** Every filter of a SUBSCRIBE or UNSUBSCRIBE. */
+    filters?: string[];
+    messageId?: number;
+    qos?: number;
+    dup?: boolean;
+    retain?: boolean;
+    /** Of a CONNECT. */
+    clean?: boolean;
+    /** Of a PUBLISH, cut to 4096 bytes. */
+    payload?: Buffer;
+    payloadBytes?: number;
+}
+
+/** How many packets of each kind a client has sent, over all its connections. */
+export type PacketCounts = Partial<Record<PacketCmd, number>>;
 
 function describe(clientId: string, packet: Packet): ReceivedPacket {
     const received: ReceivedPacket = { at: Date.now(), clientId, command: packet.cmd };

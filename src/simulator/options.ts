@@ -1,4 +1,4 @@
-/** What the registry answers for devices whose `typeId/deviceId` matches; the first rule that matches decides. */
+/** The registry's answer for devices whose `typeId/deviceId` matches. The first rule that matches decides. */
 export interface RegistrationRule {
     /** A pattern over `typeId/deviceId`; `*` stands for any characters. */
     devices: string;
@@ -6,31 +6,31 @@ export interface RegistrationRule {
     rc?: number;
     /** How long the registry takes to answer; absent = the usual delay. */
     delayMs?: number;
-    /** The registry never answers: the first contact stays pending. */
+    /** The registry never answers: the device stays pending. */
     never?: boolean;
 }
 
-/** How devices come into being on first contact. */
+/** How the registry checks and creates devices at their first message. */
 export interface RegistrationOptions {
     /** How long the registry takes to answer. */
     delayMs?: number;
-    /** Registrations a connection may have under way; each further new device is refused with 173. */
+    /** Checks that a connection may have pending; each further unchecked device is refused with 173. */
     maxPending?: number;
-    /** Devices newly checked per connection, the gateway itself included; each further one is refused with 173. */
+    /** Devices that one connection may have checked, the gateway included; each further one is refused with 173. */
     maxPerConnection?: number;
-    /** How long a device that was refused stays refused without another word, for every gateway. */
+    /** How long the messages of a refused device are dropped without a notification, for every gateway. */
     backoffMs?: number;
-    /** Devices one gateway may create; beyond, 173. */
+    /** Devices that one gateway may create; each further one is refused with 173. */
     maxDevicesPerGateway?: number;
-    /** Devices an organisation may hold; beyond, 177. */
+    /** Devices that an organisation may have; each further one is refused with 177. */
     maxDevices?: number;
-    /** Whether a device that a gateway with a resource group creates joins that group. */
+    /** Whether a device joins the resource group of the gateway that creates it. */
     joinsGroup?: boolean;
-    /** Devices that are refused, slow or never answered. */
+    /** Devices that the registry refuses, answers late or never answers. */
     rules?: readonly RegistrationRule[];
 }
 
-/** What a client may send before the platform stops reading it for a while. */
+/** How much a client may send before the platform stops reading it for a while. */
 export interface QuotaOptions {
     /** Messages per second and client; 0 = no limit. */
     messagesPerSecond?: number;
@@ -38,7 +38,7 @@ export interface QuotaOptions {
     bytesPerSecond?: number;
 }
 
-/** Something that happened, for a log: connections, refusals, registrations. Never carries a token. */
+/** An event for a log: a connection, a refusal, a registration. It never contains a token. */
 export interface SimulatorEvent {
     event: string;
     clientId?: string;
@@ -48,31 +48,31 @@ export interface SimulatorEvent {
     message?: string;
 }
 
-/** Everything that can be chosen when a simulator starts. */
+/** The options of a simulator. */
 export interface SimulatorOptions {
-    /** Address to listen on; loopback unless told otherwise. */
+    /** Address to listen on. Default: loopback. */
     host?: string;
     /** MQTT port; 0 = any free one. */
     port?: number;
     /** Port of the HTTP API; 0 = any free one. Default: the one after `port`. */
     httpPort?: number;
-    /** The only organisation; absent = every well-formed one. */
+    /** The only organisation; absent = every valid name. */
     organisation?: string;
-    /** The token every client must give; absent = any, also none. */
+    /** The token that every client must give; absent = any, or none. */
     token?: string;
     /** Payload bytes of one message. */
     maxPayloadBytes?: number;
-    /** Filters a gateway or device may hold; one more closes its connection. */
+    /** Filters that a gateway or device may have; one more closes its connection. */
     maxSubscriptions?: number;
-    /** Messages kept per subscription; beyond, the oldest is dropped. */
+    /** Messages kept for each filter; beyond that, the oldest is dropped. */
     queueDepth?: number;
     /** Messages sent to one client and not yet acknowledged by it. */
     maxInFlight?: number;
-    /** Messages of one client that are not yet acknowledged to it; beyond, it is not read. */
+    /** Messages of one client that are not yet acknowledged to it; beyond that, it is not read. */
     maxUnacknowledged?: number;
-    /** One copy of a message per matching filter of a client, as the real platform; false = one per client. */
+    /** One copy of a message for each matching filter of a client, as on the real platform; false = one for each client. */
     copyPerFilter?: boolean;
-    /** Whether the two bytes `DE 00` follow a first contact that was refused. */
+    /** Whether the two bytes `DE 00` are sent for each message of a refused device. */
     strayPing?: boolean;
     /** Time between an acknowledgement and the notification of the refusal. */
     notificationDelayMs?: number;
@@ -80,13 +80,13 @@ export interface SimulatorOptions {
     connectTimeoutMs?: number;
     registration?: RegistrationOptions;
     quota?: QuotaOptions;
-    /** Bundles of custom actions that are installed; absent = every well-formed name. */
+    /** Bundles of custom actions that are installed; absent = every valid name. */
     bundles?: readonly string[];
     /** Leave a manage request with an empty `deviceInfo` unanswered, as the real server was seen to do. */
     ignoreEmptyDeviceInfo?: boolean;
-    /** Where lifetimes of managed devices get the time from, in milliseconds since the Unix epoch. */
+    /** The time for lifetimes of managed devices, in milliseconds since the Unix epoch. */
     now?: () => number;
-    /** Received packets that are remembered for tests; 0 = only counted. */
+    /** Received packets that are kept for tests; 0 = only counted. */
     logSize?: number;
     /** Called for every event; must not throw. */
     onEvent?: (event: SimulatorEvent) => void;
@@ -119,7 +119,7 @@ export interface Settings {
 
 const defaultPort = 18830;
 
-/** Fills in the defaults, which are the limits the real platform was seen to have. */
+/** Fills in the defaults, which are the limits observed on the real platform. */
 export function resolveOptions(options: SimulatorOptions): Settings {
     const port = options.port ?? defaultPort;
     return {

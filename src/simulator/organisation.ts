@@ -1,16 +1,17 @@
 import type { QoS } from "mqtt-packet";
-import type { Client } from "./client/client";
+import type { ClientIdentity } from "./client/client-identity";
+import type { CloseCode } from "./client/close-codes";
 import type { Faults } from "./faults";
 import { ManagementServer } from "./management/management-server";
 import type { Settings } from "./options";
-import { FirstContacts } from "./registration/front-end";
+import { FrontEnd } from "./registration/front-end";
 import { Registry } from "./registration/registry";
 import type { Message } from "./sessions/message";
 import type { Session } from "./sessions/session";
-import { Subscription } from "./sessions/subscription";
+import type { MemberFilter, Subscription } from "./sessions/subscription";
 import { SubscriptionTree } from "./sessions/subscription-tree";
 import type { Timers } from "./timers";
-import { deviceKey } from "./topic-form";
+import { type DeviceName, isOwnDevice } from "./topic-form";
 
 const maxSessions = 20_000;
 
@@ -18,12 +19,12 @@ const maxSessions = 20_000;
 export class Organisation {
     readonly name: string;
     readonly registry: Registry;
-    readonly firstContacts: FirstContacts;
+    readonly frontEnd: FrontEnd;
     readonly management: ManagementServer;
-    /** By client id, also those without a connection. */
+    /** By client id, including sessions without a connection. */
     readonly sessions = new Map<string, Session>();
     /** The connections, by client id. */
-    readonly clients = new Map<string, Client>();
+    readonly clients = new Map<string, OnlineClient>();
     readonly #tree = new SubscriptionTree<Subscription>();
     readonly #copyPerFilter: boolean;
 
@@ -31,11 +32,17 @@ export class Organisation {
         this.name = name;
         this.#copyPerFilter = settings.copyPerFilter;
         this.registry = new Registry(settings.registration, faults, timers, settings.onEvent);
-        this.firstContacts = new FirstContacts(this.registry, settings.registration);
-        this.management = new ManagementServer(this, settings, faults, timers);
+        this.frontEnd = new FrontEnd(this.registry, settings.registration);
+        this.management = new ManagementServer({
+            registry: this.registry,
+            publish: (message) => this.publish(message),
+            settings,
+            faults,
+            timers,
+        });
     }
 
-    /** Hands a message to every subscription that matches it. The topic is the platform's form of it. Returns the copies made. */
+    /** Delivers a message to every subscription that matches it. The topic is the platform's form of it. Returns the copies made. */
     publish(message: Message): number {
         if (message.topic.startsWith("iotdevice-1/")) {
             this.management.receive(message.topic, message.payload);
@@ -43,39 +50,24 @@ export class Organisation {
         }
         const levels = message.topic.split("/");
         const matching = this.#tree.match(levels).filter((subscription) => subscription.allows(levels));
-        const receivers = this.#copyPerFilter ? matching : bestPerSession(matching);
-        for (const subscription of receivers) subscription.session.deliver(subscription, message);
+        const receivers = this.#copyPerFilter ? matching : bestPerSubscriber(matching);
+        for (const subscription of receivers) subscription.deliver(message);
         return receivers.length;
     }
 
-    /** Gives a session a filter, or changes the QoS of one it has. */
-    subscribe(
-        session: Session,
-        wireFilter: string,
-        filter: string,
-        qos: QoS,
-        allows: ((levels: readonly string[]) => boolean) | undefined,
-    ): void {
-        const existing = session.subscriptions.get(wireFilter);
-        if (existing) {
-            existing.qos = qos;
-            return;
-        }
-        const subscription = new Subscription(session, filter, qos, allows);
-        session.subscriptions.set(wireFilter, subscription);
-        this.#tree.add(filter, subscription);
+    /** Adds a filter to a session, or changes the QoS of one that it has. */
+    subscribe(session: Session, wireFilter: string, filter: string, qos: QoS, allows: MemberFilter | undefined): void {
+        const added = session.subscribe(wireFilter, filter, qos, allows);
+        if (added) this.#tree.add(filter, added);
     }
 
-    /** Takes a filter from a session, with what waits for it. */
+    /** Removes a filter from a session, with the messages that wait for it. */
     unsubscribe(session: Session, wireFilter: string): void {
-        const subscription = session.subscriptions.get(wireFilter);
-        if (!subscription) return;
-        session.subscriptions.delete(wireFilter);
-        session.forget(subscription);
-        this.#tree.remove(subscription.filter, subscription);
+        const removed = session.unsubscribe(wireFilter);
+        if (removed) this.#tree.remove(removed.filter, removed);
     }
 
-    /** Remembers a session. Beyond a large number, the one that was begun first and has no connection goes. */
+    /** Keeps a session. Beyond the limit, the oldest session without a connection is removed. */
     addSession(session: Session): void {
         this.sessions.set(session.clientId, session);
         if (this.sessions.size <= maxSessions) return;
@@ -86,28 +78,39 @@ export class Organisation {
         }
     }
 
-    /** Ends a session: nothing of it is left. */
+    /** Ends a session with everything that belongs to it. */
     removeSession(session: Session): void {
         for (const wireFilter of [...session.subscriptions.keys()]) this.unsubscribe(session, wireFilter);
         if (this.sessions.get(session.clientId) === session) this.sessions.delete(session.clientId);
     }
 
+    /** Makes the front end forget a device, or all: back-offs end, and the next message is checked with the registry. */
+    forgetChecks(device?: DeviceName): void {
+        this.frontEnd.forget(device);
+    }
+
     /** Disables a device or gateway, or enables it again. A disabled gateway loses its connection. */
     setDisabled(typeId: string, deviceId: string, disabled: boolean): void {
-        this.registry.register(typeId, deviceId).disabled = disabled;
-        this.firstContacts.forget({ typeId, deviceId });
+        this.registry.setDisabled(typeId, deviceId, disabled);
+        this.forgetChecks({ typeId, deviceId });
         if (!disabled) return;
         for (const client of this.clients.values()) {
-            if (deviceKey({ typeId: client.identity.typeId, deviceId: client.identity.id }) === `${typeId}/${deviceId}`) client.close(180);
+            if (isOwnDevice(client.identity, { typeId, deviceId })) client.close(180);
         }
     }
 }
 
-function bestPerSession(matching: readonly Subscription[]): Subscription[] {
-    const best = new Map<Session, Subscription>();
+/** A connection, as its organisation sees it. */
+export interface OnlineClient {
+    readonly identity: ClientIdentity;
+    close(code: CloseCode): void;
+}
+
+function bestPerSubscriber(matching: readonly Subscription[]): Subscription[] {
+    const best = new Map<unknown, Subscription>();
     for (const subscription of matching) {
-        const other = best.get(subscription.session);
-        if (!other || other.qos < subscription.qos) best.set(subscription.session, subscription);
+        const other = best.get(subscription.subscriber);
+        if (!other || other.qos < subscription.qos) best.set(subscription.subscriber, subscription);
     }
     return [...best.values()];
 }

@@ -1,4 +1,3 @@
-import type { Connection } from "./client/connection";
 import { Faults } from "./faults";
 import { Observation } from "./observation";
 import type { Settings } from "./options";
@@ -8,14 +7,12 @@ import { Timers } from "./timers";
 const maxOrganisations = 1000;
 const organisationRule = /^[A-Za-z0-9_.-]{1,36}$/;
 
-/** What all connections share: settings, organisations, faults and what was observed. */
+/** What all connections share: settings, organisations, faults and the record of received packets. */
 export class Platform {
     readonly settings: Settings;
     readonly timers = new Timers();
     readonly faults = new Faults();
     readonly observed: Observation;
-    /** Every open connection, also those that have not sent their CONNECT. */
-    readonly connections = new Set<Connection>();
     readonly #organisations = new Map<string, Organisation>();
 
     constructor(settings: Settings) {
@@ -23,7 +20,7 @@ export class Platform {
         this.observed = new Observation(settings.logSize);
     }
 
-    /** The organisation of that name, made when it is first named; `undefined` when the platform does not know it. */
+    /** The organisation of that name, created on first use; `undefined` for one that the platform does not know. */
     organisation(name: string): Organisation | undefined {
         const existing = this.#organisations.get(name);
         if (existing) return existing;
@@ -35,7 +32,7 @@ export class Platform {
         return created;
     }
 
-    /** Every organisation that was named so far. */
+    /** Every organisation that has been used so far. */
     organisations(): IterableIterator<Organisation> {
         return this.#organisations.values();
     }

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 
-/** Whether a secret was given correctly, in a time that tells nothing about it but its length. */
+/** Whether the given secret is the expected one. The comparison takes the same time for every secret of that length. */
 export function isSameSecret(given: Buffer, expected: string): boolean {
     const wanted = Buffer.from(expected);
     return given.length === wanted.length && timingSafeEqual(given, wanted);

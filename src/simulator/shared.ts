@@ -1,9 +1,9 @@
 import { type Simulator, startSimulator } from "./simulator";
 
-/** A share in the platform of a port. */
+/** A share in the simulator of a port. */
 export interface SimulatorLease {
     readonly simulator: Simulator;
-    /** Gives the share back; the last one to do so ends the platform. Doing it twice changes nothing. */
+    /** Gives the share back. The last release closes the simulator. Releasing twice has no effect. */
     release(): Promise<void>;
 }
 
@@ -16,8 +16,8 @@ const byPort = new Map<number, Shared>();
 const ending = new Map<number, Promise<void>>();
 
 /**
- * The platform on a port of this machine, started by the first who asks and shared by all others of this process. MQTT is on
- * `port`, the HTTP API on the next one; any organisation and any token, also none, are accepted. Rejects with a `PortError`.
+ * The simulator on a port of this machine. The first call of this process starts it, further calls share it. MQTT is on `port`, the
+ * HTTP API on the next one. Any organisation and any token are accepted, including none. Rejects with a `PortError`.
  */
 export async function acquireSimulator(port: number): Promise<SimulatorLease> {
     const shared = byPort.get(port) ?? begin(port);
@@ -38,7 +38,7 @@ export async function acquireSimulator(port: number): Promise<SimulatorLease> {
 function begin(port: number): Shared {
     const before = ending.get(port) ?? Promise.resolve();
     const shared: Shared = { starting: before.then(() => startSimulator({ port, logSize: 0 })), users: 0 };
-    // Whoever awaits the lease gets the error; this only keeps it from counting as unhandled in between.
+    // The callers await this promise and get the error. Until they do, it must not count as unhandled.
     shared.starting.catch(() => undefined);
     byPort.set(port, shared);
     return shared;

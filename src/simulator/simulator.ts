@@ -1,11 +1,9 @@
-import type { Server as HttpServer } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import type { QoS } from "mqtt-packet";
 import { Connection } from "./client/connection";
 import type { Faults } from "./faults";
-import { httpRoutes } from "./http/http-routes";
+import { httpRoutes, type SimulatorActions } from "./http/http-routes";
 import { createJsonServer } from "./http/http-server";
-import { listen } from "./listener";
 import type { Observation } from "./observation";
 import { resolveOptions, type SimulatorOptions } from "./options";
 import type { Organisation } from "./organisation";
@@ -17,106 +15,164 @@ export type { RegistrationRule, SimulatorEvent, SimulatorOptions } from "./optio
 
 const sweepMs = 250;
 
-/** A running platform. */
-export interface Simulator {
+/** A platform with its MQTT server and its HTTP API. */
+export class Simulator implements SimulatorActions {
     readonly host: string;
+    readonly #platform: Platform;
+    readonly #sockets = new Set<Socket>();
+    /** Every open connection, including those that have not sent their CONNECT. */
+    readonly #connections = new Set<Connection>();
+    readonly #mqttServer = createServer((socket) => this.#accept(socket));
+    readonly #httpServer;
+    #port: number;
+    #httpPort: number;
+    #linkDown = false;
+    #closed: Promise<void> | undefined;
+
+    constructor(options: SimulatorOptions) {
+        const settings = resolveOptions(options);
+        this.host = settings.host;
+        this.#port = settings.port;
+        this.#httpPort = settings.httpPort;
+        this.#platform = new Platform(settings);
+        this.#httpServer = createJsonServer(settings.token, httpRoutes(this, this.#platform));
+    }
+
     /** The MQTT port. */
-    readonly port: number;
-    readonly httpPort: number;
-    /** What came in from clients. */
-    readonly observed: Observation;
-    /** What goes wrong on purpose. */
-    readonly faults: Faults;
-    /** Whether the line is cut. */
-    readonly linkDown: boolean;
-    /** The registry, first contacts and sessions of an organisation; throws for one the platform does not know. */
-    organisation(name: string): Organisation;
-    /** Cuts the line of every client and refuses new ones, or lets them in again. */
-    setLink(down: boolean): void;
-    /** Cuts the line of one client; `false` when it is not connected. */
-    cut(clientId: string): boolean;
-    /** Publishes inside the platform, as its own servers do; the topic names the device. Returns the copies made. */
-    publish(organisation: string, topic: string, payload: string | Buffer, qos?: QoS): number;
+    get port(): number {
+        return this.#port;
+    }
+
+    get httpPort(): number {
+        return this.#httpPort;
+    }
+
+    /** The packets received from clients. */
+    get observed(): Observation {
+        return this.#platform.observed;
+    }
+
+    /** The faults that are switched on. */
+    get faults(): Faults {
+        return this.#platform.faults;
+    }
+
+    /** Whether the link is cut. */
+    get linkDown(): boolean {
+        return this.#linkDown;
+    }
+
+    /** Opens both ports. Rejects with a `PortError` if a port is not free; then neither is open. */
+    async open(): Promise<void> {
+        this.#port = await listen(this.#mqttServer, this.#port, this.host, "MQTT");
+        try {
+            this.#httpPort = await listen(this.#httpServer, this.#httpPort, this.host, "its HTTP API");
+        } catch (error) {
+            await this.close();
+            throw error;
+        }
+        this.#platform.timers.every(sweepMs, () => {
+            const now = performance.now();
+            for (const connection of this.#connections) connection.checkSilence(now);
+        });
+    }
+
+    /** The registry, device checks and sessions of an organisation. Throws for one that the platform does not know. */
+    organisation(name: string): Organisation {
+        const organisation = this.#platform.organisation(name);
+        if (!organisation) throw new Error(`The simulator has no organisation ${name}.`);
+        return organisation;
+    }
+
+    /** Cuts the link of every client and refuses new ones, or accepts them again. */
+    setLink(down: boolean): void {
+        this.#linkDown = down;
+        if (down) for (const connection of [...this.#connections]) connection.close(91);
+    }
+
+    /** Cuts the link of one client. Returns `false` if it is not connected. */
+    cut(clientId: string): boolean {
+        const connection = [...this.#connections].find((each) => each.clientId === clientId);
+        connection?.close(91);
+        return connection !== undefined;
+    }
+
+    /** Publishes inside the platform, as its own servers do. The topic names the device. Returns the copies made. */
+    publish(organisation: string, topic: string, payload: string | Buffer, qos: QoS = 1): number {
+        return this.organisation(organisation).publish({ topic, payload: Buffer.from(payload), qos });
+    }
+
     /** Ends every connection and both servers. */
-    close(): Promise<void>;
-}
+    close(): Promise<void> {
+        this.#closed ??= this.#close();
+        return this.#closed;
+    }
 
-/** Starts a platform. Rejects with a `PortError` when a port is not free. */
-export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-    const settings = resolveOptions(options);
-    const platform = new Platform(settings);
-    let linkDown = false;
-    let closing: Promise<void> | undefined;
+    async #close(): Promise<void> {
+        const stopped = [this.#mqttServer, this.#httpServer].map(
+            (server) => new Promise<void>((resolve) => (server.listening ? server.close(() => resolve()) : resolve())),
+        );
+        this.#httpServer.closeAllConnections();
+        for (const connection of [...this.#connections]) connection.close(92);
+        for (const socket of this.#sockets) socket.destroy();
+        this.#platform.timers.dispose();
+        await Promise.all(stopped);
+    }
 
-    const sockets = new Set<Socket>();
-    const mqttServer = createServer((socket) => {
-        sockets.add(socket);
-        socket.once("close", () => sockets.delete(socket));
-        if (linkDown) {
+    #accept(socket: Socket): void {
+        this.#sockets.add(socket);
+        socket.once("close", () => this.#sockets.delete(socket));
+        if (this.#linkDown) {
             socket.on("error", () => undefined);
             socket.resetAndDestroy();
-        } else {
-            platform.connections.add(new Connection(platform, socket));
+            return;
         }
-    });
-    const port = await listen(mqttServer, settings.port, settings.host, "MQTT");
-    settings.port = port;
-
-    const simulator: Simulator = {
-        host: settings.host,
-        port,
-        get httpPort() {
-            return settings.httpPort;
-        },
-        observed: platform.observed,
-        faults: platform.faults,
-        get linkDown() {
-            return linkDown;
-        },
-        organisation(name) {
-            const organisation = platform.organisation(name);
-            if (!organisation) throw new Error(`The simulator has no organisation ${name}.`);
-            return organisation;
-        },
-        setLink(down) {
-            linkDown = down;
-            if (down) for (const connection of [...platform.connections]) connection.close(91);
-        },
-        cut(clientId) {
-            const connection = [...platform.connections].find((each) => each.clientId === clientId);
-            connection?.close(91);
-            return connection !== undefined;
-        },
-        publish(organisation, topic, payload, qos = 1) {
-            return simulator.organisation(organisation).publish({ topic, payload: Buffer.from(payload), qos });
-        },
-        close() {
-            closing ??= stop(platform, sockets, mqttServer, httpServer);
-            return closing;
-        },
-    };
-
-    const httpServer = createJsonServer(settings.token, httpRoutes(simulator, platform));
-    try {
-        settings.httpPort = await listen(httpServer, settings.httpPort, settings.host, "its HTTP API");
-    } catch (error) {
-        await stop(platform, sockets, mqttServer);
-        throw error;
+        const connection: Connection = new Connection(this.#platform, socket, () => this.#connections.delete(connection));
+        this.#connections.add(connection);
     }
-    platform.timers.every(sweepMs, () => {
-        const now = performance.now();
-        for (const connection of platform.connections) connection.checkSilence(now);
-    });
+}
+
+/** Starts a simulator. Rejects with a `PortError` if a port is not free. */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+    const simulator = new Simulator(options);
+    await simulator.open();
     return simulator;
 }
 
-async function stop(platform: Platform, sockets: Iterable<Socket>, mqttServer: Server, httpServer?: HttpServer): Promise<void> {
-    const stopped = [mqttServer, httpServer].map(
-        (server) => new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve())),
-    );
-    httpServer?.closeAllConnections();
-    for (const connection of [...platform.connections]) connection.close(92);
-    for (const socket of sockets) socket.destroy();
-    platform.timers.dispose();
-    await Promise.all(stopped);
+/** The simulator cannot listen on a port. The message names the port and the remedy. */
+export class PortError extends Error {
+    override readonly name = "PortError";
+    readonly port: number;
+
+    constructor(port: number, message: string, cause: unknown) {
+        super(message, { cause });
+        this.port = port;
+    }
+}
+
+/** Starts listening and returns the port, which differs from the given one if that was 0. Rejects with a `PortError`. */
+export function listen(server: Server, port: number, host: string, purpose: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+        const onError = (error: NodeJS.ErrnoException): void => reject(new PortError(port, describe(error, port, host, purpose), error));
+        if (!Number.isInteger(port) || port < 0 || port > 65535) {
+            reject(new PortError(port, `The port for ${purpose} must be a whole number from 0 to 65535; it is ${port}.`, undefined));
+            return;
+        }
+        server.once("error", onError);
+        server.listen({ port, host }, () => {
+            server.off("error", onError);
+            // An error of a running server concerns one connection that could not be accepted.
+            server.on("error", () => undefined);
+            const address = server.address();
+            resolve(typeof address === "object" && address ? address.port : port);
+        });
+    });
+}
+
+function describe(error: NodeJS.ErrnoException, port: number, host: string, purpose: string): string {
+    const where = `The simulator cannot listen on port ${port} of ${host} for ${purpose}`;
+    if (error.code === "EADDRINUSE") return `${where}: another program uses that port. Choose another port or end that program.`;
+    if (error.code === "EACCES") return `${where}: this user may not. Choose a port above 1023.`;
+    if (error.code === "EADDRNOTAVAIL") return `${where}: this machine has no such address.`;
+    return `${where}: ${error.message}.`;
 }

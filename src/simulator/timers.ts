@@ -1,9 +1,9 @@
-/** Timers that belong to one owner and end with it. None of them keeps the process alive. */
+/** Timers that belong to one owner and end with it. They do not keep the process alive. */
 export class Timers {
     readonly #running = new Set<NodeJS.Timeout>();
     #ended = false;
 
-    /** Calls `action` once after `delayMs`, unless the owner ends first. Returns what cancels it. */
+    /** Calls `action` once after `delayMs`, unless the owner ends first. Returns a function that cancels it. */
     after(delayMs: number, action: () => void): () => void {
         if (this.#ended) return () => undefined;
         const timeout = setTimeout(() => {
@@ -18,14 +18,14 @@ export class Timers {
         };
     }
 
-    /** Calls `action` again and again until the owner ends. */
+    /** Calls `action` periodically until the owner ends. */
     every(periodMs: number, action: () => void): void {
         const interval = setInterval(action, periodMs);
         interval.unref();
         this.#running.add(interval);
     }
 
-    /** Cancels everything, for good. */
+    /** Cancels every timer; later ones do not start. */
     dispose(): void {
         this.#ended = true;
         for (const timeout of this.#running) clearTimeout(timeout);

@@ -1,6 +1,6 @@
 import type { ClientClass } from "./client/client-identity";
 
-/** Why a topic or filter is not allowed: a return code and the reason as the platform words it. */
+/** Why a topic or filter is not allowed: a return code, and the reason in the platform's text. */
 export interface TopicRefusal {
     rc: 276 | 289;
     reason: string;
@@ -20,7 +20,7 @@ const reasons = {
     system: { rc: 289, reason: "A system topic is not allowed" },
 } as const satisfies Record<string, TopicRefusal>;
 
-/** In a rule, `?` is one level that is not empty and `*`, at the end, is anything that follows. */
+/** In a rule, `?` stands for one level that is not empty, and `*`, at the end, for all levels that follow. */
 function rules(...topics: string[]): string[][] {
     return topics.map((topic) => topic.split("/"));
 }
@@ -57,7 +57,7 @@ function matches(levels: readonly string[], rule: readonly string[]): boolean {
     return levels.length === rule.length;
 }
 
-/** Control characters and the code points that Unicode keeps out of text. */
+/** Control characters and Unicode's noncharacters. */
 const illegalCharacters =
     /[\u0000-\u001f\ufdd0-\ufdef\ufffe\uffff]|[\ud83f\ud87f\ud8bf\ud8ff\ud93f\ud97f\ud9bf\ud9ff\uda3f\uda7f\udabf\udaff\udb3f\udb7f\udbbf\udbff][\udffe\udfff]/;
 const partialWildcard = /[^/][+#]|[+#][^/]|#\/?./;

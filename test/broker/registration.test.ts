@@ -196,7 +196,7 @@ describe("registration over MQTT", () => {
         await start();
         const registry = bench.simulator.organisation("org").registry;
         await gateway.outcome(gateway.publish("d1", 1));
-        bench.simulator.organisation("org").firstContacts.forget();
+        bench.simulator.organisation("org").forgetChecks();
         const record = registry.device("t", "d1");
         assert.ok(record);
         record.disabled = true;
@@ -211,12 +211,12 @@ describe("registration over MQTT", () => {
 
     it("loses no event without a word when a known device is refused while many of its events are in flight", async () => {
         await start();
-        const { registry, firstContacts } = bench.simulator.organisation("org");
+        const organisation = bench.simulator.organisation("org");
         await gateway.outcome(gateway.publish("d1", 0));
-        const record = registry.device("t", "d1");
+        const record = organisation.registry.device("t", "d1");
         assert.ok(record);
         record.disabled = true;
-        firstContacts.forget();
+        organisation.forgetChecks();
         const sent = Array.from({ length: 50 }, (_, index) => index + 1);
         for (const payload of sent) gateway.publish("d1", payload, { messageId: String(payload) });
         await gateway.lateErrors("GW_REFUSED");

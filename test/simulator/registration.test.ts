@@ -176,7 +176,7 @@ describe("first contact with a device", () => {
         await gateway.publish(event("flaky"));
         assert.equal((await nextNotification(gateway)).RC, 177);
         remove();
-        platform.simulator.organisation("org").firstContacts.forget({ typeId: "autotype", deviceId: "flaky" });
+        platform.simulator.organisation("org").forgetChecks({ typeId: "autotype", deviceId: "flaky" });
         const application = await platform.application();
         await gateway.publish(event("flaky"));
         assert.equal((await application.message()).topic, event("flaky"));

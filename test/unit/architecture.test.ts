@@ -89,6 +89,26 @@ function layerOf(file: string): string {
     return file.startsWith("nodes/") ? "nodes" : file.split("/").slice(0, 2).join("/").replace(/\.ts$/, "");
 }
 
+/** The files of the first circle of imports that is found among these files; empty when there is none. */
+function circle(among: readonly string[]): readonly string[] {
+    const clear = new Set<string>();
+    const visit = (file: string, way: readonly string[]): readonly string[] => {
+        if (way.includes(file)) return way.slice(way.indexOf(file));
+        if (clear.has(file)) return [];
+        for (const { target } of imports.filter((each) => each.file === file && among.includes(`${each.target}.ts`))) {
+            const found = visit(`${target}.ts`, [...way, file]);
+            if (found.length > 0) return found;
+        }
+        clear.add(file);
+        return [];
+    };
+    for (const file of among) {
+        const found = visit(file, []);
+        if (found.length > 0) return found;
+    }
+    return [];
+}
+
 const files = [...sourceFiles("src"), ...sourceFiles("nodes")];
 const imports = files.flatMap(importsOf);
 
@@ -109,6 +129,10 @@ describe("architecture", () => {
         assert.deepEqual(wrong, []);
     });
 
+    it("the simulator has no circle of imports, types included", () => {
+        assert.deepEqual(circle(files.filter((file) => file.startsWith("src/simulator/"))), []);
+    });
+
     it("each package is imported only where it belongs", () => {
         const wrong = imports.filter(({ isPackage, file, target }) => isPackage && !packageOwners[target]?.test(file));
         assert.deepEqual(wrong, []);
@@ -126,7 +150,7 @@ describe("architecture", () => {
         const loaded = stdout.split("\n");
         assert.ok(loaded.some((file) => file.endsWith("dm-responder.js")));
         assert.deepEqual(
-            loaded.filter((file) => /[/\\](?:simulator|prom-client)[/\\]/.test(file)),
+            loaded.filter((file) => /[/\\](?:src[/\\]simulator|node_modules[/\\]prom-client)[/\\]/.test(file)),
             [],
         );
     });

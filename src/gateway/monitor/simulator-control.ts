@@ -106,7 +106,7 @@ export class SimulatorControl {
             fault.fault === "registration" ? fault.devices === device : fault.topic === topic,
         );
         // What the platform has decided of the device so far does not count any more.
-        organisation.firstContacts.forget(address);
+        organisation.forgetChecks(address);
         if (kind === undefined) return removed > 0 ? done("troubleEnded") : notDone("noTrouble");
         for (const fault of troubleFaults(kind, device, topic)) simulator.faults.add(fault);
         return done(troubleOutcomes[kind]);

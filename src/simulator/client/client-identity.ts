@@ -1,7 +1,7 @@
 /** `g` a gateway, `d` a device, `a` an application, `A` one of several instances that share an application. */
 export type ClientClass = "g" | "d" | "a" | "A";
 
-/** Who a client says it is. Applications have an `id` only. */
+/** The parts of a client id. Applications have an `id` only. */
 export interface ClientIdentity {
     clientClass: ClientClass;
     clientId: string;
@@ -11,7 +11,7 @@ export interface ClientIdentity {
     id: string;
 }
 
-/** The CONNACK code for a client id that cannot be admitted: 2 for characters and length, 5 for everything else. */
+/** The CONNACK code for an invalid client id: 2 for characters and length, 5 for everything else. */
 export interface IdentityRefusal {
     returnCode: 2 | 5;
 }
@@ -24,8 +24,8 @@ export function isLegalId(id: string): boolean {
 }
 
 /**
- * Reads a client id. A wrong number of parts, an empty part or an unknown class is "not authorized" (5), as on the real
- * platform; only illegal characters and lengths are "identifier rejected" (2). A colon in the last part counts as a character.
+ * Parses a client id. As on the real platform, a wrong number of parts, an empty part and an unknown class are "not authorized" (5).
+ * Only illegal characters and lengths are "identifier rejected" (2). A colon in the last part counts as a character.
  */
 export function parseClientId(clientId: string): ClientIdentity | IdentityRefusal {
     const [clientClass = "", organisation = "", ...rest] = clientId.split(":");

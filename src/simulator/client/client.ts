@@ -1,55 +1,60 @@
 import type { IConnectPacket, IPublishPacket, Packet } from "mqtt-packet";
-import type { Organisation } from "../organisation";
+import type { OnlineClient, Organisation } from "../organisation";
 import type { Platform } from "../platform";
-import type { Contacting } from "../registration/front-end";
+import type { DeviceChecks } from "../registration/front-end";
 import { notificationPayload, type Refusal } from "../registration/notification";
 import type { GatewayRights } from "../registration/registry";
 import type { Message } from "../sessions/message";
-import { type Outlet, Session } from "../sessions/session";
+import { type PacketSink, Session } from "../sessions/session";
 import { toClient } from "../topic-form";
 import type { Admission } from "./admission";
 import type { ClientIdentity } from "./client-identity";
 import { type CloseCode, closeReasons } from "./close-codes";
 import { publishMonitoring } from "./monitoring";
-import type { Line } from "./packet-stream";
+import type { PacketStream } from "./packet-stream";
 import { receivePublish } from "./publish-handler";
-import { Inflow } from "./read-throttle";
+import { ReadThrottle } from "./read-throttle";
 import { receiveSubscribe, receiveUnsubscribe } from "./subscribe-handler";
+import type { ConnectedClient } from "./types";
 
 const strayBytes = Buffer.from([0xde, 0x00]);
 const topicAllowanceBytes = 200;
 
-/** A connected client. */
-export class Client implements Outlet, Contacting {
+/** A client from its CONNACK to the end of its connection: connected, then leaving (DISCONNECT came, answers are due), then closed. */
+export class Client implements ConnectedClient, PacketSink, OnlineClient {
     readonly platform: Platform;
     readonly identity: ClientIdentity;
     readonly organisation: Organisation;
     readonly rights: GatewayRights;
     readonly session: Session;
-    /** MQTT 3.1, whose SUBACK cannot say that a filter was refused. */
+    readonly checks: DeviceChecks;
     readonly speaksOldMqtt: boolean;
-    pendingRegistrations = 0;
-    /** Starts at one: the gateway itself is a device that is checked. */
-    checkedDevices = 1;
-    readonly #line: Line;
+    readonly #stream: PacketStream;
     readonly #openedAt: Date;
     readonly #keepAliveMs: number;
-    readonly #inflow: Inflow;
+    readonly #throttle: ReadThrottle;
     readonly #sessionPresent: boolean;
     #state: "connected" | "leaving" | "closed" = "connected";
     #will: Message | undefined;
 
-    constructor(platform: Platform, line: Line, openedAt: Date, { identity, organisation, will }: Admission, packet: IConnectPacket) {
+    constructor(
+        platform: Platform,
+        stream: PacketStream,
+        openedAt: Date,
+        { identity, organisation, will }: Admission,
+        packet: IConnectPacket,
+    ) {
         const { settings, timers } = platform;
         this.platform = platform;
         this.identity = identity;
         this.organisation = organisation;
         this.rights = organisation.registry.rights(identity.typeId, identity.id);
+        this.checks = organisation.frontEnd.connect({ clientId: identity.clientId, rights: this.rights });
         this.speaksOldMqtt = packet.protocolVersion === 3;
-        this.#line = line;
+        this.#stream = stream;
         this.#openedAt = openedAt;
         this.#keepAliveMs = (packet.keepalive ?? 0) * 1000;
-        this.#inflow = new Inflow(line, settings.maxUnacknowledged, settings.quota, timers);
+        this.#throttle = new ReadThrottle(stream, settings.maxUnacknowledged, settings.quota, timers);
         this.#will = will;
         const kept = packet.clean === false ? organisation.sessions.get(identity.clientId) : undefined;
         this.#sessionPresent = kept?.durable === true;
@@ -60,15 +65,11 @@ export class Client implements Outlet, Contacting {
         return this.identity.clientId;
     }
 
-    get gone(): boolean {
-        return this.#state === "closed";
-    }
-
     get writable(): boolean {
-        return this.#line.writable;
+        return this.#stream.writable;
     }
 
-    /** Takes the place of an older connection with the same id, answers CONNECT and delivers what was queued. */
+    /** Takes over from an older connection with the same id, answers CONNECT and delivers what was queued. */
     begin(): void {
         const { organisation, identity, clientId } = this;
         const older = organisation.clients.get(clientId);
@@ -78,10 +79,10 @@ export class Client implements Outlet, Contacting {
         organisation.clients.set(clientId, this);
         if (identity.typeId !== "" && !organisation.registry.isFull) organisation.registry.register(identity.typeId, identity.id);
         this.send({ cmd: "connack", returnCode: 0, sessionPresent: this.#sessionPresent });
-        // Before the session is attached here, since closing the older connection detaches it there.
+        // Closing the older connection detaches the session from it, so this must precede attaching it here.
         older?.close(288);
         this.#report("connected");
-        publishMonitoring(this, "Connect", this.#line.remoteAddress, this.#openedAt);
+        publishMonitoring(this, "Connect", this.#stream.remoteAddress, this.#openedAt);
         this.session.attach(this);
     }
 
@@ -101,7 +102,7 @@ export class Client implements Outlet, Contacting {
                 this.session.received(messageId);
                 break;
             case "pubrel":
-                this.session.receivedIds.delete(messageId);
+                this.session.release(messageId);
                 this.send({ cmd: "pubcomp", messageId });
                 break;
             case "subscribe":
@@ -123,34 +124,32 @@ export class Client implements Outlet, Contacting {
         }
     }
 
-    /** The socket is gone. After a DISCONNECT, what waits for the registry is still delivered. */
-    lineClosed(): void {
-        if (this.#state === "connected" || this.#inflow.allAnswered) this.close(this.#state === "leaving" ? 0 : 91);
+    /** The socket has closed. After a DISCONNECT, messages that wait for the registry are still delivered. */
+    streamClosed(): void {
+        if (this.#state === "connected" || this.#throttle.allAnswered) this.close(this.#state === "leaving" ? 0 : 91);
     }
 
     /** The socket takes data again. */
     flush(): void {
-        if (!this.gone) this.session.flush();
+        if (this.#state !== "closed") this.session.flush();
     }
 
     /** Closes when nothing came for one and a half times the keep-alive. A client that is not read cannot be silent. */
     checkSilence(silentMs: number): void {
-        if (this.#keepAliveMs > 0 && silentMs > this.#keepAliveMs * 1.5 && !this.#inflow.held) this.close(160);
+        if (this.#keepAliveMs > 0 && silentMs > this.#keepAliveMs * 1.5 && !this.#throttle.isThrottled) this.close(160);
     }
 
-    /** Takes note of a message whose answer is due, so that a client that sends too far ahead is not read for a while. */
     expectAnswer(payloadBytes: number): void {
-        this.#inflow.expect(payloadBytes);
+        this.#throttle.expect(payloadBytes);
     }
 
-    /** The answer was given. */
     answered(): void {
-        this.#inflow.answered();
-        if (this.#state === "leaving" && this.#inflow.allAnswered) this.close(0);
+        this.#throttle.answered();
+        if (this.#state === "leaving" && this.#throttle.allAnswered) this.close(0);
     }
 
     send(packet: Packet): void {
-        this.#line.send(packet);
+        this.#stream.send(packet);
     }
 
     sendPublish({ topic, payload, qos }: Message, messageId: number, dup: boolean): void {
@@ -161,12 +160,10 @@ export class Client implements Outlet, Contacting {
         this.send({ cmd: "pubrel", messageId });
     }
 
-    /** The malformed PINGRESP of the real front end. */
     sendStrayPing(): void {
-        this.#line.sendRaw(strayBytes);
+        this.#stream.sendRaw(strayBytes);
     }
 
-    /** Publishes a refusal on the gateway's notify topic, a moment after the acknowledgement. */
     notify(refusal: Refusal): void {
         const { organisation, clientId } = this;
         const { typeId, id } = this.identity;
@@ -177,21 +174,20 @@ export class Client implements Outlet, Contacting {
         });
     }
 
-    /** Ends the connection; the code goes to the log and the monitoring message, not to the client. */
     close(code: CloseCode): void {
         if (this.#state === "closed") return;
         this.#state = "closed";
-        if (code === 0 || code === 288) this.#line.end();
-        else this.#line.destroy();
+        if (code === 0 || code === 288) this.#stream.end();
+        else this.#stream.destroy();
         const { organisation, session } = this;
-        this.#inflow.dispose();
-        organisation.firstContacts.abandon(this);
+        this.#throttle.dispose();
+        this.checks.end();
         if (organisation.clients.get(this.clientId) === this) organisation.clients.delete(this.clientId);
         session.detach();
         if (!session.durable) organisation.removeSession(session);
         this.#report("disconnected", { code, message: closeReasons[code] });
         if (this.#will) organisation.publish(this.#will);
-        publishMonitoring(this, "Disconnect", this.#line.remoteAddress, this.#openedAt, code);
+        publishMonitoring(this, "Disconnect", this.#stream.remoteAddress, this.#openedAt, code);
     }
 
     #receivePublish(packet: IPublishPacket): void {
@@ -202,10 +198,10 @@ export class Client implements Outlet, Contacting {
         else receivePublish(this, packet);
     }
 
-    /** DISCONNECT: the will is void. The connection stays until what waits for the registry is answered. */
+    /** Handles DISCONNECT: the will is void, and the connection stays until the registry has answered for its messages. */
     #leave(): void {
         this.#will = undefined;
-        if (this.#inflow.allAnswered) this.close(0);
+        if (this.#throttle.allAnswered) this.close(0);
         else this.#state = "leaving";
     }
 

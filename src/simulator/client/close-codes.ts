@@ -1,4 +1,4 @@
-/** Why a connection was closed: the codes and words of the platform's log. Nothing of this is on the wire. */
+/** Why a connection was closed: the codes and texts of the platform's log. They are not on the wire. */
 export const closeReasons = {
     0: "The connection has completed normally.",
     91: "The connection was closed by the client.",

@@ -1,28 +1,31 @@
 import type { Socket } from "node:net";
 import type { IConnectPacket, Packet } from "mqtt-packet";
 import type { Platform } from "../platform";
-import { type ConnectRefusal, judgeConnect } from "./admission";
+import { type ConnectRefusal, decideConnect } from "./admission";
 import { Client } from "./client";
 import type { CloseCode } from "./close-codes";
 import { publishMonitoring } from "./monitoring";
-import { Line, type LineListener } from "./packet-stream";
+import { PacketStream, type PacketStreamListener } from "./packet-stream";
 
-/** One socket, from its first byte to its end; it becomes a client when its CONNECT is accepted. */
-export class Connection implements LineListener {
+/** One socket, from its first byte to its end. It becomes a client when its CONNECT is accepted. */
+export class Connection implements PacketStreamListener {
     readonly #platform: Platform;
-    readonly #line: Line;
+    readonly #stream: PacketStream;
+    readonly #closed: () => void;
     readonly #openedAt = new Date();
     #client: Client | undefined;
     #clientId = "";
     #packets = 0;
 
-    constructor(platform: Platform, socket: Socket) {
+    /** `closed` is called once, when the socket has closed. */
+    constructor(platform: Platform, socket: Socket, closed: () => void) {
         this.#platform = platform;
+        this.#closed = closed;
         // The largest legal packet: payload, topic of any length, both length fields and the packet id.
-        this.#line = new Line(socket, platform.settings.maxPayloadBytes + 65535 + 4, this);
+        this.#stream = new PacketStream(socket, platform.settings.maxPayloadBytes + 65535 + 4, this);
     }
 
-    /** Empty until there was a CONNECT. */
+    /** Empty before the CONNECT. */
     get clientId(): string {
         return this.#clientId;
     }
@@ -32,7 +35,7 @@ export class Connection implements LineListener {
         if (!this.#isToBeAnswered(packet)) return;
         if (this.#client) this.#client.receive(packet);
         else if (packet.cmd === "connect") this.#connect(packet);
-        else this.#line.destroy();
+        else this.#stream.destroy();
     }
 
     onMalformed(): void {
@@ -44,19 +47,19 @@ export class Connection implements LineListener {
     }
 
     onClose(): void {
-        this.#platform.connections.delete(this);
-        this.#client?.lineClosed();
+        this.#closed();
+        this.#client?.streamClosed();
     }
 
     /** Closes the connection; the code is for the log. */
     close(code: CloseCode): void {
         if (this.#client) this.#client.close(code);
-        this.#line.destroy();
+        this.#stream.destroy();
     }
 
-    /** Closes what has been silent for too long. */
+    /** Closes a connection that has been silent for too long. */
     checkSilence(nowMs: number): void {
-        const silentMs = nowMs - this.#line.lastReceivedMs;
+        const silentMs = this.#stream.silentMs(nowMs);
         if (this.#client) this.#client.checkSilence(silentMs);
         else if (silentMs > this.#platform.settings.connectTimeoutMs) this.close(164);
     }
@@ -67,7 +70,7 @@ export class Connection implements LineListener {
         this.#packets++;
         if (faults.isEmpty) return true;
         if (faults.take("blackHole", this.#clientId)) {
-            this.#line.mute();
+            this.#stream.mute();
             return false;
         }
         const fault = faults.peek("closeAfter", this.#clientId);
@@ -79,23 +82,23 @@ export class Connection implements LineListener {
 
     #connect(packet: IConnectPacket): void {
         const fault = this.#platform.faults.take("refuseConnect", this.#clientId);
-        const verdict = fault ? { returnCode: fault.returnCode, closeCode: 180 as const } : judgeConnect(this.#platform, packet);
-        if ("closeCode" in verdict) {
-            this.#refuse(verdict);
+        const decision = fault ? { returnCode: fault.returnCode, closeCode: 180 as const } : decideConnect(this.#platform, packet);
+        if ("closeCode" in decision) {
+            this.#refuse(decision);
         } else {
-            this.#client = new Client(this.#platform, this.#line, this.#openedAt, verdict, packet);
+            this.#client = new Client(this.#platform, this.#stream, this.#openedAt, decision, packet);
             this.#client.begin();
         }
     }
 
-    #refuse({ returnCode, closeCode, known }: ConnectRefusal): void {
+    #refuse({ returnCode, closeCode, client }: ConnectRefusal): void {
         this.#platform.settings.onEvent({ event: "refused", clientId: this.#clientId, code: closeCode });
-        if (known) publishMonitoring(known, "FailedConnect", this.#line.remoteAddress, this.#openedAt, closeCode);
+        if (client) publishMonitoring(client, "FailedConnect", this.#stream.remoteAddress, this.#openedAt, closeCode);
         if (returnCode === undefined) {
-            this.#line.destroy();
+            this.#stream.destroy();
         } else {
-            this.#line.send({ cmd: "connack", returnCode, sessionPresent: false });
-            this.#line.end();
+            this.#stream.send({ cmd: "connack", returnCode, sessionPresent: false });
+            this.#stream.end();
         }
     }
 }

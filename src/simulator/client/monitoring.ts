@@ -2,15 +2,9 @@ import type { Organisation } from "../organisation";
 import type { ClientIdentity } from "./client-identity";
 import { type CloseCode, closeReasons } from "./close-codes";
 
-/** A client whose organisation is known, admitted or not. */
-export interface KnownClient {
-    identity: ClientIdentity;
-    organisation: Organisation;
-}
-
-/** Tells the applications that watch the `mon` topics that a client came, went or was not let in. */
+/** Publishes on a client's `mon` topic, for applications, that the client connected, disconnected or was refused. */
 export function publishMonitoring(
-    { identity, organisation }: KnownClient,
+    { identity, organisation }: IdentifiedClient,
     action: "Connect" | "Disconnect" | "FailedConnect",
     address: string,
     connectedAt: Date,
@@ -30,4 +24,10 @@ export function publishMonitoring(
     const isDevice = clientClass === "g" || clientClass === "d";
     const topic = isDevice ? `iot-2/type/${typeId}/id/${id}/mon` : `iot-2/app/${id}/mon`;
     organisation.publish({ topic, payload: Buffer.from(JSON.stringify(payload)), qos: 0 });
+}
+
+/** A client whose organisation is known, admitted or not. */
+export interface IdentifiedClient {
+    identity: ClientIdentity;
+    organisation: Organisation;
 }

@@ -1,42 +1,30 @@
 import type { Socket } from "node:net";
 import { type Packet, type Parser, parser, writeToStream } from "mqtt-packet";
-import { FramingGuard } from "./framing-guard";
 
-/** What the owner of a line hears. */
-export interface LineListener {
-    onPacket(packet: Packet): void;
-    /** The client sent what is not MQTT or announced too large a packet; the line is closed already. */
-    onMalformed(reason: string): void;
-    /** The connection ended, whoever ended it. Called once, last. */
-    onClose(): void;
-    /** The connection takes data again. */
-    onDrain(): void;
-}
-
-/** One client's connection as a sequence of MQTT packets. Whatever arrives, only this connection can suffer. */
-export class Line {
+/** One client's connection as a sequence of MQTT packets. Malformed input closes this connection and affects no other. */
+export class PacketStream {
     readonly #socket: Socket;
     readonly #parser: Parser = parser();
     readonly #guard: FramingGuard;
-    readonly #listener: LineListener;
+    readonly #listener: PacketStreamListener;
     /** When the last bytes came in, in milliseconds of the monotonic clock. */
-    lastReceivedMs = performance.now();
+    #lastReceivedMs = performance.now();
     #ended = false;
     #muted = false;
     #paused = false;
-    /** Packets that had come in with others when the line was paused. */
-    #held: Packet[] = [];
+    /** Packets that arrived in one chunk with the packet at which reading was paused. */
+    #unread: Packet[] = [];
 
-    constructor(socket: Socket, maxPacketBytes: number, listener: LineListener) {
+    constructor(socket: Socket, maxPacketBytes: number, listener: PacketStreamListener) {
         this.#socket = socket;
         this.#guard = new FramingGuard(maxPacketBytes);
         this.#listener = listener;
         socket.setNoDelay(true);
         this.#parser.on("packet", (packet) => this.#take(packet));
-        this.#parser.on("error", (error: unknown) => this.#malformed(error instanceof Error ? error.message : "malformed packet"));
+        this.#parser.on("error", () => this.#malformed());
         socket.on("data", (chunk) => this.#read(typeof chunk === "string" ? Buffer.from(chunk) : chunk));
         socket.on("drain", () => listener.onDrain());
-        // A reset or a broken pipe is followed by "close", which says all there is to say.
+        // A reset or a broken pipe is followed by "close", which ends the stream.
         socket.on("error", () => undefined);
         socket.on("close", () => {
             this.#ended = true;
@@ -54,7 +42,12 @@ export class Line {
         return !this.#ended && !this.#muted && !this.#socket.writableNeedDrain;
     }
 
-    /** Sends a packet; does nothing on a closed line. */
+    /** For how long nothing has come in. */
+    silentMs(nowMs: number): number {
+        return nowMs - this.#lastReceivedMs;
+    }
+
+    /** Sends a packet; does nothing on a closed stream. */
     send(packet: Packet): void {
         if (!this.#ended && !this.#muted) writeToStream(packet, this.#socket);
     }
@@ -64,27 +57,27 @@ export class Line {
         if (!this.#ended && !this.#muted) this.#socket.write(bytes);
     }
 
-    /** From now on everything that comes in is read and forgotten, and nothing goes out. */
+    /** Discards everything that comes in from now on, and sends nothing. */
     mute(): void {
         this.#muted = true;
     }
 
-    /** Stops reading the client at once, in the middle of what has come in: back-pressure on its side. */
+    /** Stops reading at once, even in the middle of a chunk: back-pressure on the client. */
     pause(): void {
         this.#paused = true;
         this.#socket.pause();
     }
 
-    /** Goes on where `pause` stopped. */
+    /** Continues where `pause` stopped. */
     resume(): void {
         this.#paused = false;
-        const held = this.#held;
-        this.#held = [];
-        for (const packet of held) this.#take(packet);
+        const unread = this.#unread;
+        this.#unread = [];
+        for (const packet of unread) this.#take(packet);
         if (!this.#paused) this.#socket.resume();
     }
 
-    /** Sends what is on its way, then closes. */
+    /** Sends what is buffered, then closes. */
     end(): void {
         if (this.#ended) return;
         this.#ended = true;
@@ -99,27 +92,83 @@ export class Line {
 
     #read(chunk: Buffer): void {
         if (this.#ended) return;
-        this.lastReceivedMs = performance.now();
+        this.#lastReceivedMs = performance.now();
         if (this.#muted) return;
         if (!this.#guard.accepts(chunk)) {
-            this.#malformed("The length of the message is not correct");
+            this.#malformed();
             return;
         }
         try {
             this.#parser.parse(chunk);
-        } catch (error) {
-            this.#malformed(error instanceof Error ? error.message : "malformed packet");
+        } catch {
+            this.#malformed();
         }
     }
 
     #take(packet: Packet): void {
-        if (this.#paused) this.#held.push(packet);
+        if (this.#paused) this.#unread.push(packet);
         else if (!this.#ended && !this.#muted) this.#listener.onPacket(packet);
     }
 
-    #malformed(reason: string): void {
+    #malformed(): void {
         if (this.#ended) return;
         this.destroy();
-        this.#listener.onMalformed(reason);
+        this.#listener.onMalformed();
+    }
+}
+
+/** The owner of a packet stream. */
+export interface PacketStreamListener {
+    onPacket(packet: Packet): void;
+    /** The client sent invalid MQTT or announced too large a packet. The stream is closed already. */
+    onMalformed(): void;
+    /** The connection ended on either side. Called once, last. */
+    onClose(): void;
+    /** The connection takes data again. */
+    onDrain(): void;
+}
+
+/**
+ * Follows the MQTT framing over arbitrary chunks. It detects a packet that is too large by its announced length, before any of
+ * it has to be buffered, and keeps only a few bytes of state.
+ */
+class FramingGuard {
+    readonly #maxPacketBytes: number;
+    #inHeader = true;
+    #lengthBytes = 0;
+    #length = 0;
+    #missing = 0;
+
+    constructor(maxPacketBytes: number) {
+        this.#maxPacketBytes = maxPacketBytes;
+    }
+
+    /** Whether every length announced up to the end of this chunk is legal. */
+    accepts(chunk: Buffer): boolean {
+        let position = 0;
+        while (position < chunk.length) {
+            if (this.#missing > 0) {
+                const taken = Math.min(this.#missing, chunk.length - position);
+                this.#missing -= taken;
+                position += taken;
+            } else if (this.#inHeader) {
+                this.#inHeader = false;
+                this.#lengthBytes = 0;
+                this.#length = 0;
+                position++;
+            } else if (!this.#readLength(chunk[position++] ?? 0)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    #readLength(byte: number): boolean {
+        this.#length += (byte & 0x7f) * 128 ** this.#lengthBytes;
+        this.#lengthBytes++;
+        if ((byte & 0x80) !== 0) return this.#lengthBytes < 4;
+        this.#inHeader = true;
+        this.#missing = this.#length;
+        return this.#length <= this.#maxPacketBytes;
     }
 }

@@ -1,18 +1,18 @@
 import type { IPublishPacket } from "mqtt-packet";
-import type { ContactRefusal } from "../registration/front-end";
+import type { DeviceRefusal } from "../registration/front-end";
 import { notInGroupMessage, registryMessage, topicRefusal } from "../registration/notification";
-import { type DeviceName, deviceKey, deviceOf, toPlatform, withOrganisation } from "../topic-form";
+import { type DeviceName, deviceKey, deviceOf, isOwnDevice, toPlatform, withOrganisation } from "../topic-form";
 import { checkPublish } from "../topic-rules";
-import type { Client } from "./client";
+import type { ConnectedClient } from "./types";
 
 /**
- * Handles a PUBLISH: who may publish what, for which device, and what happens otherwise. A gateway that breaks a rule keeps its
- * connection and gets its acknowledgement, the message is dropped and a notification tells why; others are disconnected.
+ * Handles a PUBLISH: whether the client may publish on the topic, and for the device. A gateway that breaks a rule stays
+ * connected: its message is acknowledged and dropped, and a notification gives the reason. Other clients are disconnected.
  */
-export function receivePublish(client: Client, packet: IPublishPacket): void {
+export function receivePublish(client: ConnectedClient, packet: IPublishPacket): void {
     const { identity, platform } = client;
     client.expectAnswer(packet.payload.length);
-    if (packet.qos === 2 && client.session.receivedIds.has(packet.messageId ?? 0)) {
+    if (packet.qos === 2 && client.session.isUnreleased(packet.messageId ?? 0)) {
         acknowledge(client, packet);
         return;
     }
@@ -36,9 +36,9 @@ export function receivePublish(client: Client, packet: IPublishPacket): void {
     }
 }
 
-function publishForDevice(client: Client, packet: IPublishPacket, levels: readonly string[]): void {
+function publishForDevice(client: ConnectedClient, packet: IPublishPacket, levels: readonly string[]): void {
     const device = deviceOf(levels);
-    if (!device || isOwn(client, device)) {
+    if (!device || isOwnDevice(client.identity, device)) {
         accept(client, packet);
         return;
     }
@@ -48,27 +48,27 @@ function publishForDevice(client: Client, packet: IPublishPacket, levels: readon
         client.notify({ request: "Publish", topic: packet.topic, rc: 180, message: notInGroupMessage });
         return;
     }
-    client.organisation.firstContacts.settle(client, device, (refusal) => {
+    client.checks.check(device, (refusal) => {
         if (refusal === undefined) accept(client, packet);
         else refuse(client, packet, device, refusal);
     });
 }
 
-function refuse(client: Client, packet: IPublishPacket, device: DeviceName, refusal: ContactRefusal): void {
+function refuse(client: ConnectedClient, packet: IPublishPacket, device: DeviceName, refusal: DeviceRefusal): void {
     acknowledge(client, packet);
     if (client.platform.settings.strayPing) client.sendStrayPing();
-    if (refusal === "in-backoff") return;
+    if (refusal === "in-back-off") return;
     client.notify({ request: "Publish", topic: withOrganisation(client.identity.organisation, packet.topic), device, ...refusal });
 }
 
-function accept(client: Client, packet: IPublishPacket): void {
+function accept(client: ConnectedClient, packet: IPublishPacket): void {
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
-    if (packet.qos === 2) client.session.receivedIds.add(packet.messageId ?? 0);
+    if (packet.qos === 2) client.session.receive(packet.messageId ?? 0);
     client.organisation.publish({ topic: toPlatform(client.identity, packet.topic), payload, qos: packet.qos });
     acknowledge(client, packet);
 }
 
-function acknowledge(client: Client, packet: IPublishPacket): void {
+function acknowledge(client: ConnectedClient, packet: IPublishPacket): void {
     const { faults, timers } = client.platform;
     if (!faults.isEmpty) {
         if (faults.take("strayPing", client.clientId, packet.topic)) client.sendStrayPing();
@@ -82,12 +82,7 @@ function acknowledge(client: Client, packet: IPublishPacket): void {
     answer(client, packet);
 }
 
-function answer(client: Client, packet: IPublishPacket): void {
+function answer(client: ConnectedClient, packet: IPublishPacket): void {
     if (packet.qos > 0) client.send({ cmd: packet.qos === 1 ? "puback" : "pubrec", messageId: packet.messageId ?? 0 });
     client.answered();
-}
-
-/** Whether the device is the gateway itself. */
-export function isOwn(client: Client, device: DeviceName): boolean {
-    return device.typeId === client.identity.typeId && device.deviceId === client.identity.id;
 }

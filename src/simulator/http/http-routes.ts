@@ -1,15 +1,15 @@
+import { type Faults, isFault } from "../faults";
 import { isObject } from "../json";
 import { readOrder } from "../management/request-order";
+import type { Observation } from "../observation";
 import type { Organisation } from "../organisation";
 import type { Platform } from "../platform";
-import type { Simulator } from "../simulator";
-import { isFault } from "./fault-json";
 import { type HttpAnswer, type HttpHandler, type HttpRequest, problem } from "./http-server";
 
 const apiPrefix = "/api/v0002/mgmt/requests";
 
-/** Everything that can be asked over HTTP: management requests as on the real platform, and the simulator's own routes. */
-export function httpRoutes(simulator: Simulator, platform: Platform): HttpHandler {
+/** The HTTP API: management requests as on the real platform, and the simulator's own routes. */
+export function httpRoutes(simulator: SimulatorActions, platform: Platform): HttpHandler {
     return (request) => {
         const { path } = request;
         if (path === apiPrefix || path.startsWith(`${apiPrefix}/`)) return managementRoutes(request, platform);
@@ -21,11 +21,19 @@ export function httpRoutes(simulator: Simulator, platform: Platform): HttpHandle
     };
 }
 
+/** What the simulator's own routes show and do. */
+export interface SimulatorActions {
+    readonly observed: Observation;
+    readonly faults: Faults;
+    readonly linkDown: boolean;
+    setLink(down: boolean): void;
+}
+
 function nothing({ method, path }: HttpRequest): HttpAnswer {
     return problem(404, `There is nothing at ${method} ${path}.`);
 }
 
-function linkRoute({ method, body }: HttpRequest, simulator: Simulator): HttpAnswer {
+function linkRoute({ method, body }: HttpRequest, simulator: SimulatorActions): HttpAnswer {
     if (method === "POST") {
         if (!isObject(body) || typeof body.down !== "boolean") return problem(400, 'The body must be {"down": true} or {"down": false}.');
         simulator.setLink(body.down);
@@ -33,7 +41,7 @@ function linkRoute({ method, body }: HttpRequest, simulator: Simulator): HttpAns
     return { status: 200, body: { down: simulator.linkDown } };
 }
 
-function faultsRoute(request: HttpRequest, simulator: Simulator): HttpAnswer {
+function faultsRoute(request: HttpRequest, simulator: SimulatorActions): HttpAnswer {
     if (request.method === "DELETE") {
         simulator.faults.clear();
         return { status: 204, body: undefined };
@@ -76,7 +84,7 @@ function managementRoutes(request: HttpRequest, platform: Platform): HttpAnswer 
     return nothing(request);
 }
 
-/** The real API tells the organisation from the host; here it is the query's `org`, or the only one there is. */
+/** The real API takes the organisation from the host name. Here it is the query's `org`, or the only one that exists. */
 function organisationOf(query: URLSearchParams, platform: Platform): Organisation | undefined {
     const all = [...platform.organisations()];
     const name = query.get("org") ?? platform.settings.organisation;

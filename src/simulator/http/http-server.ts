@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from "node:net";
 import { isSameSecret } from "../secret";
 
-/** An answer of the HTTP API: a status and what is sent as JSON. */
+/** An answer of the HTTP API: a status, and a body that is sent as JSON. */
 export interface HttpAnswer {
     status: number;
     body: unknown;
@@ -21,15 +21,15 @@ export type HttpHandler = (request: HttpRequest) => HttpAnswer;
 
 const maxBodyBytes = 4 * 1024 * 1024;
 
-/** The answer for a request that cannot be served, in words. */
+/** The answer to a request that cannot be served, with a readable message. */
 export function problem(status: number, message: string): HttpAnswer {
     return { status, body: { message } };
 }
 
 /**
- * A server for a JSON API. With a token every request must carry it, as password or as bearer token. So that no web page can reach it
- * through the browser of the person at this machine, it wants JSON to be declared as such, the host to be named by its address or as
- * localhost, and the page that asks, where a browser names one, to be of this machine.
+ * A server for a JSON API. With a token, every request must carry it, as password or as bearer token. Web pages must not reach the API
+ * through a browser on this machine. Therefore a body must be declared as JSON, the host must be named by its address or as localhost,
+ * and the origin, if the browser sends one, must be on this machine.
  */
 export function createJsonServer(token: string | undefined, handler: HttpHandler): Server {
     const server = createServer((request, response) => {
@@ -59,7 +59,7 @@ function isLocalName(host: string): boolean {
     return name === "localhost" || isIP(name) !== 0;
 }
 
-/** Programs name no origin; browsers do with everything that changes something, and write `null` where they keep it to themselves. */
+/** Browsers send an origin with every request that changes something, `null` if they hide it. Other programs send none. */
 function isLocalPage(origin: string | undefined): boolean {
     if (origin === undefined) return true;
     const name = URL.canParse(origin) ? new URL(origin).hostname : "";

@@ -9,10 +9,10 @@ export interface Parameter {
     value: unknown;
 }
 
-/** One kind of request: whether a device takes it, and the conversation it is. */
+/** One kind of request: which devices support it, and the dialogue that carries it out. */
 export interface Action {
     isSupported: (device: ManagedDevice) => boolean;
-    /** Only one of these at a time on a device. */
+    /** A device has at most one firmware request at a time. */
     isFirmware: boolean;
     run: (dialogue: Dialogue, parameters: readonly Parameter[]) => Promise<void>;
 }
@@ -68,21 +68,21 @@ function firmwareAction(work: (dialogue: Dialogue) => Promise<void>, start: Part
             if (parameters.length > 0) {
                 const value = { ...device.firmware, ...start, ...Object.fromEntries(parameters.map(({ name, value }) => [name, value])) };
                 await dialogue.ask("device/update", 204, { fields: [{ field: "mgmt.firmware", value }] });
-                device.firmware = value;
+                device.setFirmware(value);
             }
             const { d } = await dialogue.ask("observe", 200, observedField);
-            device.firmware = observedFirmware(d) ?? device.firmware;
-            device.observed = true;
+            device.setFirmware(observedFirmware(d) ?? device.firmware);
+            device.setObserved(true);
             try {
                 await work(dialogue);
             } finally {
-                device.observed = false;
+                device.setObserved(false);
             }
         },
     };
 }
 
-/** The firmware as the device gives it in its answer to observe; what it leaves out is idle. */
+/** The firmware in the device's answer to observe; missing states are idle. */
 function observedFirmware(d: unknown): Firmware | undefined {
     const fields: unknown[] = isObject(d) && Array.isArray(d.fields) ? d.fields : [];
     const entry = fields.find((each) => isObject(each) && each.field === "mgmt.firmware");
@@ -102,7 +102,7 @@ async function update(dialogue: Dialogue): Promise<void> {
     await dialogue.ask("mgmt/initiate/firmware/update", 202);
     let firmware = await dialogue.nextFirmware();
     while (firmware.updateStatus === 1) firmware = await dialogue.nextFirmware();
-    if (firmware.updateStatus === 0) dialogue.device.deviceInfo = { ...dialogue.device.deviceInfo, fwVersion: firmware.version };
+    if (firmware.updateStatus === 0) dialogue.device.setFirmwareVersion(firmware.version);
     await dialogue.ask("cancel", 200, observedField);
     if (firmware.updateStatus !== 0) throw new DialogueEnded(failures[firmware.updateStatus] ?? "The update failed.");
 }

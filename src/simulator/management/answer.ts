@@ -1,11 +1,11 @@
-/** Return codes as both sides use them; `message` only where it helps. */
+/** The answer to a request, in either direction. */
 export interface Answer {
     rc: number;
     message?: string;
     d?: unknown;
 }
 
-/** Everything was done. */
+/** The request was carried out. */
 export const done: Answer = { rc: 200 };
 
 /** The request breaks a rule, which the message states. */

@@ -1,11 +1,9 @@
 import { isObject } from "../json";
 import { type Answer, bad, done } from "./answer";
 import { readNotify } from "./firmware-notify";
-import { isActive, type LogEntry, type ManagedDevice } from "./managed-device";
+import type { ManagedDevice } from "./managed-device";
 
 const minLifetimeSeconds = 3600;
-const maxErrorCodes = 100;
-const maxLogBytes = 500 * 1024;
 const bundleRule = /^[A-Za-z0-9_.-]{1,255}$/;
 const deviceInfoFields = [
     "serialNumber",
@@ -18,14 +16,7 @@ const deviceInfoFields = [
     "descriptiveLocation",
 ];
 
-/** What a request may depend on beside its device. */
-export interface RequestContext {
-    now: number;
-    /** The bundles of custom actions that are installed; absent = every well-formed one. */
-    bundles: readonly string[] | undefined;
-}
-
-type Handler = (device: ManagedDevice, d: Record<string, unknown>, context: RequestContext) => Answer;
+type Handler = (device: ManagedDevice, d: Record<string, unknown>, options: RequestOptions) => Answer;
 
 const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     ["mgmt/manage", manage],
@@ -38,15 +29,22 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     ["notify", notify],
 ]);
 
-/** Carries out a request that a device sent; the suffix is what follows the device in the topic. */
-export function answerDeviceRequest(device: ManagedDevice, suffix: string, d: unknown, context: RequestContext): Answer {
+/** Carries out a request of a device; the suffix is the part of the topic after the device. */
+export function answerDeviceRequest(device: ManagedDevice, suffix: string, d: unknown, options: RequestOptions): Answer {
     const handler = handlers.get(suffix);
     if (!handler) return { rc: 404, message: `There is no request ${suffix}.` };
     if (d !== undefined && !isObject(d)) return bad("d must be an object.");
-    return handler(device, d ?? {}, context);
+    return handler(device, d ?? {}, options);
 }
 
-function manage(device: ManagedDevice, d: Record<string, unknown>, { now, bundles }: RequestContext): Answer {
+/** What a request depends on besides its device. */
+export interface RequestOptions {
+    now: number;
+    /** The bundles of custom actions that are installed; absent = every valid name. */
+    bundles: readonly string[] | undefined;
+}
+
+function manage(device: ManagedDevice, d: Record<string, unknown>, { now, bundles }: RequestOptions): Answer {
     const { lifetime = 0, supports = {}, deviceInfo, metadata } = d;
     if (typeof lifetime !== "number" || !(lifetime === 0 || lifetime >= minLifetimeSeconds)) {
         return bad(`lifetime must be 0 or at least ${minLifetimeSeconds} seconds.`);
@@ -60,14 +58,17 @@ function manage(device: ManagedDevice, d: Record<string, unknown>, { now, bundle
     const claimed = Object.keys(rest).filter((bundle) => rest[bundle] === true);
     const unknown = claimed.find((bundle) => !bundleRule.test(bundle) || (bundles && !bundles.includes(bundle)));
     if (unknown !== undefined) return { rc: 403, message: `The device may not support ${unknown}: there is no such bundle.` };
-    device.managed = true;
-    if (lifetime === 0) delete device.dormantAt;
-    else device.dormantAt = now + lifetime * 1000;
-    device.deviceActions = deviceActions === true;
-    device.firmwareActions = firmwareActions === true;
-    device.bundles = claimed;
-    if (isObject(deviceInfo)) device.deviceInfo = deviceInfo;
-    if (isObject(metadata)) device.metadata = metadata;
+    device.manage(
+        {
+            lifetimeSeconds: lifetime,
+            deviceActions: deviceActions === true,
+            firmwareActions: firmwareActions === true,
+            bundles: claimed,
+            deviceInfo: isObject(deviceInfo) ? deviceInfo : undefined,
+            metadata: isObject(metadata) ? metadata : undefined,
+        },
+        now,
+    );
     return done;
 }
 
@@ -76,11 +77,9 @@ function isDeviceInfo(value: unknown): boolean {
     return Object.entries(value).every(([field, text]) => deviceInfoFields.includes(field) && typeof text === "string");
 }
 
-function unmanage(device: ManagedDevice, _d: Record<string, unknown>, { now }: RequestContext): Answer {
-    if (!isActive(device, now)) return { rc: 404, message: "The device is not managed." };
-    device.managed = false;
-    device.observed = false;
-    delete device.dormantAt;
+function unmanage(device: ManagedDevice, _d: Record<string, unknown>, { now }: RequestOptions): Answer {
+    if (!device.isActive(now)) return { rc: 404, message: "The device is not managed." };
+    device.unmanage();
     return done;
 }
 
@@ -92,20 +91,18 @@ function updateLocation(device: ManagedDevice, d: Record<string, unknown>): Answ
     if (![measuredDateTime, updatedDateTime].every((value) => value === undefined || isDateTime(value))) {
         return bad("measuredDateTime and updatedDateTime must be ISO 8601.");
     }
-    // Every update is the whole set: what it leaves out is gone.
-    device.location = { ...d };
+    device.locate(d);
     return done;
 }
 
 function addErrorCode(device: ManagedDevice, { errorCode }: Record<string, unknown>): Answer {
     if (!isNumber(errorCode) || !Number.isInteger(errorCode)) return bad("errorCode must be a whole number.");
-    device.errorCodes.push(errorCode);
-    if (device.errorCodes.length > maxErrorCodes) device.errorCodes.shift();
+    device.addErrorCode(errorCode);
     return done;
 }
 
 function clearErrorCodes(device: ManagedDevice): Answer {
-    device.errorCodes = [];
+    device.clearErrorCodes();
     return done;
 }
 
@@ -114,17 +111,12 @@ function addLog(device: ManagedDevice, { message, timestamp, severity, data }: R
     if (typeof timestamp !== "string" || !isDateTime(timestamp)) return bad("timestamp must be ISO 8601.");
     if (severity !== undefined && severity !== 0 && severity !== 1 && severity !== 2) return bad("severity must be 0, 1 or 2.");
     if (data !== undefined && (typeof data !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(data))) return bad("data must be base64.");
-    device.log.push({ message, timestamp, ...(severity === undefined ? {} : { severity }), ...(data === undefined ? {} : { data }) });
-    while (logBytes(device.log) > maxLogBytes) device.log.shift();
+    device.addLogEntry({ message, timestamp, ...(severity === undefined ? {} : { severity }), ...(data === undefined ? {} : { data }) });
     return done;
 }
 
-function logBytes(log: readonly LogEntry[]): number {
-    return log.reduce((bytes, { message, data }) => bytes + message.length + (data?.length ?? 0) + 50, 0);
-}
-
 function clearLog(device: ManagedDevice): Answer {
-    device.log = [];
+    device.clearLog();
     return done;
 }
 
@@ -132,7 +124,7 @@ function notify(device: ManagedDevice, d: Record<string, unknown>): Answer {
     const read = readNotify(d, device.firmware);
     if ("rc" in read) return read;
     if (!device.observed) return { rc: 404, message: "mgmt.firmware is not observed." };
-    device.firmware = read;
+    device.setFirmware(read);
     return done;
 }
 

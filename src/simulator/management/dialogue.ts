@@ -1,27 +1,7 @@
 import type { Answer } from "./answer";
 import type { Firmware, ManagedDevice } from "./managed-device";
 
-/** Why the work on one device ended before its time. */
-export class DialogueEnded extends Error {
-    override readonly name = "DialogueEnded";
-    /** What the device answered, where it did. */
-    readonly rc: number | undefined;
-
-    constructor(message: string, rc?: number) {
-        super(message);
-        this.rc = rc;
-    }
-}
-
-/** Sends a request to the device; the answer comes later through `answer`. */
-export type Sender = (dialogue: Dialogue, suffix: string, reqId: string, d: unknown) => void;
-
-interface Waiting<T> {
-    resolve: (value: T) => void;
-    reject: (reason: DialogueEnded) => void;
-}
-
-/** The work of one management request on one device: questions, answers and what the device notifies, one after the other. */
+/** The exchange of one management request with one device: it sends a question, waits for the answer or a notify, and goes on. */
 export class Dialogue {
     readonly device: ManagedDevice;
     readonly #send: Sender;
@@ -29,12 +9,11 @@ export class Dialogue {
     #answer: (Waiting<Answer> & { reqId: string }) | undefined;
     #firmware: Waiting<Firmware> | undefined;
     #managed: Waiting<void> | undefined;
-    /** The device has sent its manage request since it answered, before anybody waited for that. */
+    /** The device sent its manage request after its answer, before `managedAgain` was called. */
     #hasManaged = false;
     readonly #notified: Firmware[] = [];
     #ended: DialogueEnded | undefined;
-    /** The id of the latest question. */
-    reqId = "";
+    #reqId = "";
 
     constructor(device: ManagedDevice, newId: () => string, send: Sender) {
         this.device = device;
@@ -42,11 +21,16 @@ export class Dialogue {
         this.#send = send;
     }
 
-    /** Asks the device and waits for its answer; fails when the answer is not the expected code. */
+    /** The id of the latest question. */
+    get reqId(): string {
+        return this.#reqId;
+    }
+
+    /** Asks the device and waits for its answer. Rejects with `DialogueEnded` if the answer has another code than expected. */
     async ask(suffix: string, expected: number, d?: unknown): Promise<Answer> {
         const reqId = this.#newId();
         const answer = await this.#wait<Answer>((waiting) => {
-            this.reqId = reqId;
+            this.#reqId = reqId;
             this.#answer = { ...waiting, reqId };
             this.#send(this, suffix, reqId, d);
         });
@@ -54,7 +38,7 @@ export class Dialogue {
         return answer;
     }
 
-    /** The next firmware value that the device notifies. */
+    /** The next firmware value that the device notifies. Values that arrived earlier are kept. */
     nextFirmware(): Promise<Firmware> {
         const notified = this.#notified.shift();
         if (notified) return Promise.resolve(notified);
@@ -63,7 +47,7 @@ export class Dialogue {
         });
     }
 
-    /** Waits until the device sends its manage request again, which is how it says that it is back. */
+    /** Waits until the device sends its manage request again, by which it reports that it has restarted. */
     managedAgain(): Promise<void> {
         if (this.#hasManaged) return Promise.resolve();
         return this.#wait<void>((waiting) => {
@@ -71,7 +55,7 @@ export class Dialogue {
         });
     }
 
-    /** An answer of the device came in; `false` when it belongs to no question that is open. */
+    /** Handles an answer of the device. Returns `false` if it belongs to no open question. */
     answer(reqId: string, answer: Answer): boolean {
         if (this.#answer?.reqId !== reqId) return false;
         const { resolve } = this.#answer;
@@ -81,7 +65,7 @@ export class Dialogue {
         return true;
     }
 
-    /** The device notified its firmware. */
+    /** Handles a firmware value that the device notified. */
     notified(firmware: Firmware): void {
         const waiting = this.#firmware;
         this.#firmware = undefined;
@@ -89,7 +73,7 @@ export class Dialogue {
         else this.#notified.push(firmware);
     }
 
-    /** The device sent its manage request. */
+    /** Handles a manage request of the device. */
     managed(): void {
         const waiting = this.#managed;
         this.#managed = undefined;
@@ -97,7 +81,7 @@ export class Dialogue {
         waiting?.resolve();
     }
 
-    /** Ends the work: whatever it waits for fails. */
+    /** Ends the dialogue: what it waits for rejects. */
     end(message: string): void {
         this.#ended ??= new DialogueEnded(message);
         for (const waiting of [this.#answer, this.#firmware, this.#managed]) waiting?.reject(this.#ended);
@@ -108,4 +92,24 @@ export class Dialogue {
         if (this.#ended) return Promise.reject(this.#ended);
         return new Promise((resolve, reject) => begin({ resolve, reject }));
     }
+}
+
+/** A dialogue that ended before its last step. */
+export class DialogueEnded extends Error {
+    override readonly name = "DialogueEnded";
+    /** The code of the device's answer, if it answered. */
+    readonly rc: number | undefined;
+
+    constructor(message: string, rc?: number) {
+        super(message);
+        this.rc = rc;
+    }
+}
+
+/** Sends a question to the device. The answer comes later through `answer`. */
+export type Sender = (dialogue: Dialogue, suffix: string, reqId: string, d: unknown) => void;
+
+interface Waiting<T> {
+    resolve: (value: T) => void;
+    reject: (reason: DialogueEnded) => void;
 }

@@ -6,10 +6,10 @@ const textFields = ["version", "name", "uri", "verifier", "updatedDateTime"] as 
 const lastState = 2;
 const lastUpdateStatus = 6;
 
-/** The states that may follow a state: forward step by step, back to idle at any time, and staying. */
+/** The states that may follow a state: the next one, idle, or the same one. */
 const following: Readonly<Record<number, readonly number[]>> = { 0: [0, 1], 1: [0, 1, 2], 2: [0, 2] };
 
-/** Reads the body of a notify, in its present form and the old one; the result is the firmware as it is after it. */
+/** Reads the body of a notify, in its present or its old form. Returns the firmware after it, or the refusal. */
 export function readNotify(d: Record<string, unknown>, current: Firmware): Firmware | Answer {
     const fields: unknown[] = Array.isArray(d.fields) ? d.fields : "field" in d ? [d] : [];
     if (fields.length === 0) return bad("fields must be an array of field and value.");
@@ -25,7 +25,7 @@ export function readNotify(d: Record<string, unknown>, current: Firmware): Firmw
     return firmware;
 }
 
-/** The firmware that a device describes in full; `undefined` when the description breaks the rules. */
+/** A device's full description of its firmware; `undefined` if it breaks the rules. */
 export function readFirmwareValue(value: Record<string, unknown>): Firmware | undefined {
     const read = applyFirmware(value, { version: "", name: "", uri: "", verifier: "", state: 0, updateStatus: 0, updatedDateTime: "" });
     return "rc" in read ? undefined : read;

@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { Faults } from "../faults";
 import { isObject, parseJson } from "../json";
 import type { Settings } from "../options";
-import type { Organisation } from "../organisation";
+import type { Registry } from "../registration/registry";
+import type { Message } from "../sessions/message";
 import type { Timers } from "../timers";
 import { deviceOf } from "../topic-form";
 import type { Answer } from "./answer";
 import { answerDeviceRequest } from "./device-requests";
 import { Dialogue } from "./dialogue";
-import { isActive, type ManagedDevice, newManagedDevice } from "./managed-device";
+import { ManagedDevice } from "./managed-device";
 import { Requests } from "./requests";
 
 const deviceLevels = 5;
@@ -17,7 +18,8 @@ const deviceLevels = 5;
 export class ManagementServer {
     /** Requests from the platform to devices. */
     readonly requests: Requests;
-    readonly #organisation: Organisation;
+    readonly #registry: Registry;
+    readonly #publishMessage: (message: Message) => void;
     readonly #settings: Settings;
     readonly #faults: Faults;
     readonly #timers: Timers;
@@ -25,11 +27,11 @@ export class ManagementServer {
     readonly #asked = new Map<string, Dialogue>();
     readonly #dialogues = new Map<ManagedDevice, Set<Dialogue>>();
     readonly #busy = new Set<ManagedDevice>();
-    /** Answers of devices that nobody waited for: late, repeated, or to nothing that was asked. */
-    strayAnswers = 0;
+    #strayAnswers = 0;
 
-    constructor(organisation: Organisation, settings: Settings, faults: Faults, timers: Timers) {
-        this.#organisation = organisation;
+    constructor({ registry, publish, settings, faults, timers }: ManagementDeps) {
+        this.#registry = registry;
+        this.#publishMessage = publish;
         this.#settings = settings;
         this.#faults = faults;
         this.#timers = timers;
@@ -41,17 +43,22 @@ export class ManagementServer {
         });
     }
 
-    /** What is known of a device; `undefined` when it never sent a management message. */
+    /** How many answers of devices belonged to no open question: late, repeated or unasked ones. */
+    get strayAnswers(): number {
+        return this.#strayAnswers;
+    }
+
+    /** A device's record; `undefined` when it never sent a management message. */
     device(typeId: string, deviceId: string): ManagedDevice | undefined {
         return this.#devices.get(`${typeId}/${deviceId}`);
     }
 
-    /** Whether a device is managed now: it said so and is not dormant. */
+    /** Whether a device is managed and not dormant. */
     isManaged(typeId: string, deviceId: string): boolean {
         return this.#activeDevice(typeId, deviceId) !== undefined;
     }
 
-    /** Handles a message that a device or gateway sent; the topic is the platform's form of it. */
+    /** Handles a management message of a device or gateway. The topic is the platform's form of it. */
     receive(topic: string, payload: Buffer): void {
         const levels = topic.split("/");
         const name = deviceOf(levels);
@@ -63,11 +70,11 @@ export class ManagementServer {
             this.#receiveAnswer(reqId, message);
             return;
         }
-        // Without a request id nobody wants an answer; what is no JSON object cannot have one.
+        // A message that is no JSON object has no request id, so it gets no answer.
         if (!isObject(message)) return;
         const rule = this.#faults.take("management", `${name.typeId}/${name.deviceId}`, suffix);
         if (rule?.never) return;
-        if (!this.#organisation.registry.device(name.typeId, name.deviceId)) {
+        if (!this.#registry.device(name.typeId, name.deviceId)) {
             this.#reply(topic, reqId, { rc: 404, message: "The device is not registered." });
             return;
         }
@@ -81,13 +88,13 @@ export class ManagementServer {
         }
     }
 
-    /** Changes an attribute of a device, as an application does; without an answer, as the platform does for locations. */
+    /** Changes an attribute of a device, as an application does. It expects no answer, as the platform does for locations. */
     update(typeId: string, deviceId: string, field: string, value: unknown): void {
         this.#publish(typeId, deviceId, "device/update", { d: { fields: [{ field, value }] } });
     }
 
     #carryOut(device: ManagedDevice, suffix: string, d: unknown, rc: number | undefined): Answer {
-        if (rc !== undefined) return { rc, message: "The simulator was told to answer so." };
+        if (rc !== undefined) return { rc, message: "A fault of the simulator gives this answer." };
         const now = this.#settings.now();
         const answer = answerDeviceRequest(device, suffix, d, { now, bundles: this.#settings.bundles });
         if (answer.rc !== 200) return answer;
@@ -98,7 +105,7 @@ export class ManagementServer {
         return answer;
     }
 
-    /** The real server was seen to leave a manage request with an empty deviceInfo unanswered. */
+    /** A manage request with an empty deviceInfo: the real server was seen to leave it unanswered. */
     #isIgnored(suffix: string, d: unknown): boolean {
         const info = suffix === "mgmt/manage" && isObject(d) ? d.deviceInfo : undefined;
         return this.#settings.ignoreEmptyDeviceInfo && isObject(info) && Object.keys(info).length === 0;
@@ -115,7 +122,7 @@ export class ManagementServer {
     #receiveAnswer(reqId: string | undefined, message: unknown): void {
         const dialogue = reqId === undefined ? undefined : this.#asked.get(reqId);
         if (reqId === undefined || !dialogue || !isObject(message)) {
-            this.strayAnswers++;
+            this.#strayAnswers++;
             return;
         }
         const { rc, message: text, d } = message;
@@ -124,19 +131,19 @@ export class ManagementServer {
         if (isCode && typeof text === "string") answer.message = text;
         if (d !== undefined) answer.d = d;
         this.#asked.delete(reqId);
-        if (!dialogue.answer(reqId, answer)) this.strayAnswers++;
+        if (!dialogue.answer(reqId, answer)) this.#strayAnswers++;
     }
 
     #activeDevice(typeId: string, deviceId: string): ManagedDevice | undefined {
         const device = this.device(typeId, deviceId);
-        return device && isActive(device, this.#settings.now()) ? device : undefined;
+        return device?.isActive(this.#settings.now()) ? device : undefined;
     }
 
     #known(typeId: string, deviceId: string): ManagedDevice {
         const key = `${typeId}/${deviceId}`;
         const existing = this.#devices.get(key);
         if (existing) return existing;
-        const created = newManagedDevice(typeId, deviceId);
+        const created = new ManagedDevice(typeId, deviceId);
         this.#devices.set(key, created);
         return created;
     }
@@ -169,6 +176,15 @@ export class ManagementServer {
 
     #publish(typeId: string, deviceId: string, suffix: string, body: object): void {
         const payload = Buffer.from(JSON.stringify(body));
-        this.#organisation.publish({ topic: `iotdm-1/type/${typeId}/id/${deviceId}/${suffix}`, payload, qos: 1 });
+        this.#publishMessage({ topic: `iotdm-1/type/${typeId}/id/${deviceId}/${suffix}`, payload, qos: 1 });
     }
+}
+
+/** What the server works with. */
+export interface ManagementDeps {
+    registry: Registry;
+    publish: (message: Message) => void;
+    settings: Settings;
+    faults: Faults;
+    timers: Timers;
 }

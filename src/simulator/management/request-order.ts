@@ -1,14 +1,14 @@
 import { isObject } from "../json";
 import { type Action, findAction, type Parameter } from "./actions";
 
-/** A request that was understood, before it is started. */
+/** A valid request that has not been started. */
 export interface RequestOrder {
     name: string;
     action: Action;
     parameters: Parameter[];
     devices: { typeId: string; deviceId: string }[];
     timeoutSeconds: number;
-    /** Ends a firmware request that is under way on the device; otherwise the new one fails there. */
+    /** Cancels a firmware request that is running on the device; without it, the new request fails there. */
     override: boolean;
 }
 
@@ -16,7 +16,7 @@ const firmwareNames = ["version", "name", "uri", "verifier"];
 const maxDevices = 5000;
 const maxTimeoutSeconds = 7 * 24 * 3600;
 
-/** Reads the body of a request; a string says what is wrong with it. */
+/** Reads the body of a request. Returns a string that says what is wrong if it is not valid. */
 export function readOrder(body: unknown, timeout: string | null, override: string | null): RequestOrder | string {
     if (!isObject(body) || typeof body.action !== "string") return "action must be a string.";
     const action = findAction(body.action);

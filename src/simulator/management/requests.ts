@@ -4,54 +4,17 @@ import { type Dialogue, DialogueEnded } from "./dialogue";
 import type { ManagedDevice } from "./managed-device";
 import type { RequestOrder } from "./request-order";
 
-/** How far a request has come on one device. */
-export interface DeviceStatus {
-    typeId: string;
-    deviceId: string;
-    complete: boolean;
-    status: "pending" | "succeeded" | "failed" | "timeout" | "cancelled";
-    rc?: number;
-    message?: string;
-}
-
-/** A request to devices, as it is shown. */
-export interface ManagementRequest {
-    id: string;
-    action: string;
-    parameters: Parameter[];
-    timeoutSeconds: number;
-    initiated: string;
-    complete: boolean;
-    devices: DeviceStatus[];
-}
-
-/** What the requests need of the server that carries them out. */
-export interface RequestHost {
-    /** The device, if it is managed now. */
-    activeDevice(typeId: string, deviceId: string): ManagedDevice | undefined;
-    open(device: ManagedDevice): Dialogue;
-    close(dialogue: Dialogue): void;
-    after(delayMs: number, action: () => void): () => void;
-}
-
 const maxRequests = 1000;
-
-interface Running {
-    dialogue: Dialogue;
-    /** How it ends when the dialogue is ended from here. */
-    ending: DeviceStatus["status"];
-    finished: Promise<void>;
-}
 
 /** The requests from the platform to devices: started, watched, cancelled. */
 export class Requests {
-    readonly #host: RequestHost;
+    readonly #deps: RequestsDeps;
     readonly #requests = new Map<string, ManagementRequest>();
     readonly #running = new Map<string, Set<Running>>();
     readonly #firmwareRuns = new Map<ManagedDevice, Running>();
 
-    constructor(host: RequestHost) {
-        this.#host = host;
+    constructor(deps: RequestsDeps) {
+        this.#deps = deps;
     }
 
     /** Starts a request on all its devices at once and returns its id. */
@@ -76,36 +39,36 @@ export class Requests {
         return id;
     }
 
-    /** A request, as far as it is remembered. */
+    /** The request of that id, unless it has been removed. */
     get(id: string): ManagementRequest | undefined {
         return this.#requests.get(id);
     }
 
-    /** Every request that is remembered, the oldest first. */
+    /** Every request, the oldest first. */
     list(): ManagementRequest[] {
         return [...this.#requests.values()];
     }
 
-    /** Resolves when every device of the request is done with, one way or another. */
+    /** Resolves when the request has ended on every device. */
     async whenComplete(id: string): Promise<ManagementRequest | undefined> {
         await Promise.all([...(this.#running.get(id) ?? [])].map(({ finished }) => finished));
         return this.#requests.get(id);
     }
 
-    /** Ends a request where it still runs; `false` when there is none of that id. */
+    /** Cancels a request where it still runs. Returns `false` if there is none of that id. */
     cancel(id: string): boolean {
         for (const running of this.#running.get(id) ?? []) this.#stop(running, "cancelled", "The request was cancelled.");
         return this.#requests.has(id);
     }
 
-    /** Ends a request and forgets it. */
+    /** Cancels and removes a request. Returns `false` if there is none of that id. */
     remove(id: string): boolean {
         this.cancel(id);
         return this.#requests.delete(id);
     }
 
     #begin(request: ManagementRequest, status: DeviceStatus, order: RequestOrder, running: Set<Running>): void {
-        const device = this.#host.activeDevice(status.typeId, status.deviceId);
+        const device = this.#deps.activeDevice(status.typeId, status.deviceId);
         const blocking = order.action.isFirmware && device ? this.#firmwareRuns.get(device) : undefined;
         if (!device) {
             fail(status, "failed", "The device is not managed.", 404);
@@ -120,8 +83,8 @@ export class Requests {
     }
 
     #run(request: ManagementRequest, status: DeviceStatus, device: ManagedDevice, order: RequestOrder, all: Set<Running>): Running {
-        const dialogue = this.#host.open(device);
-        const cancelTimeout = this.#host.after(order.timeoutSeconds * 1000, () =>
+        const dialogue = this.#deps.open(device);
+        const cancelTimeout = this.#deps.after(order.timeoutSeconds * 1000, () =>
             this.#stop(running, "timeout", "The device did not finish in time."),
         );
         const running: Running = { dialogue, ending: "failed", finished: Promise.resolve() };
@@ -137,7 +100,7 @@ export class Requests {
             })
             .then(() => {
                 cancelTimeout();
-                this.#host.close(dialogue);
+                this.#deps.close(dialogue);
                 status.complete = true;
                 all.delete(running);
                 if (this.#firmwareRuns.get(device) === running) this.#firmwareRuns.delete(device);
@@ -162,6 +125,43 @@ export class Requests {
             if (complete) this.#requests.delete(id);
         }
     }
+}
+
+/** The progress of a request on one device. */
+export interface DeviceStatus {
+    typeId: string;
+    deviceId: string;
+    complete: boolean;
+    status: "pending" | "succeeded" | "failed" | "timeout" | "cancelled";
+    rc?: number;
+    message?: string;
+}
+
+/** A request to devices, as the HTTP API shows it. */
+export interface ManagementRequest {
+    id: string;
+    action: string;
+    parameters: Parameter[];
+    timeoutSeconds: number;
+    initiated: string;
+    complete: boolean;
+    devices: DeviceStatus[];
+}
+
+/** The server that carries the requests out. */
+export interface RequestsDeps {
+    /** The device, if it is managed now. */
+    activeDevice(typeId: string, deviceId: string): ManagedDevice | undefined;
+    open(device: ManagedDevice): Dialogue;
+    close(dialogue: Dialogue): void;
+    after(delayMs: number, action: () => void): () => void;
+}
+
+interface Running {
+    dialogue: Dialogue;
+    /** The status that it gets if its dialogue ends early. */
+    ending: DeviceStatus["status"];
+    finished: Promise<void>;
 }
 
 function fail(status: DeviceStatus, ending: DeviceStatus["status"], message: string, rc?: number): void {

@@ -4,134 +4,169 @@ import { type DeviceName, deviceKey } from "../topic-form";
 import { registryMessage } from "./notification";
 import type { Registry, RegistryClient } from "./registry";
 
-/** The connection of a gateway, as far as first contacts concern it. */
-export interface Contacting extends RegistryClient {
-    /** Registrations this connection has started that are not answered. */
-    pendingRegistrations: number;
-    /** Devices this connection was the first to bring; the gateway itself counts. */
-    checkedDevices: number;
-    /** The connection has ended: what waited on it is lost. */
-    readonly gone: boolean;
-}
-
-/** Why a device was refused. In the back-off nobody is told. */
-export type ContactRefusal = { rc: number; message: string } | "in-backoff";
-
-type Answer = (refusal: ContactRefusal | undefined) => void;
-
-interface Waiting {
-    contacting: Contacting;
-    answer: Answer;
-}
-
-interface Pending {
-    state: "pending";
-    waiting: Waiting[];
-}
-
-type Entry = { state: "known" } | { state: "backoff"; untilMs: number } | Pending;
-
-const known: Entry = { state: "known" };
-
 /**
- * What the front end remembers of the devices it has asked the registry about. One memory for all gateways and connections:
- * a device refused to one gateway is in back-off for all of them, and reconnecting changes nothing.
+ * The memory of a front-end process: the devices that it has checked with the registry. All gateways and connections share it,
+ * so a device that was refused to one gateway is in back-off for all of them, and reconnecting changes nothing.
+ *
+ * | a device is | from | its messages |
+ * |---|---|---|
+ * | unchecked | the start | the first one begins a check |
+ * | pending | the first message | wait in order; other devices are not delayed |
+ * | accepted | the registry's answer | pass |
+ * | in back-off | a refusal, for `backoffMs` | are dropped; only the refused one is notified |
  */
-export class FirstContacts {
+export class FrontEnd {
     readonly #registry: Registry;
     readonly #options: Required<RegistrationOptions>;
-    readonly #entries = new Map<string, Entry>();
-    readonly #pending = new Set<Pending>();
+    readonly #devices = new Map<string, DeviceState>();
+    readonly #pending = new Set<PendingDevice>();
 
     constructor(registry: Registry, options: Required<RegistrationOptions>) {
         this.#registry = registry;
         this.#options = options;
     }
 
-    /** Whether messages of the device need no further question. */
-    isKnown(device: DeviceName): boolean {
-        return this.#entries.get(deviceKey(device)) === known;
+    /** Begins the checks of one connection. */
+    connect(client: RegistryClient): DeviceChecks {
+        return new DeviceChecks(this, client);
     }
 
     /** Ends the back-off of a device, or of all, and forgets that it was accepted. */
     forget(device?: DeviceName): void {
-        if (device) this.#entries.delete(deviceKey(device));
-        else this.#entries.clear();
+        if (device) this.#devices.delete(deviceKey(device));
+        else this.#devices.clear();
     }
 
-    /**
-     * Settles whether the gateway may act for the device. A device that is known or refused is answered at once; one that is
-     * being asked about makes its messages wait in their order, other devices go on.
-     */
-    settle(contacting: Contacting, device: DeviceName, answer: Answer): void {
+    /** Decides whether the connection may act for the device: at once, or when the registry has answered. */
+    check(checks: DeviceChecks, device: DeviceName, answer: Answer): void {
         const key = deviceKey(device);
-        const entry = this.#entries.get(key);
-        if (entry === known) {
+        const state = this.#devices.get(key);
+        if (state === accepted) {
             answer(undefined);
-        } else if (entry?.state === "backoff" && entry.untilMs > performance.now()) {
-            answer("in-backoff");
-        } else if (entry?.state === "pending") {
-            entry.waiting.push({ contacting, answer });
+        } else if (state?.is === "in-back-off" && state.untilMs > performance.now()) {
+            answer("in-back-off");
+        } else if (state?.is === "pending") {
+            state.waiting.push({ checks, answer });
         } else {
-            this.#begin(contacting, device, key, answer);
+            this.#begin(checks, device, key, answer);
         }
     }
 
-    /** A connection has ended: nothing that waited on it may hold memory. */
-    abandon(contacting: Contacting): void {
-        for (const entry of this.#pending) entry.waiting = entry.waiting.filter((waiting) => waiting.contacting !== contacting);
+    /** Discards what waits on a connection that has ended. */
+    abandon(checks: DeviceChecks): void {
+        for (const pending of this.#pending) pending.waiting = pending.waiting.filter((message) => message.checks !== checks);
     }
 
-    #begin(contacting: Contacting, device: DeviceName, key: string, answer: Answer): void {
+    #begin(checks: DeviceChecks, device: DeviceName, key: string, answer: Answer): void {
+        const waiting = [{ checks, answer }];
         if (!isLegalId(device.typeId) || !isLegalId(device.deviceId)) {
-            this.#refuse(key, 276, [{ contacting, answer }]);
+            this.#refuse(key, 276, waiting);
             return;
         }
-        const { maxPending, maxPerConnection } = this.#options;
-        if (contacting.pendingRegistrations >= maxPending || contacting.checkedDevices >= maxPerConnection) {
-            this.#refuse(key, 173, [{ contacting, answer }]);
+        if (!checks.takePlace(this.#options)) {
+            this.#refuse(key, 173, waiting);
             return;
         }
-        contacting.pendingRegistrations++;
-        contacting.checkedDevices++;
-        const entry: Pending = { state: "pending", waiting: [{ contacting, answer }] };
-        this.#entries.set(key, entry);
-        this.#pending.add(entry);
-        this.#registry.ask(contacting, device, (rc) => {
-            contacting.pendingRegistrations--;
-            this.#pending.delete(entry);
-            if (this.#entries.get(key) !== entry) return;
-            if (rc !== undefined) {
-                this.#refuse(key, rc, entry.waiting);
-                return;
-            }
-            this.#entries.set(key, known);
-            for (const waiting of entry.waiting) {
-                if (!waiting.contacting.gone) waiting.answer(undefined);
+        const pending: PendingDevice = { is: "pending", waiting };
+        this.#devices.set(key, pending);
+        this.#pending.add(pending);
+        this.#registry.ask(checks.client, device, (rc) => {
+            checks.freePlace();
+            this.#pending.delete(pending);
+            if (this.#devices.get(key) !== pending) return;
+            if (rc === undefined) {
+                this.#devices.set(key, accepted);
+                for (const { checks: waiting, answer: pass } of pending.waiting) if (!waiting.hasEnded) pass(undefined);
+            } else {
+                this.#refuse(key, rc, pending.waiting);
             }
         });
     }
 
-    #refuse(key: string, rc: number, waiting: readonly Waiting[]): void {
+    #refuse(key: string, rc: number, waiting: readonly WaitingMessage[]): void {
         this.#makeRoom();
-        this.#entries.set(key, { state: "backoff", untilMs: performance.now() + this.#options.backoffMs });
+        this.#devices.set(key, { is: "in-back-off", untilMs: performance.now() + this.#options.backoffMs });
         const refusal = { rc, message: registryMessage(rc) };
-        waiting.forEach(({ contacting, answer }, index) => {
-            if (!contacting.gone) answer(index === 0 ? refusal : "in-backoff");
+        waiting.forEach(({ checks, answer }, index) => {
+            if (!checks.hasEnded) answer(index === 0 ? refusal : "in-back-off");
         });
     }
 
-    /** A client that invents ids may not fill the memory: expired back-offs go, then, if need be, all of them. */
+    /** A client that invents ids must not fill the memory: expired back-offs go first, then all of them if need be. */
     #makeRoom(): void {
         const limit = this.#options.maxDevices + 10_000;
-        if (this.#entries.size < limit) return;
+        if (this.#devices.size < limit) return;
         const now = performance.now();
-        for (const [key, entry] of this.#entries) {
-            if (entry.state === "backoff" && entry.untilMs <= now) this.#entries.delete(key);
+        for (const [key, state] of this.#devices) {
+            if (state.is === "in-back-off" && state.untilMs <= now) this.#devices.delete(key);
         }
-        for (const [key, entry] of this.#entries) {
-            if (this.#entries.size < limit) return;
-            if (entry.state === "backoff") this.#entries.delete(key);
+        for (const [key, state] of this.#devices) {
+            if (this.#devices.size < limit) return;
+            if (state.is === "in-back-off") this.#devices.delete(key);
         }
     }
 }
+
+/** The checks of one connection, and how many it may begin. */
+export class DeviceChecks {
+    readonly client: RegistryClient;
+    readonly #frontEnd: FrontEnd;
+    #pending = 0;
+    /** The gateway itself counts. */
+    #begun = 1;
+    #hasEnded = false;
+
+    constructor(frontEnd: FrontEnd, client: RegistryClient) {
+        this.#frontEnd = frontEnd;
+        this.client = client;
+    }
+
+    /** Whether the connection has ended. */
+    get hasEnded(): boolean {
+        return this.#hasEnded;
+    }
+
+    /** Decides whether the gateway may act for the device: at once, or when the registry has answered. */
+    check(device: DeviceName, answer: Answer): void {
+        this.#frontEnd.check(this, device, answer);
+    }
+
+    /** The connection has ended: what waits on it is lost. */
+    end(): void {
+        this.#hasEnded = true;
+        this.#frontEnd.abandon(this);
+    }
+
+    /** Takes a place for one more check; `false` when the connection has too many pending ones, or has begun too many. */
+    takePlace({ maxPending, maxPerConnection }: Required<RegistrationOptions>): boolean {
+        if (this.#pending >= maxPending || this.#begun >= maxPerConnection) return false;
+        this.#pending++;
+        this.#begun++;
+        return true;
+    }
+
+    /** Gives the place of a pending check back. */
+    freePlace(): void {
+        this.#pending--;
+    }
+}
+
+/** Why a message is dropped. In the back-off there is no notification. */
+export type DeviceRefusal = { rc: number; message: string } | "in-back-off";
+
+/** Called with the refusal, or `undefined` when the gateway may act for the device. */
+export type Answer = (refusal: DeviceRefusal | undefined) => void;
+
+interface WaitingMessage {
+    checks: DeviceChecks;
+    answer: Answer;
+}
+
+interface PendingDevice {
+    is: "pending";
+    waiting: WaitingMessage[];
+}
+
+type DeviceState = { is: "accepted" } | { is: "in-back-off"; untilMs: number } | PendingDevice;
+
+const accepted: DeviceState = { is: "accepted" };

@@ -4,7 +4,7 @@ import type { TopicRefusal } from "../topic-rules";
 /** What was refused. */
 export type NotifiedRequest = "Publish" | "Subscribe" | "Unsubscribe";
 
-/** A refusal as it is told to the gateway on its notify topic. */
+/** A refusal as the notification on the gateway's notify topic reports it. */
 export interface Refusal {
     request: NotifiedRequest;
     topic: string;
@@ -22,7 +22,7 @@ const registryMessages: Readonly<Record<number, string>> = {
     276: "The topic is not valid.",
 };
 
-/** The words that go with a code of the registry. */
+/** The message that goes with a code of the registry. */
 export function registryMessage(rc: number): string {
     return registryMessages[rc] ?? `The operation failed with return code ${rc}.`;
 }

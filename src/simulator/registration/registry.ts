@@ -1,35 +1,7 @@
-import type { Faults } from "../faults";
+import { compilePattern, type Faults } from "../faults";
 import type { RegistrationOptions, RegistrationRule, SimulatorEvent } from "../options";
-import { compilePattern } from "../pattern";
 import type { Timers } from "../timers";
 import { type DeviceName, deviceKey } from "../topic-form";
-
-/** What a gateway may do and how it proves who it is. */
-export interface GatewayRights {
-    /** A privileged gateway creates devices, a standard one does not. */
-    role: "privileged" | "standard";
-    /** The devices (`typeId/deviceId`) it may act for; absent = every device of the organisation. */
-    group?: Set<string>;
-    /** Its own token; absent = the token of the options, if any. */
-    token?: string;
-}
-
-/** A registered device or gateway. */
-export interface DeviceRecord extends DeviceName {
-    disabled: boolean;
-    /** Client id of the gateway whose first contact created it. */
-    createdBy?: string;
-}
-
-/** The gateway on whose behalf the registry is asked. */
-export interface RegistryClient {
-    clientId: string;
-    rights: GatewayRights;
-}
-
-interface CompiledRule extends RegistrationRule {
-    matches: (device: string) => boolean;
-}
 
 /** The types, devices and gateways of one organisation, and the decision whether a gateway may create one more. */
 export class Registry {
@@ -88,22 +60,27 @@ export class Registry {
         return record;
     }
 
-    /** Takes a device out of the registry. */
+    /** Disables a device or gateway, which is registered if need be, or enables it again. */
+    setDisabled(typeId: string, deviceId: string, disabled: boolean): void {
+        this.register(typeId, deviceId).disabled = disabled;
+    }
+
+    /** Removes a device from the registry. */
     remove(typeId: string, deviceId: string): void {
         this.#devices.delete(deviceKey({ typeId, deviceId }));
     }
 
-    /** Sets what a gateway may do; it applies to its connections from then on. */
+    /** Sets what a gateway may do, from its next connection on. */
     setRights(typeId: string, deviceId: string, rights: Partial<GatewayRights>): void {
         this.#rights.set(deviceKey({ typeId, deviceId }), { ...this.rights(typeId, deviceId), ...rights });
     }
 
-    /** What a gateway may do; without other word it is privileged and may act for every device. */
+    /** What a gateway may do; by default it is privileged and may act for every device. */
     rights(typeId: string, deviceId: string): GatewayRights {
         return this.#rights.get(deviceKey({ typeId, deviceId })) ?? { role: "privileged" };
     }
 
-    /** Asks whether the gateway may act for a device it was not seen with before; creates the device if that is allowed. */
+    /** Asks whether the gateway may act for a device, and creates the device if that is allowed. */
     ask(client: RegistryClient, device: DeviceName, answer: (rc: number | undefined) => void): void {
         const key = deviceKey(device);
         const rule = this.#faults.take("registration", client.clientId, key) ?? this.#rules.find(({ matches }) => matches(key));
@@ -123,4 +100,31 @@ export class Registry {
         if (this.#options.joinsGroup) rights.group?.add(key);
         return undefined;
     }
+}
+
+/** What a gateway may do and how it proves who it is. */
+export interface GatewayRights {
+    /** A privileged gateway creates devices, a standard one does not. */
+    role: "privileged" | "standard";
+    /** The devices (`typeId/deviceId`) it may act for; absent = every device of the organisation. */
+    group?: Set<string>;
+    /** Its own token; absent = the token of the options, if any. */
+    token?: string;
+}
+
+/** A registered device or gateway. */
+export interface DeviceRecord extends DeviceName {
+    disabled: boolean;
+    /** Client id of the gateway whose first message for the device created it. */
+    createdBy?: string;
+}
+
+/** The gateway on whose behalf the registry is asked. */
+export interface RegistryClient {
+    clientId: string;
+    rights: GatewayRights;
+}
+
+interface CompiledRule extends RegistrationRule {
+    matches: (device: string) => boolean;
 }

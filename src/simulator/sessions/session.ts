@@ -1,42 +1,21 @@
 import type { QoS } from "mqtt-packet";
 import type { Message } from "./message";
-import type { Subscription } from "./subscription";
-
-/** Where a session sends its packets: the connection that carries it at the moment. */
-export interface Outlet {
-    /** Whether the connection takes more without buffering it. */
-    readonly writable: boolean;
-    sendPublish(message: Message, messageId: number, dup: boolean): void;
-    sendPubrel(messageId: number): void;
-}
-
-interface InFlight {
-    message: Message;
-    released: boolean;
-}
-
-/** Limits of a session. */
-export interface SessionLimits {
-    queueDepth: number;
-    maxInFlight: number;
-}
+import { type MemberFilter, type Subscriber, Subscription } from "./subscription";
 
 /**
- * What the platform remembers of a client: its filters, what it has not acknowledged and the ids of the QoS 2 messages it is
- * sending. It outlives the connection when the client asked for that. Queues belong to the filters, so that the order is
- * kept for each filter and not across them.
+ * What the platform remembers of a client: its filters, the messages that the client has not acknowledged, and the ids of the
+ * QoS 2 messages that it is sending. It outlives the connection if the client asked for that. Queues belong to the filters, so
+ * that the order is kept for each filter and not across them.
  */
-export class Session {
+export class Session implements Subscriber {
     readonly clientId: string;
     readonly durable: boolean;
-    /** By the filter as the client gave it. */
-    readonly subscriptions = new Map<string, Subscription>();
-    /** QoS 2 messages received and not yet released. */
-    readonly receivedIds = new Set<number>();
     readonly #limits: SessionLimits;
+    readonly #subscriptions = new Map<string, Subscription>();
+    readonly #unreleasedIds = new Set<number>();
     readonly #inFlight = new Map<number, InFlight>();
     readonly #backlog = new Set<Subscription>();
-    #outlet: Outlet | undefined;
+    #sink: PacketSink | undefined;
     #lastId = 0;
 
     constructor(clientId: string, durable: boolean, limits: SessionLimits) {
@@ -45,9 +24,9 @@ export class Session {
         this.#limits = limits;
     }
 
-    /** Whether a connection carries the session now. */
+    /** Whether the session has a connection now. */
     get online(): boolean {
-        return this.#outlet !== undefined;
+        return this.#sink !== undefined;
     }
 
     /** How many messages were sent and not acknowledged. */
@@ -55,52 +34,87 @@ export class Session {
         return this.#inFlight.size;
     }
 
-    /** Sends again what was not acknowledged, then what was queued. */
-    attach(outlet: Outlet): void {
-        this.#outlet = outlet;
+    /** By the filter as the client gave it. */
+    get subscriptions(): ReadonlyMap<string, Subscription> {
+        return this.#subscriptions;
+    }
+
+    /** Adds a filter and returns its subscription; for a filter that exists only the QoS changes, and nothing is returned. */
+    subscribe(wireFilter: string, filter: string, qos: QoS, allows: MemberFilter | undefined): Subscription | undefined {
+        const existing = this.#subscriptions.get(wireFilter);
+        if (existing) {
+            existing.changeQos(qos);
+            return undefined;
+        }
+        const subscription = new Subscription(this, filter, qos, allows);
+        this.#subscriptions.set(wireFilter, subscription);
+        return subscription;
+    }
+
+    /** Removes a filter with the messages that wait for it, and returns its subscription. */
+    unsubscribe(wireFilter: string): Subscription | undefined {
+        const subscription = this.#subscriptions.get(wireFilter);
+        if (!subscription) return undefined;
+        this.#subscriptions.delete(wireFilter);
+        this.#discard(subscription);
+        return subscription;
+    }
+
+    /** Sends unacknowledged messages again, then what was queued. */
+    attach(sink: PacketSink): void {
+        this.#sink = sink;
         for (const [messageId, { message, released }] of this.#inFlight) {
-            if (released) outlet.sendPubrel(messageId);
-            else outlet.sendPublish(message, messageId, true);
+            if (released) sink.sendPubrel(messageId);
+            else sink.sendPublish(message, messageId, true);
         }
         this.flush();
     }
 
-    /** The connection is gone; what may wait, waits. */
+    /** The connection has ended. Filters of QoS 1 and 2 keep their messages. */
     detach(): void {
-        this.#outlet = undefined;
+        this.#sink = undefined;
         for (const subscription of this.#backlog) {
-            if (subscription.qos === 0) this.forget(subscription);
+            if (subscription.qos === 0) this.#discard(subscription);
         }
     }
 
-    /** Takes a message for one of the session's filters. A filter of QoS 1 or 2 also queues messages of QoS 0. */
+    /** Delivers a message for one of the session's filters. A filter of QoS 1 or 2 also queues messages of QoS 0. */
     deliver(subscription: Subscription, message: Message): void {
         const qos = lower(message.qos, subscription.qos);
         const outgoing = qos === message.qos ? message : { ...message, qos };
         if (subscription.length === 0 && this.#maySend(qos)) {
             this.#send(outgoing);
-        } else if (this.#outlet || subscription.qos > 0) {
+        } else if (this.#sink || subscription.qos > 0) {
             subscription.enqueue(outgoing, this.#limits.queueDepth);
             this.#backlog.add(subscription);
         }
     }
 
-    /** Drops what waits for a filter. */
-    forget(subscription: Subscription): void {
-        subscription.clear();
-        this.#backlog.delete(subscription);
-    }
-
-    /** PUBACK or PUBCOMP: the message is done. */
+    /** Handles PUBACK or PUBCOMP: the message is complete. */
     complete(messageId: number): void {
         if (this.#inFlight.delete(messageId)) this.flush();
     }
 
-    /** PUBREC: the client has the message; only its release is left. */
+    /** Handles PUBREC: the client has the message, and only its release is left. */
     received(messageId: number): void {
         const entry = this.#inFlight.get(messageId);
         if (entry) entry.released = true;
-        this.#outlet?.sendPubrel(messageId);
+        this.#sink?.sendPubrel(messageId);
+    }
+
+    /** Remembers a QoS 2 message of the client until its PUBREL. */
+    receive(messageId: number): void {
+        this.#unreleasedIds.add(messageId);
+    }
+
+    /** Whether a QoS 2 message of this id has been received, so that another one is a repeat. */
+    isUnreleased(messageId: number): boolean {
+        return this.#unreleasedIds.has(messageId);
+    }
+
+    /** Handles PUBREL. */
+    release(messageId: number): void {
+        this.#unreleasedIds.delete(messageId);
     }
 
     /** Sends what waits, one filter after the other, as far as window and connection allow. */
@@ -115,18 +129,23 @@ export class Session {
         }
     }
 
+    #discard(subscription: Subscription): void {
+        subscription.clear();
+        this.#backlog.delete(subscription);
+    }
+
     #maySend(qos: QoS): boolean {
-        return this.#outlet?.writable === true && (qos === 0 || this.#inFlight.size < this.#limits.maxInFlight);
+        return this.#sink?.writable === true && (qos === 0 || this.#inFlight.size < this.#limits.maxInFlight);
     }
 
     #send(message: Message): void {
         if (message.qos === 0) {
-            this.#outlet?.sendPublish(message, 0, false);
+            this.#sink?.sendPublish(message, 0, false);
             return;
         }
         const messageId = this.#nextId();
         this.#inFlight.set(messageId, { message, released: false });
-        this.#outlet?.sendPublish(message, messageId, false);
+        this.#sink?.sendPublish(message, messageId, false);
     }
 
     #nextId(): number {
@@ -135,6 +154,25 @@ export class Session {
         } while (this.#inFlight.has(this.#lastId));
         return this.#lastId;
     }
+}
+
+/** The connection that a session sends its packets on. */
+export interface PacketSink {
+    /** Whether the connection takes more without buffering it. */
+    readonly writable: boolean;
+    sendPublish(message: Message, messageId: number, dup: boolean): void;
+    sendPubrel(messageId: number): void;
+}
+
+/** Limits of a session. */
+export interface SessionLimits {
+    queueDepth: number;
+    maxInFlight: number;
+}
+
+interface InFlight {
+    message: Message;
+    released: boolean;
 }
 
 function lower(first: QoS, second: QoS): QoS {

@@ -1,13 +1,3 @@
-interface Branch<T> {
-    children: Map<string, Branch<T>>;
-    here: Set<T>;
-    below: Set<T>;
-}
-
-function newBranch<T>(): Branch<T> {
-    return { children: new Map(), here: new Set(), below: new Set() };
-}
-
 /** Finds the subscriptions whose filter matches a topic, in a time that depends on the levels and not on their number. */
 export class SubscriptionTree<T> {
     readonly #root = newBranch<T>();
@@ -29,7 +19,7 @@ export class SubscriptionTree<T> {
         (below ? branch.below : branch.here).add(entry);
     }
 
-    /** Takes an entry out again; does nothing when it is not there. */
+    /** Removes an entry; does nothing when it is not there. */
     remove(filter: string, entry: T): void {
         const levels = filter.split("/");
         const below = levels.at(-1) === "#";
@@ -68,4 +58,15 @@ export class SubscriptionTree<T> {
         const any = branch.children.get("+");
         if (any) this.#collect(any, levels, depth + 1, found);
     }
+}
+
+/** One level of the tree. `here` holds filters that end at this level, `below` those that end in `#` after it. */
+interface Branch<T> {
+    children: Map<string, Branch<T>>;
+    here: Set<T>;
+    below: Set<T>;
+}
+
+function newBranch<T>(): Branch<T> {
+    return { children: new Map(), here: new Set(), below: new Set() };
 }

@@ -1,46 +1,64 @@
 import type { QoS } from "mqtt-packet";
 import type { Message } from "./message";
-import type { Session } from "./session";
 
 const maxWaitingBytes = 32 * 1024 * 1024;
 
 /** One filter of one session, with the messages that wait for its client. */
 export class Subscription {
-    readonly session: Session;
+    readonly subscriber: Subscriber;
     /** The filter as it is inside the platform. */
     readonly filter: string;
-    qos: QoS;
-    readonly #allows: ((levels: readonly string[]) => boolean) | undefined;
+    readonly #allows: MemberFilter | undefined;
+    #qos: QoS;
     #waiting: Message[] = [];
     #head = 0;
     #waitingBytes = 0;
-    /** Messages that were dropped because the queue was full. */
-    dropped = 0;
+    #dropped = 0;
 
-    constructor(session: Session, filter: string, qos: QoS, allows: ((levels: readonly string[]) => boolean) | undefined) {
-        this.session = session;
+    constructor(subscriber: Subscriber, filter: string, qos: QoS, allows: MemberFilter | undefined) {
+        this.subscriber = subscriber;
         this.filter = filter;
-        this.qos = qos;
+        this.#qos = qos;
         this.#allows = allows;
     }
 
+    get qos(): QoS {
+        return this.#qos;
+    }
+
+    /** How many messages wait. */
     get length(): number {
         return this.#waiting.length - this.#head;
     }
 
-    /** Whether the client may receive this message: with a resource group, only those of its members. */
+    /** How many messages were dropped because the queue was full. */
+    get dropped(): number {
+        return this.#dropped;
+    }
+
+    /** Whether the client may receive a message on this topic: with a resource group, only those of its members. */
     allows(levels: readonly string[]): boolean {
         return this.#allows === undefined || this.#allows(levels);
     }
 
-    /** Keeps a message; when the queue is at its depth, or holds very many bytes, the oldest one goes. */
+    /** The client subscribed again with another QoS; what waits stays. */
+    changeQos(qos: QoS): void {
+        this.#qos = qos;
+    }
+
+    /** Sends the message to the client, or keeps it until it can be sent. */
+    deliver(message: Message): void {
+        this.subscriber.deliver(this, message);
+    }
+
+    /** Keeps a message. When the queue is at its depth, or at its limit of bytes, the oldest message is dropped. */
     enqueue(message: Message, depth: number): void {
-        // A payload is a view into a larger network buffer: without a copy a queue of small messages would hold all of those.
+        // A payload is a view into a larger network buffer. Without a copy, a queue of small messages would keep all of those.
         this.#waiting.push({ ...message, payload: Buffer.from(message.payload) });
         this.#waitingBytes += message.payload.length;
         while (this.length > depth || this.#waitingBytes > maxWaitingBytes) {
             this.shift();
-            this.dropped++;
+            this.#dropped++;
         }
     }
 
@@ -57,10 +75,18 @@ export class Subscription {
         return message;
     }
 
-    /** Forgets what may not outlive the connection. */
+    /** Discards what waits. */
     clear(): void {
         this.#waiting = [];
         this.#head = 0;
         this.#waitingBytes = 0;
     }
 }
+
+/** The session that a subscription belongs to. */
+export interface Subscriber {
+    deliver(subscription: Subscription, message: Message): void;
+}
+
+/** Whether a message with these topic levels concerns a member of the client's resource group. */
+export type MemberFilter = (levels: readonly string[]) => boolean;
