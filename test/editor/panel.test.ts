@@ -30,7 +30,7 @@ const made: Readonly<Record<string, readonly string[]>> = {
     management: words("management/managed-devices.ts", "export type ManagedPhase ="),
     request: words("management/request-history.ts", "readonly outcome:"),
     outbox: [...words("gateway/gateway-options.ts", "export const outboxKinds ="), "degraded"],
-    status: words("simulator/management/requests.ts", "status: "),
+    status: words("simulator/management/requests.ts", "export type RequestStatus ="),
     filter: ["all", ...deviceFilters],
     trouble: troubleKinds,
     outcome: [

@@ -109,7 +109,7 @@ export class Requests {
         return running;
     }
 
-    #stop(running: Running, ending: DeviceStatus["status"], message: string): void {
+    #stop(running: Running, ending: RequestStatus, message: string): void {
         running.ending = ending;
         running.dialogue.end(message);
     }
@@ -132,10 +132,12 @@ export interface DeviceStatus {
     typeId: string;
     deviceId: string;
     complete: boolean;
-    status: "pending" | "succeeded" | "failed" | "timeout" | "cancelled";
+    status: RequestStatus;
     rc?: number;
     message?: string;
 }
+
+export type RequestStatus = "pending" | "succeeded" | "failed" | "timeout" | "cancelled";
 
 /** A request to devices, as the HTTP API shows it. */
 export interface ManagementRequest {
@@ -160,11 +162,11 @@ export interface RequestsDeps {
 interface Running {
     dialogue: Dialogue;
     /** The status that it gets if its dialogue ends early. */
-    ending: DeviceStatus["status"];
+    ending: RequestStatus;
     finished: Promise<void>;
 }
 
-function fail(status: DeviceStatus, ending: DeviceStatus["status"], message: string, rc?: number): void {
+function fail(status: DeviceStatus, ending: RequestStatus, message: string, rc?: number): void {
     status.complete = true;
     status.status = ending;
     status.message = message;
