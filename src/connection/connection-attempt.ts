@@ -162,13 +162,13 @@ export class ConnectionAttempt {
         this.#onlineSinceMs = this.#clock.monotonicMs();
         this.#roughNowMs = this.#onlineSinceMs;
         this.#watch = new LinkWatch(this.#options.transport.keepAliveS, this.#transport.traffic, this.#onlineSinceMs);
-        this.#look(this.#transport, this.#watch);
+        this.#checkLink(this.#transport, this.#watch);
         this.#listener.online(sessionPresent);
     }
 
-    #look(transport: Transport, watch: LinkWatch): void {
+    #checkLink(transport: Transport, watch: LinkWatch): void {
         this.#roughNowMs = this.#clock.monotonicMs();
-        const verdict = watch.look({
+        const verdict = watch.evaluate({
             nowMs: this.#roughNowMs,
             traffic: transport.traffic,
             oldestDueMs: this.#pending.oldestDueMs,
@@ -178,7 +178,7 @@ export class ConnectionAttempt {
         else if (verdict === "acknowledgement missing") this.drop(describeMissingAcknowledgement(this.#context));
         else {
             if (verdict === "ping") transport.ping();
-            this.#timer = this.#clock.setTimer(watch.tickMs, () => this.#look(transport, watch));
+            this.#timer = this.#clock.setTimer(watch.tickMs, () => this.#checkLink(transport, watch));
         }
     }
 

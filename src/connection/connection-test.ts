@@ -9,7 +9,7 @@ import { proxyOf, secureOver, urlHost } from "./dial";
 import { openTunnel } from "./http-proxy";
 import { mqttTransportFactory } from "./mqtt-transport";
 import { describeEnd, describeTimeout, serverOf } from "./reasons";
-import type { LineProgress, TransportOptions } from "./transport";
+import type { DialProgress, TransportOptions } from "./transport";
 
 /** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */
 export interface TestStep {
@@ -25,14 +25,14 @@ const expiresSoonMs = 30 * 86_400_000;
  * Looks the host up, connects and, where the transport is encrypted, verifies the certificate; says nothing of MQTT and sends no
  * credentials, but those of a web proxy that is in between. Stops at the first failure. Takes at most 24 s.
  */
-export async function testLine(options: TransportOptions, clock = systemClock): Promise<TestStep[]> {
+export async function testEndpoint(options: TransportOptions, clock = systemClock): Promise<TestStep[]> {
     try {
         const proxy = proxyOf(options);
         // A web proxy looks the name up itself.
         const named = proxy ? [] : await testName(options, clock);
         return named.some(({ outcome }) => outcome === "failed") ? named : [...named, ...(await testServer(options, proxy, clock))];
     } catch (error) {
-        return [failed("failed", { reason: inWords(options, { error, stage: "dialling" }) })];
+        return [failed("failed", { reason: describeFailure(options, { error, stage: "dialling" }) })];
     }
 }
 
@@ -75,7 +75,7 @@ async function testName(options: TransportOptions, clock: Clock): Promise<TestSt
         const addresses = await within(clock, lookup(host, { all: true }));
         return [{ outcome: "ok", key: "dns", parameters: { host, addresses: addresses.map(({ address }) => address).join(", ") } }];
     } catch (thrown) {
-        const reason = inWords(options, { error: thrown, stage: "dialling" });
+        const reason = describeFailure(options, { error: thrown, stage: "dialling" });
         return [failed("dnsFailed", { host, reason })];
     }
 }
@@ -89,7 +89,7 @@ async function testServer(options: TransportOptions, proxy: URL | undefined, clo
         const isEncrypted = transport === "tls" || transport === "wss";
         return isEncrypted ? [reached, ...(await testTls(options, socket, clock))] : [reached];
     } catch (error) {
-        const reason = inWords(options, { error, stage: "dialling", proxy: proxy?.host });
+        const reason = describeFailure(options, { error, stage: "dialling", proxy: proxy?.host });
         return [failed("tcpFailed", { host, port, reason })];
     } finally {
         way.close();
@@ -131,12 +131,12 @@ async function testTls(options: TransportOptions, socket: Socket, clock: Clock):
         await within(clock, whenSecure(secured, options));
         return certificateSteps(secured, options.tls?.rejectUnauthorized !== false);
     } catch (error) {
-        return [failed("tlsFailed", { reason: inWords(options, { error, stage: "securing", certificate }) })];
+        return [failed("tlsFailed", { reason: describeFailure(options, { error, stage: "securing", certificate }) })];
     }
 }
 
 /** A failure in the words that the log of a gateway has for it. */
-function inWords(context: TransportOptions, failure: { error: unknown } & LineProgress): string {
+function describeFailure(context: TransportOptions, failure: { error: unknown } & DialProgress): string {
     return describeEnd({ kind: "failed", ...failure }, false, context).text;
 }
 

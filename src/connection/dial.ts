@@ -17,7 +17,7 @@ export type TlsSettings = Pick<
 >;
 
 /** Where to connect, and how. */
-export interface LineOptions {
+export interface DialOptions {
     readonly transport: TransportName;
     readonly host: string;
     readonly port: number;
@@ -31,13 +31,13 @@ export interface LineOptions {
 /** A frame is collected before any of it goes on, so it may hold the largest packet that is taken, and little more. */
 const maxFrameBytes = maxPacketBytes + 65_536;
 
-/** How far a line got: until TCP is there, until TLS and the websocket are agreed, or usable. */
-export type LineStage = "dialling" | "securing" | "open";
+/** How far a stream got: until TCP is there, until TLS and the websocket are agreed, or usable. */
+export type DialStage = "dialling" | "securing" | "open";
 
-/** A line to a server, being opened or open: its stream takes writes at once. */
-export interface Line {
+/** The raw byte stream to a server, being opened or open. It takes writes at once. */
+export interface RawStream {
     readonly stream: Duplex;
-    readonly stage: LineStage;
+    readonly stage: DialStage;
     /** What the server presented, as far as it is known. */
     readonly certificate: PeerCertificate | undefined;
     /** Host and port of the web proxy it goes through, if it does. */
@@ -45,29 +45,29 @@ export interface Line {
 }
 
 /**
- * Starts to open a line. Failures arrive as the stream's `error`.
+ * Starts to open a stream. Failures arrive as the stream's `error`.
  * @throws GW_CONFIG when the environment names an impossible proxy, `ENOTFOUND` for what is no host of a URL, and what Node throws for
  * certificates it cannot read
  */
-export function openLine(options: LineOptions): Line {
-    const progress = new Progress();
-    return progress.lineOver(openStream(options, progress));
+export function dial(options: DialOptions): RawStream {
+    const progress = new DialWatch();
+    return progress.over(openStream(options, progress));
 }
 
-function openStream(options: LineOptions, progress: Progress): Duplex {
-    if (options.transport === "tcp") return progress.follow(dial(options), "open");
+function openStream(options: DialOptions, progress: DialWatch): Duplex {
+    if (options.transport === "tcp") return progress.follow(dialTcp(options), "open");
     if (options.transport === "tls") return progress.followTls(dialTls(options), "open");
     return openWebSocket(options, progress);
 }
 
-/** Watches the sockets under a line for how far they got. */
-class Progress {
-    #stage: LineStage = "dialling";
+/** Watches the sockets under a stream for how far they got. */
+class DialWatch {
+    #stage: DialStage = "dialling";
     #certificate: PeerCertificate | undefined;
-    /** Set for a line through a web proxy. */
+    /** Set for a stream through a web proxy. */
     proxy: string | undefined;
 
-    lineOver(stream: Duplex): Line {
+    over(stream: Duplex): RawStream {
         const stage = () => this.#stage;
         const certificate = () => this.#certificate;
         return {
@@ -82,11 +82,11 @@ class Progress {
         };
     }
 
-    follow(socket: Socket, stageWhenConnected: LineStage): Socket {
+    follow(socket: Socket, stageWhenConnected: DialStage): Socket {
         return socket.once("connect", () => this.reach(stageWhenConnected));
     }
 
-    followTls(socket: TLSSocket, stageWhenSecured: LineStage): TLSSocket {
+    followTls(socket: TLSSocket, stageWhenSecured: DialStage): TLSSocket {
         if (socket.connecting) this.follow(socket, "securing");
         else this.reach("securing");
         // Before Node's own check: once that has failed, the certificate can no longer be asked for.
@@ -96,16 +96,16 @@ class Progress {
         return socket.once("secureConnect", () => this.reach(stageWhenSecured));
     }
 
-    reach(stage: LineStage): void {
+    reach(stage: DialStage): void {
         this.#stage = stage;
     }
 }
 
-function dial({ host, port }: LineOptions): Socket {
+function dialTcp({ host, port }: DialOptions): Socket {
     return connectTcp({ host, port, noDelay: true, keepAlive: true });
 }
 
-function dialTls({ host, port, tls }: LineOptions): TLSSocket {
+function dialTls({ host, port, tls }: DialOptions): TLSSocket {
     return connectTls({ ...tlsOptions(host, tls), host, port }).setNoDelay(true);
 }
 
@@ -120,7 +120,7 @@ export function tlsOptions(host: string, tls: TlsSettings = {}): ConnectionOptio
 }
 
 /** The server as a URL has it: an address of IPv6 in brackets, and without the name of an interface of this machine. */
-export function urlHost({ host, port }: Pick<LineOptions, "host" | "port">): string {
+export function urlHost({ host, port }: Pick<DialOptions, "host" | "port">): string {
     return `${isIP(host) === 6 ? `[${host.replace(/%.*/, "")}]` : host}:${port}`;
 }
 
@@ -128,11 +128,11 @@ export function urlHost({ host, port }: Pick<LineOptions, "host" | "port">): str
  * The web proxy that a line goes through, or undefined.
  * @throws GW_CONFIG when the environment names an impossible one
  */
-export function proxyOf({ transport, host, port, environment = process.env }: LineOptions): URL | undefined {
+export function proxyOf({ transport, host, port, environment = process.env }: DialOptions): URL | undefined {
     return transport === "wss" ? proxyFor(host, port, environment) : undefined;
 }
 
-function openWebSocket(options: LineOptions, progress: Progress): Duplex {
+function openWebSocket(options: DialOptions, progress: DialWatch): Duplex {
     const { transport, host, path = "/", tls } = options;
     const url = `${transport}://${urlHost(options)}${path.startsWith("/") ? path : `/${path}`}`;
     // The error for it would show the whole URL, and a path may have a secret in it.
@@ -140,7 +140,7 @@ function openWebSocket(options: LineOptions, progress: Progress): Duplex {
     const secure = transport === "wss";
     const proxy = proxyOf(options);
     progress.proxy = proxy?.host;
-    const dialled = () => (secure ? progress.followTls(dialTls(options), "securing") : progress.follow(dial(options), "securing"));
+    const dialled = () => (secure ? progress.followTls(dialTls(options), "securing") : progress.follow(dialTcp(options), "securing"));
     const agent = new Agent();
     let tunnel: ClientRequest | undefined;
     if (proxy) {
@@ -162,7 +162,7 @@ function openWebSocket(options: LineOptions, progress: Progress): Duplex {
 }
 
 /** TLS with the server over a connection to it. */
-export function secureOver({ host, tls }: LineOptions, socket: Socket): TLSSocket {
+export function secureOver({ host, tls }: DialOptions, socket: Socket): TLSSocket {
     socket.setNoDelay(true).setKeepAlive(true);
     const secured = connectTls({ ...tlsOptions(host, tls), host, socket });
     socket.on("error", (error) => secured.destroy(error));

@@ -49,7 +49,7 @@ export class LinkWatch {
     }
 
     /** Looks at the link; the caller sends the ping that a verdict asks for. */
-    look(facts: LinkFacts): LinkVerdict {
+    evaluate(facts: LinkFacts): LinkVerdict {
         this.#noteProgress(facts);
         const { nowMs, oldestDueMs, handingOver } = facts;
         const lastProgressMs = Math.max(this.#lastReceivedMs, this.#lastSentMs);

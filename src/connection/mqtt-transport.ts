@@ -2,12 +2,12 @@ import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
 import { say } from "../i18n";
 import type { Qos } from "../protocol/qos";
-import { type Line, openLine } from "./dial";
+import { dial, type RawStream } from "./dial";
 import { LinkStream } from "./link-stream";
 import { createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
 import type {
-    LineProgress,
+    DialProgress,
     SubscribeAnswer,
     Transport,
     TransportEnd,
@@ -31,7 +31,7 @@ class MqttTransport implements Transport {
     readonly traffic: LinkStream;
     readonly #listener: TransportListener;
     readonly #session: MqttSession<Packet>;
-    readonly #line: Line;
+    readonly #rawStream: RawStream;
     readonly #client: MqttClient;
     /** Ids of QoS 2 publishes the server has not completed. */
     readonly #incomplete = new Set<number>();
@@ -46,10 +46,10 @@ class MqttTransport implements Transport {
     constructor(options: TransportOptions, listener: TransportListener, session: MqttSession<Packet>) {
         this.#listener = listener;
         this.#session = session;
-        this.#line = openLine(options);
+        this.#rawStream = dial(options);
         const failed = (error: Error) => this.#failed(error);
         this.traffic = new LinkStream(
-            this.#line.stream,
+            this.#rawStream.stream,
             () => listener.strayPing(),
             (detail) => this.#violated(detail),
             failed,
@@ -67,8 +67,8 @@ class MqttTransport implements Transport {
         this.#client.on("close", () => this.#end());
     }
 
-    get progress(): LineProgress {
-        return this.#line;
+    get progress(): DialProgress {
+        return this.#rawStream;
     }
 
     get isWritable(): boolean {
@@ -193,7 +193,7 @@ class MqttTransport implements Transport {
     }
 
     #reasonOfEnd(): TransportEnd {
-        const { stage, certificate, proxy } = this.#line;
+        const { stage, certificate, proxy } = this.#rawStream;
         if (this.#refusal !== 0) return { kind: "refused", returnCode: this.#refusal };
         if (this.#violation !== undefined) return { kind: "violated", detail: this.#violation };
         if (this.#failure === undefined) return { kind: "closed", stage };

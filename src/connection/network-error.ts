@@ -1,6 +1,6 @@
 import { describeThrown } from "../errors";
 import { say } from "../i18n";
-import type { LineStage, TransportName } from "./dial";
+import type { DialStage, TransportName } from "./dial";
 import type { ConnectionCause } from "./reasons";
 
 /** What the gateway spoke to directly. */
@@ -12,7 +12,7 @@ interface NetworkPlace {
 }
 
 /** An error of the operating system in words: what happened to the connection and the likely cause. */
-export function describeNetworkError(error: unknown, stage: LineStage, { server, host, transport }: NetworkPlace): string {
+export function describeNetworkError(error: unknown, stage: DialStage, { server, host, transport }: NetworkPlace): string {
     switch (errorCode(error)) {
         case "ENOTFOUND":
             return say("connection.hostNotFound", { host });

@@ -1,9 +1,9 @@
 import { type ErrorCode, GatewayError } from "../errors";
 import { inOneText, say } from "../i18n";
-import type { LineStage, TransportName } from "./dial";
+import type { DialStage, TransportName } from "./dial";
 import { describeNetworkError, networkCause } from "./network-error";
 import { describeTlsError, tlsCause } from "./tls-error";
-import type { LineProgress, TransportEnd } from "./transport";
+import type { DialProgress, TransportEnd } from "./transport";
 
 /** Causes that a status tells in words of their own; where there is none, it tells the code. */
 export const connectionCauses = [
@@ -90,7 +90,7 @@ function describeViolation(detail: string, wasOnline: boolean, context: ReasonCo
     return network(inOneText([text, detail]));
 }
 
-function describeClose(stage: LineStage, wasOnline: boolean, context: ReasonContext): ConnectionReason {
+function describeClose(stage: DialStage, wasOnline: boolean, context: ReasonContext): ConnectionReason {
     const server = serverOf(context);
     const { transport, willTopic } = context;
     if (wasOnline) return network(say("connection.closed", { server }));
@@ -126,7 +126,7 @@ function network(text: string, cause?: ConnectionCause): ConnectionReason {
 }
 
 /** No answer within the time allowed for connecting. */
-export function describeTimeout({ stage, proxy }: LineProgress, timeoutMs: number, context: ReasonContext): ConnectionReason {
+export function describeTimeout({ stage, proxy }: DialProgress, timeoutMs: number, context: ReasonContext): ConnectionReason {
     const seconds = wholeSeconds(timeoutMs);
     const text =
         proxy !== undefined && stage === "dialling"
@@ -135,7 +135,7 @@ export function describeTimeout({ stage, proxy }: LineProgress, timeoutMs: numbe
     return { code: "GW_NETWORK", cause: "timedOut", text };
 }
 
-function slowness(stage: LineStage, server: string, seconds: number): string {
+function slowness(stage: DialStage, server: string, seconds: number): string {
     if (stage === "dialling") return say("connection.slowHost", { server, seconds });
     if (stage === "securing") return say("connection.slowHandshake", { server, seconds });
     return say("connection.slowConnect", { server, seconds });

@@ -1,5 +1,5 @@
 import type { Qos } from "../protocol/qos";
-import type { Line, LineOptions, LineStage } from "./dial";
+import type { DialOptions, DialStage, RawStream } from "./dial";
 import type { LinkTraffic } from "./link-stream";
 
 /** A message as it came from the server. */
@@ -20,7 +20,7 @@ export interface LastWill {
 }
 
 /** Everything one MQTT connection needs. */
-export interface TransportOptions extends LineOptions {
+export interface TransportOptions extends DialOptions {
     readonly clientId: string;
     readonly userName?: string | undefined;
     readonly password?: string | undefined;
@@ -29,13 +29,13 @@ export interface TransportOptions extends LineOptions {
     readonly will?: LastWill | undefined;
 }
 
-/** How far a line got, and over what. */
-export type LineProgress = Pick<Line, "stage"> & { [Detail in "certificate" | "proxy"]?: Line[Detail] };
+/** How far a stream got, and over what. */
+export type DialProgress = Pick<RawStream, "stage"> & { [Detail in "certificate" | "proxy"]?: RawStream[Detail] };
 
 /** Why and how far into it a connection ended. */
 export type TransportEnd =
-    | { readonly kind: "closed"; readonly stage: LineStage }
-    | ({ readonly kind: "failed"; readonly error: unknown } & LineProgress)
+    | { readonly kind: "closed"; readonly stage: DialStage }
+    | ({ readonly kind: "failed"; readonly error: unknown } & DialProgress)
     | { readonly kind: "refused"; readonly returnCode: number }
     /** The server sent what MQTT does not allow, or more than is taken; `detail` says what, in a sentence. */
     | { readonly kind: "violated"; readonly detail: string };
@@ -55,11 +55,11 @@ export interface TransportListener {
 /** Granted quality of service, 128 when refused, or undefined when the connection ended first. */
 export type SubscribeAnswer = number | undefined;
 
-/** One MQTT connection, from opening the line to its end; never used again. */
+/** One MQTT connection, from opening the stream to its end; never used again. */
 export interface Transport {
     readonly traffic: LinkTraffic;
-    /** How far the line got, and over what. */
-    readonly progress: LineProgress;
+    /** How far the stream got, and over what. */
+    readonly progress: DialProgress;
     readonly isWritable: boolean;
     /** `settled` is called on the acknowledgement (for QoS 0: once handed to the socket), and not at all when the connection ends first. */
     publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void;

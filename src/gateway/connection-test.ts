@@ -1,4 +1,4 @@
-import { type TestStep, testConnect, testLine } from "../connection/connection-test";
+import { type TestStep, testConnect, testEndpoint } from "../connection/connection-test";
 import type { TransportOptions } from "../connection/transport";
 import type { GatewayOptions } from "./gateway-options";
 import { transportOptions } from "./gateway-parts";
@@ -14,8 +14,8 @@ export class ConnectionTest {
     }
 
     /** Name, port and encryption; sends no credentials and disturbs nobody. */
-    line(): Promise<TestStep[]> {
-        return testLine(this.#transport);
+    endpoint(): Promise<TestStep[]> {
+        return testEndpoint(this.#transport);
     }
 
     /** A real CONNECT, which ends a session of the same client id elsewhere. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer as createTcpServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { testConnect, testLine } from "../../src/connection/connection-test";
+import { testConnect, testEndpoint } from "../../src/connection/connection-test";
 import type { TransportOptions } from "../../src/connection/transport";
 import { type Credential, TestAuthority } from "../support/certificates";
 import { FastClock } from "../support/fast-clock";
@@ -45,7 +45,7 @@ describe("connection test", () => {
     });
 
     async function found(of: TransportOptions): Promise<{ keys: string[]; words: string }> {
-        const steps = await testLine(of);
+        const steps = await testEndpoint(of);
         return { keys: steps.map(({ key }) => key), words: JSON.stringify(steps) };
     }
 
@@ -123,7 +123,7 @@ describe("connection test", () => {
     it("gives a server that takes the connection and says nothing eight seconds for each step", async () => {
         const clock = new FastClock(50);
         const mute = await listen(createTcpServer((socket) => socket.on("error", () => undefined).resume()));
-        const steps = await testLine(options(mute), clock);
+        const steps = await testEndpoint(options(mute), clock);
         assert.deepEqual(
             steps.map(({ key }) => key),
             ["dns", "tcp", "tlsFailed"],

@@ -1,4 +1,4 @@
-import type { LineStage } from "../../src/connection/dial";
+import type { DialStage } from "../../src/connection/dial";
 import type { SubscribeAnswer, Transport, TransportFactory, TransportListener, TransportOptions } from "../../src/connection/transport";
 import type { Qos } from "../../src/protocol/qos";
 
@@ -8,7 +8,7 @@ export class FakeTransport implements Transport {
     readonly published: { topic: string; qos: Qos; settled: () => void }[] = [];
     readonly subscribed: { filter: string; answered: (answer: SubscribeAnswer) => void }[] = [];
     readonly unsubscribed: { filter: string; answered: (acknowledged: boolean) => void }[] = [];
-    stage: LineStage = "open";
+    stage: DialStage = "open";
     isWritable = true;
     pings = 0;
     end: "none" | "disconnected" | "destroyed" = "none";

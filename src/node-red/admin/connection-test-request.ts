@@ -49,7 +49,7 @@ async function testSettings(RED: NodeAPI, request: TestRequest, deployed: Gatewa
     const steps: TestStep[] = [];
     const tls = readTls(RED, request.settings.tls, steps);
     const test = new ConnectionTest(options, tls, token ?? "");
-    steps.push(...(await test.line()));
+    steps.push(...(await test.endpoint()));
     const isReachable = steps.every(({ outcome }) => outcome !== "failed");
     if (!isReachable) return report(steps);
     if (token === undefined) return report([...steps, { outcome: "note", key: "noToken" }]);

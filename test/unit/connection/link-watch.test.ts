@@ -24,7 +24,7 @@ class Link {
                 this.#answerDue = false;
             }
             if (this.nowMs % 1_000 === 0) eachSecond();
-            const verdict = this.#watch.look({
+            const verdict = this.#watch.evaluate({
                 nowMs: this.nowMs,
                 traffic: this.traffic,
                 oldestDueMs: this.oldestDueMs,
