@@ -1,20 +1,20 @@
 import { defineType, type Node, type NodeAPI } from "../src/node-red/api";
 import { commandMessage, parseCommandSettings } from "../src/node-red/device-command-in";
-import { useGateway } from "../src/node-red/gateway-node";
+import { joinGateway } from "../src/node-red/gateway-node";
 
 /** `device-command-in`: sends on the commands for the gateway, or for devices behind it, that match its filter. */
 export default function register(RED: NodeAPI): void {
     defineType<Node>(RED, "device-command-in", (node, definition) => {
-        const user = useGateway(RED, node, definition);
-        const settings = user.parse(() => parseCommandSettings(definition));
-        user.subscribe((gateway) =>
+        const member = joinGateway(RED, node, definition);
+        const settings = member.parse(() => parseCommandSettings(definition));
+        member.subscribe((gateway) =>
             gateway.onCommand(settings().selection, settings().qos, {
                 received(command) {
                     const { message, error } = commandMessage(command, settings().datatype);
-                    if (error) user.outlet.raise(error, message);
-                    else user.outlet.send(message);
+                    if (error) member.output.raise(error, message);
+                    else member.output.send(message);
                 },
-                rejectionChanged: (error) => user.subscriptionChanged(error),
+                rejectionChanged: (error) => member.subscriptionChanged(error),
             }),
         );
     });

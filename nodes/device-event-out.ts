@@ -1,18 +1,18 @@
 import { defineType, type Node, type NodeAPI, type NodeMessage } from "../src/node-red/api";
 import { type EventIds, eventRequest, parseEventSettings } from "../src/node-red/device-event-out";
-import { useGateway } from "../src/node-red/gateway-node";
+import { joinGateway } from "../src/node-red/gateway-node";
 import { onInput } from "../src/node-red/handlers";
 import type { MessageCompletion } from "../src/node-red/message-completion";
-import { OrderedTasks } from "../src/node-red/serial-queue";
+import { SerialQueue } from "../src/node-red/serial-queue";
 
 /** `device-event-out`: publishes each message as an event of a device behind the gateway, or of the gateway itself. */
 export default function register(RED: NodeAPI): void {
     defineType<Node>(RED, "device-event-out", (node, definition) => {
-        const user = useGateway(RED, node, definition);
-        const settings = user.parse(() => parseEventSettings(RED, node, definition));
-        const inOrder = new OrderedTasks();
+        const member = joinGateway(RED, node, definition);
+        const settings = member.parse(() => parseEventSettings(RED, node, definition));
+        const inOrder = new SerialQueue();
 
-        onInput(node, { outlet: user.outlet, status: user.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
+        onInput(node, { output: member.output, status: member.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
             const enteredAtMs = Date.now();
             const { ids } = settings();
             if (ids.immediate) return publish(ids.read(message), message, enteredAtMs, completion);
@@ -20,7 +20,7 @@ export default function register(RED: NodeAPI): void {
         });
 
         function publish(ids: EventIds, message: NodeMessage, enteredAtMs: number, completion: MessageCompletion): void {
-            const gateway = user.gateway();
+            const gateway = member.gateway();
             gateway.publishEvent(eventRequest(settings(), gateway.identity, ids, message, enteredAtMs), completion);
         }
     });

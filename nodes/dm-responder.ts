@@ -1,7 +1,7 @@
 import { type GatewayError, toGatewayError } from "../src/errors";
 import { defineType, type Node, type NodeAPI, properties } from "../src/node-red/api";
 import { answerMessage, parseResponderSettings, reportMessage, requestMessage, responderStatus } from "../src/node-red/dm-responder";
-import { useGateway } from "../src/node-red/gateway-node";
+import { joinGateway } from "../src/node-red/gateway-node";
 import { onInput } from "../src/node-red/handlers";
 
 /** `dm-responder`: device management of the gateway itself, or of devices behind it. */
@@ -10,31 +10,31 @@ export default function register(RED: NodeAPI): void {
         let counts = { managed: 0, pending: 0, rejected: 0, requests: 0 };
         let conflict: GatewayError | undefined;
         let refusal: GatewayError | undefined;
-        const user = useGateway(RED, node, definition, (state) => responderStatus(state, counts));
-        const settings = user.parse(() => parseResponderSettings(definition));
+        const member = joinGateway(RED, node, definition, (state) => responderStatus(state, counts));
+        const settings = member.parse(() => parseResponderSettings(definition));
 
-        const responder = user.subscribe((gateway) =>
+        const responder = member.subscribe((gateway) =>
             gateway.respond(settings(), {
-                requestReceived: (request) => user.outlet.send([requestMessage(request), null]),
-                firmwareAnswered: (report, answer) => user.outlet.send([null, reportMessage(report, answer)]),
-                raised: (error, about) => user.outlet.raise(error, { topic: "device management", ...about }),
+                requestReceived: (request) => member.output.send([requestMessage(request), null]),
+                firmwareAnswered: (report, answer) => member.output.send([null, reportMessage(report, answer)]),
+                raised: (error, about) => member.output.raise(error, { topic: "device management", ...about }),
                 warned: (text) => node.warn(text),
                 conflictChanged(error) {
                     conflict = error;
-                    user.problemChanged(error ?? refusal, "target");
+                    member.problemChanged(error ?? refusal, "target");
                 },
                 rejectionChanged(error) {
                     refusal = error;
-                    user.problemChanged(error ?? conflict, "subscription");
+                    member.problemChanged(error ?? conflict, "subscription");
                 },
                 countsChanged(changed) {
                     counts = changed;
-                    user.showState();
+                    member.showState();
                 },
             }),
         );
 
-        onInput(node, { outlet: user.outlet, status: user.status, code: "GW_DM_INVALID" }, (message, completion) => {
+        onInput(node, { output: member.output, status: member.status, code: "GW_DM_INVALID" }, (message, completion) => {
             responder().input(properties(message), ({ answer, error }) => {
                 if (error) {
                     completion.failed(error);

@@ -1,4 +1,4 @@
-import { say, shortened } from "./i18n";
+import { shortened, translate } from "./i18n";
 
 /** Whether a code speaks of one message or of the gateway's state. */
 export type ErrorScope = "message" | "gateway";
@@ -88,7 +88,7 @@ export function describeThrown(thrown: unknown): string {
         const message: unknown = Reflect.get(Object(thrown), "message");
         return shortened(String(thrown instanceof Error || typeof message === "string" ? message : thrown), shownCharacters);
     } catch {
-        return say("value.undescribed");
+        return translate("value.undescribed");
     }
 }
 

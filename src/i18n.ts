@@ -11,19 +11,19 @@ export type TextKey = { [Area in keyof Words]: `${Area}.${string & keyof Words[A
 export type TextParameters = Readonly<Record<string, string | number>>;
 
 /** Gives the text of a catalogue key, its places not filled; the key itself where there is none. */
-export type LookUp = (key: string) => string;
+export type Translator = (key: string) => string;
 
 const root = "gateway-config.message.";
 const englishTexts = new Map(
     Object.entries(english).flatMap(([area, texts]) => Object.entries(texts).map(([name, text]) => [`${area}.${name}`, text])),
 );
 
-let lookUp: LookUp | undefined;
+let translator: Translator | undefined;
 const found = new Map<string, string>();
 
 /** Sets where the texts come from from now on. Node-RED has one language per process, so there is one for the package. */
-export function speak(from: LookUp | undefined): void {
-    lookUp = from;
+export function setTranslator(from: Translator | undefined): void {
+    translator = from;
     found.clear();
 }
 
@@ -31,14 +31,14 @@ export function speak(from: LookUp | undefined): void {
  * A text of the package in the language of the server, or in English where there is none: every error, warning and log line. What
  * fills its places is put in as it is, whatever it contains.
  */
-export function say(key: TextKey, parameters: TextParameters = {}): string {
-    return template(key).replace(/__([a-zA-Z]+)__/g, (place, name: string) =>
+export function translate(key: TextKey, parameters: TextParameters = {}): string {
+    return templateOf(key).replace(/__([a-zA-Z]+)__/g, (place, name: string) =>
         Object.hasOwn(parameters, name) ? String(parameters[name]) : place,
     );
 }
 
 /** Puts sentences one after the other, as the language does: with a blank between them, but not after a full-width stop. */
-export function inOneText(sentences: readonly string[]): string {
+export function joinSentences(sentences: readonly string[]): string {
     return sentences.reduce((text, sentence) => (text.endsWith("。") ? text + sentence : `${text} ${sentence}`));
 }
 
@@ -54,10 +54,10 @@ export function copied(text: string): string {
     return Buffer.from(text, "utf16le").toString("utf16le");
 }
 
-function template(key: TextKey): string {
+function templateOf(key: TextKey): string {
     const known = found.get(key);
     if (known !== undefined) return known;
-    const text = translated(root + key);
+    const text = lookUp(root + key);
     // While Node-RED is still loading catalogues it answers with the key.
     if (text === undefined || text.endsWith(root + key)) return englishTexts.get(key) ?? key;
     found.set(key, text);
@@ -65,9 +65,9 @@ function template(key: TextKey): string {
 }
 
 /** Never throws: an error must be told also where its translation fails. */
-function translated(name: string): string | undefined {
+function lookUp(name: string): string | undefined {
     try {
-        return lookUp?.(name);
+        return translator?.(name);
     } catch {
         return undefined;
     }

@@ -1,5 +1,5 @@
 import { GatewayError } from "./errors";
-import { say, type TextKey } from "./i18n";
+import { type TextKey, translate } from "./i18n";
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -33,7 +33,7 @@ export function givenOption(properties: Properties, name: string): unknown {
     const [, braced, inParentheses] = (typeof value === "string" && /^\$(?:\{(\S+)\}|\((\S+)\))$/.exec(value)) || [];
     const variable = braced ?? inParentheses;
     if (variable === undefined) return value;
-    throw new GatewayError("GW_CONFIG", say("option.environment", { property: name, variable }));
+    throw new GatewayError("GW_CONFIG", translate("option.environment", { property: name, variable }));
 }
 
 /**
@@ -45,7 +45,7 @@ export function choiceOption<T extends string>(properties: Properties, name: str
     if (isBlank(value)) return fallback;
     const choice = choices.find((candidate) => candidate === value);
     if (choice !== undefined) return choice;
-    throw new GatewayError("GW_CONFIG", say("option.choice", { property: name, value: show(value), choices: choices.join(", ") }));
+    throw new GatewayError("GW_CONFIG", translate("option.choice", { property: name, value: show(value), choices: choices.join(", ") }));
 }
 
 /**
@@ -59,7 +59,7 @@ export function numberOption(properties: Properties, name: string, rule: NumberR
         typeof value === "number" ? value : typeof value === "string" && /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : Number.NaN;
     const tooSmall = rule.above ? number <= rule.min : number < rule.min;
     if (Number.isFinite(number) && !tooSmall && number <= rule.max && (!rule.whole || Number.isInteger(number))) return number;
-    throw new GatewayError("GW_CONFIG", say(ruleText(rule), { property: name, value: show(value), min: rule.min, max: rule.max }));
+    throw new GatewayError("GW_CONFIG", translate(ruleText(rule), { property: name, value: show(value), min: rule.min, max: rule.max }));
 }
 
 /**
@@ -71,7 +71,7 @@ export function booleanOption(properties: Properties, name: string, { fallback }
     if (isBlank(value)) return fallback;
     if (value === true || value === "true") return true;
     if (value === false || value === "false") return false;
-    throw new GatewayError("GW_CONFIG", say("option.boolean", { property: name, value: show(value) }));
+    throw new GatewayError("GW_CONFIG", translate("option.boolean", { property: name, value: show(value) }));
 }
 
 /**
@@ -83,7 +83,7 @@ export function textOption(properties: Properties, name: string, fallback = ""):
     if (value === undefined || value === null) return fallback;
     if (typeof value === "string") return value;
     if (typeof value === "number") return String(value);
-    throw new GatewayError("GW_CONFIG", say("option.text", { property: name, value: show(value) }));
+    throw new GatewayError("GW_CONFIG", translate("option.text", { property: name, value: show(value) }));
 }
 
 /** An address, or what was entered as one, without the password that may stand before an `@` and the parameters after a `?`. */
@@ -102,5 +102,5 @@ function isBlank(value: unknown): boolean {
 
 function show(value: unknown): string {
     if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
-    return typeof value === "number" || typeof value === "boolean" ? String(value) : say("value.ofType", { type: typeof value });
+    return typeof value === "number" || typeof value === "boolean" ? String(value) : translate("value.ofType", { type: typeof value });
 }

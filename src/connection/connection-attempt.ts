@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { parseQos, type Qos } from "../protocol/qos";
 import { LinkWatch } from "./link-watch";
 import { PendingPublishes, type Settled } from "./pending-publishes";
@@ -12,7 +12,7 @@ import {
     describeStall,
     describeTimeout,
     describeUntakenMessage,
-    type ReasonContext,
+    type ReasonOptions,
     serverOf,
 } from "./reasons";
 import type { ReceivedMessage, Transport, TransportEnd, TransportFactory, TransportOptions } from "./transport";
@@ -50,7 +50,7 @@ const handOverLimitMs = 30_000;
 export class ConnectionAttempt {
     readonly #options: AttemptOptions;
     readonly #clock: Clock;
-    readonly #context: ReasonContext;
+    readonly #context: ReasonOptions;
     readonly #listener: AttemptListener;
     readonly #pending = new PendingPublishes();
     #transport: Transport | undefined;
@@ -221,10 +221,10 @@ export class ConnectionAttempt {
     }
 }
 
-function connectionEnded(context: ReasonContext): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", say("connection.ended", { server: serverOf(context) }));
+function connectionEnded(context: ReasonOptions): GatewayError {
+    return new GatewayError("GW_NOT_CONNECTED", translate("connection.ended", { server: serverOf(context) }));
 }
 
-function subscribeRejected(filter: string, { host }: ReasonContext): GatewayError {
-    return new GatewayError("GW_SUBSCRIBE_REFUSED", say("connection.subscriptionRefused", { host, filter }));
+function subscribeRejected(filter: string, { host }: ReasonOptions): GatewayError {
+    return new GatewayError("GW_SUBSCRIBE_REFUSED", translate("connection.subscriptionRefused", { host, filter }));
 }

@@ -4,7 +4,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import { type Clock, systemClock, type Timer } from "../clock";
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { proxyOf, secureOver, urlHost } from "./dial";
 import { openTunnel } from "./http-proxy";
 import { mqttTransportFactory } from "./mqtt-transport";
@@ -163,14 +163,14 @@ function whenSecure(socket: TLSSocket, options: TransportOptions): Promise<void>
     return new Promise((resolve, reject) => {
         socket.once("secureConnect", () => resolve());
         socket.on("error", reject);
-        socket.once("close", () => reject(failure(say("connection.closed", { server: serverOf(options) }))));
+        socket.once("close", () => reject(failure(translate("connection.closed", { server: serverOf(options) }))));
     });
 }
 
 async function within<T>(clock: Clock, promise: Promise<T>): Promise<T> {
     let timer: Timer | undefined;
     const timeout = new Promise<never>((_, reject) => {
-        timer = clock.setTimer(stepTimeoutMs, () => reject(failure(say("connection.noAnswer", { seconds: stepTimeoutMs / 1000 }))));
+        timer = clock.setTimer(stepTimeoutMs, () => reject(failure(translate("connection.noAnswer", { seconds: stepTimeoutMs / 1000 }))));
     });
     try {
         return await Promise.race([promise, timeout]);

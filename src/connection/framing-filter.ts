@@ -1,4 +1,4 @@
-import { say } from "../i18n";
+import { translate } from "../i18n";
 
 const pingResponse = 0xd0;
 const typeMask = 0xf0;
@@ -89,9 +89,9 @@ export class FramingFilter {
         this.#bodyLeft += (byte & valueMask) << (7 * this.#lengthBytes);
         this.#lengthBytes++;
         if ((byte & continuationBit) !== 0) {
-            if (this.#lengthBytes === maxLengthBytes) this.#lose(say("connection.longLength"));
+            if (this.#lengthBytes === maxLengthBytes) this.#lose(translate("connection.longLength"));
         } else if (this.#bodyLeft > maxPacketBytes) {
-            this.#lose(say("connection.largePacket", { bytes: this.#bodyLeft, limit: maxPacketBytes }));
+            this.#lose(translate("connection.largePacket", { bytes: this.#bodyLeft, limit: maxPacketBytes }));
         } else {
             this.#place = this.#bodyLeft === 0 ? "header" : "body";
         }

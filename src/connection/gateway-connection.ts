@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
-import { inOneText, say } from "../i18n";
+import { joinSentences, translate } from "../i18n";
 import type { Qos } from "../protocol/qos";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
 import { mqttTransportFactory } from "./mqtt-transport";
@@ -113,7 +113,7 @@ export class GatewayConnection {
             this.#resolveStopped = resolve;
         });
         const stopped = this.#stopped;
-        this.#attempt.part({ code: "GW_NETWORK", text: say("connection.stopped") }, deadlineMs);
+        this.#attempt.part({ code: "GW_NETWORK", text: translate("connection.stopped") }, deadlineMs);
         return stopped;
     }
 
@@ -207,9 +207,9 @@ export class GatewayConnection {
     }
 
     #notConnected(): GatewayError {
-        const none = say("connection.none", { server: serverOf(this.#transportOptions) });
+        const none = translate("connection.none", { server: serverOf(this.#transportOptions) });
         const why = "reason" in this.#state && this.#state.reason ? [this.#state.reason.text] : [];
-        return new GatewayError("GW_NOT_CONNECTED", inOneText([none, ...why]));
+        return new GatewayError("GW_NOT_CONNECTED", joinSentences([none, ...why]));
     }
 }
 

@@ -2,7 +2,7 @@ import { type ClientRequest, type OutgoingHttpHeaders, request as requestOverTcp
 import { request as requestOverTls } from "node:https";
 import { isIP, type Socket } from "node:net";
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -18,7 +18,7 @@ export function proxyFor(host: string, port: number, environment: Environment): 
     if (proxy === "") return undefined;
     const url = parseAddress(proxy.includes("://") ? proxy : `http://${proxy}`);
     if (url) return url;
-    throw new GatewayError("GW_CONFIG", say("connection.proxyAddress"));
+    throw new GatewayError("GW_CONFIG", translate("connection.proxyAddress"));
 }
 
 function parseAddress(address: string): URL | undefined {
@@ -98,5 +98,5 @@ function authorization({ username, password }: URL): OutgoingHttpHeaders {
 }
 
 function refused(answer: string): GatewayError {
-    return new GatewayError("GW_NETWORK", say("connection.proxyAnswered", { answer: answer.slice(0, longestAnswer) }));
+    return new GatewayError("GW_NETWORK", translate("connection.proxyAnswered", { answer: answer.slice(0, longestAnswer) }));
 }

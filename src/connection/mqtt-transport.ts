@@ -1,6 +1,6 @@
 import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { Qos } from "../protocol/qos";
 import { dial, type RawStream } from "./dial";
 import { LinkStream } from "./link-stream";
@@ -62,7 +62,7 @@ class MqttTransport implements Transport {
         // The stream tells its errors itself; the rest is what MQTT.js could not read or did not expect.
         this.#client.on(
             "error",
-            (error) => isSystemError(error) || this.#violated(say("connection.unreadable", { message: error.message })),
+            (error) => isSystemError(error) || this.#violated(translate("connection.unreadable", { message: error.message })),
         );
         this.#client.on("close", () => this.#end());
     }
@@ -222,9 +222,9 @@ interface PacketShape {
  */
 function packetFault({ cmd, messageId, length, granted }: PacketShape): string | undefined {
     const isCut = packetsOfAnId.has(cmd) && length !== undefined && length < 2;
-    if (isCut || (messageId !== undefined && messageId < 1)) return say("connection.noPacketId", { packet: cmd.toUpperCase() });
+    if (isCut || (messageId !== undefined && messageId < 1)) return translate("connection.noPacketId", { packet: cmd.toUpperCase() });
     if (cmd !== "suback" || !Array.isArray(granted) || granted.length === 1) return undefined;
-    return say("connection.returnCodes", { count: granted.length });
+    return translate("connection.returnCodes", { count: granted.length });
 }
 
 const packetsOfAnId: ReadonlySet<string> = new Set(["puback", "pubrec", "pubrel", "pubcomp", "suback", "unsuback"]);

@@ -1,5 +1,5 @@
 import { describeThrown } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { DialStage, TransportName } from "./dial";
 import type { ConnectionCause } from "./reasons";
 
@@ -15,21 +15,21 @@ interface NetworkPlace {
 export function describeNetworkError(error: unknown, stage: DialStage, { server, host, transport }: NetworkPlace): string {
     switch (errorCode(error)) {
         case "ENOTFOUND":
-            return say("connection.hostNotFound", { host });
+            return translate("connection.hostNotFound", { host });
         case "EAI_AGAIN":
-            return say("connection.lookUpFailed", { host });
+            return translate("connection.lookUpFailed", { host });
         case "ECONNREFUSED":
-            return say("connection.refused", { server });
+            return translate("connection.refused", { server });
         case "ETIMEDOUT":
-            return say("connection.timedOut", { server });
+            return translate("connection.timedOut", { server });
         case "EHOSTUNREACH":
         case "ENETUNREACH":
-            return say("connection.unreachable", { server });
+            return translate("connection.unreachable", { server });
         case "ECONNRESET":
         case "EPIPE":
-            return stage === "open" ? say("connection.reset", { server }) : say("connection.resetEarly", { server, transport });
+            return stage === "open" ? translate("connection.reset", { server }) : translate("connection.resetEarly", { server, transport });
         default:
-            return say("connection.failed", { server, message: describeThrown(error) });
+            return translate("connection.failed", { server, message: describeThrown(error) });
     }
 }
 

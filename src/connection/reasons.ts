@@ -1,5 +1,5 @@
 import { type ErrorCode, GatewayError } from "../errors";
-import { inOneText, say } from "../i18n";
+import { joinSentences, translate } from "../i18n";
 import type { DialStage, TransportName } from "./dial";
 import { describeNetworkError, networkCause } from "./network-error";
 import { describeTlsError, tlsCause } from "./tls-error";
@@ -35,7 +35,7 @@ export interface ConnectionReason {
 }
 
 /** What a reason may mention. */
-export interface ReasonContext {
+export interface ReasonOptions {
     readonly host: string;
     readonly port: number;
     readonly transport: TransportName;
@@ -53,14 +53,14 @@ export const authorisationPauseMs = 60_000;
 export const takeOverPauseMs = 30_000;
 
 /** The server as a text names it: its host and port. */
-export function serverOf({ host, port }: Pick<ReasonContext, "host" | "port">): string {
+export function serverOf({ host, port }: Pick<ReasonOptions, "host" | "port">): string {
     return `${host}:${port}`;
 }
 
 type FailedEnd = Extract<TransportEnd, { kind: "failed" }>;
 
 /** Why a connection ended, or never came about. */
-export function describeEnd(end: TransportEnd, wasOnline: boolean, context: ReasonContext): ConnectionReason {
+export function describeEnd(end: TransportEnd, wasOnline: boolean, context: ReasonOptions): ConnectionReason {
     if (end.kind === "refused") return describeReturnCode(end.returnCode, context);
     if (end.kind === "violated") return describeViolation(end.detail, wasOnline, context);
     if (end.kind === "failed") return describeError(end, context);
@@ -68,38 +68,38 @@ export function describeEnd(end: TransportEnd, wasOnline: boolean, context: Reas
 }
 
 /** The CONNACK's return code in words; 2, 4 and 5 call for a longer pause. */
-function describeReturnCode(returnCode: number, { host, clientId, lacksToken }: ReasonContext): ConnectionReason {
+function describeReturnCode(returnCode: number, { host, clientId, lacksToken }: ReasonOptions): ConnectionReason {
     switch (returnCode) {
         case 1:
-            return network(say("connection.version", { host }));
+            return network(translate("connection.version", { host }));
         case 2:
-            return { code: "GW_AUTH", cause: "clientIdRefused", text: say("connection.clientIdRefused", { host, clientId }) };
+            return { code: "GW_AUTH", cause: "clientIdRefused", text: translate("connection.clientIdRefused", { host, clientId }) };
         case 3:
-            return network(say("connection.unavailable", { host }), "unavailable");
+            return network(translate("connection.unavailable", { host }), "unavailable");
         case 4:
         case 5:
-            return { code: "GW_AUTH", text: say(lacksToken ? "connection.noToken" : "connection.notAuthorised", { host, clientId }) };
+            return { code: "GW_AUTH", text: translate(lacksToken ? "connection.noToken" : "connection.notAuthorised", { host, clientId }) };
         default:
-            return network(say("connection.returnCode", { host, returnCode }));
+            return network(translate("connection.returnCode", { host, returnCode }));
     }
 }
 
-function describeViolation(detail: string, wasOnline: boolean, context: ReasonContext): ConnectionReason {
+function describeViolation(detail: string, wasOnline: boolean, context: ReasonOptions): ConnectionReason {
     const server = serverOf(context);
-    const text = wasOnline ? say("connection.violation", { server }) : say("connection.notMqtt", { server });
-    return network(inOneText([text, detail]));
+    const text = wasOnline ? translate("connection.violation", { server }) : translate("connection.notMqtt", { server });
+    return network(joinSentences([text, detail]));
 }
 
-function describeClose(stage: DialStage, wasOnline: boolean, context: ReasonContext): ConnectionReason {
+function describeClose(stage: DialStage, wasOnline: boolean, context: ReasonOptions): ConnectionReason {
     const server = serverOf(context);
     const { transport, willTopic } = context;
-    if (wasOnline) return network(say("connection.closed", { server }));
-    if (stage !== "open") return network(say("connection.closedEarly", { server, transport }));
-    if (willTopic === undefined) return network(say("connection.unanswered", { server, transport }), "unanswered");
-    return network(say("connection.willRefused", { server, topic: willTopic, transport }), "willRefused");
+    if (wasOnline) return network(translate("connection.closed", { server }));
+    if (stage !== "open") return network(translate("connection.closedEarly", { server, transport }));
+    if (willTopic === undefined) return network(translate("connection.unanswered", { server, transport }), "unanswered");
+    return network(translate("connection.willRefused", { server, topic: willTopic, transport }), "willRefused");
 }
 
-function describeError({ error, stage, certificate, proxy }: FailedEnd, context: ReasonContext): ConnectionReason {
+function describeError({ error, stage, certificate, proxy }: FailedEnd, context: ReasonOptions): ConnectionReason {
     if (proxy !== undefined && stage === "dialling") return describeWayToProxy(error, proxy, context);
     if (error instanceof GatewayError) return { code: error.code, text: error.message };
     const tlsText = describeTlsError(error, certificate, context);
@@ -109,16 +109,16 @@ function describeError({ error, stage, certificate, proxy }: FailedEnd, context:
 }
 
 /** The proxy is named by its host and port. */
-function describeWayToProxy(error: unknown, proxy: string, context: ReasonContext): ConnectionReason {
+function describeWayToProxy(error: unknown, proxy: string, context: ReasonOptions): ConnectionReason {
     const { transport } = context;
     const text =
         error instanceof GatewayError ? error.message : describeNetworkError(error, "open", { server: proxy, host: proxy, transport });
-    return network(inOneText([noWayByProxy(proxy, context), text]), networkCause(error));
+    return network(joinSentences([noWayByProxy(proxy, context), text]), networkCause(error));
 }
 
 /** That the server cannot be reached by a proxy; why not is for another sentence. */
-export function noWayByProxy(proxy: string, context: ReasonContext): string {
-    return say("connection.noWayByProxy", { server: serverOf(context), proxy });
+export function noWayByProxy(proxy: string, context: ReasonOptions): string {
+    return translate("connection.noWayByProxy", { server: serverOf(context), proxy });
 }
 
 function network(text: string, cause?: ConnectionCause): ConnectionReason {
@@ -126,45 +126,45 @@ function network(text: string, cause?: ConnectionCause): ConnectionReason {
 }
 
 /** No answer within the time allowed for connecting. */
-export function describeTimeout({ stage, proxy }: DialProgress, timeoutMs: number, context: ReasonContext): ConnectionReason {
+export function describeTimeout({ stage, proxy }: DialProgress, timeoutMs: number, context: ReasonOptions): ConnectionReason {
     const seconds = wholeSeconds(timeoutMs);
     const text =
         proxy !== undefined && stage === "dialling"
-            ? inOneText([noWayByProxy(proxy, context), slowness(stage, proxy, seconds)])
+            ? joinSentences([noWayByProxy(proxy, context), slowness(stage, proxy, seconds)])
             : slowness(stage, serverOf(context), seconds);
     return { code: "GW_NETWORK", cause: "timedOut", text };
 }
 
 function slowness(stage: DialStage, server: string, seconds: number): string {
-    if (stage === "dialling") return say("connection.slowHost", { server, seconds });
-    if (stage === "securing") return say("connection.slowHandshake", { server, seconds });
-    return say("connection.slowConnect", { server, seconds });
+    if (stage === "dialling") return translate("connection.slowHost", { server, seconds });
+    if (stage === "securing") return translate("connection.slowHandshake", { server, seconds });
+    return translate("connection.slowConnect", { server, seconds });
 }
 
 /** Another client uses the client id, as far as can be told. */
-export function describeTakeOver({ clientId }: ReasonContext): ConnectionReason {
-    return { code: "GW_TAKEN_OVER", clientId, text: say("connection.takenOver", { clientId }) };
+export function describeTakeOver({ clientId }: ReasonOptions): ConnectionReason {
+    return { code: "GW_TAKEN_OVER", clientId, text: translate("connection.takenOver", { clientId }) };
 }
 
 /** The subscription without which refusals would go unnoticed was not answered. */
-export function describeMissingSubscription(filter: string, limitMs: number, context: ReasonContext): ConnectionReason {
+export function describeMissingSubscription(filter: string, limitMs: number, context: ReasonOptions): ConnectionReason {
     const seconds = wholeSeconds(limitMs);
-    return { code: "GW_STALLED", text: say("connection.slowSubscription", { server: serverOf(context), filter, seconds }) };
+    return { code: "GW_STALLED", text: translate("connection.slowSubscription", { server: serverOf(context), filter, seconds }) };
 }
 
 /** The link was open, but dead. */
-export function describeStall(context: ReasonContext): ConnectionReason {
-    return { code: "GW_STALLED", text: say("connection.stalled", { server: serverOf(context) }) };
+export function describeStall(context: ReasonOptions): ConnectionReason {
+    return { code: "GW_STALLED", text: translate("connection.stalled", { server: serverOf(context) }) };
 }
 
 /** One acknowledgement never came while the link was alive. */
-export function describeMissingAcknowledgement(context: ReasonContext): ConnectionReason {
-    return { code: "GW_STALLED", text: say("connection.notAcknowledged", { server: serverOf(context) }) };
+export function describeMissingAcknowledgement(context: ReasonOptions): ConnectionReason {
+    return { code: "GW_STALLED", text: translate("connection.notAcknowledged", { server: serverOf(context) }) };
 }
 
 /** A received message was not taken by the flow in time. */
 export function describeUntakenMessage(limitMs: number): ConnectionReason {
-    return { code: "GW_STALLED", text: say("connection.messageNotTaken", { seconds: wholeSeconds(limitMs) }) };
+    return { code: "GW_STALLED", text: translate("connection.messageNotTaken", { seconds: wholeSeconds(limitMs) }) };
 }
 
 function wholeSeconds(durationMs: number): number {

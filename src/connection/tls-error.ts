@@ -1,5 +1,5 @@
 import type { PeerCertificate } from "node:tls";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { ConnectionCause } from "./reasons";
 
 interface TlsPlace {
@@ -20,21 +20,21 @@ export function describeTlsError(error: unknown, certificate: PeerCertificate | 
         case "CERT_HAS_EXPIRED":
             return describeExpiry(server, certificate);
         case "CERT_NOT_YET_VALID":
-            return say("tls.notYetValid", { server });
+            return translate("tls.notYetValid", { server });
         case "CERT_REVOKED":
-            return say("tls.revoked", { server });
+            return translate("tls.revoked", { server });
         case "ERR_TLS_CERT_ALTNAME_INVALID":
             return describeOtherName(server, certificate);
         case "DEPTH_ZERO_SELF_SIGNED_CERT":
-            return say("tls.selfSigned", { server });
+            return translate("tls.selfSigned", { server });
         case "SELF_SIGNED_CERT_IN_CHAIN":
         case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
         case "UNABLE_TO_GET_ISSUER_CERT":
         case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
-            return say("tls.untrusted", { server });
+            return translate("tls.untrusted", { server });
         case "ERR_SSL_WRONG_VERSION_NUMBER":
         case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
-            return say("tls.notSpoken", { server: `${host}:${port}` });
+            return translate("tls.notSpoken", { server: `${host}:${port}` });
         default:
             return describeOther(code, error.message, host);
     }
@@ -74,22 +74,22 @@ function codeFromWords(message: string): string {
 /** Alerts that the server sends about our side, and everything else that OpenSSL reports. */
 function describeOther(code: string, message: string, host: string): string | undefined {
     if (/ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)$/.test(code)) {
-        return say("tls.certificateWanted", { host });
+        return translate("tls.certificateWanted", { host });
     }
     if (alertOnOurCertificate.test(code)) {
-        return say("tls.clientCertificateRefused", { host, alert: alertName(code) });
+        return translate("tls.clientCertificateRefused", { host, alert: alertName(code) });
     }
     if (
         code === "ERR_OSSL_BAD_DECRYPT" ||
         code === "ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED" ||
         code === "ERR_OSSL_PKCS12_MAC_VERIFY_FAILURE"
     ) {
-        return say("tls.passphrase");
+        return translate("tls.passphrase");
     }
-    if (code === "ERR_OSSL_X509_KEY_VALUES_MISMATCH") return say("tls.otherKey");
-    if (code.startsWith("ERR_OSSL_")) return say("tls.unreadable", { message });
+    if (code === "ERR_OSSL_X509_KEY_VALUES_MISMATCH") return translate("tls.otherKey");
+    if (code.startsWith("ERR_OSSL_")) return translate("tls.unreadable", { message });
     if (code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_") || verificationCodes.test(code)) {
-        return say("tls.failed", { host, message, code });
+        return translate("tls.failed", { host, message, code });
     }
     return undefined;
 }
@@ -110,17 +110,17 @@ function withCertificate(host: string, certificate: PeerCertificate | undefined)
     const subject = commonName(certificate?.subject?.CN);
     const issuer = commonName(certificate?.issuer?.CN);
     if (subject === undefined) return host;
-    return issuer === undefined ? `${host} (${subject})` : say("tls.issuedBy", { host, subject, issuer });
+    return issuer === undefined ? `${host} (${subject})` : translate("tls.issuedBy", { host, subject, issuer });
 }
 
 function describeExpiry(server: string, certificate: PeerCertificate | undefined): string {
     const date = certificate?.valid_to;
-    return date ? say("tls.expiredOn", { server, date }) : say("tls.expired", { server });
+    return date ? translate("tls.expiredOn", { server, date }) : translate("tls.expired", { server });
 }
 
 function describeOtherName(server: string, certificate: PeerCertificate | undefined): string {
     const names = certificate?.subjectaltname?.replaceAll("IP Address:", "").replaceAll("DNS:", "").slice(0, 200);
-    return names ? say("tls.otherNames", { server, names }) : say("tls.otherName", { server });
+    return names ? translate("tls.otherNames", { server, names }) : translate("tls.otherName", { server });
 }
 
 function commonName(value: string | string[] | undefined): string | undefined {

@@ -59,13 +59,13 @@ export class DeviceManagement {
 
     /** Adds somebody who answers, until `detach`. */
     attach(options: ResponderOptions, responder: GatewayResponder): AttachedResponder {
-        const user = {
+        const subscriber = {
             rejectionChanged: (error: GatewayError | undefined) =>
                 responder.rejectionChanged(error && subscriptionRejectedError(managementFilter, error)),
         };
         const attached = this.#engine.attach(options, responder);
         this.#responders += 1;
-        this.#subscriptions.add(managementFilter, 1, user);
+        this.#subscriptions.add(managementFilter, 1, subscriber);
         let isAttached = true;
         return {
             input: attached.input,
@@ -74,7 +74,7 @@ export class DeviceManagement {
                 isAttached = false;
                 this.#responders -= 1;
                 attached.detach();
-                this.#subscriptions.remove(managementFilter, user);
+                this.#subscriptions.remove(managementFilter, subscriber);
             },
         };
     }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import type { ErrorCode, GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { RecentItems } from "../recent-items";
 import type { GatewayState } from "./gateway-state";
 import { LogLimit } from "./log-limit";
@@ -72,7 +72,7 @@ export class GatewayListeners {
     readonly #listeners = new Set<GatewayListener>();
     #deferred: DeferredError[] | undefined;
     /** What was to be told while no node listened, as between the stop and the start of a deploy. */
-    readonly #unheard: ((listener: GatewayListener) => void)[] = [];
+    readonly #pendingNotifications: ((listener: GatewayListener) => void)[] = [];
     #countsTimer: Timer | undefined;
     #isClosed = false;
     #problem = "";
@@ -80,7 +80,7 @@ export class GatewayListeners {
     constructor(clock: Clock, readState: () => GatewayState) {
         this.#clock = clock;
         this.#readState = readState;
-        const leftOut = (count: number) => this.#tellFirst((listener) => listener.warn(say("gateway.linesLeftOut", { count })));
+        const leftOut = (count: number) => this.#notifyFirst((listener) => listener.warn(translate("gateway.linesLeftOut", { count })));
         this.#logLimit = new LogLimit(clock, leftOut);
     }
 
@@ -111,12 +111,12 @@ export class GatewayListeners {
         const problem = `${error.code} ${error.message}`;
         if (problem === this.#problem) return;
         this.#problem = problem;
-        this.#tell(error, state);
+        this.#notify(error, state);
     }
 
     /** The outbox file cannot be used; told besides whatever the connection's problem is. */
     storageProblem(error: GatewayError): void {
-        this.#tell(error, "store");
+        this.#notify(error, "store");
     }
 
     /** The problem is over; the next one is told even if it is the same. */
@@ -126,12 +126,12 @@ export class GatewayListeners {
 
     /** A line in the log. */
     log(text: string): void {
-        if (this.#logLimit.mayWrite()) this.#tellFirst((listener) => listener.log(text));
+        if (this.#logLimit.mayWrite()) this.#notifyFirst((listener) => listener.log(text));
     }
 
     /** A warning in the log. */
     warn(text: string): void {
-        if (this.#logLimit.mayWrite()) this.#tellFirst((listener) => listener.warn(text));
+        if (this.#logLimit.mayWrite()) this.#notifyFirst((listener) => listener.warn(text));
     }
 
     /** The flows are being deployed: errors of earlier messages wait, because their nodes and Catch nodes come back in a moment. */
@@ -143,7 +143,7 @@ export class GatewayListeners {
     resume(): void {
         const held = this.#deferred ?? [];
         this.#deferred = undefined;
-        for (const tell of this.#unheard.splice(0)) this.#tellFirst(tell);
+        for (const notify of this.#pendingNotifications.splice(0)) this.#notifyFirst(notify);
         for (const { nodeId, error, message } of held) this.failedLater(nodeId, error, message);
     }
 
@@ -154,7 +154,7 @@ export class GatewayListeners {
             return;
         }
         for (const listener of this.#listeners) if (listener.failedLater(nodeId, error, message)) return;
-        this.#tellFirst((listener) => listener.failedOrphan(error, message));
+        this.#notifyFirst((listener) => listener.failedOrphan(error, message));
     }
 
     /** Tells what still waits, and ends the timer. */
@@ -165,15 +165,15 @@ export class GatewayListeners {
         this.#countsTimer = undefined;
     }
 
-    #tell(error: GatewayError, state: string): void {
+    #notify(error: GatewayError, state: string): void {
         this.recentProblems.add({ at: this.#clock.now(), code: error.code, text: error.message });
-        this.#tellFirst((listener) => listener.problem(error, state));
+        this.#notifyFirst((listener) => listener.problem(error, state));
     }
 
     /** Tells what concerns the gateway as a whole to one of the configuration nodes that share it, not to each of them. */
-    #tellFirst(tell: (listener: GatewayListener) => void): void {
+    #notifyFirst(notify: (listener: GatewayListener) => void): void {
         const [first] = this.#listeners;
-        if (first) tell(first);
-        else if (this.#deferred && this.#unheard.length < maxDeferred) this.#unheard.push(tell);
+        if (first) notify(first);
+        else if (this.#deferred && this.#pendingNotifications.length < maxDeferred) this.#pendingNotifications.push(notify);
     }
 }

@@ -1,5 +1,5 @@
 import { GatewayError, toGatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { type GatewayIdentity, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
 import { booleanOption, choiceOption, givenOption, numberOption, type PropertyRules, textOption, withoutSecrets } from "../settings";
 
@@ -102,7 +102,7 @@ function parse(properties: GatewayProperties): GatewayOptions {
     // The simulator speaks plain MQTT on this machine only, whatever the form was set to before it was chosen.
     const transport = platform === "simulator" ? "tcp" : choiceOption(properties, "transport", gatewayRules.transport);
     if (platform === "maximo" && !encryptedTransports.includes(transport)) {
-        throw new GatewayError("GW_CONFIG", say("option.maximoTransport", { value: transport }));
+        throw new GatewayError("GW_CONFIG", translate("option.maximoTransport", { value: transport }));
     }
     const willEventId = textOption(properties, "will");
     return {
@@ -134,11 +134,11 @@ function parse(properties: GatewayProperties): GatewayOptions {
 function hostOption(properties: GatewayProperties): string {
     const host = textOption(properties, "host").trim();
     if (hostPattern.test(host)) return host;
-    throw new GatewayError("GW_CONFIG", say("option.host", { value: JSON.stringify(withoutSecrets(host)) }));
+    throw new GatewayError("GW_CONFIG", translate("option.host", { value: JSON.stringify(withoutSecrets(host)) }));
 }
 
 function pathOption(properties: GatewayProperties): string {
     const path = textOption(properties, "path") || gatewayRules.path.fallback;
     if (pathPattern.test(path)) return path;
-    throw new GatewayError("GW_CONFIG", say("option.path", { value: JSON.stringify(withoutSecrets(path)) }));
+    throw new GatewayError("GW_CONFIG", translate("option.path", { value: JSON.stringify(withoutSecrets(path)) }));
 }

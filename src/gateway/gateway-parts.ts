@@ -5,7 +5,7 @@ import { eventTopic } from "../protocol/topic";
 import type { GatewayOptions } from "./gateway-options";
 
 /** What a gateway is made of. */
-export interface GatewayParts {
+export interface GatewayDeps {
     readonly options: GatewayOptions;
     /** The authentication token; empty = none, as with a client certificate. */
     readonly token: string;
@@ -17,7 +17,7 @@ export interface GatewayParts {
 }
 
 /** What connects a gateway of these parts. */
-export function transportOptions({ options, token, tls }: Pick<GatewayParts, "options" | "token" | "tls">): TransportOptions {
+export function transportOptions({ options, token, tls }: Pick<GatewayDeps, "options" | "token" | "tls">): TransportOptions {
     const { host, port, transport, path, keepAliveS, cleanSession } = options;
     return {
         host,

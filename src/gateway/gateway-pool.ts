@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 
 /** What the pool needs of a gateway. */
 export interface PooledGateway {
@@ -200,5 +200,5 @@ export class GatewayPool<G extends PooledGateway> {
 }
 
 function conflict(key: string): GatewayError {
-    return new GatewayError("GW_CONFIG", say("gateway.sameIdentity", { identity: key }));
+    return new GatewayError("GW_CONFIG", translate("gateway.sameIdentity", { identity: key }));
 }

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { Clock } from "../clock";
 import type { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { canUseDisk, type GatewayStore, openStore } from "../outbox/store/open-store";
 import { storeDirectory, storeFileName, storeFileSize } from "../outbox/store/store-file";
 import type { GatewayIdentity } from "../protocol/identity";
@@ -91,7 +91,7 @@ export class GatewayStorage {
     /** What the user should know of how events are kept, if there is anything. */
     get warning(): string | undefined {
         if (!this.#isDegraded) return undefined;
-        return say("gateway.memoryOnly", { version: process.version });
+        return translate("gateway.memoryOnly", { version: process.version });
     }
 
     get condition(): StorageCondition {

@@ -1,7 +1,7 @@
 import { GatewayConnection } from "../connection/gateway-connection";
 import type { Inventory } from "../devices/inventory/inventory";
 import { type GatewayError, toGatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { CompletionCallbacks } from "../outbox/event";
@@ -16,7 +16,7 @@ import { EventPublisher } from "./events/event-publisher";
 import type { EventRequest } from "./events/event-request";
 import type { ReceivedNotification } from "./events/refusal-handler";
 import { type GatewayListener, GatewayListeners } from "./gateway-listeners";
-import { type GatewayParts, transportOptions } from "./gateway-parts";
+import { type GatewayDeps, transportOptions } from "./gateway-parts";
 import type { PooledGateway } from "./gateway-pool";
 import type { GatewayState } from "./gateway-state";
 import { GatewayStorage } from "./gateway-storage";
@@ -56,7 +56,7 @@ export class Gateway implements PooledGateway {
     readonly simulatorControl: SimulatorControl | undefined;
     #isClosed = false;
 
-    constructor({ options, token, tls, userDir, clock }: GatewayParts) {
+    constructor({ options, token, tls, userDir, clock }: GatewayDeps) {
         this.identity = options.identity;
         this.#listeners = new GatewayListeners(clock, () => this.state);
         this.#statistics = new GatewayStatistics(clock);
@@ -250,7 +250,7 @@ export class Gateway implements PooledGateway {
 
     #storageChanged(error: GatewayError | undefined): void {
         if (error) this.#listeners.storageProblem(error);
-        else this.#listeners.log(say("gateway.storeRecovered"));
+        else this.#listeners.log(translate("gateway.storeRecovered"));
         this.#listeners.stateChanged();
     }
 

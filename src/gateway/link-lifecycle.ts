@@ -1,7 +1,7 @@
 import type { Clock } from "../clock";
 import type { ConnectionState, GatewayConnection } from "../connection/gateway-connection";
 import { GatewayError, toGatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
 import { connectionStates } from "./connection-states";
@@ -14,7 +14,7 @@ import type { GatewayStatistics } from "./monitor/gateway-statistics";
 import { type SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
 
 /** Everything that begins and ends with a connection. */
-export interface LinkLifecycleParts {
+export interface LinkLifecycleDeps {
     readonly clock: Clock;
     readonly options: GatewayOptions;
     readonly connection: GatewayConnection;
@@ -31,13 +31,13 @@ const subscribeDeadlineMs = 30_000;
 
 /** Tells each part of a gateway, in the right order, that a connection has come about or ended. */
 export class LinkLifecycle {
-    readonly #parts: LinkLifecycleParts;
+    readonly #deps: LinkLifecycleDeps;
     /** Counts connections, so that what one of them started late does not act on the next. */
     #connectionNumber = 0;
     #onlineSince: number | undefined;
 
-    constructor(parts: LinkLifecycleParts) {
-        this.#parts = parts;
+    constructor(deps: LinkLifecycleDeps) {
+        this.#deps = deps;
     }
 
     /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
@@ -47,14 +47,14 @@ export class LinkLifecycle {
 
     /** The state of the connection changed. */
     changed(state: ConnectionState): void {
-        const { clock, options, listeners, statistics, router, publisher, subscriptions, management } = this.#parts;
+        const { clock, options, listeners, statistics, router, publisher, subscriptions, management } = this.#deps;
         this.#connectionNumber += 1;
         statistics.connectionChanged(state);
         this.#onlineSince = state.phase === "online" ? clock.now() : undefined;
         if (state.phase === "online") {
             listeners.solved();
             listeners.log(
-                say("gateway.connected", { server: `${options.host}:${options.port}`, clientId: mqttClientId(options.identity) }),
+                translate("gateway.connected", { server: `${options.host}:${options.port}`, clientId: mqttClientId(options.identity) }),
             );
             management.online(state.sessionPresent);
             void this.#connected(this.#connectionNumber, state.sessionPresent);
@@ -76,7 +76,7 @@ export class LinkLifecycle {
 
     /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
     async #connected(connectionNumber: number, sessionPresent: boolean): Promise<void> {
-        const { options, connection, listeners, router, publisher, subscriptions, management } = this.#parts;
+        const { options, connection, listeners, router, publisher, subscriptions, management } = this.#deps;
         const filter = notifyTopic(options.identity);
         let refusal: GatewayError | undefined;
         try {
@@ -85,7 +85,7 @@ export class LinkLifecycle {
             refusal = subscriptionRejectedError(filter, toGatewayError(thrown, "GW_SUBSCRIBE_REFUSED"));
         }
         if (connectionNumber !== this.#connectionNumber) return;
-        if (refusal) listeners.warn(say("gateway.refusalsUnknown", { reason: refusal.message }));
+        if (refusal) listeners.warn(translate("gateway.refusalsUnknown", { reason: refusal.message }));
         router.notificationRejectionChanged(refusal);
         publisher.linkUp();
         management.linkUp();

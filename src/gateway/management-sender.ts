@@ -1,7 +1,7 @@
 import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration/registration";
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { ManagementLink } from "../management/management-link";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
 import type { RegistrationClient } from "./events/registration-router";
@@ -107,9 +107,9 @@ export class ManagementSender implements ManagementLink, RegistrationClient {
 }
 
 function connectionEnded(): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", say("management.connectionEnded"));
+    return new GatewayError("GW_NOT_CONNECTED", translate("management.connectionEnded"));
 }
 
 function held(device: string): GatewayError {
-    return new GatewayError("GW_DEVICE_HELD", say("management.held", { device }));
+    return new GatewayError("GW_DEVICE_HELD", translate("management.held", { device }));
 }

@@ -21,7 +21,7 @@ const storeKind = "firmware";
 const maxUnsent = 16;
 
 /** What the firmware states need from the rest of device management. */
-export interface FirmwareLinks {
+export interface FirmwareDevicesListener {
     /** Sends a notification and settles with the platform's answer. */
     send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void;
     /** A notification was answered, or failed for good. */
@@ -36,15 +36,15 @@ export class FirmwareDevices {
     readonly #clock: Clock;
     readonly #store: FirmwareStore;
     readonly #pacer: Pacer;
-    readonly #links: FirmwareLinks;
+    readonly #listener: FirmwareDevicesListener;
     #isLinkUp = false;
-    #round = 0;
+    #generation = 0;
 
-    constructor(clock: Clock, store: FirmwareStore, pacer: Pacer, links: FirmwareLinks) {
+    constructor(clock: Clock, store: FirmwareStore, pacer: Pacer, listener: FirmwareDevicesListener) {
         this.#clock = clock;
         this.#store = store;
         this.#pacer = pacer;
-        this.#links = links;
+        this.#listener = listener;
     }
 
     /** Takes over what the store holds, once it can be read; what changed meanwhile counts more. */
@@ -64,7 +64,7 @@ export class FirmwareDevices {
     /** Notifications wait for the next connection. */
     linkDown(): void {
         this.#isLinkUp = false;
-        this.#round++;
+        this.#generation++;
         this.#pacer.clear();
         this.#notifying.clear();
     }
@@ -137,7 +137,7 @@ export class FirmwareDevices {
 
     #notify(key: string): void {
         if (!this.#isLinkUp || this.#notifying.has(key) || !this.#records.get(key)?.unsent.length) return;
-        this.#notifying.set(key, this.#round);
+        this.#notifying.set(key, this.#generation);
         this.#pacer.add((finished) => this.#sendFirst(key, finished));
     }
 
@@ -149,15 +149,15 @@ export class FirmwareDevices {
             finished();
             return;
         }
-        const round = this.#round;
+        const generation = this.#generation;
         const data = { fields: [{ field: firmwareField, value: first.change }] };
-        this.#links.send({ device, action: "notify", data, reply: true }, (outcome) => {
+        this.#listener.send({ device, action: "notify", data, reply: true }, (outcome) => {
             finished();
-            if (this.#notifying.get(key) === round) this.#notifying.delete(key);
+            if (this.#notifying.get(key) === generation) this.#notifying.delete(key);
             if (outcome.error && isLinkLoss(outcome.error)) return;
             const record = this.#get(device);
             if (record.unsent[0] === first) this.#put(device, { ...record, unsent: record.unsent.slice(1) });
-            this.#links.reported({ ...device, action: "firmware", step: first.step }, outcome);
+            this.#listener.reported({ ...device, action: "firmware", step: first.step }, outcome);
             this.#notify(key);
         });
     }

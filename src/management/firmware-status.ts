@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 
 /** The field of the device management protocol that holds everything about a device's firmware. */
 export const firmwareField = "mgmt.firmware";
@@ -55,11 +55,11 @@ export function nextStatus(current: FirmwareStatus, step: FirmwareStep, reason: 
     const now = describeStatus(current);
     if (step === now) return current;
     if (step === "failed") {
-        if (now === "idle") throw outOfOrder(say("firmware.nothingToFail", { step }));
+        if (now === "idle") throw outOfOrder(translate("firmware.nothingToFail", { step }));
         return { state: 0, updateStatus: reasonCode(reason, now) };
     }
     const { from, to } = transitions[step];
-    if (now !== from) throw outOfOrder(say("firmware.outOfOrder", { step, status: now, needed: from }));
+    if (now !== from) throw outOfOrder(translate("firmware.outOfOrder", { step, status: now, needed: from }));
     return to;
 }
 
@@ -83,7 +83,7 @@ function reasonCode(reason: unknown, now: string): number {
     if (reason === undefined || reason === null || reason === "") return now === "downloading" ? connectionLost : unsupportedImage;
     const code = reasonCodes.get(reason);
     if (code !== undefined) return code;
-    throw new GatewayError("GW_DM_INVALID", say("firmware.reason"));
+    throw new GatewayError("GW_DM_INVALID", translate("firmware.reason"));
 }
 
 function outOfOrder(text: string): GatewayError {

@@ -1,5 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { type DeviceAddress, parseDeviceId, parseTypeId } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import { isPlatformAction, type PlatformAction } from "../protocol/management";
@@ -57,20 +57,20 @@ export function parseFlowMessage(message: FlowMessage, fallback: Partial<DeviceA
         return parse(message, fallback);
     } catch (thrown) {
         if (thrown instanceof GatewayError) throw thrown;
-        throw new GatewayError("GW_DM_INVALID", say("management.unreadable", { reason: describeThrown(thrown) }), { cause: thrown });
+        throw new GatewayError("GW_DM_INVALID", translate("management.unreadable", { reason: describeThrown(thrown) }), { cause: thrown });
     }
 }
 
 function parse({ dm, rc, message, payload }: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
-    if (!isRecord(dm)) throw invalid(say("management.dmMissing"));
+    if (!isRecord(dm)) throw invalid(translate("management.dmMissing"));
     const { action, reqId, reply, step, reason } = dm;
     if (isPlatformAction(action)) {
         const device = parseAddress(dm, {});
         return { kind: "answer", device, action, reqId, rc: parseCode(rc), message: parseMessage(message), payload };
     }
     if (isOwnAction(action)) return { kind: "request", device: parseAddress(dm, fallback), action, payload, reply: reply !== false };
-    if (action !== "firmware") throw invalid(say("management.action"));
-    if (!isFirmwareStep(step)) throw invalid(say("firmware.step"));
+    if (action !== "firmware") throw invalid(translate("management.action"));
+    if (!isFirmwareStep(step)) throw invalid(translate("firmware.step"));
     return { kind: "firmware", device: parseAddress(dm, fallback), step, reason };
 }
 
@@ -88,13 +88,13 @@ function parseCode(rc: unknown): number | undefined {
     if (rc === undefined || rc === null || rc === "") return undefined;
     const code = typeof rc === "string" && /^\d{1,6}$/.test(rc) ? Number(rc) : rc;
     if (typeof code === "number" && Number.isSafeInteger(code)) return code;
-    throw invalid(say("management.rc"));
+    throw invalid(translate("management.rc"));
 }
 
 function parseMessage(message: unknown): string | undefined {
     if (message === undefined || message === null || message === "") return undefined;
     if (typeof message === "string") return message;
-    throw invalid(say("management.message"));
+    throw invalid(translate("management.message"));
 }
 
 function invalid(text: string): GatewayError {

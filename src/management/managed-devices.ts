@@ -16,7 +16,7 @@ export interface ManagePlan {
 }
 
 /** What automatic management needs from the rest. */
-export interface ManageLinks {
+export interface ManagedDevicesListener {
     /** What to send for a device; undefined when no responder manages it. */
     plan(device: DeviceAddress): ManagePlan | undefined;
     send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void;
@@ -37,19 +37,19 @@ export class ManagedDevices {
     readonly #clock: Clock;
     readonly #random: () => number;
     readonly #pacer: Pacer;
-    readonly #links: ManageLinks;
+    readonly #listener: ManagedDevicesListener;
     readonly #failures: ManageFailures;
     readonly #devices = new Map<string, ManagedDevice>();
     #isListening = false;
-    #round = 0;
+    #generation = 0;
     #checkTimer: Timer | undefined;
 
-    constructor(clock: Clock, random: () => number, pacer: Pacer, links: ManageLinks) {
+    constructor(clock: Clock, random: () => number, pacer: Pacer, listener: ManagedDevicesListener) {
         this.#clock = clock;
         this.#random = random;
         this.#pacer = pacer;
-        this.#links = links;
-        this.#failures = new ManageFailures((device, error) => links.failed(device, error));
+        this.#listener = listener;
+        this.#failures = new ManageFailures((device, error) => listener.failed(device, error));
     }
 
     /** The platform's answers can be received: every device is managed anew. */
@@ -63,7 +63,7 @@ export class ManagedDevices {
     /** Nothing is sent until the next `listening`. */
     linkDown(): void {
         this.#isListening = false;
-        this.#round++;
+        this.#generation++;
         this.#pacer.clear();
         this.#checkTimer?.cancel();
         this.#checkTimer = undefined;
@@ -90,7 +90,7 @@ export class ManagedDevices {
     /** Manages every device whose request would now differ from the one that the platform accepted. */
     plansChanged(): void {
         for (const [key, device] of this.#devices) this.#refresh(key, device);
-        this.#links.changed();
+        this.#listener.changed();
     }
 
     /** The same for one device. */
@@ -106,24 +106,24 @@ export class ManagedDevices {
         this.seen(key);
         const device = this.#devices.get(key);
         if (!device) return;
-        const plan = this.#links.plan(address);
+        const plan = this.#listener.plan(address);
         device.accepted = plan && JSON.stringify(plan.data);
         if (action === "manage") device.managed(lifetimeS, this.#clock.monotonicMs(), this.#random);
         else device.unmanaged();
-        this.#links.changed();
+        this.#listener.changed();
     }
 
     /** Where a device stands; undefined = it is not managed. */
     phaseOf(key: string): ManagedPhase | undefined {
         const device = this.#devices.get(key);
         if (!device || device.phase === "unmanaged") return undefined;
-        if (device.phase === "waiting" && !this.#links.plan(parseDeviceKey(key))) return undefined;
+        if (device.phase === "waiting" && !this.#listener.plan(parseDeviceKey(key))) return undefined;
         return device.isDormant(this.#clock.monotonicMs()) ? "dormant" : device.phase;
     }
 
     /** Forgets a device: when it shows up again, it is managed anew. */
     forget(key: string): void {
-        if (this.#devices.delete(key)) this.#links.changed();
+        if (this.#devices.delete(key)) this.#listener.changed();
     }
 
     /** The device was asked to restart: a renewal must not tell the platform that it has, unless its lifetime ends. */
@@ -132,34 +132,34 @@ export class ManagedDevices {
     }
 
     /** Tells the condition of each device that is kept managed. */
-    forEach(tell: (device: DeviceAddress, phase: "waiting" | "managed" | "rejected", rc: number | undefined) => void): void {
-        for (const [key, { phase, reportedRc }] of this.#devices) if (phase !== "unmanaged") tell(parseDeviceKey(key), phase, reportedRc);
+    forEach(visit: (device: DeviceAddress, phase: "waiting" | "managed" | "rejected", rc: number | undefined) => void): void {
+        for (const [key, { phase, reportedRc }] of this.#devices) if (phase !== "unmanaged") visit(parseDeviceKey(key), phase, reportedRc);
     }
 
     #refresh(key: string, device: ManagedDevice): void {
         if (!this.#isListening || device.phase === "unmanaged") return;
-        const plan = this.#links.plan(parseDeviceKey(key));
+        const plan = this.#listener.plan(parseDeviceKey(key));
         if (plan && JSON.stringify(plan.data) !== device.accepted) this.#enqueue(key, device);
     }
 
     #enqueue(key: string, device: ManagedDevice): void {
-        if (device.isQueued || !this.#links.plan(parseDeviceKey(key))) return;
+        if (device.isQueued || !this.#listener.plan(parseDeviceKey(key))) return;
         device.queued();
         this.#pacer.add((finished) => this.#send(key, device, finished));
     }
 
     #send(key: string, device: ManagedDevice, finished: () => void): void {
         const address = parseDeviceKey(key);
-        const plan = this.#links.plan(address);
+        const plan = this.#listener.plan(address);
         if (!plan || device.phase === "unmanaged") {
             device.isQueued = false;
             finished();
             return;
         }
-        const round = this.#round;
-        this.#links.send({ device: address, action: "manage", data: plan.data, reply: true }, (outcome) => {
+        const generation = this.#generation;
+        this.#listener.send({ device: address, action: "manage", data: plan.data, reply: true }, (outcome) => {
             finished();
-            if (round !== this.#round) return;
+            if (generation !== this.#generation) return;
             device.isQueued = false;
             if (outcome.answer?.rc === 200) {
                 device.accepted = JSON.stringify(plan.data);
@@ -167,7 +167,7 @@ export class ManagedDevices {
                 device.managed(plan.lifetimeS, this.#clock.monotonicMs(), this.#random);
                 this.#refresh(key, device);
             } else this.#notManaged(address, device, outcome);
-            this.#links.changed();
+            this.#listener.changed();
         });
     }
 

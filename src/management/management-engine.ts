@@ -19,7 +19,7 @@ import { CountReports, tally } from "./responder-counts";
 import { ResponderTable } from "./responder-table";
 
 /** What device management works with. */
-export interface ManagementParts {
+export interface ManagementEngineDeps {
     readonly gateway: DeviceAddress;
     readonly link: ManagementLink;
     readonly store: FirmwareStore;
@@ -52,7 +52,7 @@ const defaultRequestTimeoutMs = 60_000;
 
 /** Device management of one gateway and of every device behind it, for all its responders. */
 export class ManagementEngine {
-    readonly #parts: ManagementParts;
+    readonly #deps: ManagementEngineDeps;
     readonly #responders: ResponderTable;
     readonly #requests: PlatformRequests;
     readonly #own: OwnRequests;
@@ -63,16 +63,16 @@ export class ManagementEngine {
     /** The requests that came last. */
     readonly history = new RequestHistory();
 
-    constructor(parts: ManagementParts) {
-        const { clock, link, pace = defaultPace, requestTimeoutMs = defaultRequestTimeoutMs } = parts;
-        this.#parts = parts;
-        this.#responders = new ResponderTable(parts.gateway);
+    constructor(deps: ManagementEngineDeps) {
+        const { clock, link, pace = defaultPace, requestTimeoutMs = defaultRequestTimeoutMs } = deps;
+        this.#deps = deps;
+        this.#responders = new ResponderTable(deps.gateway);
         this.#reports = new CountReports(clock, this.#responders.all, () =>
             tally(this.#managed, this.#requests, (device) => this.#responders.ownerOf(device)),
         );
         this.#requests = new PlatformRequests(clock, link, this.history, () => this.#reports.changed());
-        this.#own = new OwnRequests(clock, link, parts.createId, requestTimeoutMs);
-        this.#firmware = new FirmwareDevices(clock, parts.store, new Pacer(clock, notifyPace), {
+        this.#own = new OwnRequests(clock, link, deps.createId, requestTimeoutMs);
+        this.#firmware = new FirmwareDevices(clock, deps.store, new Pacer(clock, notifyPace), {
             send: (request, settle) => this.#own.send(request, settle),
             reported: (report, { answer, error }) => {
                 const { typeId, deviceId, step } = report;
@@ -83,7 +83,7 @@ export class ManagementEngine {
                 else if (error) listener?.raised(error, report);
             },
         });
-        this.#managed = new ManagedDevices(clock, parts.random, new Pacer(clock, pace), {
+        this.#managed = new ManagedDevices(clock, deps.random, new Pacer(clock, pace), {
             plan: (device) => this.#plan(device),
             send: (request, settle) => this.#own.send(request, settle),
             failed: ({ typeId, deviceId }, error) =>
@@ -175,7 +175,7 @@ export class ManagementEngine {
         if (!parts) return;
         const message = parseManagementMessage(parts, payload);
         if (message.kind === "response") this.#own.answered(message.reqId, message.answer);
-        else if (message.kind === "unusable") this.#dispatcher.refuse(parts, message, payload);
+        else if (message.kind === "unusable") this.#dispatcher.reject(parts, message, payload);
         else if (message.kind === "request") this.#dispatcher.received(message.request, { topic, payload, isReplayed });
     }
 
@@ -202,7 +202,7 @@ export class ManagementEngine {
         const isByConfiguration = action === "manage" && (payload === undefined || payload === null || payload === "");
         const data = isByConfiguration
             ? this.#manageRequest(responder.options, device)
-            : requestData(action, payload, this.#parts.clock.now());
+            : requestData(action, payload, this.#deps.clock.now());
         this.#own.send({ device, action, data, reply }, (outcome) => {
             if (outcome.answer?.rc === 200 && (action === "manage" || action === "unmanage")) {
                 const lifetimeS = typeof data?.lifetime === "number" ? data.lifetime : 0;
@@ -219,7 +219,7 @@ export class ManagementEngine {
     }
 
     #manageRequest(options: ResponderOptions, device: DeviceAddress): RequestData {
-        return manageRequest(options, this.#firmware.installedVersion(device), this.#parts.clock.now());
+        return manageRequest(options, this.#firmware.installedVersion(device), this.#deps.clock.now());
     }
 }
 

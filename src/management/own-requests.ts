@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import { describeThrown, GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import type { ManagementAnswer } from "../protocol/management";
 import { type OwnAction, type RequestData, requestSuffixes } from "../protocol/management-request";
@@ -57,7 +57,7 @@ export class OwnRequests {
         this.#isLinkUp = false;
         for (const [reqId, { settle }] of [...this.#waiting]) {
             this.#forget(reqId);
-            settle({ error: notConnected(say("management.closedUnanswered")) });
+            settle({ error: notConnected(translate("management.closedUnanswered")) });
         }
     }
 
@@ -66,11 +66,11 @@ export class OwnRequests {
         const { device, action } = request;
         const name = deviceKey(device);
         if (!this.#isLinkUp) {
-            settle({ error: notConnected(say("management.notSent", { action, device: name })) });
+            settle({ error: notConnected(translate("management.notSent", { action, device: name })) });
             return;
         }
         if (this.#waiting.size >= maxWaiting) {
-            const text = say("management.tooManyWaiting", { action, device: name, count: maxWaiting });
+            const text = translate("management.tooManyWaiting", { action, device: name, count: maxWaiting });
             settle({ error: new GatewayError("GW_OUTBOX_FULL", text) });
             return;
         }
@@ -96,7 +96,7 @@ export class OwnRequests {
 
     #await(reqId: string, { action, device }: OwnRequest, settle: (outcome: FlowOutcome) => void): void {
         const timer = this.#clock.setTimer(this.#timeoutMs, () => {
-            const text = say("management.unanswered", { action, device: deviceKey(device), seconds: this.#timeoutMs / 1000 });
+            const text = translate("management.unanswered", { action, device: deviceKey(device), seconds: this.#timeoutMs / 1000 });
             this.#forget(reqId)?.settle({ error: new GatewayError("GW_DM_TIMEOUT", text) });
         });
         this.#waiting.set(reqId, { settle, timer });
@@ -117,12 +117,12 @@ function encode({ action, device }: OwnRequest, topic: string, message: Record<s
         return payload;
     } catch (thrown) {
         if (thrown instanceof GatewayError) return thrown;
-        const text = say("management.requestNotJson", { action, device: deviceKey(device), reason: describeThrown(thrown) });
+        const text = translate("management.requestNotJson", { action, device: deviceKey(device), reason: describeThrown(thrown) });
         return new GatewayError("GW_DM_INVALID", text, { cause: thrown });
     }
 }
 
 function publishFailure({ action, device }: OwnRequest, error: Error): GatewayError {
-    if (isLinkLoss(error)) return notConnected(say("management.notAcknowledged", { action, device: deviceKey(device) }), error);
+    if (isLinkLoss(error)) return notConnected(translate("management.notAcknowledged", { action, device: deviceKey(device) }), error);
     return error instanceof GatewayError ? error : new GatewayError("GW_NOT_CONNECTED", error.message, { cause: error });
 }

@@ -19,7 +19,7 @@ export class Pacer {
     #underWay = 0;
     /** When the next task would start at an even pace. */
     #nextStartMs = 0;
-    #round = 0;
+    #generation = 0;
     #timer: Timer | undefined;
 
     constructor(clock: Clock, pace: Pace) {
@@ -35,7 +35,7 @@ export class Pacer {
 
     /** Forgets every task that has not started, and that those that have are under way. */
     clear(): void {
-        this.#round++;
+        this.#generation++;
         this.#waiting = [];
         this.#next = 0;
         this.#underWay = 0;
@@ -71,11 +71,11 @@ export class Pacer {
     }
 
     #start(task: PacedTask): void {
-        const round = this.#round;
+        const generation = this.#generation;
         let running = true;
         this.#underWay++;
         task(() => {
-            if (!running || round !== this.#round) return;
+            if (!running || generation !== this.#generation) return;
             running = false;
             this.#underWay--;
             this.#startDue();

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import { describeThrown, GatewayError, toGatewayError } from "../errors";
-import { say, shortened } from "../i18n";
+import { shortened, translate } from "../i18n";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { encodeAnswer, type ManagementAnswer, type PlatformRequest, type RequestId } from "../protocol/management";
 import { assertFits } from "../protocol/payload-limit";
@@ -135,10 +135,10 @@ export class PlatformRequests {
         if (waiting) return waiting.request;
         const answered = this.#answered.get(key);
         if (answered?.isTimeout) {
-            throw new GatewayError("GW_DM_TIMEOUT", say("management.answeredLate", { reqId, device: name }));
+            throw new GatewayError("GW_DM_TIMEOUT", translate("management.answeredLate", { reqId, device: name }));
         }
-        if (answered) throw new GatewayError("GW_DM_INVALID", say("management.answeredBefore", { reqId, device: name }));
-        throw new GatewayError("GW_DM_INVALID", say("management.noSuchRequest", { reqId, device: name }));
+        if (answered) throw new GatewayError("GW_DM_INVALID", translate("management.answeredBefore", { reqId, device: name }));
+        throw new GatewayError("GW_DM_INVALID", translate("management.noSuchRequest", { reqId, device: name }));
     }
 
     /**
@@ -211,7 +211,7 @@ export class PlatformRequests {
     #giveUp(answered: Answered): void {
         const { settle } = answered;
         answered.settle = undefined;
-        settle?.(notConnected(say("management.answerNotSent", { device: deviceKey(answered.device) })));
+        settle?.(notConnected(translate("management.answerNotSent", { device: deviceKey(answered.device) })));
     }
 }
 
@@ -224,7 +224,7 @@ function encode(device: DeviceAddress, answer: ManagementAnswer, reqId: RequestI
     try {
         payload = encodeAnswer(answer, reqId);
     } catch (thrown) {
-        const text = say("management.answerNotJson", { device: deviceKey(device), reason: describeThrown(thrown) });
+        const text = translate("management.answerNotJson", { device: deviceKey(device), reason: describeThrown(thrown) });
         throw new GatewayError("GW_DM_INVALID", text, { cause: thrown });
     }
     assertFits(responseTopic(device), Buffer.byteLength(payload));

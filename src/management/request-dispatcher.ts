@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import { type ManagementAnswer, type PlatformRequest, type RequestId, usualReturnCodes } from "../protocol/management";
@@ -20,7 +20,7 @@ export interface Arrival {
 }
 
 /** What the dispatcher works with. */
-export interface DispatcherParts {
+export interface RequestDispatcherDeps {
     readonly requests: PlatformRequests;
     readonly firmware: FirmwareDevices;
     responderOf(device: DeviceAddress): TargetMatch<Responder>;
@@ -30,19 +30,19 @@ export interface DispatcherParts {
 
 /** Takes the platform's requests to the responder they are meant for, or answers them itself. */
 export class RequestDispatcher {
-    readonly #parts: DispatcherParts;
+    readonly #deps: RequestDispatcherDeps;
     readonly #warnedOfPayload = new WeakSet<Responder>();
 
-    constructor(parts: DispatcherParts) {
-        this.#parts = parts;
+    constructor(deps: RequestDispatcherDeps) {
+        this.#deps = deps;
     }
 
     /** A well-formed request arrived. */
     received(request: PlatformRequest, arrival: Arrival): void {
-        const { requests, firmware } = this.#parts;
+        const { requests, firmware } = this.#deps;
         const { reqId } = request;
         if (!requests.begin(request, reqId, actionName(request))) return;
-        const match = this.#parts.responderOf(request);
+        const match = this.#deps.responderOf(request);
         const refusal =
             match.kind === "one" ? immediateRejection(request, match.owner.options, firmware, arrival.isReplayed) : noResponder(match);
         if (match.kind !== "one" || refusal) {
@@ -65,8 +65,8 @@ export class RequestDispatcher {
     }
 
     /** Something arrived that is no request that could be carried out. */
-    refuse(device: DeviceAddress, reason: { reqId?: RequestId; rc: number; reason: string }, payload: Buffer): void {
-        if (!this.#parts.requests.begin(device, reason.reqId, undefined)) return;
+    reject(device: DeviceAddress, reason: { reqId?: RequestId; rc: number; reason: string }, payload: Buffer): void {
+        if (!this.#deps.requests.begin(device, reason.reqId, undefined)) return;
         this.#answerAtOnce(device, reason.reqId, { rc: reason.rc, message: reason.reason }, payload);
     }
 
@@ -79,9 +79,9 @@ export class RequestDispatcher {
             settle({});
             return;
         }
-        const { requests, firmware } = this.#parts;
+        const { requests, firmware } = this.#deps;
         const request = requests.find(flow.device, flow.reqId);
-        const match = this.#parts.responderOf(request);
+        const match = this.#deps.responderOf(request);
         const { options } = match.kind === "one" ? match.owner : responder;
         const success = successAnswer(request, options, firmware, false);
         const rc = flow.rc ?? success.rc;
@@ -89,27 +89,27 @@ export class RequestDispatcher {
         const answer = { rc, ...(flow.message !== undefined && { message: flow.message }), ...(d !== undefined && { d }) };
         requests.answer(request, request.reqId, answer, (error) => settle(error ? { error } : {}));
         if (rc >= 200 && rc < 300) this.#accepted(request);
-        if (!usualReturnCodes.has(rc)) responder.listener.warned(say("management.unusualCode", { rc }));
+        if (!usualReturnCodes.has(rc)) responder.listener.warned(translate("management.unusualCode", { rc }));
     }
 
     /** A request that wants no answer is reported instead, so that it does not vanish. */
     #answerAtOnce(device: DeviceAddress, reqId: RequestId | undefined, answer: ManagementAnswer, payload: Buffer): void {
         if (reqId) {
-            this.#parts.requests.answerAtOnce(device, reqId, answer);
+            this.#deps.requests.answerAtOnce(device, reqId, answer);
             return;
         }
         const { typeId, deviceId } = device;
-        const match = this.#parts.responderOf(device);
+        const match = this.#deps.responderOf(device);
         if (match.kind !== "one") return;
-        const text = say("management.notCarriedOut", { device: deviceKey(device), reason: answer.message ?? String(answer.rc) });
+        const text = translate("management.notCarriedOut", { device: deviceKey(device), reason: answer.message ?? String(answer.rc) });
         match.owner.listener.raised(new GatewayError("GW_DM_INVALID", text), { typeId, deviceId, payload });
     }
 
     /** What follows from a request that is carried out. */
     #accepted(request: PlatformRequest): void {
         const { action, fields } = request;
-        const { firmware } = this.#parts;
-        if (action === "device/reboot" || action === "device/factoryReset") this.#parts.restarting(request);
+        const { firmware } = this.#deps;
+        if (action === "device/reboot" || action === "device/factoryReset") this.#deps.restarting(request);
         if (!fields?.has(firmwareField)) return;
         if (action === "device/update") firmware.describe(request, fields.get(firmwareField));
         else if (action === "observe" || action === "cancel") firmware.observe(request, action === "observe");
@@ -121,7 +121,7 @@ export class RequestDispatcher {
         if (isRecord(payload)) return request.d && JSON.stringify(payload) === JSON.stringify(request.d) ? undefined : payload;
         if (!this.#warnedOfPayload.has(responder)) {
             this.#warnedOfPayload.add(responder);
-            responder.listener.warned(say("management.payloadNotSent"));
+            responder.listener.warned(translate("management.payloadNotSent"));
         }
         return undefined;
     }

@@ -41,7 +41,7 @@ export class CountReports {
     readonly #clock: Clock;
     readonly #responders: ReadonlySet<Responder>;
     readonly #count: () => ReadonlyMap<Responder, ResponderCounts>;
-    readonly #told = new WeakMap<Responder, string>();
+    readonly #reported = new WeakMap<Responder, string>();
     #timer: Timer | undefined;
 
     constructor(clock: Clock, responders: ReadonlySet<Responder>, count: () => ReadonlyMap<Responder, ResponderCounts>) {
@@ -55,7 +55,7 @@ export class CountReports {
         this.#timer ??= this.#clock.setTimer(reportEveryMs, () => {
             this.#timer = undefined;
             const counts = this.#count();
-            for (const responder of this.#responders) this.#tell(responder, counts.get(responder) ?? nothing);
+            for (const responder of this.#responders) this.#report(responder, counts.get(responder) ?? nothing);
         });
     }
 
@@ -65,10 +65,10 @@ export class CountReports {
         this.#timer = undefined;
     }
 
-    #tell(responder: Responder, counts: ResponderCounts): void {
+    #report(responder: Responder, counts: ResponderCounts): void {
         const text = JSON.stringify(counts);
-        if (text === (this.#told.get(responder) ?? JSON.stringify(nothing))) return;
-        this.#told.set(responder, text);
+        if (text === (this.#reported.get(responder) ?? JSON.stringify(nothing))) return;
+        this.#reported.set(responder, text);
         responder.listener.countsChanged(counts);
     }
 }

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { DeviceAddress } from "../protocol/identity";
 import type { Responder } from "./responder";
 import { type TargetMatch, TargetTable } from "./target-table";
@@ -23,13 +23,13 @@ export class ResponderTable {
 
     add(responder: Responder): void {
         this.#responders.add(responder);
-        this.#tellConflicts(this.#targets.add(responder.options.target, responder));
+        this.#reportConflicts(this.#targets.add(responder.options.target, responder));
     }
 
     /** Removes a responder; false if it was removed before. */
     remove(responder: Responder): boolean {
         if (!this.#responders.delete(responder)) return false;
-        this.#tellConflicts(this.#targets.remove(responder.options.target, responder));
+        this.#reportConflicts(this.#targets.remove(responder.options.target, responder));
         return true;
     }
 
@@ -55,13 +55,13 @@ export class ResponderTable {
         return { ...(target.typeId && { typeId: target.typeId }), ...(target.deviceId && { deviceId: target.deviceId }) };
     }
 
-    #tellConflicts(owners: ReadonlySet<Responder>): void {
+    #reportConflicts(owners: ReadonlySet<Responder>): void {
         const isTie = owners.size > 1;
         for (const responder of owners) {
             if (this.#inConflict.has(responder) === isTie) continue;
             if (isTie) this.#inConflict.add(responder);
             else this.#inConflict.delete(responder);
-            responder.listener.conflictChanged(isTie ? new GatewayError("GW_CONFIG", say("management.conflict")) : undefined);
+            responder.listener.conflictChanged(isTie ? new GatewayError("GW_CONFIG", translate("management.conflict")) : undefined);
         }
     }
 }

@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
-import { speak } from "../i18n";
+import { setTranslator } from "../i18n";
 
 export type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
 
@@ -78,7 +78,7 @@ export function failedHook(RED: NodeAPI, node: Node, error: Error, message: Node
 const skipInterpolation = { skipInterpolation: true } as object as Record<string, string>;
 
 /** Lets the package say everything in the language of this Node-RED, from the catalogues of the node type that `RED` belongs to. */
-export function speakLanguageOf(RED: NodeAPI): void {
+export function translateWith(RED: NodeAPI): void {
     // The texts are filled in by us: i18next would also look for its own marks in what a device or the platform wrote.
-    speak((key) => RED._(key, skipInterpolation));
+    setTranslator((key) => RED._(key, skipInterpolation));
 }

@@ -1,7 +1,7 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { describeThrown, GatewayError } from "../errors";
 import { type CompletionMode, completionModes, type EventRequest } from "../gateway/events/event-request";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
 import { encodePayload } from "../protocol/payload";
 import { parseQos, type Qos } from "../protocol/qos";
@@ -190,5 +190,5 @@ function idReader(RED: NodeAPI, node: Node, definition: StoredDefinition, rule: 
 }
 
 function unreadable(code: "GW_CONFIG" | "GW_INVALID_ID", name: string, thrown: unknown): GatewayError {
-    return new GatewayError(code, say("flow.idUnreadable", { name, reason: describeThrown(thrown) }), { cause: thrown });
+    return new GatewayError(code, translate("flow.idUnreadable", { name, reason: describeThrown(thrown) }), { cause: thrown });
 }

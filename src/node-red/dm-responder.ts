@@ -1,7 +1,7 @@
 import type { NodeMessage } from "node-red";
 import { GatewayError } from "../errors";
 import type { GatewayState } from "../gateway/gateway-state";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { FirmwareReport, FlowRequest, ResponderCounts, ResponderOptions, ResponderTarget } from "../management/responder";
 import { parseDeviceId, parseTypeId } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
@@ -36,11 +36,11 @@ export const bundlePattern = /^[A-Za-z0-9_.-]{1,255}$/;
 export function parseResponderSettings(properties: Properties): ResponderOptions {
     const lifetimeS = numberOption(properties, "lifetime", { ...responderRules.lifetime, min: 0 });
     if (!isLifetime(lifetimeS)) {
-        throw new GatewayError("GW_CONFIG", say("flow.lifetime", { value: lifetimeS, min: minLifetimeS }));
+        throw new GatewayError("GW_CONFIG", translate("flow.lifetime", { value: lifetimeS, min: minLifetimeS }));
     }
     const deviceInfo = objectOption(properties, "deviceInfo");
     if (Object.values(deviceInfo).some((value) => typeof value !== "string")) {
-        throw new GatewayError("GW_CONFIG", say("flow.deviceInfo"));
+        throw new GatewayError("GW_CONFIG", translate("flow.deviceInfo"));
     }
     return {
         target: targetOption(properties),
@@ -73,7 +73,7 @@ function bundlesOption(properties: Properties): string[] {
     const bundles = text.split(",").map((bundle) => bundle.trim());
     const wrong = bundles.find((bundle) => !bundlePattern.test(bundle));
     if (wrong === undefined) return [...new Set(bundles)];
-    throw new GatewayError("GW_CONFIG", say("flow.bundles", { value: JSON.stringify(wrong.slice(0, 60)) }));
+    throw new GatewayError("GW_CONFIG", translate("flow.bundles", { value: JSON.stringify(wrong.slice(0, 60)) }));
 }
 
 function objectOption(properties: Properties, name: string): Record<string, unknown> {
@@ -83,7 +83,7 @@ function objectOption(properties: Properties, name: string): Record<string, unkn
     if (text.trim() === "") return {};
     const parsed = parseJson(text);
     if (isRecord(parsed)) return parsed;
-    throw new GatewayError("GW_CONFIG", say("flow.jsonObject", { property: name }));
+    throw new GatewayError("GW_CONFIG", translate("flow.jsonObject", { property: name }));
 }
 
 function parseJson(text: string): unknown {

@@ -6,26 +6,26 @@ import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-opt
 import type { GatewayLease } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
 import { findOutboxFile } from "../gateway/gateway-storage";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { type GatewayIdentity, mqttClientId } from "../protocol/identity";
 import type { StoredDefinition } from "./api";
 import type { GatewayMember } from "./gateway-config-node";
 import { type LeaseOrigin, leaseGateway, readToken, userDirectory } from "./gateway-lease";
 import { gatewayStatus } from "./gateway-status";
-import { Outlet } from "./node-output";
+import { NodeOutput } from "./node-output";
 import { StatusReporter } from "./status";
 
 /**
  * What a `gateway-config` node does: it leases its gateway while nodes use it, and brings the gateway's states and errors to
  * those nodes.
  */
-export class GatewayHost {
+export class GatewayConfigController {
     /** See `GatewayConfigNode.users`. */
     readonly users: Record<string, Node> = {};
     readonly #origin: LeaseOrigin;
     readonly #members = new Map<string, GatewayMember>();
     readonly #status: StatusReporter;
-    readonly #outlet: Outlet;
+    readonly #output: NodeOutput;
     readonly #options: GatewayOptions | GatewayError;
     #lease: GatewayLease<Gateway> | undefined;
     #detach: () => void = () => undefined;
@@ -41,7 +41,7 @@ export class GatewayHost {
         const { RED, node, definition } = origin;
         this.#origin = origin;
         this.#status = new StatusReporter(RED, node);
-        this.#outlet = new Outlet(RED, node);
+        this.#output = new NodeOutput(RED, node);
         this.#options = readOptions(definition);
         if (this.#options instanceof GatewayError) this.#hasProblem(this.#options);
         else if (this.#options.platform === "simulator") this.#simulator = startSimulatorOn(this.#options.port);
@@ -53,7 +53,7 @@ export class GatewayHost {
      */
     gateway(): Gateway {
         if (this.#lease) return this.#lease.gateway;
-        throw this.#problem ?? new GatewayError("GW_CONFIG", say("flow.notInUse"));
+        throw this.#problem ?? new GatewayError("GW_CONFIG", translate("flow.notInUse"));
     }
 
     /**
@@ -114,7 +114,7 @@ export class GatewayHost {
     leave(member: GatewayMember): void {
         delete this.users[member.node.id];
         this.#members.delete(member.node.id);
-        if (this.#members.size === 0) this.#giveBack();
+        if (this.#members.size === 0) this.#releaseLease();
     }
 
     /** The flows run: what stood in the way may be gone, and what went wrong while they started can now reach their Catch nodes. */
@@ -122,19 +122,19 @@ export class GatewayHost {
         this.#tryAgain();
         const error = this.#toRaise;
         this.#toRaise = undefined;
-        if (error) this.#outlet.raiseAndLog(error, { topic: "gateway", state: "config" });
+        if (error) this.#output.raiseAndLog(error, { topic: "gateway", state: "config" });
     }
 
     /** Ends with the node. */
     async close(removed: boolean): Promise<void> {
-        this.#giveBack();
+        this.#releaseLease();
         this.#status.clear();
         try {
             await this.#closing;
             await this.#simulator?.close();
-            if (removed) await this.#tellWhatRemains();
+            if (removed) await this.#reportRemains();
         } finally {
-            this.#outlet.close();
+            this.#output.close();
         }
     }
 
@@ -165,7 +165,7 @@ export class GatewayHost {
         }
     }
 
-    #giveBack(): void {
+    #releaseLease(): void {
         const lease = this.#lease;
         const detach = this.#detach;
         this.#lease = undefined;
@@ -178,7 +178,7 @@ export class GatewayHost {
     #listener(): GatewayListener {
         return {
             stateChanged: (state) => this.#stateChanged(state),
-            problem: (error, state) => this.#outlet.raiseAndLog(error, { topic: "gateway", state }),
+            problem: (error, state) => this.#output.raiseAndLog(error, { topic: "gateway", state }),
             log: (text) => this.#origin.node.log(text),
             warn: (text) => this.#origin.node.warn(text),
             failedLater: (nodeId, error, message) => {
@@ -186,7 +186,7 @@ export class GatewayHost {
                 if (member) member.failedLater(error, message);
                 return member !== undefined;
             },
-            failedOrphan: (error, message) => this.#outlet.raise(error, { ...message }),
+            failedOrphan: (error, message) => this.#output.raise(error, { ...message }),
         };
     }
 
@@ -202,7 +202,7 @@ export class GatewayHost {
         this.#status.show(gatewayStatus(error));
     }
 
-    async #tellWhatRemains(): Promise<void> {
+    async #reportRemains(): Promise<void> {
         const { RED, node, pool } = this.#origin;
         const userDir = userDirectory(RED);
         if (this.#options instanceof GatewayError || userDir === undefined) return;
@@ -247,6 +247,6 @@ async function describeRemains(
     const megabytes = (file.bytes / 1e6).toFixed(1);
     const count = countEvents();
     return count === undefined
-        ? say("flow.removed", { clientId, file: file.path, megabytes })
-        : say("flow.removedEvents", { clientId, count, file: file.path, megabytes });
+        ? translate("flow.removed", { clientId, file: file.path, megabytes })
+        : translate("flow.removedEvents", { clientId, count, file: file.path, megabytes });
 }

@@ -3,58 +3,21 @@ import { GatewayError, toGatewayError } from "../errors";
 import type { Gateway, Subscription } from "../gateway/gateway";
 import type { LateMessage } from "../gateway/gateway-listeners";
 import type { GatewayState } from "../gateway/gateway-state";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { findNode, type StoredDefinition } from "./api";
 import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
 import { onClose } from "./handlers";
-import { Outlet } from "./node-output";
+import { NodeOutput } from "./node-output";
 import { StatusReporter, type StatusText } from "./status";
 
-/** What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. */
-export interface GatewayUser {
+/**
+ * What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. A class rather than a dozen
+ * closures for each node: a flow may have ten thousand of them (measured: 0.7 KB less for each).
+ */
+export class GatewayNode implements GatewayMember {
     readonly status: StatusReporter;
-    readonly outlet: Outlet;
-    /**
-     * The gateway of the node.
-     * @throws GW_CONFIG when none is chosen, it is disabled, or its settings are not valid
-     */
-    gateway(): Gateway;
-    /**
-     * Reads the node's settings once. A setting that is not valid is shown and reported at once; asking for the settings
-     * throws the same error, so that every message fails with it.
-     */
-    parse<T>(read: () => T): () => T;
-    /**
-     * Opens a subscription for as long as the node runs; nothing happens when the gateway or the settings are not valid, but
-     * asking for the subscription then throws what is wrong.
-     */
-    subscribe<S extends Subscription>(open: (gateway: Gateway) => S): () => S;
-    /** Shows and raises that the platform refused the node's subscription, or shows that it grants it now. */
-    subscriptionChanged(refusal: GatewayError | undefined): void;
-    /** The same for anything that is wrong with the node itself; `topic` is that of the raised message. */
-    problemChanged(problem: GatewayError | undefined, topic: string): void;
-    /** Shows the state again, because something that its words depend on has changed. */
-    showState(): void;
-}
-
-/** Connects a node to the gateway its `gateway` property names, until the node closes; `describe` words its status. */
-export function useGateway(
-    RED: NodeAPI,
-    node: Node,
-    definition: StoredDefinition,
-    describe: (state: GatewayState | GatewayError) => StatusText = gatewayStatus,
-): GatewayUser {
-    const user = new NodeOfGateway(RED, node, findNode<GatewayConfigNode>(RED, definition.gateway, "gateway-config"), describe);
-    user.join();
-    onClose(node, () => user.close());
-    return user;
-}
-
-/** A class rather than a dozen closures for each node: a flow may have ten thousand of them (measured: 0.7 KB less for each). */
-class NodeOfGateway implements GatewayUser, GatewayMember {
-    readonly status: StatusReporter;
-    readonly outlet: Outlet;
+    readonly output: NodeOutput;
     readonly node: Node;
     readonly #config: GatewayConfigNode | undefined;
     readonly #describe: (state: GatewayState | GatewayError) => StatusText;
@@ -73,7 +36,7 @@ class NodeOfGateway implements GatewayUser, GatewayMember {
     ) {
         this.node = node;
         this.status = new StatusReporter(RED, node);
-        this.outlet = new Outlet(RED, node);
+        this.output = new NodeOutput(RED, node);
         this.#config = config;
         this.#describe = describe;
     }
@@ -86,7 +49,7 @@ class NodeOfGateway implements GatewayUser, GatewayMember {
     close(): void {
         for (const subscription of this.#subscriptions) subscription.close();
         this.#config?.leave(this);
-        this.outlet.close();
+        this.output.close();
         this.status.clear();
     }
 
@@ -101,14 +64,22 @@ class NodeOfGateway implements GatewayUser, GatewayMember {
 
     failedLater(error: GatewayError, message: LateMessage): void {
         this.status.failed(error, `${message.typeId}/${message.deviceId}`);
-        this.outlet.raise(error, { ...message });
+        this.output.raise(error, { ...message });
     }
 
+    /**
+     * The gateway of the node.
+     * @throws GW_CONFIG when none is chosen, it is disabled, or its settings are not valid
+     */
     gateway(): Gateway {
         if (this.#config) return this.#config.gateway();
-        throw new GatewayError("GW_CONFIG", say("flow.noGateway"));
+        throw new GatewayError("GW_CONFIG", translate("flow.noGateway"));
     }
 
+    /**
+     * Reads the node's settings once. A setting that is not valid is shown and reported at once; asking for the settings
+     * throws the same error, so that every message fails with it.
+     */
     parse<T>(read: () => T): () => T {
         try {
             const settings = read();
@@ -124,6 +95,10 @@ class NodeOfGateway implements GatewayUser, GatewayMember {
         }
     }
 
+    /**
+     * Opens a subscription for as long as the node runs; nothing happens when the gateway or the settings are not valid, but
+     * asking for the subscription then throws what is wrong.
+     */
     subscribe<S extends Subscription>(open: (gateway: Gateway) => S): () => S {
         let opened: S | GatewayError;
         const openNow = () => {
@@ -145,10 +120,12 @@ class NodeOfGateway implements GatewayUser, GatewayMember {
         };
     }
 
+    /** Shows and raises that the platform refused the node's subscription, or shows that it grants it now. */
     subscriptionChanged(refusal: GatewayError | undefined): void {
         this.problemChanged(refusal, "subscription");
     }
 
+    /** The same for anything that is wrong with the node itself; `topic` is that of the raised message. */
     problemChanged(problem: GatewayError | undefined, topic: string): void {
         this.#ownProblem = problem;
         if (!problem) {
@@ -156,10 +133,24 @@ class NodeOfGateway implements GatewayUser, GatewayMember {
             return;
         }
         this.status.show(this.#describe(problem));
-        this.outlet.raise(problem, { topic });
+        this.output.raise(problem, { topic });
     }
 
+    /** Shows the state again, because something that its words depend on has changed. */
     showState(): void {
         if (this.#lastState && !this.#ownProblem) this.status.show(this.#describe(this.#lastState));
     }
+}
+
+/** Connects a node to the gateway its `gateway` property names, until the node closes; `describe` words its status. */
+export function joinGateway(
+    RED: NodeAPI,
+    node: Node,
+    definition: StoredDefinition,
+    describe: (state: GatewayState | GatewayError) => StatusText = gatewayStatus,
+): GatewayNode {
+    const member = new GatewayNode(RED, node, findNode<GatewayConfigNode>(RED, definition.gateway, "gateway-config"), describe);
+    member.join();
+    onClose(node, () => member.close());
+    return member;
 }

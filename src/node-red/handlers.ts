@@ -1,13 +1,13 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type ErrorCode, toGatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { MessageCompletion } from "./message-completion";
-import type { Outlet } from "./node-output";
+import type { NodeOutput } from "./node-output";
 import type { StatusReporter } from "./status";
 
 /** How `onInput` reports. */
 export interface InputOptions {
-    readonly outlet: Outlet;
+    readonly output: NodeOutput;
     readonly status?: StatusReporter;
     /** The code for what the handler throws that has none. */
     readonly code: ErrorCode;
@@ -24,7 +24,7 @@ export function onInput(
 ): void {
     // Node-RED looks at the number of declared parameters: three means that this handler calls done itself.
     node.on("input", (message, _send, done) => {
-        const completion = new MessageCompletion(node, options.outlet, message, done, options.status);
+        const completion = new MessageCompletion(node, options.output, message, done, options.status);
         try {
             const pending = handle(message, completion);
             if (pending) pending.catch((thrown: unknown) => completion.failed(toGatewayError(thrown, options.code)));
@@ -41,7 +41,7 @@ export function onInput(
 export function onClose(node: Node, close: (removed: boolean) => void | Promise<void>): void {
     // Two declared parameters, or Node-RED would not wait for `done`.
     node.on("close", (removed: boolean, done: () => void) => {
-        const failed = (thrown: unknown) => node.warn(say("flow.closingFailed", { reason: describeThrown(thrown) }));
+        const failed = (thrown: unknown) => node.warn(translate("flow.closingFailed", { reason: describeThrown(thrown) }));
         try {
             const pending = close(removed);
             if (pending) {

@@ -1,7 +1,7 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type GatewayError } from "../errors";
-import { say } from "../i18n";
-import { type Done, type Outlet, outline } from "./node-output";
+import { translate } from "../i18n";
+import { type Done, messageStub, type NodeOutput } from "./node-output";
 import type { StatusReporter } from "./status";
 
 /**
@@ -10,16 +10,16 @@ import type { StatusReporter } from "./status";
  */
 export class MessageCompletion {
     readonly #node: Node;
-    readonly #outlet: Outlet;
+    readonly #output: NodeOutput;
     readonly #message: NodeMessage;
     readonly #status: StatusReporter | undefined;
     #done: Done | undefined;
     /** When the handling began, where Node-RED's metrics are switched on (`logging.*.metrics`). */
     readonly #startedMs: number | undefined;
 
-    constructor(node: Node, outlet: Outlet, message: NodeMessage, done: Done, status?: StatusReporter) {
+    constructor(node: Node, output: NodeOutput, message: NodeMessage, done: Done, status?: StatusReporter) {
         this.#node = node;
-        this.#outlet = outlet;
+        this.#output = output;
         this.#message = message;
         this.#status = status;
         this.#done = done;
@@ -36,7 +36,7 @@ export class MessageCompletion {
             done();
         } catch (thrown) {
             // A Complete node clones the message, which fails for one with a getter that throws.
-            this.#outlet.complain(say("flow.completeFailed", { reason: describeThrown(thrown) }));
+            this.#output.complain(translate("flow.completeFailed", { reason: describeThrown(thrown) }));
         }
     }
 
@@ -46,12 +46,12 @@ export class MessageCompletion {
         if (!done) return;
         this.#measure("failed");
         this.#status?.failed(error);
-        this.#outlet.fail(error, this.#message, done);
+        this.#output.fail(error, this.#message, done);
     }
 
     /** The milliseconds until the end, as `node.<type>.complete` or `.failed` among Node-RED's metrics. */
     #measure(event: string): void {
-        if (this.#startedMs !== undefined) this.#node.metric(event, outline(this.#message), performance.now() - this.#startedMs);
+        if (this.#startedMs !== undefined) this.#node.metric(event, messageStub(this.#message), performance.now() - this.#startedMs);
     }
 
     #take(): Done | undefined {

@@ -1,7 +1,7 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { type Clock, systemClock, type Timer } from "../clock";
 import { describeThrown, type GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { failedHook, raiseForCatchNodes } from "./api";
 
 const errorsPerMinute = 30;
@@ -17,7 +17,7 @@ export type Done = (error?: Error) => void;
  * them. Catch nodes get every error; of those that nobody catches, Node-RED logs each, so here only the first ones of a minute
  * get that far, and the rest is counted.
  */
-export class Outlet {
+export class NodeOutput {
     readonly #RED: NodeAPI;
     readonly #node: Node;
     readonly #clock: Clock;
@@ -36,24 +36,24 @@ export class Outlet {
         try {
             this.#node.send(message);
         } catch (thrown) {
-            this.complain(say("flow.notHandedOver", { reason: describeThrown(thrown) }));
+            this.complain(translate("flow.notHandedOver", { reason: describeThrown(thrown) }));
         }
     }
 
     /** Raises an error about a message that did not come from the flow. */
     raise(error: GatewayError, message: NodeMessage): void {
         const mayLog = this.#mayLog();
-        tell(message, (told) => {
-            if (mayLog) this.#node.error(error, told);
-            else this.#raiseSilently(error, told);
+        handOn(message, (stub) => {
+            if (mayLog) this.#node.error(error, stub);
+            else this.#raiseSilently(error, stub);
         });
     }
 
     /** The same for what belongs in the log even when a Catch node takes it: why a link was down at night is looked up there. */
     raiseAndLog(error: GatewayError, message: NodeMessage): void {
         const mayLog = this.#mayLog();
-        tell(message, (told) => {
-            const isCaught = raiseForCatchNodes(this.#node, error, told);
+        handOn(message, (stub) => {
+            const isCaught = raiseForCatchNodes(this.#node, error, stub);
             if (!mayLog) this.#notLogged += 1;
             else if (isCaught) this.#node.warn(String(error));
             else this.#node.error(error);
@@ -64,10 +64,10 @@ export class Outlet {
     fail(error: GatewayError, message: NodeMessage, done: Done): void {
         const mayLog = this.#mayLog();
         if (!mayLog) failedHook(this.#RED, this.#node, error, message);
-        tell(message, (told) => {
-            if (!mayLog) this.#raiseSilently(error, told);
-            else if (told === message) done(error);
-            else this.#node.error(error, told);
+        handOn(message, (stub) => {
+            if (!mayLog) this.#raiseSilently(error, stub);
+            else if (stub === message) done(error);
+            else this.#node.error(error, stub);
         });
     }
 
@@ -94,7 +94,7 @@ export class Outlet {
     }
 
     #endMinute(): void {
-        if (this.#notLogged > 0) this.#node.warn(say("flow.notLogged", { count: this.#notLogged }));
+        if (this.#notLogged > 0) this.#node.warn(translate("flow.notLogged", { count: this.#notLogged }));
         this.#minute = undefined;
         this.#errors = 0;
         this.#notLogged = 0;
@@ -108,24 +108,24 @@ function isLooping(node: Node, { error }: NodeMessage & { readonly error?: unkno
 }
 
 /** Hands a message on; where Node-RED cannot clone it for a Catch node, as with a getter that throws, its outline. */
-function tell(message: NodeMessage, hand: (told: NodeMessage) => void): void {
+function handOn(message: NodeMessage, hand: (stub: NodeMessage) => void): void {
     try {
         hand(message);
     } catch {
-        hand(outline(message));
+        hand(messageStub(message));
     }
 }
 
 /** What can be told of a message that cannot be cloned. */
-export function outline(message: NodeMessage): NodeMessage {
-    const told: NodeMessage = {};
+export function messageStub(message: NodeMessage): NodeMessage {
+    const stub: NodeMessage = {};
     for (const name of ["_msgid", "topic"]) {
         try {
             const value = message[name];
-            if (typeof value === "string") told[name] = value;
+            if (typeof value === "string") stub[name] = value;
         } catch {
             // This very property is the one whose getter throws.
         }
     }
-    return told;
+    return stub;
 }

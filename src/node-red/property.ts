@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 
 /** Reads a property of the form's TypedInput. */
 export type PropertyReader<T = unknown> =
@@ -35,7 +35,7 @@ export function propertyReader(RED: NodeAPI, node: Node, value: string, type: st
                 read: (message) => promised((callback) => RED.util.evaluateNodeProperty(value, type, node, message, callback)),
             };
         default:
-            throw new Error(say("flow.propertyType", { type }));
+            throw new Error(translate("flow.propertyType", { type }));
     }
 }
 

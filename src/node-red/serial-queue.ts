@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 
 /** At most this many messages wait for their turn. */
 const maxWaiting = 10_000;
@@ -8,7 +8,7 @@ const maxWaiting = 10_000;
  * Runs tasks one after the other, so that messages whose ids take time to find out do not overtake each other. Bounded: beyond
  * 10 000 waiting messages the newest is refused.
  */
-export class OrderedTasks {
+export class SerialQueue {
     #tail: Promise<void> = Promise.resolve();
     #waiting = 0;
 
@@ -18,7 +18,7 @@ export class OrderedTasks {
      */
     run(task: () => void | Promise<void>): Promise<void> {
         if (this.#waiting >= maxWaiting) {
-            throw new GatewayError("GW_OUTBOX_FULL", say("flow.tooManyWaiting", { count: maxWaiting }));
+            throw new GatewayError("GW_OUTBOX_FULL", translate("flow.tooManyWaiting", { count: maxWaiting }));
         }
         this.#waiting += 1;
         const run = this.#tail.then(task).finally(() => {

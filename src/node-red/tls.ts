@@ -1,6 +1,6 @@
 import type { Node, NodeAPI } from "node-red";
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { findNode } from "./api";
 
 /** The options of Node's `tls.connect`, as far as a `tls-config` node sets them. */
@@ -20,9 +20,9 @@ interface TlsConfigNode extends Node {
 export function readTlsOptions(RED: NodeAPI, id: unknown): TlsOptions {
     if (id === undefined || id === "") return {};
     const node = findNode<TlsConfigNode>(RED, id, "tls-config");
-    if (!node) throw new GatewayError("GW_CONFIG", say("flow.tlsMissing"));
+    if (!node) throw new GatewayError("GW_CONFIG", translate("flow.tlsMissing"));
     if (!node.valid) {
-        throw new GatewayError("GW_CONFIG", say("flow.tlsFiles"));
+        throw new GatewayError("GW_CONFIG", translate("flow.tlsFiles"));
     }
     const options: Record<string, unknown> = {};
     node.addTLSOptions(options);

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock";
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { NewEvent } from "./event";
 import type { EventLifecycle } from "./event-lifecycle";
 import type { GroupWriter } from "./group-writer";
@@ -50,16 +50,16 @@ export class Admission {
     /** Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. */
     admit(event: NewEvent): GatewayError | undefined {
         const { limits, memory, lifecycle, dispatcher, waiting, context } = this.#options;
-        if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", say("outbox.stopping"));
+        if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", translate("outbox.stopping"));
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
-            return new GatewayError("GW_NOT_CONNECTED", say("outbox.off"));
+            return new GatewayError("GW_NOT_CONNECTED", translate("outbox.off"));
         }
         if (event.completionMode === "acknowledged" && lifecycle.waitingCompletions >= memory.waitingCompletions) {
-            return full(say("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
+            return full(translate("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
         }
         const { deviceQueues } = waiting;
         if (deviceQueues.of(event.device)?.isHeld && deviceQueues.held.bytes + event.bytes > limits.maxBytes * heldShare)
-            return full(say("outbox.fullOfHeld", { device: event.device, maxMegabytes: megabytes(limits.maxBytes) }));
+            return full(translate("outbox.fullOfHeld", { device: event.device, maxMegabytes: megabytes(limits.maxBytes) }));
         // Nothing gives way to an event that would not even fit alone.
         const givesWay = limits.whenFull === "drop-oldest" && event.bytes <= limits.maxBytes;
         if (givesWay) {
@@ -67,7 +67,7 @@ export class Admission {
             this.#trimUnsaved(event.bytes);
         }
         if (this.#isUnsavedOver(event.bytes)) {
-            return full(say("outbox.fullOfUnsaved"));
+            return full(translate("outbox.fullOfUnsaved"));
         }
         if (!this.#isOver(1, event.bytes)) return undefined;
         // What is about to be read from disk and dropped makes room soon.
@@ -75,8 +75,8 @@ export class Admission {
         const { events } = lifecycle;
         const heldMegabytes = megabytes(lifecycle.bytes);
         const maxMegabytes = megabytes(limits.maxBytes);
-        if (context.store.isDurable) return full(say("outbox.full", { heldMegabytes, maxMegabytes, events }));
-        return full(say("outbox.fullInMemory", { heldMegabytes, maxMegabytes, events, overheadBytes }));
+        if (context.store.isDurable) return full(translate("outbox.full", { heldMegabytes, maxMegabytes, events }));
+        return full(translate("outbox.fullInMemory", { heldMegabytes, maxMegabytes, events, overheadBytes }));
     }
 
     /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */

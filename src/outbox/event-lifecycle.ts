@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import type { CompletionCallbacks, CompletionMode, OutboxEvent } from "./event";
 import type { GroupWriter } from "./group-writer";
 import { OutboxEntry } from "./queue/outbox-entry";
@@ -96,7 +96,7 @@ export class EventLifecycle {
         const seconds = Math.max(Math.round(ageMs / 1000), 0);
         this.#fail(
             entry,
-            new GatewayError("GW_EXPIRED", say("outbox.expired", { eventId: entry.message.eventId, device: entry.device, seconds })),
+            new GatewayError("GW_EXPIRED", translate("outbox.expired", { eventId: entry.message.eventId, device: entry.device, seconds })),
         );
     }
 
@@ -111,7 +111,7 @@ export class EventLifecycle {
     purge(entry: OutboxEntry): void {
         this.dropped += 1;
         this.#finish(entry);
-        const text = say("outbox.purged", { eventId: entry.message.eventId, device: entry.device });
+        const text = translate("outbox.purged", { eventId: entry.message.eventId, device: entry.device });
         this.#fail(entry, new GatewayError("GW_EXPIRED", text));
     }
 
@@ -120,7 +120,7 @@ export class EventLifecycle {
         this.dropped += 1;
         this.#finish(entry);
         const completion = this.#takeCompletion(entry);
-        const text = say("outbox.dropped", { eventId: entry.message.eventId, device: entry.device });
+        const text = translate("outbox.dropped", { eventId: entry.message.eventId, device: entry.device });
         const error = new GatewayError("GW_OUTBOX_FULL", text);
         if (completion) {
             completion.failed(error);
@@ -165,7 +165,7 @@ export class EventLifecycle {
             this.bytes += entry.bytes;
         }
         if (stored.events > 0) return;
-        for (const { completion } of this.#takeWaiting()) completion.failed(new GatewayError("GW_STORE", say("outbox.lost")));
+        for (const { completion } of this.#takeWaiting()) completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
     }
 
     #takeWaiting(): WaitingCompletion[] {
@@ -206,5 +206,5 @@ export class EventLifecycle {
 }
 
 function abandoned(eventId: string, device: string): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", say("outbox.abandoned", { eventId, device }));
+    return new GatewayError("GW_NOT_CONNECTED", translate("outbox.abandoned", { eventId, device }));
 }

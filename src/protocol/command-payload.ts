@@ -1,5 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { isTooDeep, maxJsonDepth } from "./json";
 
 /** How the payload of a command is handed to the flow; `auto` decides by the command's format. */
@@ -42,14 +42,14 @@ function parseJson(bytes: Buffer): unknown {
         // Node-RED clones messages by recursion: a command of 65 000 brackets would end the process.
         if (!isTooDeep(text)) return JSON.parse(text);
     } catch (thrown) {
-        throw new GatewayError("GW_BAD_COMMAND", say("protocol.commandNoJson", { error: describeThrown(thrown) }), { cause: thrown });
+        throw new GatewayError("GW_BAD_COMMAND", translate("protocol.commandNoJson", { error: describeThrown(thrown) }), { cause: thrown });
     }
-    throw new GatewayError("GW_BAD_COMMAND", say("protocol.commandTooDeep", { maxLevels: maxJsonDepth }));
+    throw new GatewayError("GW_BAD_COMMAND", translate("protocol.commandTooDeep", { maxLevels: maxJsonDepth }));
 }
 
 function parseUtf8(bytes: Buffer, format: string): string {
     if (isUtf8(bytes)) return bytes.toString();
-    throw new GatewayError("GW_BAD_COMMAND", say("protocol.commandNoText", { format }));
+    throw new GatewayError("GW_BAD_COMMAND", translate("protocol.commandNoText", { format }));
 }
 
 function isUtf8(bytes: Buffer): boolean {

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say, shortened } from "../i18n";
+import { shortened, translate } from "../i18n";
 
 /** A device, or the gateway itself, as topics name it. */
 export interface DeviceAddress {
@@ -59,9 +59,12 @@ export function parseOrgId(value: unknown, name = "orgId"): string {
  */
 export function parseLevel(value: unknown, name: string): string {
     const level = matching(value, levelPattern);
-    if (level === undefined) throw new GatewayError("GW_INVALID_ID", say("protocol.level", { name, value: describe(value) }));
+    if (level === undefined) throw new GatewayError("GW_INVALID_ID", translate("protocol.level", { name, value: describe(value) }));
     if (level.length * 3 > maxLevelBytes && Buffer.byteLength(level) > maxLevelBytes) {
-        throw new GatewayError("GW_INVALID_ID", say("protocol.levelTooLong", { name, bytes: Buffer.byteLength(level), maxLevelBytes }));
+        throw new GatewayError(
+            "GW_INVALID_ID",
+            translate("protocol.levelTooLong", { name, bytes: Buffer.byteLength(level), maxLevelBytes }),
+        );
     }
     return level;
 }
@@ -94,7 +97,7 @@ export function mqttClientId(identity: GatewayIdentity): string {
 
 function parseId(value: unknown, name: string): string {
     const id = matching(value, idPattern);
-    if (id === undefined) throw new GatewayError("GW_INVALID_ID", say("protocol.id", { name, value: describe(value) }));
+    if (id === undefined) throw new GatewayError("GW_INVALID_ID", translate("protocol.id", { name, value: describe(value) }));
     return id;
 }
 
@@ -107,11 +110,11 @@ const shownCharacters = 60;
 
 /** A value in an error message: short, on one line, and of the kinds that can be shown safely. */
 function describe(value: unknown): string {
-    if (value === undefined || value === null) return say("value.missing");
-    if (value === "") return say("value.empty");
+    if (value === undefined || value === null) return translate("value.missing");
+    if (value === "") return translate("value.empty");
     if (typeof value === "string") {
-        return say("value.text", { text: JSON.stringify(shortened(value, shownCharacters)), characters: value.length });
+        return translate("value.text", { text: JSON.stringify(shortened(value, shownCharacters)), characters: value.length });
     }
     if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
-    return Array.isArray(value) ? say("value.array") : say("value.ofType", { type: typeof value });
+    return Array.isArray(value) ? translate("value.array") : translate("value.ofType", { type: typeof value });
 }

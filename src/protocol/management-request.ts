@@ -1,5 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 import { isRecord } from "./json";
 
 /** What the gateway may ask or tell the platform, with the end of its topic. Protocol, section Device management. */
@@ -43,7 +43,7 @@ export function requestData(action: OwnAction, payload: unknown, nowMs: number):
         return builders[action]?.(payload, nowMs);
     } catch (thrown) {
         if (thrown instanceof GatewayError) throw thrown;
-        throw new GatewayError("GW_DM_INVALID", say("protocol.requestUnreadable", { action, error: describeThrown(thrown) }), {
+        throw new GatewayError("GW_DM_INVALID", translate("protocol.requestUnreadable", { action, error: describeThrown(thrown) }), {
             cause: thrown,
         });
     }
@@ -59,15 +59,15 @@ const builders: Partial<Record<OwnAction, (payload: unknown, nowMs: number) => R
 
 function manageData(payload: unknown): RequestData {
     const { lifetime, supports, deviceInfo, metadata, ...others } = record("manage", payload);
-    if (lifetime !== undefined && !isLifetime(lifetime)) throw invalid(say("protocol.manageLifetime", { minLifetimeS }));
+    if (lifetime !== undefined && !isLifetime(lifetime)) throw invalid(translate("protocol.manageLifetime", { minLifetimeS }));
     for (const [name, value] of Object.entries({ supports, deviceInfo, metadata })) {
-        if (value !== undefined && !isRecord(value)) throw invalid(say("protocol.manageObject", { name }));
+        if (value !== undefined && !isRecord(value)) throw invalid(translate("protocol.manageObject", { name }));
     }
     if (isRecord(supports) && Object.values(supports).some((value) => typeof value !== "boolean")) {
-        throw invalid(say("protocol.manageSupports"));
+        throw invalid(translate("protocol.manageSupports"));
     }
     if (isRecord(deviceInfo) && Object.values(deviceInfo).some((value) => typeof value !== "string")) {
-        throw invalid(say("protocol.manageDeviceInfo"));
+        throw invalid(translate("protocol.manageDeviceInfo"));
     }
     return {
         lifetime,
@@ -85,10 +85,10 @@ export function present(name: string, value: unknown): RequestData {
 
 function locationData(payload: unknown): RequestData {
     const { latitude, longitude, elevation, accuracy, measuredDateTime, updatedDateTime, ...others } = record("location", payload);
-    if (!isNumberWithin(latitude, -90, 90)) throw invalid(say("protocol.locationLatitude"));
-    if (!isNumberWithin(longitude, -180, 180)) throw invalid(say("protocol.locationLongitude"));
+    if (!isNumberWithin(latitude, -90, 90)) throw invalid(translate("protocol.locationLatitude"));
+    if (!isNumberWithin(longitude, -180, 180)) throw invalid(translate("protocol.locationLongitude"));
     for (const [name, value] of Object.entries({ elevation, accuracy })) {
-        if (value !== undefined && !isNumberWithin(value, -1e9, 1e9)) throw invalid(say("protocol.locationMetres", { name }));
+        if (value !== undefined && !isNumberWithin(value, -1e9, 1e9)) throw invalid(translate("protocol.locationMetres", { name }));
     }
     const times = {
         measuredDateTime: isoTime("location", "measuredDateTime", measuredDateTime),
@@ -99,15 +99,15 @@ function locationData(payload: unknown): RequestData {
 
 function errorCodeData(payload: unknown): RequestData {
     const data = typeof payload === "number" ? { errorCode: payload } : record("addErrorCode", payload);
-    if (!Number.isSafeInteger(data.errorCode)) throw invalid(say("protocol.errorCode"));
+    if (!Number.isSafeInteger(data.errorCode)) throw invalid(translate("protocol.errorCode"));
     return data;
 }
 
 function logData(payload: unknown, nowMs: number): RequestData {
     const { message, timestamp, data, severity = 0, ...others } = record("addLog", payload);
-    if (typeof message !== "string") throw invalid(say("protocol.logMessage"));
+    if (typeof message !== "string") throw invalid(translate("protocol.logMessage"));
     if (severity !== 0 && severity !== 1 && severity !== 2) {
-        throw invalid(say("protocol.logSeverity"));
+        throw invalid(translate("protocol.logSeverity"));
     }
     const time = isoTime("addLog", "timestamp", timestamp) ?? new Date(nowMs).toISOString();
     return { message, timestamp: time, data: base64(data), severity, ...others };
@@ -119,16 +119,16 @@ function base64(data: unknown): string | undefined {
     if (data === undefined) return undefined;
     if (Buffer.isBuffer(data)) return data.toString("base64");
     if (typeof data === "string" && base64Pattern.test(data)) return data;
-    throw invalid(say("protocol.logData"));
+    throw invalid(translate("protocol.logData"));
 }
 
 function notifyData(payload: unknown): RequestData {
     const data = record("notify", payload);
     const fields: unknown = Array.isArray(data.fields) ? data.fields : "field" in data ? [data] : undefined;
-    if (!Array.isArray(fields) || fields.length === 0) throw invalid(say("protocol.notifyFields"));
+    if (!Array.isArray(fields) || fields.length === 0) throw invalid(translate("protocol.notifyFields"));
     for (const item of fields) {
         if (!isRecord(item) || typeof item.field !== "string" || !("value" in item)) {
-            throw invalid(say("protocol.notifyField"));
+            throw invalid(translate("protocol.notifyField"));
         }
     }
     return { fields };
@@ -136,7 +136,7 @@ function notifyData(payload: unknown): RequestData {
 
 function record(action: OwnAction, payload: unknown): Record<string, unknown> {
     if (isRecord(payload)) return payload;
-    throw invalid(say("protocol.requestPayload", { action }));
+    throw invalid(translate("protocol.requestPayload", { action }));
 }
 
 function isNumberWithin(value: unknown, min: number, max: number): boolean {
@@ -147,7 +147,7 @@ function isoTime(action: OwnAction, name: string, value: unknown): string | unde
     if (value === undefined) return undefined;
     if (typeof value === "string" && /^\d{4}-\d\d-\d\d/.test(value) && !Number.isNaN(Date.parse(value))) return value;
     if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
-    throw invalid(say("protocol.requestTime", { action, name }));
+    throw invalid(translate("protocol.requestTime", { action, name }));
 }
 
 function invalid(text: string): GatewayError {

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 
 /** The platform's limit for one message, in bytes: what exceeds it closes the connection without a word. */
 export const maxPayloadBytes = 131_072;
@@ -18,7 +18,12 @@ export function assertFits(topic: string, payloadBytes: number): void {
     if (payloadBytes + extraBytes <= maxPayloadBytes) return;
     const text =
         extraBytes > 0
-            ? say("protocol.tooLargeWithTopic", { payloadBytes, topicBytes: extraBytes + freeTopicBytes, freeTopicBytes, maxPayloadBytes })
-            : say("protocol.tooLarge", { payloadBytes, maxPayloadBytes });
+            ? translate("protocol.tooLargeWithTopic", {
+                  payloadBytes,
+                  topicBytes: extraBytes + freeTopicBytes,
+                  freeTopicBytes,
+                  maxPayloadBytes,
+              })
+            : translate("protocol.tooLarge", { payloadBytes, maxPayloadBytes });
     throw new GatewayError("GW_PAYLOAD_TOO_LARGE", text);
 }

@@ -1,5 +1,5 @@
 import { describeThrown, GatewayError } from "../errors";
-import { say } from "../i18n";
+import { translate } from "../i18n";
 
 /** What goes on the wire: text is kept as a string, which is encoded as UTF-8 only once, when it is sent. */
 export type EncodedPayload = string | Buffer;
@@ -30,16 +30,16 @@ export function encodePayload(payload: unknown, format: string, options: EncodeO
         case "text":
             if (typeof payload === "string") return payload;
             if (typeof payload === "number" || typeof payload === "boolean") return String(payload);
-            throw unsuitable(say("protocol.payloadText", { value: describe(payload) }));
+            throw unsuitable(translate("protocol.payloadText", { value: describe(payload) }));
         case "bin":
             if (typeof payload === "string") return payload;
             if (Buffer.isBuffer(payload)) return Buffer.from(payload);
-            throw unsuitable(say("protocol.payloadBin", { value: describe(payload) }));
+            throw unsuitable(translate("protocol.payloadBin", { value: describe(payload) }));
         default:
             if (typeof payload === "string") return payload;
             if (Buffer.isBuffer(payload)) return Buffer.from(payload);
             if (typeof payload === "number") return String(payload);
-            throw unsuitable(say("protocol.payloadOther", { value: describe(payload), format }));
+            throw unsuitable(translate("protocol.payloadOther", { value: describe(payload), format }));
     }
 }
 
@@ -52,7 +52,7 @@ function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
     if (Buffer.isBuffer(payload)) return Buffer.from(payload);
     // JSON.stringify would write null, which is another value.
     if (typeof payload === "number" && !Number.isFinite(payload))
-        throw unsuitable(say("protocol.payloadFinite", { value: describe(payload) }));
+        throw unsuitable(translate("protocol.payloadFinite", { value: describe(payload) }));
     const parsed = typeof payload === "string" ? parseObjectOrArray(payload) : undefined;
     if (parsed !== undefined && typeof payload === "string") return decorateText(payload, parsed, options);
     let text: string | undefined;
@@ -60,9 +60,9 @@ function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
         text = JSON.stringify(decorate(payload, options));
     } catch (thrown) {
         const error = describeThrown(thrown);
-        throw new GatewayError("GW_INVALID_PAYLOAD", say("protocol.payloadUnwritable", { error }), { cause: thrown });
+        throw new GatewayError("GW_INVALID_PAYLOAD", translate("protocol.payloadUnwritable", { error }), { cause: thrown });
     }
-    if (text === undefined) throw unsuitable(say("protocol.payloadJson", { value: describe(payload) }));
+    if (text === undefined) throw unsuitable(translate("protocol.payloadJson", { value: describe(payload) }));
     return text;
 }
 
@@ -115,7 +115,7 @@ function unsuitable(text: string): GatewayError {
 }
 
 function describe(payload: unknown): string {
-    if (payload === undefined) return say("value.missing");
+    if (payload === undefined) return translate("value.missing");
     if (payload === null || typeof payload === "number") return String(payload);
-    return Array.isArray(payload) ? say("value.array") : say("value.ofType", { type: typeof payload });
+    return Array.isArray(payload) ? translate("value.array") : translate("value.ofType", { type: typeof payload });
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { say, speak, type TextKey, type TextParameters } from "../../src/i18n";
+import { setTranslator, type TextKey, type TextParameters, translate } from "../../src/i18n";
 import { readCatalogue } from "../support/editor-forms";
 import { gatewayNode } from "../support/flow-runner";
 import { freePortPair } from "../support/free-ports";
@@ -29,11 +29,11 @@ function flow(port: number): object[] {
 /** A text as the catalogue of the language has it; English where it has none. */
 function said(language: string, key: TextKey, parameters: TextParameters): string {
     const catalogue = readCatalogue(language, "gateway-config");
-    speak((name) => catalogue.get(name) ?? name);
+    setTranslator((name) => catalogue.get(name) ?? name);
     try {
-        return say(key, parameters);
+        return translate(key, parameters);
     } finally {
-        speak(undefined);
+        setTranslator(undefined);
     }
 }
 

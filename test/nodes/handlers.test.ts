@@ -3,7 +3,7 @@ import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
 import { defineType } from "../../src/node-red/api";
 import { onClose, onInput } from "../../src/node-red/handlers";
-import { Outlet } from "../../src/node-red/node-output";
+import { NodeOutput } from "../../src/node-red/node-output";
 import { Inbox, load, observers, withRuntime } from "../support/flow-runner";
 
 /** Each of these is a trap of Node-RED that was seen to end the process or to lose an error. */
@@ -18,7 +18,7 @@ describe("handlers of nodes", () => {
     it("an asynchronous input handler that throws fails its message instead of ending Node-RED", async () => {
         const { caught } = await start((RED) =>
             defineType(RED, "trial", (node) =>
-                onInput(node, { outlet: new Outlet(RED, node), code: "GW_INVALID_PAYLOAD" }, async () => {
+                onInput(node, { output: new NodeOutput(RED, node), code: "GW_INVALID_PAYLOAD" }, async () => {
                     await Promise.resolve();
                     throw new Error("later");
                 }),
@@ -32,7 +32,7 @@ describe("handlers of nodes", () => {
     it("an input handler that throws at once fails its message", async () => {
         const { caught } = await start((RED) =>
             defineType(RED, "trial", (node) =>
-                onInput(node, { outlet: new Outlet(RED, node), code: "GW_INVALID_PAYLOAD" }, () => {
+                onInput(node, { output: new NodeOutput(RED, node), code: "GW_INVALID_PAYLOAD" }, () => {
                     throw "a string";
                 }),
             ),
@@ -44,7 +44,7 @@ describe("handlers of nodes", () => {
     it("a message completes exactly once, whatever the handler does afterwards", async () => {
         const { caught, completed } = await start((RED) =>
             defineType(RED, "trial", (node) =>
-                onInput(node, { outlet: new Outlet(RED, node), code: "GW_INVALID_PAYLOAD" }, (_message, completion) => {
+                onInput(node, { output: new NodeOutput(RED, node), code: "GW_INVALID_PAYLOAD" }, (_message, completion) => {
                     completion.done();
                     completion.done();
                     throw new Error("after the end");

@@ -5,7 +5,7 @@ import type { FlowMessage } from "../../src/management/flow-message";
 export type { FlowMessage } from "../../src/management/flow-message";
 
 import type { FirmwareStore } from "../../src/management/firmware-record";
-import { type AttachedResponder, ManagementEngine, type ManagementParts } from "../../src/management/management-engine";
+import { type AttachedResponder, ManagementEngine, type ManagementEngineDeps } from "../../src/management/management-engine";
 import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../src/management/responder";
 import type { DeviceAddress } from "../../src/protocol/identity";
 import { isRecord } from "../../src/protocol/json";
@@ -119,7 +119,7 @@ export class ManagementBench {
     isAcknowledging = true;
     #ids = 0;
 
-    constructor(parts: Partial<ManagementParts> = {}, store = new FakeStore()) {
+    constructor(parts: Partial<ManagementEngineDeps> = {}, store = new FakeStore()) {
         this.store = store;
         this.engine = new ManagementEngine({
             gateway: this.gateway,

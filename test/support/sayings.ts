@@ -5,9 +5,9 @@ export interface Saying {
     readonly parameters: readonly string[];
 }
 
-/** Every `say("key", { … })` in the code whose key stands there; spread parameters are not followed. */
+/** Every `translate("key", { … })` in the code whose key stands there; spread parameters are not followed. */
 export function sayings(code: string): Saying[] {
-    return [...code.matchAll(/\bsay\(\s*"([\w.]+)"/g)].map((match) => {
+    return [...code.matchAll(/\btranslate\(\s*"([\w.]+)"/g)].map((match) => {
         const rest = argumentsAfter(code, match.index + match[0].length);
         const object = /^,\s*\{([\s\S]*)\}\s*,?\s*$/.exec(rest)?.[1] ?? "";
         return { key: match[1] ?? "", parameters: propertyNames(object) };

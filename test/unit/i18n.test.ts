@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { inOneText, say, shortened, speak } from "../../src/i18n";
+import { joinSentences, setTranslator, shortened, translate } from "../../src/i18n";
 
 describe("the words of the package", () => {
-    afterEach(() => speak(undefined));
+    afterEach(() => setTranslator(undefined));
 
-    it("are English without a Node-RED", () => assert.equal(say("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2."));
+    it("are English without a Node-RED", () =>
+        assert.equal(translate("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2."));
 
     it("are those of the catalogue", () => {
-        speak((key) => (key === "gateway-config.message.protocol.qos" ? "Der QoS ist __value__." : key));
-        assert.equal(say("protocol.qos", { value: 7 }), "Der QoS ist 7.");
+        setTranslator((key) => (key === "gateway-config.message.protocol.qos" ? "Der QoS ist __value__." : key));
+        assert.equal(translate("protocol.qos", { value: 7 }), "Der QoS ist 7.");
     });
 
     it("shortened() cuts a text that is too long, and shows that it was longer", () => {
@@ -37,32 +38,32 @@ describe("the words of the package", () => {
 
     it("are English while the catalogue is not loaded, and those of the catalogue afterwards", () => {
         const catalogue = new Map<string, string>();
-        speak((key) => catalogue.get(key) ?? `node-red-contrib-wiotp-gateway/gateway-config:${key}`);
-        assert.equal(say("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2.");
+        setTranslator((key) => catalogue.get(key) ?? `node-red-contrib-wiotp-gateway/gateway-config:${key}`);
+        assert.equal(translate("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2.");
         catalogue.set("gateway-config.message.protocol.qos", "Der QoS ist __value__.");
-        assert.equal(say("protocol.qos", { value: 7 }), "Der QoS ist 7.");
+        assert.equal(translate("protocol.qos", { value: 7 }), "Der QoS ist 7.");
     });
 
     it("are English where looking them up fails", () => {
-        speak(() => {
+        setTranslator(() => {
             throw new Error("no catalogue");
         });
-        assert.equal(say("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2.");
+        assert.equal(translate("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2.");
     });
 
     it("hold what was put into them as it is, whatever it looks like", () => {
         for (const value of ["__value__", "$t(protocol.qos)", "$&", "$1", "{{value}}", "<b>"]) {
-            assert.equal(say("protocol.qos", { value }), `The QoS is ${value}; it must be 0, 1 or 2.`);
+            assert.equal(translate("protocol.qos", { value }), `The QoS is ${value}; it must be 0, 1 or 2.`);
         }
     });
 
     it("show a place that nothing fills, also one named like a method of every object", () => {
-        speak(() => "__value__ and __constructor__");
-        assert.equal(say("protocol.qos"), "__value__ and __constructor__");
+        setTranslator(() => "__value__ and __constructor__");
+        assert.equal(translate("protocol.qos"), "__value__ and __constructor__");
     });
 
     it("stand one after the other as the language has it", () => {
-        assert.equal(inOneText(["One.", "Two.", "Three."]), "One. Two. Three.");
-        assert.equal(inOneText(["一。", "二。"]), "一。二。");
+        assert.equal(joinSentences(["One.", "Two.", "Three."]), "One. Two. Three.");
+        assert.equal(joinSentences(["一。", "二。"]), "一。二。");
     });
 });

@@ -1,5 +1,5 @@
 import { GatewayError } from "../../errors";
-import { inOneText, say, shortened } from "../../i18n";
+import { joinSentences, shortened, translate } from "../../i18n";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
 import type { RefusalVerdict } from "../registration/registration-types";
 
@@ -20,25 +20,26 @@ export function refusalError(
     const { rc } = fields;
     const sentences = [
         refused(fields, device),
-        ...(verdict.heldUntil === undefined ? [] : [say("devices.heldUntil", { time: new Date(verdict.heldUntil).toISOString() })]),
-        verdict.willRetry ? say("devices.kept") : say("devices.notSentAgain"),
-        ...(candidateCount > 1 ? [say("devices.guessed", { count: candidateCount })] : []),
-        ...(rc === returnCodes.notAuthorised ? [say("devices.checkRole")] : []),
+        ...(verdict.heldUntil === undefined ? [] : [translate("devices.heldUntil", { time: new Date(verdict.heldUntil).toISOString() })]),
+        verdict.willRetry ? translate("devices.kept") : translate("devices.notSentAgain"),
+        ...(candidateCount > 1 ? [translate("devices.guessed", { count: candidateCount })] : []),
+        ...(rc === returnCodes.notAuthorised ? [translate("devices.checkRole")] : []),
     ];
-    return new GatewayError("GW_REFUSED", inOneText(sentences), { ...(rc !== undefined && { rc }), willRetry: verdict.willRetry });
+    return new GatewayError("GW_REFUSED", joinSentences(sentences), { ...(rc !== undefined && { rc }), willRetry: verdict.willRetry });
 }
 
 function refused({ rc, message, topic }: NotificationFields, device: string | undefined): string {
     const what = refusedThing(topic, device);
-    if (message === undefined) return rc === undefined ? say("devices.refused", { what }) : say("devices.refusedRc", { what, rc });
+    if (message === undefined)
+        return rc === undefined ? translate("devices.refused", { what }) : translate("devices.refusedRc", { what, rc });
     const words = shortened(message.trim(), maxCharacters).replace(/\.$/, "");
     return rc === undefined
-        ? say("devices.refusedMessage", { what, message: words })
-        : say("devices.refusedRcMessage", { what, rc, message: words });
+        ? translate("devices.refusedMessage", { what, message: words })
+        : translate("devices.refusedRcMessage", { what, rc, message: words });
 }
 
 function refusedThing(fullTopic: string | undefined, device: string | undefined): string {
     const topic = fullTopic === undefined ? undefined : shortened(fullTopic, maxCharacters);
-    if (device === undefined) return topic ?? say("devices.something");
-    return topic === undefined ? say("devices.somethingOfDevice", { device }) : say("devices.topicOfDevice", { topic, device });
+    if (device === undefined) return topic ?? translate("devices.something");
+    return topic === undefined ? translate("devices.somethingOfDevice", { device }) : translate("devices.topicOfDevice", { topic, device });
 }

@@ -3,7 +3,7 @@ import type { ReconnectReason } from "./registration-types";
 
 const minuteMs = 60_000;
 
-interface Options {
+interface ReconnectNeedDeps {
     readonly clock: Clock;
     /** The time between two reconnects because of stuck registrations. */
     readonly registrationBackoffMs: number;
@@ -15,13 +15,13 @@ interface Options {
 
 /** Keeps reconnects for the sake of registrations rare, and asks once for each. */
 export class ReconnectNeed {
-    readonly #options: Options;
+    readonly #options: ReconnectNeedDeps;
     readonly #intervalMs: Readonly<Record<ReconnectReason, number>>;
     readonly #lastMs = new Map<ReconnectReason, number>();
     readonly #planned = new Set<ReconnectReason>();
     #isAsked = false;
 
-    constructor(options: Options) {
+    constructor(options: ReconnectNeedDeps) {
         this.#options = options;
         this.#intervalMs = { "connection-limit": minuteMs, "stuck-registrations": options.registrationBackoffMs };
     }

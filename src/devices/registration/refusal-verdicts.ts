@@ -4,7 +4,7 @@ import { endsKnown, isFinal } from "./refusal-codes";
 import type { RegistrationOutcomes } from "./registration-outcomes";
 import type { Refusal, RefusalVerdict, RegistrationListener } from "./registration-types";
 
-interface Parts {
+interface RefusalVerdictsDeps {
     readonly listener: RegistrationListener;
     readonly table: DeviceTable;
     readonly outcomes: RegistrationOutcomes;
@@ -12,15 +12,15 @@ interface Parts {
 
 /** What a notification means for the device that it names, and what becomes of that which was refused. */
 export class RefusalVerdicts {
-    readonly #parts: Parts;
+    readonly #deps: RefusalVerdictsDeps;
 
-    constructor(parts: Parts) {
-        this.#parts = parts;
+    constructor(deps: RefusalVerdictsDeps) {
+        this.#deps = deps;
     }
 
     /** A notification about the device came in. */
     judge(device: string, refusal: Refusal): RefusalVerdict {
-        const { outcomes, table } = this.#parts;
+        const { outcomes, table } = this.#deps;
         if (table.isKnown(device)) return this.#judgeKnown(device, refusal);
         const pending = table.pending(device);
         if (!pending) return { willRetry: false };
@@ -32,7 +32,7 @@ export class RefusalVerdicts {
 
     /** The platform refused something of a device that was known. What was refused is settled, so this is final for it. */
     #judgeKnown(device: string, refusal: Refusal): RefusalVerdict {
-        const { listener, outcomes, table } = this.#parts;
+        const { listener, outcomes, table } = this.#deps;
         if (!endsKnown(refusal.rc) || !table.remove(device)) return { willRetry: false };
         if (!refusal.registration) {
             listener.stateChanged(device, { phase: "new" });
@@ -48,7 +48,7 @@ export class RefusalVerdicts {
     #judgeLate(pending: PendingDevice, refusal: Refusal): RefusalVerdict {
         const isKept = pending.stage === "unconfirmed" || pending.stage === "waiting";
         if (!refusal.registration || (!isKept && pending.stage !== "idle")) return { willRetry: false };
-        return { willRetry: isKept, heldUntil: this.#parts.outcomes.hold(pending, "refused", refusal).until };
+        return { willRetry: isKept, heldUntil: this.#deps.outcomes.hold(pending, "refused", refusal).until };
     }
 }
 

@@ -11,7 +11,7 @@ import type { StrayInterval, StrayPings } from "./stray-pings";
 /** The platform's own limit of pending registrations where nobody raised it: fewer beside one cannot be too many. */
 const smallestPendingLimit = 10;
 
-interface Parts {
+interface RegistrationOutcomesDeps {
     readonly clock: Clock;
     readonly listener: RegistrationListener;
     readonly table: DeviceTable;
@@ -27,12 +27,12 @@ interface Parts {
 
 /** How registration attempts end: confirmed, refused, dropped without a word, or cut off with the connection. */
 export class RegistrationOutcomes {
-    readonly #parts: Parts;
+    readonly #deps: RegistrationOutcomesDeps;
     /** Acknowledged and not yet confirmed. */
     readonly #confirming = new Set<PendingDevice>();
 
-    constructor(parts: Parts) {
-        this.#parts = parts;
+    constructor(deps: RegistrationOutcomesDeps) {
+        this.#deps = deps;
     }
 
     /** The devices that are acknowledged and not yet confirmed. */
@@ -42,7 +42,7 @@ export class RegistrationOutcomes {
 
     /** The platform has answered: unless it said more before, the confirmation time begins. */
     acknowledged(pending: PendingDevice): void {
-        const { clock, confirmationMs, queue, setDeadline } = this.#parts;
+        const { clock, confirmationMs, queue, setDeadline } = this.#deps;
         pending.otherPending = queue.otherPending(pending);
         pending.unanswered = false;
         pending.acknowledgedMs = clock.monotonicMs();
@@ -56,7 +56,7 @@ export class RegistrationOutcomes {
 
     /** The confirmation time is over and no notification came. */
     confirmationOver(pending: PendingDevice): void {
-        const { clock, confirmationMs, listener, setDeadline, strayPings, table } = this.#parts;
+        const { clock, confirmationMs, listener, setDeadline, strayPings, table } = this.#deps;
         const { dueMs, firstMs } = strayPings;
         if (dueMs !== undefined && firstMs !== undefined && firstMs <= pending.acknowledgedMs + confirmationMs) {
             setDeadline(pending, Math.max(dueMs - clock.monotonicMs(), 0));
@@ -91,7 +91,7 @@ export class RegistrationOutcomes {
      * told which, unless only one was tried.
      */
     unexplained(strays: StrayInterval): void {
-        const { confirmationMs, listener, queue } = this.#parts;
+        const { confirmationMs, listener, queue } = this.#deps;
         const sent = [...queue.slots].filter((pending) => pending.stage === "sent" && pending.sentMs <= strays.lastMs);
         const answered = [...this.#confirming].filter(
             ({ acknowledgedMs, rejected, sentMs }) =>
@@ -107,7 +107,7 @@ export class RegistrationOutcomes {
 
     /** The connection ended before the device's outcome was known. */
     interrupt(pending: PendingDevice): void {
-        const { listener, queue } = this.#parts;
+        const { listener, queue } = this.#deps;
         const { refusal } = pending;
         if (refusal && isFinal(refusal.rc)) {
             this.#drop(pending, refusal);
@@ -127,7 +127,7 @@ export class RegistrationOutcomes {
 
     /** Holds the device; what was being sent, if anything, goes back to its queue. */
     hold(pending: PendingDevice, reason: HoldReason, refusal?: Refusal): Hold {
-        const { clock, listener, policy, setDeadline, table } = this.#parts;
+        const { clock, listener, policy, setDeadline, table } = this.#deps;
         const failures = (pending.hold?.failures ?? 0) + (reason === "connection-limit" && pending.hold ? 0 : 1);
         const durationMs = policy.holdMs(failures);
         const hold: Hold = {
@@ -150,12 +150,12 @@ export class RegistrationOutcomes {
     /** Nothing is under way with this device; it is remembered only if there is something to remember. */
     rest(pending: PendingDevice): void {
         pending.stage = "idle";
-        if (!pending.hold && !pending.exclusive) this.#parts.table.remove(pending.device);
+        if (!pending.hold && !pending.exclusive) this.#deps.table.remove(pending.device);
     }
 
     /** Keeps the event and puts the device in the line of those that are tried alone. */
     #markAmbiguous(pending: PendingDevice): void {
-        const { listener, queue } = this.#parts;
+        const { listener, queue } = this.#deps;
         const { kind } = pending;
         this.#end(pending);
         pending.kind = undefined;
@@ -170,7 +170,7 @@ export class RegistrationOutcomes {
      * not held for that, their own outcome will tell; the subscription is tried again later.
      */
     #reject(pending: PendingDevice): void {
-        const { listener, policy, setDeadline } = this.#parts;
+        const { listener, policy, setDeadline } = this.#deps;
         const { kind } = pending;
         this.#end(pending);
         pending.kind = undefined;
@@ -181,7 +181,7 @@ export class RegistrationOutcomes {
     }
 
     #drop(pending: PendingDevice, refusal: Refusal): void {
-        const { listener } = this.#parts;
+        const { listener } = this.#deps;
         const { kind } = pending;
         this.#end(pending);
         if (refusal.registration) {
@@ -195,7 +195,7 @@ export class RegistrationOutcomes {
     }
 
     #reasonForTooMany(pending: PendingDevice): HoldReason {
-        const { queue, quota } = this.#parts;
+        const { queue, quota } = this.#deps;
         if (pending.otherPending >= smallestPendingLimit) {
             queue.lowerLimit(pending.otherPending);
             return "refused";
@@ -205,7 +205,7 @@ export class RegistrationOutcomes {
     }
 
     #end(pending: PendingDevice): void {
-        this.#parts.queue.ended(pending);
+        this.#deps.queue.ended(pending);
         this.#confirming.delete(pending);
     }
 }

@@ -7,7 +7,7 @@ import type { RegistrationQueue } from "./registration-queue";
 import type { RegistrationKind, RegistrationListener } from "./registration-types";
 import { SlotWatch } from "./slot-watch";
 
-interface Options {
+interface RegistrationSchedulerDeps {
     readonly clock: Clock;
     readonly listener: RegistrationListener;
     readonly queue: RegistrationQueue;
@@ -20,13 +20,13 @@ interface Options {
 
 /** Gives the slots to registration attempts, in the order in which they asked, and sees when only a new connection helps. */
 export class RegistrationScheduler {
-    readonly #options: Options;
+    readonly #options: RegistrationSchedulerDeps;
     readonly #slotWatch: SlotWatch;
     readonly #reconnectNeed: ReconnectNeed;
     #isOnline = false;
     #isServing = false;
 
-    constructor(options: Options) {
+    constructor(options: RegistrationSchedulerDeps) {
         const { clock, listener, schedule, queue, registrationBackoffMs } = options;
         this.#options = options;
         this.#slotWatch = new SlotWatch({

@@ -9,7 +9,7 @@ const unansweredMs = 30_000;
 /** What is in a back-off is answered at once: a device that takes longer than this has nothing more to tell by being alone. */
 const exclusiveMs = 1_000;
 
-interface Options {
+interface SlotWatchDeps {
     readonly clock: Clock;
     readonly queue: RegistrationQueue;
     /** Calls `check` after this time. */
@@ -20,10 +20,10 @@ interface Options {
 
 /** NotificationListeners slots that are not used or not answered. One deadline for all slots, since there are few. */
 export class SlotWatch {
-    readonly #options: Options;
+    readonly #options: SlotWatchDeps;
     #plannedMs = Number.POSITIVE_INFINITY;
 
-    constructor(options: Options) {
+    constructor(options: SlotWatchDeps) {
         this.#options = options;
     }
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock";
 import type { StrayInterval, StrayPings } from "./stray-pings";
 
-interface Options {
+interface StrayWatchDeps {
     readonly clock: Clock;
     readonly strayPings: StrayPings;
     /** Calls `check` at this monotonic time. */
@@ -10,10 +10,10 @@ interface Options {
 
 /** Takes note of stray packets and notifications as they come in, and looks at each burst when it is over. */
 export class StrayWatch {
-    readonly #options: Options;
+    readonly #options: StrayWatchDeps;
     #isPlanned = false;
 
-    constructor(options: Options) {
+    constructor(options: StrayWatchDeps) {
         this.#options = options;
     }
 

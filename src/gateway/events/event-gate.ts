@@ -15,29 +15,29 @@ export interface EventGateDeps {
 
 /** Queued events as registration attempts: asks the registration on behalf of the outbox, and brings the outcomes back to it. */
 export class EventGate implements DeviceGate, RegistrationClient {
-    readonly #parts: EventGateDeps;
+    readonly #deps: EventGateDeps;
     /** The numbers, for refusals, of the registration attempts under way. */
     readonly #numbers = new Map<string, number>();
     /** The event that the outbox is about to send as a registration attempt. */
     #next: OutboxEvent | undefined;
 
-    constructor(parts: EventGateDeps) {
-        this.#parts = parts;
+    constructor(deps: EventGateDeps) {
+        this.#deps = deps;
     }
 
     ask(device: string): GateAnswer {
-        const registration = this.#parts.registration();
+        const registration = this.#deps.registration();
         const answer = registration.ask(device);
         return answer === "wait" && registration.stateOf(device).phase === "held" ? "hold" : answer;
     }
 
     attemptSent(device: string, event: OutboxEvent): void {
         this.#next = event;
-        this.#parts.registration().attemptSent(device);
+        this.#deps.registration().attemptSent(device);
     }
 
     attemptAcknowledged(device: string): void {
-        this.#parts.registration().attemptAcknowledged(device);
+        this.#deps.registration().attemptAcknowledged(device);
     }
 
     /** The outbox sends an event, which got this number for refusals; returns whether it is a registration attempt. */
@@ -49,22 +49,22 @@ export class EventGate implements DeviceGate, RegistrationClient {
     }
 
     wake(device: string): void {
-        this.#parts.outbox().wake(device);
+        this.#deps.outbox().wake(device);
     }
 
     confirm(device: string): void {
-        this.#parts.refusals().forget(this.#numbers.get(device) ?? -1);
+        this.#deps.refusals().forget(this.#numbers.get(device) ?? -1);
         this.#numbers.delete(device);
-        this.#parts.outbox().confirm(device);
+        this.#deps.outbox().confirm(device);
     }
 
     requeue(device: string): void {
         this.#numbers.delete(device);
-        this.#parts.outbox().requeue(device);
+        this.#deps.outbox().requeue(device);
     }
 
     drop(device: string, error: GatewayError): void {
         this.#numbers.delete(device);
-        this.#parts.outbox().drop(device, error);
+        this.#deps.outbox().drop(device, error);
     }
 }

@@ -3,7 +3,7 @@ import type { GatewayConnection } from "../../connection/gateway-connection";
 import { Inventory } from "../../devices/inventory/inventory";
 import { Registration } from "../../devices/registration/registration";
 import type { Hold } from "../../devices/registration/registration-types";
-import { say } from "../../i18n";
+import { translate } from "../../i18n";
 import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
 import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
@@ -45,14 +45,14 @@ export class EventPublisher {
     readonly inventory: Inventory;
     readonly #refusals: RefusalHandler;
     readonly #gracefulReconnect: GracefulReconnect;
-    readonly #parts: EventPublisherDeps;
+    readonly #deps: EventPublisherDeps;
     readonly #qos0Publisher: Qos0Publisher;
     /** Whether refusals can be received, so that events may be sent. */
     #isReady = false;
 
-    constructor(parts: EventPublisherDeps) {
-        const { options, clock, connection, events, state, listeners, statistics } = parts;
-        this.#parts = parts;
+    constructor(deps: EventPublisherDeps) {
+        const { options, clock, connection, events, state, listeners, statistics } = deps;
+        this.#deps = deps;
         const gate = new EventGate({
             registration: () => this.registration,
             outbox: () => this.outbox,
@@ -94,7 +94,7 @@ export class EventPublisher {
                 lateError: (error, event) => listeners.failedLater(event.message.nodeId, error, lateMessage(event)),
                 dropped: (error, event, sinceLast) => {
                     listeners.failedLater(event.message.nodeId, error, lateMessage(event));
-                    if (sinceLast > 1) listeners.warn(say("gateway.oldestDropped", { count: sinceLast }));
+                    if (sinceLast > 1) listeners.warn(translate("gateway.oldestDropped", { count: sinceLast }));
                 },
             },
         });
@@ -105,7 +105,7 @@ export class EventPublisher {
     get state(): Pick<GatewayState, "queued" | "isBacklogged" | "drain" | "heldDevices"> {
         const { queued } = this.outbox.counters;
         const { ratePerSecond, secondsLeft } = this.outbox.progress();
-        const isBacklogged = queued > this.#parts.options.maxInFlight;
+        const isBacklogged = queued > this.#deps.options.maxInFlight;
         const isDraining = this.#isReady && isBacklogged && secondsLeft !== undefined;
         return {
             queued,
@@ -121,27 +121,27 @@ export class EventPublisher {
         const { payload, qos, ttlMs, completionMode, messageId, nodeId, eventId } = request;
         const message = { messageId, nodeId, eventId };
         this.inventory.eventSeen(device, eventId);
-        this.#parts.statistics.eventReceived();
-        this.#parts.management().deviceUsed(device);
+        this.#deps.statistics.eventReceived();
+        this.#deps.management().deviceUsed(device);
         if (qos === 0) {
             this.#qos0Publisher.send({ device, topic, payload, message }, this.#isReady, this.#counted(completion));
             return;
         }
-        const hold = this.#parts.options.outbox === "off" ? this.#holdOf(device) : undefined;
+        const hold = this.#deps.options.outbox === "off" ? this.#holdOf(device) : undefined;
         if (hold) {
             completion.failed(deviceHeldError(device, hold));
             return;
         }
         this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, completionMode, message }, completion);
-        this.#parts.listeners.countsChanged();
+        this.#deps.listeners.countsChanged();
     }
 
     /** Drops what waits for a device, as an operator wants it; resolves with the number of events. */
     async purge(device: string): Promise<number> {
-        const { listeners } = this.#parts;
+        const { listeners } = this.#deps;
         try {
             const dropped = await this.outbox.purge(device);
-            listeners.log(say("gateway.purged", { device, count: dropped }));
+            listeners.log(translate("gateway.purged", { device, count: dropped }));
             return dropped;
         } finally {
             listeners.countsChanged();
@@ -174,12 +174,12 @@ export class EventPublisher {
         const unsafe = await this.outbox.close(deadlineMs);
         this.inventory.close();
         this.registration.close();
-        if (unsafe > 0) this.#parts.listeners.warn(say("gateway.lostOnClose", { count: unsafe }));
+        if (unsafe > 0) this.#deps.listeners.warn(translate("gateway.lostOnClose", { count: unsafe }));
     }
 
     #counted(completion: CompletionCallbacks): CompletionCallbacks {
         const done = () => {
-            this.#parts.statistics.eventHandedOver();
+            this.#deps.statistics.eventHandedOver();
             completion.done();
         };
         return { done, failed: (error) => completion.failed(error) };
@@ -188,11 +188,11 @@ export class EventPublisher {
     /** The hold of a device, unless it is over: then the next event is the probe. */
     #holdOf(device: string): Hold | undefined {
         const { phase, hold } = this.registration.stateOf(device);
-        return phase === "held" && hold && hold.until > this.#parts.clock.now() ? hold : undefined;
+        return phase === "held" && hold && hold.until > this.#deps.clock.now() ? hold : undefined;
     }
 
     #registrationRouter(gate: EventGate): RegistrationRouter {
-        const { listeners, statistics, subscriptions, management } = this.#parts;
+        const { listeners, statistics, subscriptions, management } = this.#deps;
         return new RegistrationRouter(
             {
                 event: gate,
@@ -216,7 +216,7 @@ export class EventPublisher {
                     management().deviceChanged(device, state);
                     listeners.countsChanged();
                 },
-                unexplainedDrop: () => listeners.warn(say("gateway.unexplainedDrop")),
+                unexplainedDrop: () => listeners.warn(translate("gateway.unexplainedDrop")),
             },
         );
     }

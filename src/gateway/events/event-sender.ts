@@ -19,18 +19,18 @@ export interface EventSenderDeps {
 
 /** Hands the outbox's events to the connection, and notes each so that a refusal can be matched to it. */
 export class EventSender implements EventLink {
-    readonly #parts: EventSenderDeps;
+    readonly #deps: EventSenderDeps;
 
-    constructor(parts: EventSenderDeps) {
-        this.#parts = parts;
+    constructor(deps: EventSenderDeps) {
+        this.#deps = deps;
     }
 
     isWritable(): boolean {
-        return this.#parts.connection.isWritable && !this.#parts.gracefulReconnect.isUnderWay;
+        return this.#deps.connection.isWritable && !this.#deps.gracefulReconnect.isUnderWay;
     }
 
     send(event: OutboxEvent, settled: (error?: Error) => void): void {
-        const { clock, statistics, connection, gate, refusals, gracefulReconnect } = this.#parts;
+        const { clock, statistics, connection, gate, refusals, gracefulReconnect } = this.#deps;
         const number = refusals.sent(event.device, event.topic, event.message);
         const isRegistering = gate.sent(event, number);
         const sentMs = clock.monotonicMs();

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../clock";
 import type { ConnectionReason } from "../../connection/reasons";
 import type { ReconnectReason } from "../../devices/registration/registration-types";
-import { say, type TextKey } from "../../i18n";
+import { type TextKey, translate } from "../../i18n";
 
 /** Acknowledgements take no longer on a good link; on another one a few events sent twice are the lesser evil. */
 const patienceMs = 5_000;
@@ -19,12 +19,12 @@ export interface GracefulReconnectDeps {
 
 /** Ends a connection that works for the sake of a new one: nothing more is sent, what is in flight is waited for, so that nothing is sent twice. */
 export class GracefulReconnect {
-    readonly #parts: GracefulReconnectDeps;
+    readonly #deps: GracefulReconnectDeps;
     #reason: ConnectionReason | undefined;
     #timer: Timer | undefined;
 
-    constructor(parts: GracefulReconnectDeps) {
-        this.#parts = parts;
+    constructor(deps: GracefulReconnectDeps) {
+        this.#deps = deps;
     }
 
     /** Whether nothing more should be sent on this connection. */
@@ -35,14 +35,14 @@ export class GracefulReconnect {
     /** Begins: from now on nothing is sent. */
     begin(reason: ReconnectReason): void {
         if (this.#reason) return;
-        this.#reason = { code: "GW_NETWORK", isPlanned: true, text: say(texts[reason]) };
-        this.#timer = this.#parts.clock.setTimer(patienceMs, () => this.#carryOut());
+        this.#reason = { code: "GW_NETWORK", isPlanned: true, text: translate(texts[reason]) };
+        this.#timer = this.#deps.clock.setTimer(patienceMs, () => this.#carryOut());
         this.acknowledged();
     }
 
     /** An acknowledgement came, and has been taken note of. */
     acknowledged(): void {
-        if (this.#reason && this.#parts.pendingCount() <= this.#parts.unansweredCount()) this.#carryOut();
+        if (this.#reason && this.#deps.pendingCount() <= this.#deps.unansweredCount()) this.#carryOut();
     }
 
     /** The connection has ended, for this or another reason. */
@@ -55,7 +55,7 @@ export class GracefulReconnect {
     #carryOut(): void {
         const reason = this.#reason;
         this.linkDown();
-        if (reason) this.#parts.reconnect(reason);
+        if (reason) this.#deps.reconnect(reason);
     }
 }
 

@@ -1,26 +1,26 @@
 import type { Hold } from "../../devices/registration/registration-types";
 import { GatewayError } from "../../errors";
-import { inOneText, say } from "../../i18n";
+import { joinSentences, translate } from "../../i18n";
 
 /** An event of QoS 0 for a device that cannot be contacted now. */
 export function notRegisteredError(device: string): GatewayError {
-    return new GatewayError("GW_DEVICE_HELD", say("gateway.notContacted", { device }));
+    return new GatewayError("GW_DEVICE_HELD", translate("gateway.notContacted", { device }));
 }
 
 /** An event of QoS 0 that was a registration attempt without a clear outcome. */
 export function unconfirmedError(device: string): GatewayError {
-    return new GatewayError("GW_DEVICE_HELD", say("gateway.unconfirmed", { device }));
+    return new GatewayError("GW_DEVICE_HELD", translate("gateway.unconfirmed", { device }));
 }
 
 /** An event for a held device where the outbox is off. */
 export function deviceHeldError(device: string, hold: Hold): GatewayError {
-    const advice = say("gateway.heldUntil", { time: new Date(hold.until).toISOString() });
-    return new GatewayError("GW_DEVICE_HELD", inOneText([notTaken(device, hold), advice]));
+    const advice = translate("gateway.heldUntil", { time: new Date(hold.until).toISOString() });
+    return new GatewayError("GW_DEVICE_HELD", joinSentences([notTaken(device, hold), advice]));
 }
 
 function notTaken(device: string, { rc, text }: Hold): string {
-    if (rc === undefined) return say("gateway.notTaken", { device });
-    if (!text) return say("gateway.notTakenCode", { device, rc });
+    if (rc === undefined) return translate("gateway.notTaken", { device });
+    if (!text) return translate("gateway.notTakenCode", { device, rc });
     const reason = text.trim().replace(/\.$/, "");
-    return say("gateway.notTakenReason", { device, rc, reason });
+    return translate("gateway.notTakenReason", { device, rc, reason });
 }

@@ -2,7 +2,7 @@ import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { PublishOrigin } from "../../devices/refusals/recent-publishes";
 import type { Registration } from "../../devices/registration/registration";
 import { GatewayError } from "../../errors";
-import { say } from "../../i18n";
+import { translate } from "../../i18n";
 import type { CompletionCallbacks } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
 import { notRegisteredError, unconfirmedError } from "./held-errors";
@@ -93,9 +93,9 @@ export class Qos0Publisher implements RegistrationClient {
     }
 
     #rejection(isReady: boolean): GatewayError | undefined {
-        if (!isReady) return new GatewayError("GW_NOT_CONNECTED", say("gateway.directOffline"));
-        if (!this.#connection.isWritable) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directBusy"));
-        if (!this.#outbox.takeRate()) return new GatewayError("GW_OUTBOX_FULL", say("gateway.directRate"));
+        if (!isReady) return new GatewayError("GW_NOT_CONNECTED", translate("gateway.directOffline"));
+        if (!this.#connection.isWritable) return new GatewayError("GW_OUTBOX_FULL", translate("gateway.directBusy"));
+        if (!this.#outbox.takeRate()) return new GatewayError("GW_OUTBOX_FULL", translate("gateway.directRate"));
         return undefined;
     }
 

@@ -40,22 +40,22 @@ export interface RefusalHandlerDeps {
  * other, so the notification is the only word of it; it names a topic, not a message.
  */
 export class RefusalHandler {
-    readonly #parts: RefusalHandlerDeps;
+    readonly #deps: RefusalHandlerDeps;
     readonly #recent = new RecentPublishes();
 
-    constructor(parts: RefusalHandlerDeps) {
-        this.#parts = parts;
+    constructor(deps: RefusalHandlerDeps) {
+        this.#deps = deps;
     }
 
     /** A publish goes out; returns its number for `acknowledged`. */
     sent(device: string, topic: string, origin: PublishOrigin): number {
-        const { clock } = this.#parts;
+        const { clock } = this.#deps;
         return this.#recent.add(device, topic, origin, clock.now(), clock.monotonicMs());
     }
 
     /** The platform acknowledged a publish: it is refused within seconds, or not at all. */
     acknowledged(number: number): void {
-        this.#recent.acknowledged(number, this.#parts.clock.monotonicMs());
+        this.#recent.acknowledged(number, this.#deps.clock.monotonicMs());
     }
 
     /** A publish did not reach the platform, or is known to be accepted. */
@@ -71,20 +71,20 @@ export class RefusalHandler {
         const address = notifiedDevice(fields);
         const device = address && deviceKey(address);
         const match = fields.request === "publish" ? this.#match(fields, device) : undefined;
-        this.#tell(fields, match?.best.device ?? device, match);
+        this.#report(fields, match?.best.device ?? device, match);
         return match ? { topic, notification, event: describe(match) } : { topic, notification };
     }
 
     #match(fields: NotificationFields, device: string | undefined): RefusedPublish | undefined {
-        const nowMs = this.#parts.clock.monotonicMs();
+        const nowMs = this.#deps.clock.monotonicMs();
         const topic = notifiedTopic(fields);
         // The device that the topic of the notification names is part of the topic; only its own ids add something.
         const named = fields.typeId === undefined ? undefined : device;
         return this.#recent.refused(topic, named, nowMs);
     }
 
-    #tell(fields: NotificationFields, device: string | undefined, match: RefusedPublish | undefined): void {
-        const { registration, failed, unmatched, counted } = this.#parts;
+    #report(fields: NotificationFields, device: string | undefined, match: RefusedPublish | undefined): void {
+        const { registration, failed, unmatched, counted } = this.#deps;
         const verdict: RefusalVerdict = registration.refused(device, {
             rc: fields.rc ?? 0,
             request: fields.request ?? "",

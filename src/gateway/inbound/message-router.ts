@@ -2,7 +2,7 @@ import type { Clock } from "../../clock";
 import type { ConnectionReason } from "../../connection/reasons";
 import type { ReceivedMessage } from "../../connection/transport";
 import type { GatewayError } from "../../errors";
-import { say } from "../../i18n";
+import { translate } from "../../i18n";
 import type { GatewayIdentity } from "../../protocol/identity";
 import type { Qos } from "../../protocol/qos";
 import type { ReceivedNotification } from "../events/refusal-handler";
@@ -36,14 +36,14 @@ export interface MessageRouterDeps {
 
 /** Brings what the platform sends to the flows; while they stop and start, it waits. */
 export class MessageRouter {
-    readonly #parts: MessageRouterDeps;
+    readonly #deps: MessageRouterDeps;
     readonly #routes: InboundRoutes;
     readonly #delivery: PausableDelivery;
     readonly #notifications = new NotificationListeners();
 
-    constructor(parts: MessageRouterDeps) {
-        const { clock, identity, listener, reconnect } = parts;
-        this.#parts = parts;
+    constructor(deps: MessageRouterDeps) {
+        const { clock, identity, listener, reconnect } = deps;
+        this.#deps = deps;
         this.#delivery = new PausableDelivery(clock, () => reconnect(pausedTooLong()));
         this.#routes = new InboundRoutes(identity, {
             ...listener,
@@ -53,18 +53,18 @@ export class MessageRouter {
 
     /** Hands commands to the listener until the subscription is closed. */
     onCommand(selection: CommandSelection, qos: Qos, listener: CommandListener): Subscription {
-        const { subscriptions } = this.#parts;
+        const { subscriptions } = this.#deps;
         const filter = this.#routes.filterOf(selection);
-        const user = {
+        const subscriber = {
             rejectionChanged: (error: GatewayError | undefined) =>
                 listener.rejectionChanged(error && subscriptionRejectedError(filter, error)),
         };
         const takeOut = this.#routes.add({ selection, received: (command) => listener.received(command) });
-        subscriptions.add(filter, qos, user);
+        subscriptions.add(filter, qos, subscriber);
         return {
             close: () => {
                 takeOut();
-                subscriptions.remove(filter, user);
+                subscriptions.remove(filter, subscriber);
             },
         };
     }
@@ -82,7 +82,7 @@ export class MessageRouter {
     /** A message arrived; `accepted` is called when it has been handed over. */
     received(message: ReceivedMessage, accepted: () => void): void {
         // A broker keeps a retained message for ever, and hands it over with each subscription.
-        const isReplayed = message.retain || this.#parts.isReplaying();
+        const isReplayed = message.retain || this.#deps.isReplaying();
         const pass = () => {
             this.#routes.received(message, isReplayed);
             accepted();
@@ -110,7 +110,7 @@ export class MessageRouter {
 }
 
 function pausedTooLong(): ConnectionReason {
-    return { code: "GW_STALLED", text: say("gateway.commandHeld") };
+    return { code: "GW_STALLED", text: translate("gateway.commandHeld") };
 }
 
 /** Something that lasts until it is closed. Closing it twice changes nothing. */

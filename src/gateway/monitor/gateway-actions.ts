@@ -2,13 +2,13 @@ import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { ConnectionReason } from "../../connection/reasons";
 import type { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
-import { say } from "../../i18n";
+import { translate } from "../../i18n";
 import { type DeviceAddress, deviceKey } from "../../protocol/identity";
 import type { DeviceManagement } from "../device-management";
 import type { GatewayListeners } from "../gateway-listeners";
 
 /** What an operator's actions work on. */
-export interface ActionParts {
+export interface GatewayActionsDeps {
     readonly connection: GatewayConnection;
     readonly registration: Registration;
     readonly inventory: Inventory;
@@ -19,33 +19,33 @@ export interface ActionParts {
 }
 
 function byOperator(): ConnectionReason {
-    return { code: "GW_NETWORK", isPlanned: true, text: say("gateway.reconnectByOperator") };
+    return { code: "GW_NETWORK", isPlanned: true, text: translate("gateway.reconnectByOperator") };
 }
 
 /** What an operator can do to a gateway. Each action says truthfully what came of it, and leaves a line in the log. */
 export class GatewayActions {
-    readonly #parts: ActionParts;
+    readonly #deps: GatewayActionsDeps;
 
-    constructor(parts: ActionParts) {
-        this.#parts = parts;
+    constructor(deps: GatewayActionsDeps) {
+        this.#deps = deps;
     }
 
     /** Opens the connection anew, or makes the next attempt now. */
     reconnect(): ActionOutcome {
-        const { connection, listeners } = this.#parts;
+        const { connection, listeners } = this.#deps;
         const { phase } = connection.state;
         if (phase === "closed") return notDone("notOpen");
-        listeners.log(say("gateway.reconnectLogged"));
+        listeners.log(translate("gateway.reconnectLogged"));
         connection.reconnect(byOperator());
         return done(phase === "online" ? "reconnecting" : "tryingNow");
     }
 
     /** Ends the hold of a device, so that what waits for it is tried now. */
     release(address: DeviceAddress): ActionOutcome {
-        const { registration, listeners } = this.#parts;
+        const { registration, listeners } = this.#deps;
         const device = deviceKey(address);
         if (!registration.release(device)) return notDone("notHeld");
-        listeners.log(say("gateway.released", { device }));
+        listeners.log(translate("gateway.released", { device }));
         listeners.countsChanged();
         return done("released");
     }
@@ -55,18 +55,18 @@ export class GatewayActions {
      * `GW_EXPIRED`. Rejects with `GW_STORE` when the file cannot be read.
      */
     async purge(address: DeviceAddress): Promise<ActionOutcome> {
-        const count = await this.#parts.purge(deviceKey(address));
+        const count = await this.#deps.purge(deviceKey(address));
         return count > 0 ? done("purged", { count }) : notDone("nothingToPurge");
     }
 
     /** Forgets what is remembered of a device: its next event is a registration attempt. */
     forget(address: DeviceAddress): ActionOutcome {
-        const { registration, inventory, management, listeners } = this.#parts;
+        const { registration, inventory, management, listeners } = this.#deps;
         const device = deviceKey(address);
         const { phase } = registration.stateOf(device);
         if (!inventory.forget(device)) return notDone(phase === "contacting" || phase === "unanswered" ? "underWay" : "cannotForget");
         management.engine.forget(device);
-        listeners.log(say("gateway.forgotten", { device }));
+        listeners.log(translate("gateway.forgotten", { device }));
         listeners.countsChanged();
         return done("forgotten");
     }

@@ -15,7 +15,7 @@ import { type DeviceList, type DeviceListQuery, type GatewayOverview, gatewayOve
 import type { GatewayStatistics } from "./gateway-statistics";
 
 /** What is watched of a gateway. */
-export interface MonitorParts {
+export interface GatewayMonitorDeps {
     readonly clock: Clock;
     readonly options: GatewayOptions;
     readonly listeners: GatewayListeners;
@@ -37,13 +37,13 @@ const recentCount = 50;
 
 /** What an operator sees of a gateway: the present, the last hour, the devices and what went wrong lately. */
 export class GatewayMonitor {
-    readonly #parts: MonitorParts;
+    readonly #deps: GatewayMonitorDeps;
     readonly #history: GatewayHistory;
     readonly #notifications = new RecentItems<NotificationView>(recentCount);
 
-    constructor(parts: MonitorParts) {
-        this.#parts = parts;
-        this.#history = new GatewayHistory(parts.clock, () => this.#sample());
+    constructor(deps: GatewayMonitorDeps) {
+        this.#deps = deps;
+        this.#history = new GatewayHistory(deps.clock, () => this.#sample());
     }
 
     /** Begins to remember the last hour. */
@@ -53,11 +53,11 @@ export class GatewayMonitor {
 
     /** Everything that can be said of the gateway in numbers and words. */
     get overview(): GatewayOverview {
-        const { options, statistics, inventory, storage } = this.#parts;
-        const counters = this.#parts.counters();
+        const { options, statistics, inventory, storage } = this.#deps;
+        const counters = this.#deps.counters();
         return gatewayOverview({
             options,
-            state: this.#parts.state(),
+            state: this.#deps.state(),
             since: statistics.since,
             changedAt: statistics.changedAt,
             counters,
@@ -74,7 +74,7 @@ export class GatewayMonitor {
 
     /** The problems that the gateway had last. */
     get recentProblems(): readonly PastProblem[] {
-        return this.#parts.listeners.recentProblems.items;
+        return this.#deps.listeners.recentProblems.items;
     }
 
     /** The notifications that came last. */
@@ -84,24 +84,24 @@ export class GatewayMonitor {
 
     /** The device management requests that came last, with their outcome. */
     get recentRequests(): readonly RequestView[] {
-        return this.#parts.management.engine.history.items;
+        return this.#deps.management.engine.history.items;
     }
 
     /** Numbers that change with each of the lists. */
     get listVersions(): ListVersions {
-        return { notifications: this.#notifications.count, requests: this.#parts.management.engine.history.count };
+        return { notifications: this.#notifications.count, requests: this.#deps.management.engine.history.count };
     }
 
     /** A page of the devices behind the gateway. */
     devices(query: DeviceListQuery): DeviceList {
-        const { inventory, management } = this.#parts;
+        const { inventory, management } = this.#deps;
         return listDevices(inventory, (device) => management.engine.phaseOf(device), query);
     }
 
     /** The platform sent a notification. */
     notified(received: ReceivedNotification): void {
-        this.#parts.statistics.notificationReceived(received.notification.fields);
-        this.#notifications.add(notificationView(received, this.#parts.clock.now()));
+        this.#deps.statistics.notificationReceived(received.notification.fields);
+        this.#notifications.add(notificationView(received, this.#deps.clock.now()));
     }
 
     /** Stops the timer. */
@@ -110,11 +110,11 @@ export class GatewayMonitor {
     }
 
     #sample(): HistorySample {
-        const { clock, statistics, storage } = this.#parts;
+        const { clock, statistics, storage } = this.#deps;
         void storage.measure();
-        const counters = this.#parts.counters();
+        const counters = this.#deps.counters();
         const { eventsReceived, eventsPublished } = statistics.totals(counters);
-        const isOnline = this.#parts.state().connection.phase === "online";
+        const isOnline = this.#deps.state().connection.phase === "online";
         return { at: clock.now(), isOnline, queued: counters.queued, eventsReceived, eventsPublished };
     }
 }

@@ -1,7 +1,7 @@
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { Registration } from "../../devices/registration/registration";
 import { GatewayError, toGatewayError } from "../../errors";
-import { say } from "../../i18n";
+import { translate } from "../../i18n";
 import type { StateStore } from "../../outbox/store/store";
 import { deviceKey } from "../../protocol/identity";
 import type { Qos } from "../../protocol/qos";
@@ -37,7 +37,7 @@ export interface SubscriptionManagerDeps {
  * is never given up.
  */
 export class SubscriptionManager implements RegistrationClient {
-    readonly #parts: SubscriptionManagerDeps;
+    readonly #deps: SubscriptionManagerDeps;
     readonly #table: SubscriptionTable<Subscriber>;
     readonly #journal: SubscriptionJournal;
     readonly #server = new ServerSubscriptions();
@@ -54,10 +54,10 @@ export class SubscriptionManager implements RegistrationClient {
     #isScheduled = false;
     #warnedOf = 0;
 
-    constructor(parts: SubscriptionManagerDeps) {
-        this.#parts = parts;
-        this.#table = new SubscriptionTable(parts.limit);
-        this.#journal = new SubscriptionJournal(parts.state);
+    constructor(deps: SubscriptionManagerDeps) {
+        this.#deps = deps;
+        this.#table = new SubscriptionTable(deps.limit);
+        this.#journal = new SubscriptionJournal(deps.state);
     }
 
     /** Adds a user of a filter. */
@@ -153,7 +153,7 @@ export class SubscriptionManager implements RegistrationClient {
         if (!this.#isPaused) this.#target = this.#wanted();
         const missing = [...this.#target].filter(([filter, qos]) => isNewConnection || (this.#server.get(filter)?.qos ?? -1) < qos);
         this.#server.keepOnly(this.#target);
-        const { limit } = this.#parts;
+        const { limit } = this.#deps;
         if (limit && this.#server.size + missing.length > limit.maxFilters) this.#unsubscribe();
         for (const entry of missing.map(([filter, qos]) => this.#server.markRequested(filter, qos))) this.#subscribe(entry);
         this.#unsubscribe();
@@ -182,7 +182,7 @@ export class SubscriptionManager implements RegistrationClient {
 
     /** Sends the filter if its device may be contacted. Whoever is told to make the registration attempt must send it. */
     #ask(entry: ServerSubscription): void {
-        const { registration } = this.#parts;
+        const { registration } = this.#deps;
         const { filter } = entry;
         const device = concreteDevice(filter);
         const answer = device === undefined ? "flow" : registration.tryRegister(device, "subscribe");
@@ -201,7 +201,7 @@ export class SubscriptionManager implements RegistrationClient {
     }
 
     async #send(entry: ServerSubscription, registering: string | undefined): Promise<void> {
-        const { connection, registration } = this.#parts;
+        const { connection, registration } = this.#deps;
         const { filter, qos } = entry;
         try {
             const answer = connection.subscribe(filter, qos);
@@ -225,12 +225,12 @@ export class SubscriptionManager implements RegistrationClient {
             const forget = () => {
                 if (!this.#server.get(filter)) this.#journal.remove(filter);
             };
-            this.#parts.connection.unsubscribe(filter).then(forget, () => undefined);
+            this.#deps.connection.unsubscribe(filter).then(forget, () => undefined);
         }
     }
 
     #answered(filter: string, rejection: GatewayError | undefined): void {
-        if (!rejection) this.#parts.granted(filter);
+        if (!rejection) this.#deps.granted(filter);
         this.#server.answered(filter, rejection !== undefined);
         const concerned = rejection ? this.#table.filtersUnder(filter) : this.#rejectedFilters.takeUnder(filter);
         if (rejection) this.#rejectedFilters.add(concerned);
@@ -244,10 +244,10 @@ export class SubscriptionManager implements RegistrationClient {
     }
 
     #warnOfLimit(neededFilters: number): void {
-        const { limit, warn } = this.#parts;
+        const { limit, warn } = this.#deps;
         if (!limit || neededFilters <= limit.maxFilters || neededFilters === this.#warnedOf) return;
         this.#warnedOf = neededFilters;
-        warn(say("gateway.filtersJoined", { needed: neededFilters, allowed: limit.maxFilters }));
+        warn(translate("gateway.filtersJoined", { needed: neededFilters, allowed: limit.maxFilters }));
     }
 }
 
@@ -271,5 +271,5 @@ export const maximoFilterLimit: FilterLimit = {
 export function subscriptionRejectedError(filter: string, cause: GatewayError): GatewayError {
     return cause.code === "GW_SUBSCRIBE_REFUSED"
         ? cause
-        : new GatewayError("GW_SUBSCRIBE_REFUSED", say("gateway.subscriptionRefused", { filter, reason: cause.message }), { cause });
+        : new GatewayError("GW_SUBSCRIBE_REFUSED", translate("gateway.subscriptionRefused", { filter, reason: cause.message }), { cause });
 }

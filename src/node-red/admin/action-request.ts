@@ -2,7 +2,7 @@ import { GatewayError } from "../../errors";
 import type { Gateway } from "../../gateway/gateway";
 import type { ActionOutcome } from "../../gateway/monitor/gateway-actions";
 import { troubleKinds } from "../../gateway/monitor/simulator-control";
-import { say } from "../../i18n";
+import { translate } from "../../i18n";
 import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../../protocol/identity";
 import { maxPayloadBytes } from "../../protocol/payload-limit";
 import { choiceOption } from "../../settings";
@@ -51,7 +51,7 @@ function device({ typeId, deviceId }: Body): DeviceAddress {
 
 function simulatorOf({ simulatorControl }: Gateway) {
     if (simulatorControl) return simulatorControl;
-    throw new GatewayError("GW_CONFIG", say("route.simulatorOnly"));
+    throw new GatewayError("GW_CONFIG", translate("route.simulatorOnly"));
 }
 
 function firmwareParameters(body: Body): { name: string; value: string }[] {
@@ -64,5 +64,5 @@ function firmwareParameters(body: Body): { name: string; value: string }[] {
 function text(body: Body, name: string, maxBytes: number): string {
     const value = body[name];
     if (typeof value === "string" && Buffer.byteLength(value) <= maxBytes) return value;
-    throw new GatewayError("GW_INVALID_PAYLOAD", say("route.text", { property: name, count: maxBytes }));
+    throw new GatewayError("GW_INVALID_PAYLOAD", translate("route.text", { property: name, count: maxBytes }));
 }

@@ -4,7 +4,7 @@ import { ConnectionTest, type TestStep } from "../../gateway/connection-test";
 import { type GatewayOptions, parseGatewayOptions } from "../../gateway/gateway-options";
 import { membersOf } from "../../protocol/json";
 import { findNode } from "../api";
-import type { GatewayHost } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config-controller";
 import { readTlsOptions, type TlsOptions } from "../tls";
 
 /** What the form gets back: findings in order, and whether the user may go on to a real CONNECT. */
@@ -24,14 +24,14 @@ interface TestRequest {
  * Tests the settings of a form, deployed or not. Of a gateway that is connected it tells only that, because a test could end its
  * session. The deployed token is used only for the deployed host, port and identity, so that nobody can have it sent elsewhere.
  */
-export async function testConnection(RED: NodeAPI, body: unknown, deployed: GatewayHost | undefined): Promise<TestReport> {
+export async function testConnection(RED: NodeAPI, body: unknown, deployed: GatewayConfigController | undefined): Promise<TestReport> {
     const request = readRequest(body);
     const { settings, variables } = resolveVariables(RED, request.settings, deployed);
     const found = await testSettings(RED, { ...request, settings }, deployed);
     return { ...found, steps: found.steps.map((step) => withoutValues(step, variables)) };
 }
 
-async function testSettings(RED: NodeAPI, request: TestRequest, deployed: GatewayHost | undefined): Promise<TestReport> {
+async function testSettings(RED: NodeAPI, request: TestRequest, deployed: GatewayConfigController | undefined): Promise<TestReport> {
     let options: GatewayOptions;
     let isDeployed: boolean;
     let token: string | undefined;
@@ -64,7 +64,7 @@ type Variables = ReadonlyMap<string, string>;
 function resolveVariables(
     RED: NodeAPI,
     settings: TestRequest["settings"],
-    deployed: GatewayHost | undefined,
+    deployed: GatewayConfigController | undefined,
 ): { settings: TestRequest["settings"]; variables: Variables } {
     const variables = new Map<string, string>();
     const resolve = (value: unknown): unknown => {
@@ -78,7 +78,7 @@ function resolveVariables(
 }
 
 /** The value of `${NAME}` where the deployed node is, or in the environment of Node-RED; empty when it is not set. */
-function variableOf(RED: NodeAPI, text: string, deployed: GatewayHost | undefined): string {
+function variableOf(RED: NodeAPI, text: string, deployed: GatewayConfigController | undefined): string {
     const name = text.slice(2, -1);
     const node = deployed && findNode<Node>(RED, deployed.id, "gateway-config");
     if (!node) return process.env[name] ?? "";

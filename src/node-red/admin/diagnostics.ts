@@ -2,7 +2,7 @@ import { arch, platform, release } from "node:os";
 import type { NodeAPI } from "node-red";
 import { describeThrown, GatewayError } from "../../errors";
 import { withoutSecrets } from "../../settings";
-import type { GatewayHost } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config-controller";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 import type { LogLine } from "./log-ring";
 import { readManifest } from "./manifest";
@@ -22,7 +22,11 @@ export interface DiagnosticsBundle {
 }
 
 /** Collects the bundle. */
-export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, log: readonly LogLine[]): DiagnosticsBundle {
+export function diagnosticsBundle(
+    RED: NodeAPI,
+    controllers: Iterable<GatewayConfigController>,
+    log: readonly LogLine[],
+): DiagnosticsBundle {
     return {
         createdAt: new Date().toISOString(),
         versions: {
@@ -32,27 +36,27 @@ export function diagnosticsBundle(RED: NodeAPI, hosts: Iterable<GatewayHost>, lo
             system: `${platform()} ${release()} ${arch()}`,
             uptimeS: String(Math.round(process.uptime())),
         },
-        gateways: Array.from(hosts, (host) => ({
-            ...gatewayEntry(host),
-            settings: settingsOf(host),
-            problems: host.running?.monitor.recentProblems ?? [],
-            notifications: host.running?.monitor.recentNotifications ?? [],
-            requests: host.running?.monitor.recentRequests ?? [],
+        gateways: Array.from(controllers, (controller) => ({
+            ...gatewayEntry(controller),
+            settings: settingsOf(controller),
+            problems: controller.running?.monitor.recentProblems ?? [],
+            notifications: controller.running?.monitor.recentNotifications ?? [],
+            requests: controller.running?.monitor.recentRequests ?? [],
         })),
         log,
     };
 }
 
-function settingsOf(host: GatewayHost): unknown {
-    const { settings } = host;
+function settingsOf(controller: GatewayConfigController): unknown {
+    const { settings } = controller;
     if (settings instanceof GatewayError) return settings.message;
-    return { ...settings, path: withoutSecrets(settings.path), ...tokenOf(host) };
+    return { ...settings, path: withoutSecrets(settings.path), ...tokenOf(controller) };
 }
 
 /** Whether there is a token; one from an environment variable that is not set cannot be read, which is told. */
-function tokenOf(host: GatewayHost): { hasToken: boolean; tokenProblem?: string } {
+function tokenOf(controller: GatewayConfigController): { hasToken: boolean; tokenProblem?: string } {
     try {
-        return { hasToken: host.token !== "" };
+        return { hasToken: controller.token !== "" };
     } catch (thrown) {
         return { hasToken: false, tokenProblem: describeThrown(thrown) };
     }

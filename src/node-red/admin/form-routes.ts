@@ -1,7 +1,7 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
-import { say } from "../../i18n";
-import type { GatewayHost } from "../gateway-config-controller";
+import { translate } from "../../i18n";
+import type { GatewayConfigController } from "../gateway-config-controller";
 import { testConnection } from "./connection-test-request";
 
 /** The names that forms complete. */
@@ -14,14 +14,14 @@ const maxTests = 4;
  * - `GET gateway-config/:id/inventory?kind=…&q=…&typeId=…`: names the gateway has seen, for completion in forms
  * - `POST gateway-config/:id/test`: tests the settings of a form
  */
-export function registerFormRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, GatewayHost>): void {
+export function registerFormRoutes(RED: NodeAPI, controllers: ReadonlyMap<string, GatewayConfigController>): void {
     let tests = 0;
 
     RED.httpAdmin.get("/gateway-config/:id/inventory", RED.auth.needsPermission("gateway-config.read"), (request, response) => {
-        const inventory = hosts.get(String(request.params.id))?.running?.inventory;
+        const inventory = controllers.get(String(request.params.id))?.running?.inventory;
         const kind = kinds.find((candidate) => candidate === request.query.kind);
         if (!kind) {
-            response.status(404).json({ error: say("route.kind", { choices: kinds.join(", ") }) });
+            response.status(404).json({ error: translate("route.kind", { choices: kinds.join(", ") }) });
             return;
         }
         // Nothing is known of a gateway that is not deployed. A browser would log an error for each key that is typed.
@@ -41,11 +41,11 @@ export function registerFormRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, Gate
 
     RED.httpAdmin.post("/gateway-config/:id/test", RED.auth.needsPermission("gateway-config.write"), (request, response) => {
         if (tests >= maxTests) {
-            response.status(429).json({ error: say("route.tooManyTests") });
+            response.status(429).json({ error: translate("route.tooManyTests") });
             return;
         }
         tests += 1;
-        testConnection(RED, request.body, hosts.get(String(request.params.id)))
+        testConnection(RED, request.body, controllers.get(String(request.params.id)))
             .then((report) => response.json(report))
             .catch((thrown: unknown) => response.status(500).json({ error: describeThrown(thrown) }))
             .finally(() => {

@@ -1,7 +1,7 @@
 import type { NodeAPI } from "node-red";
 import type { Gateway } from "../../gateway/gateway";
-import { say } from "../../i18n";
-import type { GatewayHost } from "../gateway-config-controller";
+import { translate } from "../../i18n";
+import type { GatewayConfigController } from "../gateway-config-controller";
 
 /**
  * Answers `GET gateway-config/:id/<name>` with JSON about that gateway, behind the permission `gateway-config.read`; with 404 while it
@@ -9,13 +9,13 @@ import type { GatewayHost } from "../gateway-config-controller";
  */
 export function answerAboutGateway(
     RED: NodeAPI,
-    hosts: ReadonlyMap<string, GatewayHost>,
+    controllers: ReadonlyMap<string, GatewayConfigController>,
     name: string,
     answer: (gateway: Gateway, query: Readonly<Record<string, unknown>>) => object,
 ): void {
     RED.httpAdmin.get(`/gateway-config/:id/${name}`, RED.auth.needsPermission("gateway-config.read"), (request, response) => {
-        const gateway = hosts.get(String(request.params.id))?.running;
+        const gateway = controllers.get(String(request.params.id))?.running;
         if (gateway) response.json(answer(gateway, request.query));
-        else response.status(404).json({ error: say("route.notRunning") });
+        else response.status(404).json({ error: translate("route.notRunning") });
     });
 }

@@ -1,6 +1,6 @@
 import type { Gateway } from "../../gateway/gateway";
 import type { GatewayOverview, Problem } from "../../gateway/monitor/gateway-overview";
-import type { GatewayHost } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config-controller";
 
 /** A deployed `gateway-config` node, and the gateway it leads to. Contains no secret. */
 export interface GatewayEntry {
@@ -14,12 +14,12 @@ export interface GatewayEntry {
 }
 
 /** One entry for each deployed node; several of them can lead to the same gateway. */
-export function gatewayEntries(hosts: Iterable<GatewayHost>): GatewayEntry[] {
-    return Array.from(hosts, gatewayEntry);
+export function gatewayEntries(controllers: Iterable<GatewayConfigController>): GatewayEntry[] {
+    return Array.from(controllers, gatewayEntry);
 }
 
 /** The entry of one node. */
-export function gatewayEntry({ id, name, problem, running }: GatewayHost): GatewayEntry {
+export function gatewayEntry({ id, name, problem, running }: GatewayConfigController): GatewayEntry {
     return {
         id,
         name,
@@ -29,6 +29,6 @@ export function gatewayEntry({ id, name, problem, running }: GatewayHost): Gatew
 }
 
 /** Each gateway that runs, once. */
-export function runningGateways(hosts: Iterable<GatewayHost>): Gateway[] {
-    return [...new Set(Array.from(hosts, ({ running }) => running))].filter((gateway) => gateway !== undefined);
+export function runningGateways(controllers: Iterable<GatewayConfigController>): Gateway[] {
+    return [...new Set(Array.from(controllers, ({ running }) => running))].filter((gateway) => gateway !== undefined);
 }

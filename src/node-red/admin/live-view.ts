@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../clock";
 
 /** What a live view works with. */
-export interface LiveViewParts {
+export interface LiveViewDeps {
     readonly clock: Clock;
     /** What is to be seen of a subject at this moment; undefined = there is no such subject any more. */
     read(subject: string): object | undefined;
@@ -12,7 +12,7 @@ export interface LiveViewParts {
 interface Watch {
     /** Monotonic milliseconds. */
     untilMs: number;
-    told: string;
+    notified: string;
 }
 
 /** How long a watch lasts without being renewed. */
@@ -24,23 +24,23 @@ const tickMs = 1_000;
  * `watch`, so whoever closes a page, loses the network or falls asleep needs not say so.
  */
 export class LiveView {
-    readonly #parts: LiveViewParts;
+    readonly #deps: LiveViewDeps;
     readonly #watches = new Map<string, Watch>();
     #timer: Timer | undefined;
 
-    constructor(parts: LiveViewParts) {
-        this.#parts = parts;
+    constructor(deps: LiveViewDeps) {
+        this.#deps = deps;
     }
 
     /** Somebody looks at a subject from now on. Returns what is to be seen; undefined = there is no such subject. */
     watch(subject: string): object | undefined {
-        const view = this.#parts.read(subject);
+        const view = this.#deps.read(subject);
         if (!view) return undefined;
-        const untilMs = this.#parts.clock.monotonicMs() + watchMs;
+        const untilMs = this.#deps.clock.monotonicMs() + watchMs;
         const watch = this.#watches.get(subject);
         if (watch) watch.untilMs = untilMs;
-        else this.#watches.set(subject, { untilMs, told: JSON.stringify(view) });
-        this.#timer ??= this.#parts.clock.setTimer(tickMs, () => this.#tick());
+        else this.#watches.set(subject, { untilMs, notified: JSON.stringify(view) });
+        this.#timer ??= this.#deps.clock.setTimer(tickMs, () => this.#tick());
         return view;
     }
 
@@ -50,19 +50,19 @@ export class LiveView {
     }
 
     #tick(): void {
-        const nowMs = this.#parts.clock.monotonicMs();
+        const nowMs = this.#deps.clock.monotonicMs();
         for (const [subject, watch] of this.#watches) {
-            const view = watch.untilMs > nowMs ? this.#parts.read(subject) : undefined;
-            if (view) this.#tell(subject, watch, view);
+            const view = watch.untilMs > nowMs ? this.#deps.read(subject) : undefined;
+            if (view) this.#notify(subject, watch, view);
             else this.#watches.delete(subject);
         }
-        this.#timer = this.#watches.size > 0 ? this.#parts.clock.setTimer(tickMs, () => this.#tick()) : undefined;
+        this.#timer = this.#watches.size > 0 ? this.#deps.clock.setTimer(tickMs, () => this.#tick()) : undefined;
     }
 
-    #tell(subject: string, watch: Watch, view: object): void {
+    #notify(subject: string, watch: Watch, view: object): void {
         const text = JSON.stringify(view);
-        if (text === watch.told) return;
-        watch.told = text;
-        this.#parts.publish(subject, view);
+        if (text === watch.notified) return;
+        watch.notified = text;
+        this.#deps.publish(subject, view);
     }
 }

@@ -1,7 +1,7 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
 import { deviceFilters } from "../../gateway/monitor/gateway-overview";
-import type { GatewayHost } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config-controller";
 import { diagnosticsBundle } from "./diagnostics";
 import { answerAboutGateway } from "./gateway-answer";
 import { gatewayEntries, runningGateways } from "./gateway-listing";
@@ -19,32 +19,32 @@ import { renderMetrics } from "./prometheus";
  * - `GET gateway-config/:id/devices?search=…&state=…&page=…`: its devices, 200 at a time
  * - `GET gateway-config/:id/notifications`: the platform's last notifications
  */
-export function registerMonitorRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, GatewayHost>): void {
+export function registerMonitorRoutes(RED: NodeAPI, controllers: ReadonlyMap<string, GatewayConfigController>): void {
     const mayRead = RED.auth.needsPermission("gateway-config.read");
     const log = new LogRing(RED, readManifest().nodeTypes);
 
     RED.httpAdmin.get("/wiotp-gateway/metrics", mayRead, (_request, response) => {
-        renderMetrics(runningGateways(hosts.values()).map(({ monitor }) => monitor.overview))
+        renderMetrics(runningGateways(controllers.values()).map(({ monitor }) => monitor.overview))
             .then(({ contentType, text }) => response.set("Content-Type", contentType).send(text))
             .catch((thrown: unknown) => response.status(500).json({ error: describeThrown(thrown) }));
     });
 
     RED.httpAdmin.get("/wiotp-gateway/state", mayRead, (_request, response) => {
-        response.json({ gateways: gatewayEntries(hosts.values()) });
+        response.json({ gateways: gatewayEntries(controllers.values()) });
     });
 
     RED.httpAdmin.get("/wiotp-gateway/diagnostics", mayRead, (_request, response) => {
-        response.attachment("wiotp-gateway-diagnostics.json").json(diagnosticsBundle(RED, hosts.values(), log.lines));
+        response.attachment("wiotp-gateway-diagnostics.json").json(diagnosticsBundle(RED, controllers.values(), log.lines));
     });
 
-    answerAboutGateway(RED, hosts, "history", ({ monitor }) => monitor.history);
+    answerAboutGateway(RED, controllers, "history", ({ monitor }) => monitor.history);
 
-    answerAboutGateway(RED, hosts, "devices", ({ monitor }, { search, state, page }) => {
+    answerAboutGateway(RED, controllers, "devices", ({ monitor }, { search, state, page }) => {
         const filter = deviceFilters.find((candidate) => candidate === state);
         return monitor.devices({ search: typeof search === "string" ? search : "", ...(filter && { filter }), page: pageOf(page) });
     });
 
-    answerAboutGateway(RED, hosts, "notifications", ({ monitor }) => monitor.recentNotifications);
+    answerAboutGateway(RED, controllers, "notifications", ({ monitor }) => monitor.recentNotifications);
 }
 
 function pageOf(value: unknown): number {

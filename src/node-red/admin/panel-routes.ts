@@ -3,9 +3,9 @@ import path from "node:path";
 import type { NodeAPI } from "node-red";
 import { systemClock } from "../../clock";
 import { describeThrown, GatewayError } from "../../errors";
-import { say } from "../../i18n";
+import { translate } from "../../i18n";
 import { membersOf } from "../../protocol/json";
-import type { GatewayHost } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config-controller";
 import { findAction } from "./action-request";
 import { answerAboutGateway } from "./gateway-answer";
 import { LiveView } from "./live-view";
@@ -23,14 +23,14 @@ const maxBodyBytes = 1_000_000;
  * - `GET wiotp-gateway/uplot.js` and `.css`: the chart library that is installed with this package
  * - `POST gateway-config/:id/actions/:action`: carries an action out, with `gateway-config.write`
  */
-export function registerPanelRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, GatewayHost>): void {
+export function registerPanelRoutes(RED: NodeAPI, controllers: ReadonlyMap<string, GatewayConfigController>): void {
     const mayRead = RED.auth.needsPermission("gateway-config.read");
     const mayWrite = RED.auth.needsPermission("gateway-config.write");
     const live = new LiveView({
         clock: systemClock,
         read: (id) => {
-            const host = hosts.get(id);
-            return host && panelView(host);
+            const controller = controllers.get(id);
+            return controller && panelView(controller);
         },
         publish: (id, view) => RED.comms.publish(`wiotp-gateway/${id}`, stamped(view), false),
     });
@@ -38,10 +38,10 @@ export function registerPanelRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, Gat
     RED.httpAdmin.post("/gateway-config/:id/watch", mayRead, (request, response) => {
         const view = live.watch(String(request.params.id));
         if (view) response.json(stamped(view));
-        else response.status(404).json({ error: say("route.notDeployed") });
+        else response.status(404).json({ error: translate("route.notDeployed") });
     });
 
-    answerAboutGateway(RED, hosts, "requests", ({ monitor }) => monitor.recentRequests);
+    answerAboutGateway(RED, controllers, "requests", ({ monitor }) => monitor.recentRequests);
 
     for (const [name, type, read] of chartFiles) {
         RED.httpAdmin.get(`/wiotp-gateway/${name}`, mayRead, (_request, response) => {
@@ -51,13 +51,13 @@ export function registerPanelRoutes(RED: NodeAPI, hosts: ReadonlyMap<string, Gat
 
     RED.httpAdmin.post("/gateway-config/:id/actions/:action", mayWrite, (request, response) => {
         const action = findAction(String(request.params.action));
-        const gateway = hosts.get(String(request.params.id))?.running;
+        const gateway = controllers.get(String(request.params.id))?.running;
         if (!action || !gateway) {
-            response.status(404).json({ error: say(action ? "route.notRunning" : "route.noSuchAction") });
+            response.status(404).json({ error: translate(action ? "route.notRunning" : "route.noSuchAction") });
             return;
         }
         if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) {
-            response.status(413).json({ error: say("route.tooLong", { count: maxBodyBytes }) });
+            response.status(413).json({ error: translate("route.tooLong", { count: maxBodyBytes }) });
             return;
         }
         Promise.resolve()

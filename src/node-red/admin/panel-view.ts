@@ -1,6 +1,6 @@
 import type { ListVersions } from "../../gateway/monitor/gateway-monitor";
 import type { SimulatorView } from "../../gateway/monitor/simulator-control";
-import type { GatewayHost } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config-controller";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 
 /** What the panel shows of one gateway, beside lists that it asks for. Contains no secret. */
@@ -12,8 +12,8 @@ export interface PanelView extends GatewayEntry {
 }
 
 /** What the panel shows of a gateway at this moment. */
-export function panelView(host: GatewayHost): PanelView {
-    const { running } = host;
+export function panelView(controller: GatewayConfigController): PanelView {
+    const { running } = controller;
     const simulator = running?.simulatorControl?.view;
-    return { ...gatewayEntry(host), ...(running && { lists: running.monitor.listVersions }), ...(simulator && { simulator }) };
+    return { ...gatewayEntry(controller), ...(running && { lists: running.monitor.listVersions }), ...(simulator && { simulator }) };
 }

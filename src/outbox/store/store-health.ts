@@ -1,5 +1,5 @@
 import { GatewayError } from "../../errors";
-import { say } from "../../i18n";
+import { translate } from "../../i18n";
 import type { Ask } from "./sqlite-connection";
 import type { StoreFailure } from "./worker-protocol";
 
@@ -63,23 +63,23 @@ export function storeError(file: string, failure: StoreFailure): GatewayError {
 function describe(file: string, failure: StoreFailure): string {
     switch (failure.kind) {
         case "locked":
-            return say("outbox.fileLocked", { file, error: failure.error });
+            return translate("outbox.fileLocked", { file, error: failure.error });
         case "full":
-            return say("outbox.fileNoRoom", { file, error: failure.error });
+            return translate("outbox.fileNoRoom", { file, error: failure.error });
         case "corrupt":
-            return say("outbox.fileCorrupt", { file, error: failure.error });
+            return translate("outbox.fileCorrupt", { file, error: failure.error });
         case "replaced":
-            return say("outbox.fileReplaced", { file, setAside: failure.setAside });
+            return translate("outbox.fileReplaced", { file, setAside: failure.setAside });
         case "newer":
-            return say("outbox.fileNewer", { file, fileVersion: failure.fileVersion, knownVersion: failure.knownVersion });
+            return translate("outbox.fileNewer", { file, fileVersion: failure.fileVersion, knownVersion: failure.knownVersion });
         case "foreign":
-            return say("outbox.fileForeign", { file });
+            return translate("outbox.fileForeign", { file });
         case "notOpen":
-            return say("outbox.fileNotOpen", { file });
+            return translate("outbox.fileNotOpen", { file });
         case "crashed":
-            if (failure.error === undefined) return say("outbox.fileThreadEnded", { file });
-            return say("outbox.fileThreadFailed", { file, error: failure.error });
+            if (failure.error === undefined) return translate("outbox.fileThreadEnded", { file });
+            return translate("outbox.fileThreadFailed", { file, error: failure.error });
         case "unusable":
-            return say("outbox.fileUnusable", { file, error: failure.error });
+            return translate("outbox.fileUnusable", { file, error: failure.error });
     }
 }

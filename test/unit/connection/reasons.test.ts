@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type ConnectionCause, describeEnd, describeTimeout, type ReasonContext } from "../../../src/connection/reasons";
+import { type ConnectionCause, describeEnd, describeTimeout, type ReasonOptions } from "../../../src/connection/reasons";
 
-const context: ReasonContext = { host: "mas.example", port: 443, transport: "tls", clientId: "g:ws1:gw:g1" };
+const context: ReasonOptions = { host: "mas.example", port: 443, transport: "tls", clientId: "g:ws1:gw:g1" };
 
 function failure(code: string, message = "something") {
     return { kind: "failed", stage: "dialling", error: Object.assign(new Error(message), { code }) } as const;

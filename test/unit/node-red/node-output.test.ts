@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { GatewayError } from "../../../src/errors";
-import { Outlet } from "../../../src/node-red/node-output";
+import { NodeOutput } from "../../../src/node-red/node-output";
 import { FakeClock } from "../../support/fake-clock";
 
 /** A node as far as an outlet sees it; `isCaught` = a Catch node takes its errors. */
@@ -50,14 +50,14 @@ describe("outlet", () => {
     it("does not fill the log with errors that nobody catches, and says how many it left out", () => {
         const node = new FakeNode();
         const clock = new FakeClock();
-        const outlet = new Outlet(node.asRuntime(), node.asNode(), clock);
-        for (let count = 0; count < 1000; count++) outlet.raise(failure, {});
+        const output = new NodeOutput(node.asRuntime(), node.asNode(), clock);
+        for (let count = 0; count < 1000; count++) output.raise(failure, {});
         assert.equal(node.logged.length, 30);
         clock.advance(60_000);
         assert.match(node.logged.at(-1) ?? "", /^Further errors of this node that were not logged: 970\./);
-        outlet.raise(failure, {});
+        output.raise(failure, {});
         assert.equal(node.logged.length, 32);
-        outlet.close();
+        output.close();
         assert.equal(clock.timerCount, 0);
     });
 
@@ -65,13 +65,13 @@ describe("outlet", () => {
         const node = new FakeNode();
         node.isCaught = true;
         const clock = new FakeClock();
-        const outlet = new Outlet(node.asRuntime(), node.asNode(), clock);
-        for (let payload = 0; payload < 1000; payload++) outlet.raise(failure, { payload });
+        const output = new NodeOutput(node.asRuntime(), node.asNode(), clock);
+        for (let payload = 0; payload < 1000; payload++) output.raise(failure, { payload });
         assert.deepEqual(
             node.caught.map(({ payload }) => payload),
             Array.from({ length: 1000 }, (_, index) => index),
         );
-        outlet.close();
+        output.close();
         assert.deepEqual(node.logged, []);
     });
 
@@ -80,44 +80,44 @@ describe("outlet", () => {
             const node = new FakeNode();
             node.isCaught = isCaught;
             const clock = new FakeClock();
-            const outlet = new Outlet(node.asRuntime(), node.asNode(), clock);
-            outlet.raiseAndLog(failure, {});
+            const output = new NodeOutput(node.asRuntime(), node.asNode(), clock);
+            output.raiseAndLog(failure, {});
             assert.equal(node.caught.length, isCaught ? 1 : 0);
             assert.equal(node.logged.length, 1);
             assert.match(node.logged[0] ?? "", /bad/);
-            for (let count = 0; count < 1000; count++) outlet.raiseAndLog(failure, {});
+            for (let count = 0; count < 1000; count++) output.raiseAndLog(failure, {});
             assert.equal(node.caught.length, isCaught ? 1001 : 0);
             assert.equal(node.logged.length, 30);
-            outlet.close();
+            output.close();
         }
     });
 
     it("fails messages of the flow by their callback, and beyond thirty a minute without a line in the log", () => {
         const node = new FakeNode();
         const clock = new FakeClock();
-        const outlet = new Outlet(node.asRuntime(), node.asNode(), clock);
+        const output = new NodeOutput(node.asRuntime(), node.asNode(), clock);
         let called = 0;
-        for (let payload = 0; payload < 100; payload++) outlet.fail(failure, { payload }, () => called++);
+        for (let payload = 0; payload < 100; payload++) output.fail(failure, { payload }, () => called++);
         assert.deepEqual([called, node.hooked.length, node.logged.length], [30, 70, 0]);
         node.isCaught = true;
-        outlet.fail(failure, { payload: "caught" }, () => assert.fail("logged"));
+        output.fail(failure, { payload: "caught" }, () => assert.fail("logged"));
         assert.deepEqual(node.caught, [{ payload: "caught" }]);
-        outlet.close();
+        output.close();
         assert.match(node.logged[0] ?? "", /^Further errors of this node that were not logged: 70\./);
     });
 
     it("counts a message that a Catch node sends back for ever, instead of a warning for each", () => {
         const node = new FakeNode();
         node.isCaught = true;
-        const outlet = new Outlet(node.asRuntime(), node.asNode(), new FakeClock());
-        for (let line = 0; line < 30; line++) outlet.complain("x");
+        const output = new NodeOutput(node.asRuntime(), node.asNode(), new FakeClock());
+        for (let line = 0; line < 30; line++) output.complain("x");
         const looping = (id: string, count: number) => ({ payload: count, error: { source: { id, count } } });
-        for (const message of [looping("n", 8), looping("n", 9), looping("other", 9)]) outlet.raise(failure, message);
+        for (const message of [looping("n", 8), looping("n", 9), looping("other", 9)]) output.raise(failure, message);
         assert.deepEqual(
             node.caught.map(({ payload }) => payload),
             [8, 9],
         );
-        outlet.close();
+        output.close();
         assert.match(node.logged.at(-1) ?? "", /^Further errors of this node that were not logged: 1\./);
     });
 
@@ -132,8 +132,8 @@ describe("outlet", () => {
             return handleError(about, error, message);
         };
         node.isCaught = true;
-        const outlet = new Outlet(node.asRuntime(), node.asNode(), new FakeClock());
-        outlet.send({});
+        const output = new NodeOutput(node.asRuntime(), node.asNode(), new FakeClock());
+        output.send({});
         assert.match(node.logged[0] ?? "", /call stack/);
         const topic = {
             get topic(): string {
@@ -141,11 +141,11 @@ describe("outlet", () => {
             },
         };
         for (let count = 0; count < 20; count++) {
-            outlet.raise(failure, { _msgid: "a", topic: "t", payload: 1 });
-            outlet.raise(failure, Object.assign(topic, { _msgid: "b", payload: 1 }));
+            output.raise(failure, { _msgid: "a", topic: "t", payload: 1 });
+            output.raise(failure, Object.assign(topic, { _msgid: "b", payload: 1 }));
         }
         assert.equal(node.caught.length, 40);
         assert.deepEqual(node.caught.slice(-2), [{ _msgid: "a", topic: "t" }, { _msgid: "b" }]);
-        outlet.close();
+        output.close();
     });
 });

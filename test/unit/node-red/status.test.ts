@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Node, NodeAPI, NodeStatus } from "node-red";
 import { GatewayError } from "../../../src/errors";
 import { MessageCompletion } from "../../../src/node-red/message-completion";
-import { Outlet } from "../../../src/node-red/node-output";
+import { NodeOutput } from "../../../src/node-red/node-output";
 import { StatusReporter } from "../../../src/node-red/status";
 import { FakeClock } from "../../support/fake-clock";
 
@@ -18,7 +18,7 @@ function setUp() {
         metric: () => undefined,
     });
     const reporter = new StatusReporter(RED, node, clock);
-    const message = () => new MessageCompletion(node, new Outlet(RED, node, clock), {}, () => undefined, reporter);
+    const message = () => new MessageCompletion(node, new NodeOutput(RED, node, clock), {}, () => undefined, reporter);
     return { sent, reporter, clock, message };
 }
 
