@@ -67,7 +67,7 @@ describe("connection test", () => {
         proxy.answer = 407;
         const refused = await found(behind);
         assert.deepEqual(refused.keys, ["tcpFailed"]);
-        assert.match(refused.words, /by the web proxy 127\.0\.0\.1:\d+\. The proxy answered: 407 Refused\./);
+        assert.match(refused.words, /through proxy 127\.0\.0\.1:\d+\. The proxy answered: 407 Refused\./);
         assert.doesNotMatch(refused.words, /secret/);
         proxy.close();
         const nonsense = await found({ ...behind, environment: { https_proxy: "socks5://user:secret@proxy:1080" } });

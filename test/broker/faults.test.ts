@@ -259,7 +259,7 @@ describe("servers that are none", () => {
 
     it("are recognised when they speak another protocol", async () => {
         const reason = await reasonFrom(() => Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"));
-        assert.match(reason.text, /127\.0\.0\.1:\d+ does not answer in MQTT/);
+        assert.match(reason.text, /127\.0\.0\.1:\d+ does not speak MQTT/);
     });
 
     it("are recognised when they reset", async () => {

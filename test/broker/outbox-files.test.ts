@@ -59,7 +59,7 @@ describe("outbox files", () => {
         try {
             await nodeRed.deploy(flow(broker.port, "gw1", "first"));
             const aside = await waitFor(
-                () => /It was set aside as (\S+) and a new one was begun/.exec(nodeRed.log)?.[1],
+                () => /It was set aside as (\S+) and replaced by a new one/.exec(nodeRed.log)?.[1],
                 "the path in the log",
             );
             assert.match(readFileSync(aside, "utf8"), /a note that is no database/);
@@ -90,9 +90,7 @@ describe("outbox files", () => {
                 "the log to say what becomes of the file",
             );
             assert.ok(
-                told.startsWith(
-                    `g:org:gw:gw2 was removed. Events that it has not delivered (1), and what it knows of its devices, stay in ${fileOf("gw2")} (`,
-                ),
+                told.startsWith(`g:org:gw:gw2 was removed. Its undelivered events (1) and its device data remain in ${fileOf("gw2")} (`),
                 told,
             );
             const megabytes = Number(/\((\S+) MB\)/.exec(told)?.[1]);

@@ -5,6 +5,7 @@ import path from "node:path";
 import fc from "fast-check";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { CommandSelection, ReceivedCommand } from "../../src/gateway/inbound/inbound-routes";
+import { translate } from "../../src/i18n";
 import type { CommandTopic } from "../../src/protocol/topic";
 import { disjointFilters } from "../../src/routing/disjoint-filters";
 import { TestAuthority } from "../support/certificates";
@@ -259,9 +260,7 @@ describe("subscriptions on Mosquitto", () => {
         assert.ok(secure.count(/Received SUBSCRIBE from g:org:gw:gw1/) <= 50);
         assert.deepEqual(
             gateway.warnings.filter((text) => text.includes("subscriptions")),
-            [
-                "The flows need 63 subscriptions, and the platform allows 49 beside that of the notifications. Filters of one device type are joined to keep within that; the flows get the same commands as before.",
-            ],
+            [translate("gateway.filtersJoined", { needed: 63, allowed: 49 })],
         );
         application = await connectAsync(`mqtts://localhost:${secure.port}`, { ca: authority.cert });
         const listeners = [...many.map((each) => ({ typeId: "many", ...each })), ...few.map((each) => ({ typeId: "few", ...each }))];

@@ -167,12 +167,12 @@ describe("websockets", () => {
         const refused = await connections.reason("refused-by-proxy", through);
         assert.equal(
             refused.text,
-            `No way to localhost:${secure.port} by the web proxy 127.0.0.1:${proxy.port}. The proxy answered: 407 Refused.`,
+            `Cannot reach localhost:${secure.port} through proxy 127.0.0.1:${proxy.port}. The proxy answered: 407 Refused.`,
         );
         proxy.answer = "silence";
         const silent = await connections.reason("silent-proxy", { ...through, connectTimeoutMs: 200 });
         assert.equal(silent.cause, "timedOut");
-        assert.match(silent.text, new RegExp(`^No way to localhost:${secure.port} by the web proxy 127.0.0.1:${proxy.port}\\. `));
+        assert.match(silent.text, new RegExp(`^Cannot reach localhost:${secure.port} through proxy 127.0.0.1:${proxy.port}\\. `));
         assert.doesNotMatch(silent.text, /secret/);
     });
 
@@ -180,7 +180,7 @@ describe("websockets", () => {
         const disguised = await TestWebProxy.start(authority.issue({ commonName: "proxy", names: ["IP:127.0.0.1"] }));
         const reason = await connections.reason("tls-proxy", wss({ HTTPS_PROXY: `https://127.0.0.1:${disguised.port}` }));
         assert.equal(reason.code, "GW_NETWORK");
-        assert.match(reason.text, /by the web proxy 127\.0\.0\.1:\d+\. The connection to 127\.0\.0\.1:\d+ failed: unable to verify/);
+        assert.match(reason.text, /through proxy 127\.0\.0\.1:\d+\. The connection to 127\.0\.0\.1:\d+ failed: unable to verify/);
         assert.deepEqual(disguised.tunnels, []);
         disguised.close();
     });

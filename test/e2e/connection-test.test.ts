@@ -47,7 +47,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await page.locator("#node-input-btn-gateway-add").click();
             await page.locator("#node-config-input-platform").waitFor();
             await editor.settled();
-            assert.match((await click("#gateway-config-test")).join(), /The settings are not complete: /);
+            assert.match((await click("#gateway-config-test")).join(), /The settings are incomplete: /);
 
             await page.locator("#node-config-input-platform").selectOption("broker");
             await page.locator("#node-config-input-transport").selectOption("tcp");
@@ -66,7 +66,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             const risk = page.locator("#gateway-config-test-risk");
             assert.equal(await risk.isVisible(), false);
             assert.deepEqual(await click("#gateway-config-test"), [`127.0.0.1 answers on port ${simulator.port}.`]);
-            assert.match((await risk.textContent()) ?? "", /another client .* the platform ends its connection/);
+            assert.match((await risk.textContent()) ?? "", /another client uses this client id, .* the platform disconnects it/);
             assert.equal(simulator.observed.total("connect"), 0, "no CONNECT without a second click");
             assert.match((await click("#gateway-config-test-connect")).join(), /did not authorise g:demo:gateway:gateway-1/);
 
@@ -88,7 +88,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await page.locator("#node-input-btn-gateway-edit").click();
             await page.locator("#node-config-input-platform").waitFor();
             await editor.settled();
-            assert.match((await click("#gateway-config-test")).join(), /^This gateway is connected, since .+\.$/);
+            assert.match((await click("#gateway-config-test")).join(), /^This gateway has been connected since .+\.$/);
             assert.equal(await risk.isVisible(), false);
             assert.equal(connects(), 3);
 

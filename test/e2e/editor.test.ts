@@ -190,7 +190,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await page.keyboard.press("Enter");
             await tabTo("#gateway-config-test");
             await page.keyboard.press("Enter");
-            await page.locator("#gateway-config-test-report li").filter({ hasText: "not complete" }).waitFor();
+            await page.locator("#gateway-config-test-report li").filter({ hasText: "The settings are incomplete" }).waitFor();
             await editor.done("#node-config-dialog-cancel");
             await editor.done("#node-dialog-cancel");
         });

@@ -173,7 +173,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 // An example that sends an event by itself shows the code of its failure a moment later.
                 await run.shows("device-event-out", /^(invalid settings|GW_CONFIG)$/);
                 await run.shows("error", /^GW_CONFIG$/);
-                await run.debugs(/GW_CONFIG\]: \w+ is to come from the environment/);
+                await run.debugs(/GW_CONFIG\]: \w+ refers to the environment/);
             });
         }
 

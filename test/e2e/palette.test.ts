@@ -103,13 +103,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await page.locator("#node-config-input-host-reason").count(), 0, "nobody was there yet");
             await editor.fill("node-config-input-host", "mqtts://broker");
             const reason = page.locator("#node-config-input-host-reason");
-            assert.equal(await reason.textContent(), "Host: only the name or address, without protocol, port or path");
+            assert.equal(await reason.textContent(), "Host: enter only the host name or address, without protocol, port or path");
             assert.deepEqual(
                 [await host.getAttribute("aria-invalid"), await host.getAttribute("aria-describedby")],
                 ["true", "node-config-input-host-reason"],
             );
             await editor.fill("node-config-input-host", "");
-            assert.equal(await reason.textContent(), "Host: a value is needed");
+            assert.equal(await reason.textContent(), "Host: enter a value");
             await editor.fill("node-config-input-host", `\${HOST}`);
             assert.equal(await reason.count(), 0);
             assert.equal(await host.getAttribute("aria-invalid"), "false");
@@ -121,7 +121,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await page.locator("#node-config-input-transport").selectOption("tcp");
             assert.equal(await page.locator("#node-config-input-port").getAttribute("placeholder"), "1883");
             await page.locator("#node-config-input-platform").selectOption("maximo");
-            assert.match((await page.locator("#node-config-input-transport-reason").textContent()) ?? "", /encrypted connections only/);
+            assert.match((await page.locator("#node-config-input-transport-reason").textContent()) ?? "", /only encrypted connections/);
             await editor.done("#node-config-dialog-cancel");
             await editor.done("#node-dialog-cancel");
         });

@@ -237,7 +237,7 @@ describe("device-event-out", () => {
         send({ ...device, payload: 1 });
         const error = Object((await caught.next(({ topic }) => topic !== "gateway")).error);
         assert.equal(error.code, "GW_CONFIG");
-        assert.match(error.message, /deviceId is to come from the environment variable TEST_NOT_SET, which is not set/);
+        assert.match(error.message, /deviceId refers to the environment variable TEST_NOT_SET, which is not set/);
     });
 
     it("takes identity and token from environment variables", async () => {

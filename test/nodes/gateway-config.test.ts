@@ -162,7 +162,7 @@ describe("gateway-config", () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "${TEST_NOT_SET}" } });
         const { error } = await new Inbox("caught").next(({ topic }) => topic === "gateway");
         assert.equal(Reflect.get(Object(error), "code"), "GW_CONFIG");
-        assert.match(String(Reflect.get(Object(error), "message")), /token is to come from the environment variable TEST_NOT_SET/);
+        assert.match(String(Reflect.get(Object(error), "message")), /token refers to the environment variable TEST_NOT_SET/);
         assert.equal(simulator.observed.total("connect"), 0);
     });
 

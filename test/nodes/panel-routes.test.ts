@@ -190,7 +190,7 @@ describe("routes of the panel", () => {
         assert.match(await refuse("simulator-command", { typeId: "t", deviceId: "d", commandId: "a/b" }), /commandId/);
         const large = { typeId: "t", deviceId: "d", commandId: "c", format: "json", payload: "x".repeat(131_073) };
         assert.match(await refuse("simulator-command", large), /payload must be text/);
-        assert.match(await refuse("simulator-command", { ...large, payload: "x".repeat(1_000_001) }, 413), /not be longer/);
+        assert.match(await refuse("simulator-command", { ...large, payload: "x".repeat(1_000_001) }, 413), /must not exceed/);
         assert.match(await refuse("simulator-request", { typeId: "t", deviceId: "d", action: "rm" }), /action is/);
         assert.match(await refuse("simulator-trouble", { typeId: "t", deviceId: "d", kind: "explode" }), /kind is/);
         await refuse("constructor", {}, 404);
@@ -201,7 +201,7 @@ describe("routes of the panel", () => {
         const port = await freePortPair();
         await load([gatewayNode(port), eventNode(), ...observers], {}, [listen, ...registrations]);
         const { text } = await helper.request().post("/gateway-config/gateway/actions/simulator-link").send({ down: true }).expect(400);
-        assert.match(text, /not on the built-in simulator/);
+        assert.match(text, /does not use the built-in simulator/);
         assert.equal((await watch()).simulator, undefined);
     });
 

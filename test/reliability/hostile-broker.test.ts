@@ -71,11 +71,11 @@ describe("a hostile broker", () => {
             ["an HTTP answer", Buffer.from("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")],
         ];
         for (const [name, bytes] of malformed) {
-            it(`sends ${name}: the connection is opened anew, and the reason says that it cannot be accepted`, async () => {
+            it(`sends ${name}: the gateway reconnects, and the reason says that the data is invalid`, async () => {
                 await start([], new FastClock(20));
                 const client = await online();
                 await client.send(bytes);
-                const problem = await watched.problem(/sent what cannot be accepted/);
+                const problem = await watched.problem(/sent invalid data; reconnecting/);
                 assert.equal(problem.code, "GW_NETWORK");
                 await waitFor(() => broker.connectionCount >= 2 && watched.isOnline, "the next connection");
                 const [next] = broker.connections;
@@ -184,10 +184,10 @@ describe("a hostile broker", () => {
             ["with a return code that does not exist", [3]],
             ["with 255", [255]],
         ] as const) {
-            it(`${name}: the connection is opened anew, and says why`, async () => {
+            it(`${name}: the gateway reconnects, and says why`, async () => {
                 const answers = ({ messageId = 0 }: Packet) => suback(messageId, ...codes);
                 await start([answering("subscribe", answers)], new FastClock(20));
-                assert.equal((await watched.problem(/sent what cannot be accepted/)).code, "GW_NETWORK");
+                assert.equal((await watched.problem(/sent invalid data; reconnecting/)).code, "GW_NETWORK");
                 await waitFor(() => broker.connectionCount >= 5, "further attempts");
                 assert.ok(!watched.problems.some(({ code }) => code === "GW_TAKEN_OVER"), "nobody took the connection over");
             });

@@ -32,7 +32,7 @@ describe("GatewayError", () => {
                 throw new Error("no");
             },
         };
-        assert.equal(describeThrown(hostile), "an error that cannot be described");
+        assert.equal(describeThrown(hostile), "an error that cannot be displayed");
     });
 
     it("describes what libraries throw that is no error but has a message, such as JSONata's", () => {

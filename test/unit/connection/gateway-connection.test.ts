@@ -117,7 +117,7 @@ describe("gateway connection", () => {
             goOnline();
             clock.advance(500);
             transports.latest().listener.ended({ kind: "violated", detail: "Nonsense came." });
-            assert.match(recorder.lastReason?.text ?? "", /sent what cannot be accepted; .*Nonsense came\.$/);
+            assert.match(recorder.lastReason?.text ?? "", /sent invalid data; .*Nonsense came\.$/);
             const { state } = connection;
             clock.advance(state.phase === "waiting" ? state.retryInMs : 0);
         }
@@ -186,7 +186,7 @@ describe("gateway connection", () => {
         refused?.answered(128);
         unanswered?.answered(undefined);
         assert.equal(await answers[0], 0);
-        assert.match((await rejectsCode("GW_SUBSCRIBE_REFUSED", Promise.resolve(answers[1]))).message, /refused the subscription to b/);
+        assert.match((await rejectsCode("GW_SUBSCRIBE_REFUSED", Promise.resolve(answers[1]))).message, /rejected the subscription to b/);
         await rejectsCode("GW_NOT_CONNECTED", Promise.resolve(answers[2]));
     });
 
@@ -220,7 +220,7 @@ describe("gateway connection", () => {
         assert.equal(transports.latest().end, "none");
         clock.advance(1);
         assert.equal(transports.latest().end, "destroyed");
-        assert.match(recorder.lastReason?.text ?? "", /could not be handed to the flow within 30 s/);
+        assert.match(recorder.lastReason?.text ?? "", /could not be passed to the flow within 30 s/);
     });
 
     it("lets the acknowledgement of a message follow the hand-over, once", () => {

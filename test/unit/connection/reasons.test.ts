@@ -36,9 +36,9 @@ describe("reasons in words", () => {
     it("says that no token was sent where that is known, as after the import of a flow", () => {
         const text = (lacksToken: boolean, returnCode = 5) =>
             describeEnd({ kind: "refused", returnCode }, false, { ...context, lacksToken }).text;
-        assert.match(text(true), /mas\.example did not authorise g:ws1:gw:g1, and no token was sent: enter it/);
+        assert.match(text(true), /mas\.example did not authorise g:ws1:gw:g1, and no token was sent\. Enter the token in/);
         assert.match(text(true, 4), /no token was sent/);
-        assert.match(text(false), /the token, the organisation or .* is wrong/);
+        assert.match(text(false), /the token, organisation, type or device id is wrong/);
     });
 
     it("understands what OpenSSL says when Node gives no code", () => {
@@ -59,7 +59,7 @@ describe("reasons in words", () => {
         const refused = { ...failure("ECONNREFUSED"), proxy: "proxy.example:3128" };
         assert.equal(
             describeEnd(refused, false, context).text,
-            "No way to mas.example:443 by the web proxy proxy.example:3128. proxy.example:3128 refused the connection: nothing listens on that port, or a firewall rejects it.",
+            "Cannot reach mas.example:443 through proxy proxy.example:3128. proxy.example:3128 refused the connection: nothing listens on that port, or a firewall rejects it.",
         );
         const reset = { ...failure("ECONNRESET"), stage: "open", proxy: "proxy.example:3128" } as const;
         assert.equal(describeEnd(reset, true, context).text, "The connection to mas.example:443 was reset.");
@@ -69,14 +69,14 @@ describe("reasons in words", () => {
         const violated = { kind: "violated", detail: "A PUBACK has no packet id." } as const;
         const texts = [true, false].map((wasOnline) => describeEnd(violated, wasOnline, context).text);
         assert.deepEqual(texts, [
-            "mas.example:443 sent what cannot be accepted; the connection is opened anew. A PUBACK has no packet id.",
-            "mas.example:443 does not answer in MQTT: is it the right port, and the right transport? A PUBACK has no packet id.",
+            "mas.example:443 sent invalid data; reconnecting. A PUBACK has no packet id.",
+            "mas.example:443 does not speak MQTT: are the port and the transport right? A PUBACK has no packet id.",
         ]);
     });
 
     it("names no more causes of a refusal than the server tells apart", () => {
         const refusal = (returnCode: number) => describeEnd({ kind: "refused", returnCode }, false, context);
-        assert.match(refusal(5).text, /token, the organisation or the gateway's type or device id/);
+        assert.match(refusal(5).text, /the token, organisation, type or device id is wrong/);
         assert.match(refusal(2).text, /does not accept the client id g:ws1:gw:g1/);
         assert.match(refusal(3).text, /unavailable/);
         assert.match(refusal(77).text, /77/);

@@ -10,7 +10,7 @@ describe("the error of a refusal", () => {
         assert.equal(
             error.message,
             "The platform refused iot-2/org/type/t/id/a/evt/e/fmt/json of device t/a (RC 177): Failed to create device. " +
-                "The device is held until 2026-01-01T00:00:00.000Z. It is kept and will be sent again.",
+                "The device is held until 2026-01-01T00:00:00.000Z. The message is kept and will be sent again.",
         );
     });
 
@@ -20,13 +20,13 @@ describe("the error of a refusal", () => {
         });
         assert.equal(
             error.message,
-            "The platform refused something of device t/a (RC 180): The operation is not authorized: Device not in group:. " +
-                "It will not be sent again. Check that the gateway may act for this device: its role and resource group.",
+            "The platform refused a message of device t/a (RC 180): The operation is not authorized: Device not in group:. " +
+                "The message will not be sent again. Check that the gateway's role and resource group cover this device.",
         );
     });
 
     it("says that it may have been another event, where several fit", () => {
-        assert.match(refusalError({ rc: 276 }, "t/a", { willRetry: false }, 3).message, /may have been any of 3 events/);
+        assert.match(refusalError({ rc: 276 }, "t/a", { willRetry: false }, 3).message, /matches 3 recent events; assuming the oldest/);
     });
 
     it("cuts the platform's words and its topic to what a log can take", () => {
@@ -38,7 +38,7 @@ describe("the error of a refusal", () => {
     it("does without what the notification leaves out", () => {
         assert.equal(
             refusalError({}, undefined, { willRetry: false }).message,
-            "The platform refused something. It will not be sent again.",
+            "The platform refused a message. The message will not be sent again.",
         );
     });
 });

@@ -138,6 +138,6 @@ describe("gateway reports", () => {
         assert.equal(told.length, 60);
         clock.advance(60_000);
         listeners.log("later");
-        assert.deepEqual(told.slice(60), ["warning: Further lines left out of the log: 40.", "later"]);
+        assert.deepEqual(told.slice(60), ["warning: Further lines omitted from the log: 40.", "later"]);
     });
 });

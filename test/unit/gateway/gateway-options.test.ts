@@ -83,7 +83,7 @@ describe("gateway options", () => {
         ["a variable that is not set as device id", { deviceId: "${NOT_SET}" }, /deviceId.*variable NOT_SET, which is not set/],
         ["a variable that is not set as port, in the older notation", { port: "$(NOT_SET)" }, /port.*variable NOT_SET, which is not set/],
         ["an unknown platform", { platform: "aws" }, /platform is "aws"; it must be one of maximo, broker, simulator/],
-        ["an unencrypted transport to Maximo", { transport: "tcp" }, /Maximo takes only tls and wss/],
+        ["an unencrypted transport to Maximo", { transport: "tcp" }, /Maximo accepts only tls and wss/],
         ["port 0", { port: "0" }, /port is "0"; it must be a whole number from 1 to 65535/],
         ["port 65536", { port: 65_536 }, /port/],
         ["a port in words", { port: "mqtt" }, /port/],

@@ -149,7 +149,7 @@ describe("filter synchronisation", () => {
         await settle();
         assert.deepEqual(server.take(), [`-${command("t", "d1")}`, `-${command("t", "d2")}`, `+${command("t")}`]);
         assert.equal(warnings.length, 1);
-        assert.match(warnings[0] ?? "", /need 3 subscriptions, and the platform allows 2/);
+        assert.match(warnings[0] ?? "", /need 3 subscriptions, but the platform allows 2/);
     });
 
     it("joins none of the forty-nine filters that Maximo leaves beside the notifications, and the fiftieth only within its type", async () => {

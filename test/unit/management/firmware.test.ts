@@ -161,7 +161,7 @@ describe("the firmware of a device", () => {
 
     it("refuses steps out of order with words, and takes a repeated step for one", async () => {
         const { bench, responder } = asked();
-        assert.match(step(responder, "downloaded")[0]?.error?.message ?? "", /the device is idle, it must be downloading/);
+        assert.match(step(responder, "downloaded")[0]?.error?.message ?? "", /the device is idle; it must be downloading/);
         for (const name of ["failed", "updated", "exploded"]) assert.equal(step(responder, name)[0]?.error?.code, "GW_DM_INVALID");
         step(responder, "downloading");
         const outcomes = step(responder, "downloading");

@@ -54,7 +54,7 @@ describe("outlet", () => {
         for (let count = 0; count < 1000; count++) output.raise(failure, {});
         assert.equal(node.logged.length, 30);
         clock.advance(60_000);
-        assert.match(node.logged.at(-1) ?? "", /^Further errors of this node that were not logged: 970\./);
+        assert.match(node.logged.at(-1) ?? "", /^Further errors of this node omitted from the log: 970\./);
         output.raise(failure, {});
         assert.equal(node.logged.length, 32);
         output.close();
@@ -103,7 +103,7 @@ describe("outlet", () => {
         output.fail(failure, { payload: "caught" }, () => assert.fail("logged"));
         assert.deepEqual(node.caught, [{ payload: "caught" }]);
         output.close();
-        assert.match(node.logged[0] ?? "", /^Further errors of this node that were not logged: 70\./);
+        assert.match(node.logged[0] ?? "", /^Further errors of this node omitted from the log: 70\./);
     });
 
     it("counts a message that a Catch node sends back for ever, instead of a warning for each", () => {
@@ -118,7 +118,7 @@ describe("outlet", () => {
             [8, 9],
         );
         output.close();
-        assert.match(node.logged.at(-1) ?? "", /^Further errors of this node that were not logged: 1\./);
+        assert.match(node.logged.at(-1) ?? "", /^Further errors of this node omitted from the log: 1\./);
     });
 
     it("raises an error with the outline of a message that cannot be cloned, instead of ending the process", () => {

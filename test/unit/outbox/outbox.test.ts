@@ -245,12 +245,12 @@ describe("completion of events", () => {
 describe("a full outbox", () => {
     const payload = "x".repeat(100);
 
-    it("rejects the new event in words", () => {
+    it("rejects the new event with an error that says how full it is", () => {
         const { admit } = outboxFixture({ limits: { maxBytes: 1000 } });
         const completions = [...Array(11)].map(() => admit("t/a", payload));
         assert.equal(completions[9]?.outcome, "open");
         assert.equal(completions[10]?.error?.code, "GW_OUTBOX_FULL");
-        assert.match(completions[10]?.error?.message ?? "", /takes no more events/);
+        assert.match(completions[10]?.error?.message ?? "", /^The outbox rejected the event: it holds /);
     });
 
     it("bounds the number of events with empty payloads", () => {

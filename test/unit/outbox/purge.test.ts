@@ -61,7 +61,7 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () =>
         if (store.isDurable) await waitFor(() => safe.every(({ outcome }) => outcome === "done"), "everything to be stored");
         assert.equal(await outbox.purge(gone), 21);
         assert.equal(waiting.error?.code, "GW_EXPIRED");
-        assert.match(waiting.error?.message ?? "", /an operator dropped all events that waited for this device/);
+        assert.match(waiting.error?.message ?? "", /an operator purged all events waiting for this device/);
         const late = listener.late.map(({ error, event }) => [error.code, event.device]);
         const failed = safe.filter(({ outcome }) => outcome === "failed");
         assert.equal(late.length + failed.length, 20);

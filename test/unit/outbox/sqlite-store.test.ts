@@ -253,7 +253,7 @@ if (isSqliteAvailable()) {
             await before.close();
             changeVersion(file, 99);
             const after = await open();
-            assert.match(after.errors[0]?.message ?? "", /newer version of this package \(file version 99, known up to 1\)/);
+            assert.match(after.errors[0]?.message ?? "", /newer version of this package wrote it \(file version 99, known up to 1\)/);
             const { admit } = outboxOn(after);
             const completion = admit("waits");
             after.clock.advance(1000);
@@ -271,14 +271,14 @@ if (isSqliteAvailable()) {
             mkdirSync(path.dirname(file));
             run(`new (require("node:sqlite").DatabaseSync)(process.argv[1]).exec("CREATE TABLE diary (page TEXT)")`, file);
             const under = await open();
-            assert.match(under.errors[0]?.message ?? "", /database of another program/);
+            assert.match(under.errors[0]?.message ?? "", /another program's database/);
         });
 
         it("fails in words while its folder cannot be made, and is used when it can", async () => {
             writeFileSync(path.dirname(file), "a file where the folder should be");
             const under = await open();
             assert.equal(under.errors[0]?.code, "GW_STORE");
-            assert.match(under.errors[0]?.message ?? "", /Check the disk and the permissions/);
+            assert.match(under.errors[0]?.message ?? "", /Check the disk and the folder's permissions/);
             assert.ok(await under.commit([storedEvent(1, "t/a")]));
             under.store.put("device", "t/a", "known");
             await assert.rejects(under.store.flush(), { code: "GW_STORE" });
@@ -300,7 +300,7 @@ if (isSqliteAvailable()) {
                 process.seteuid?.(nobody);
                 try {
                     const under = await open();
-                    assert.match(under.errors[0]?.message ?? "", /permission denied.*Check the disk and the permissions/i);
+                    assert.match(under.errors[0]?.message ?? "", /permission denied.*Check the disk and the folder's permissions/i);
                     chmodSync(path.dirname(file), 0o700);
                     await under.recovered();
                     assert.equal(await under.commit([storedEvent(1, "t/a")]), undefined);
@@ -320,7 +320,7 @@ if (isSqliteAvailable()) {
                 under.clock.advance(100);
                 return under.errors.length > 0;
             }, "the disk to be full");
-            assert.match(under.errors[0]?.message ?? "", /full.*Make room on the disk/);
+            assert.match(under.errors[0]?.message ?? "", /full.*Free some disk space/);
             assert.ok(outbox.counters.isStoreFailing);
             assert.ok(completions.some((completion) => completion.outcome === "open"));
             outbox.linkUp();
