@@ -23,16 +23,29 @@ export const errorTable = {
     GW_DM_INVALID: { scope: "message", meaning: "A device management message breaks the rules" },
     GW_DM_REJECTED: { scope: "message", meaning: "The platform rejected an automatic manage request" },
     GW_CONFIG: { scope: "gateway", meaning: "The configuration of the gateway, or of the node, is not valid" },
-    GW_AUTH: { scope: "gateway", meaning: "The platform did not authorise the connection" },
-    GW_TLS: { scope: "gateway", meaning: "The TLS connection could not be established or verified" },
-    GW_NETWORK: { scope: "gateway", meaning: "The host could not be reached or the connection was lost" },
-    GW_TAKEN_OVER: { scope: "gateway", meaning: "Another client seems to use the same client id" },
-    GW_STALLED: { scope: "gateway", meaning: "The connection was open but nothing moved on it" },
+    GW_AUTH: { scope: "gateway", state: "not-authorised", meaning: "The platform did not authorise the connection" },
+    GW_TLS: { scope: "gateway", state: "tls", meaning: "The TLS connection could not be established or verified" },
+    GW_NETWORK: { scope: "gateway", state: "network", meaning: "The host could not be reached or the connection was lost" },
+    GW_TAKEN_OVER: { scope: "gateway", state: "taken-over", meaning: "Another client seems to use the same client id" },
+    GW_STALLED: { scope: "gateway", state: "stalled", meaning: "The connection was open but nothing moved on it" },
     GW_STORE: { scope: "gateway", meaning: "The outbox file cannot be used" },
-} as const satisfies Record<string, { scope: ErrorScope; meaning: string }>;
+} as const satisfies Record<string, ErrorRow>;
 
 /** One of the stable codes of the table. */
 export type ErrorCode = keyof typeof errorTable;
+
+/** A row of the table. */
+interface ErrorRow {
+    readonly scope: ErrorScope;
+    /** Why there is no connection, in one word: `msg.state` behind a Catch node, and the label of the metric that counts reconnects. */
+    readonly state?: string;
+    readonly meaning: string;
+}
+
+/** The connection states of the table, by code; see `ErrorRow.state`. */
+export const connectionStates: Readonly<Partial<Record<ErrorCode, string>>> = Object.fromEntries(
+    Object.entries<ErrorRow>(errorTable).flatMap(([code, { state }]) => (state === undefined ? [] : [[code, state]])),
+);
 
 /** What an error may carry beside its message; all of it may be shown, so never a secret. */
 export interface ErrorDetails {

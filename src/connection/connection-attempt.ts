@@ -4,16 +4,14 @@ import { translate } from "../i18n";
 import { parseQos, type Qos } from "../protocol/qos";
 import { LinkWatch } from "./link-watch";
 import { PendingPublishes, type Settled } from "./pending-publishes";
+import { type ConnectionReason, type ReasonOptions, serverOf } from "./reason";
 import {
-    type ConnectionReason,
     describeEnd,
     describeMissingAcknowledgement,
     describeMissingSubscription,
     describeStall,
     describeTimeout,
     describeUntakenMessage,
-    type ReasonOptions,
-    serverOf,
 } from "./reasons";
 import type { ReceivedMessage, Transport, TransportEnd, TransportFactory, TransportOptions } from "./transport";
 

@@ -8,7 +8,8 @@ import { translate } from "../i18n";
 import { proxyOf, secureOver, urlHost } from "./dial";
 import { openTunnel } from "./http-proxy";
 import { mqttTransportFactory } from "./mqtt-transport";
-import { describeEnd, describeTimeout, serverOf } from "./reasons";
+import { serverOf } from "./reason";
+import { describeEnd, describeTimeout } from "./reasons";
 import type { DialProgress, TransportOptions } from "./transport";
 
 /** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */

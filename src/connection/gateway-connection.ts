@@ -5,7 +5,8 @@ import type { Qos } from "../protocol/qos";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
 import { mqttTransportFactory } from "./mqtt-transport";
 import type { Settled } from "./pending-publishes";
-import { authorisationPauseMs, type ConnectionReason, describeTakeOver, serverOf, takeOverPauseMs } from "./reasons";
+import { type ConnectionReason, serverOf } from "./reason";
+import { authorisationPauseMs, describeTakeOver, takeOverPauseMs } from "./reasons";
 import { BackOff, TakeOverDetector } from "./reconnect-policy";
 import type { ReceivedMessage, TransportFactory, TransportOptions } from "./transport";
 

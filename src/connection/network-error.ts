@@ -1,7 +1,7 @@
 import { describeThrown } from "../errors";
 import { translate } from "../i18n";
 import type { DialStage, TransportName } from "./dial";
-import type { ConnectionCause } from "./reasons";
+import type { ConnectionCause } from "./reason";
 
 /** What the gateway spoke to directly. */
 interface NetworkPlace {

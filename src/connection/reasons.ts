@@ -1,61 +1,16 @@
-import { type ErrorCode, GatewayError } from "../errors";
+import { GatewayError } from "../errors";
 import { joinSentences, translate } from "../i18n";
-import type { DialStage, TransportName } from "./dial";
+import type { DialStage } from "./dial";
 import { describeNetworkError, networkCause } from "./network-error";
+import { type ConnectionCause, type ConnectionReason, type ReasonOptions, serverOf } from "./reason";
 import { describeTlsError, tlsCause } from "./tls-error";
 import type { DialProgress, TransportEnd } from "./transport";
-
-/** Causes that a status tells in words of their own; where there is none, it tells the code. */
-export const connectionCauses = [
-    "hostNotFound",
-    "refused",
-    "timedOut",
-    "unanswered",
-    "willRefused",
-    "unavailable",
-    "clientIdRefused",
-    "certificateExpired",
-    "certificateName",
-    "certificateUntrusted",
-    "clientCertificate",
-] as const;
-
-export type ConnectionCause = (typeof connectionCauses)[number];
-
-/** Why there is no connection, for the status, the log and the error. */
-export interface ConnectionReason {
-    readonly code: ErrorCode;
-    readonly cause?: ConnectionCause | undefined;
-    /** The client id, where it is the point. */
-    readonly clientId?: string;
-    /** The connection was ended on purpose, to open a new one. */
-    readonly isPlanned?: true;
-    /** Plain words: what is known and the likely causes, nothing more. Never a secret. */
-    readonly text: string;
-}
-
-/** What a reason may mention. */
-export interface ReasonOptions {
-    readonly host: string;
-    readonly port: number;
-    readonly transport: TransportName;
-    readonly clientId: string;
-    /** Whether no token goes along with the client id. */
-    readonly lacksToken?: boolean;
-    /** Topic of the last will, when there is one: servers refuse a bad one by closing without a word. */
-    readonly willTopic?: string | undefined;
-}
 
 /** The shortest wait after a refusal of the credentials, in milliseconds: servers throttle whoever hammers. */
 export const authorisationPauseMs = 60_000;
 
 /** The shortest wait while another client uses the same client id. */
 export const takeOverPauseMs = 30_000;
-
-/** The server as a text names it: its host and port. */
-export function serverOf({ host, port }: Pick<ReasonOptions, "host" | "port">): string {
-    return `${host}:${port}`;
-}
 
 type FailedEnd = Extract<TransportEnd, { kind: "failed" }>;
 

@@ -1,6 +1,6 @@
 import type { PeerCertificate } from "node:tls";
 import { translate } from "../i18n";
-import type { ConnectionCause } from "./reasons";
+import type { ConnectionCause } from "./reason";
 
 interface TlsPlace {
     readonly host: string;

@@ -1,3 +1,4 @@
+import type { Clock } from "../clock";
 import { GatewayConnection } from "../connection/gateway-connection";
 import type { Inventory } from "../devices/inventory/inventory";
 import { type GatewayError, toGatewayError } from "../errors";
@@ -10,13 +11,13 @@ import { payloadBytes } from "../protocol/payload";
 import { assertFits } from "../protocol/payload-limit";
 import type { Qos } from "../protocol/qos";
 import { eventTopic } from "../protocol/topic";
+import { type ConnectionSettings, transportOptions } from "./connection-settings";
 import { DeviceManagement, type GatewayResponder } from "./device-management";
 import { EmbeddedSimulator } from "./embedded-simulator";
 import { EventPublisher } from "./events/event-publisher";
 import type { EventRequest } from "./events/event-request";
 import type { ReceivedNotification } from "./events/refusal-handler";
 import { type GatewayListener, GatewayListeners } from "./gateway-listeners";
-import { type GatewayDeps, transportOptions } from "./gateway-parts";
 import type { PooledGateway } from "./gateway-pool";
 import type { GatewayState } from "./gateway-state";
 import { GatewayStorage } from "./gateway-storage";
@@ -258,4 +259,11 @@ export class Gateway implements PooledGateway {
         this.monitor.notified(received);
         return received;
     }
+}
+
+/** What a gateway is made of. */
+export interface GatewayDeps extends ConnectionSettings {
+    /** Node-RED's user directory, below which the outbox files are; undefined = nothing is kept on disk. */
+    readonly userDir: string | undefined;
+    readonly clock: Clock;
 }

@@ -1,10 +1,9 @@
 import type { Clock } from "../clock";
 import type { ConnectionState, GatewayConnection } from "../connection/gateway-connection";
-import { GatewayError, toGatewayError } from "../errors";
+import { connectionStates, GatewayError, toGatewayError } from "../errors";
 import { translate } from "../i18n";
 import { mqttClientId } from "../protocol/identity";
 import { notifyTopic } from "../protocol/topic";
-import { connectionStates } from "./connection-states";
 import type { DeviceManagement } from "./device-management";
 import type { EventPublisher } from "./events/event-publisher";
 import type { GatewayListeners } from "./gateway-listeners";

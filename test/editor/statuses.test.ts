@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { connectionCauses } from "../../src/connection/reasons";
+import { connectionCauses } from "../../src/connection/reason";
 import { languages, nodeTypes, readCatalogue, root } from "../support/editor-forms";
 
 /** The files whose statuses only one type of node shows. */

@@ -61,7 +61,7 @@ export class Registration {
         this.#strayWatch = new StrayWatch({
             clock,
             strayPings: this.#strayPings,
-            at: (dueMs) => this.#deadlines.add(dueMs, "stray-ping"),
+            scheduleAt: (dueMs) => this.#deadlines.add(dueMs, "stray-ping"),
         });
         this.#outcomes = new RegistrationOutcomes({
             clock,

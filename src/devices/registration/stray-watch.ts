@@ -5,7 +5,7 @@ interface StrayWatchDeps {
     readonly clock: Clock;
     readonly strayPings: StrayPings;
     /** Calls `check` at this monotonic time. */
-    readonly at: (dueMs: number) => void;
+    readonly scheduleAt: (dueMs: number) => void;
 }
 
 /** Takes note of stray packets and notifications as they come in, and looks at each burst when it is over. */
@@ -44,6 +44,6 @@ export class StrayWatch {
         const { dueMs } = this.#options.strayPings;
         if (dueMs === undefined || this.#isPlanned) return;
         this.#isPlanned = true;
-        this.#options.at(dueMs);
+        this.#options.scheduleAt(dueMs);
     }
 }

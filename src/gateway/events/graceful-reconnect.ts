@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../clock";
-import type { ConnectionReason } from "../../connection/reasons";
+import type { ConnectionReason } from "../../connection/reason";
 import type { ReconnectReason } from "../../devices/registration/registration-types";
 import { type TextKey, translate } from "../../i18n";
 

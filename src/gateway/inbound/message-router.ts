@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock";
-import type { ConnectionReason } from "../../connection/reasons";
+import type { ConnectionReason } from "../../connection/reason";
 import type { ReceivedMessage } from "../../connection/transport";
 import type { GatewayError } from "../../errors";
 import { translate } from "../../i18n";

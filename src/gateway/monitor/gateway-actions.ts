@@ -1,5 +1,5 @@
 import type { GatewayConnection } from "../../connection/gateway-connection";
-import type { ConnectionReason } from "../../connection/reasons";
+import type { ConnectionReason } from "../../connection/reason";
 import type { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
 import { translate } from "../../i18n";

@@ -1,8 +1,8 @@
 import type { Clock } from "../../clock";
 import type { ConnectionState } from "../../connection/gateway-connection";
+import { connectionStates } from "../../errors";
 import type { OutboxCounters } from "../../outbox/outbox";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
-import { connectionStates } from "../connection-states";
 
 /** What a gateway has done since it was opened. */
 export interface GatewayTotals {

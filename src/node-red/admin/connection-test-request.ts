@@ -1,6 +1,6 @@
 import type { Node, NodeAPI } from "node-red";
 import { toGatewayError } from "../../errors";
-import { ConnectionTest, type TestStep } from "../../gateway/connection-test";
+import { type TestStep, testGatewayConnect, testGatewayEndpoint } from "../../gateway/connection-settings";
 import { type GatewayOptions, parseGatewayOptions } from "../../gateway/gateway-options";
 import { membersOf } from "../../protocol/json";
 import { findNode } from "../api";
@@ -48,13 +48,13 @@ async function testSettings(RED: NodeAPI, request: TestRequest, deployed: Gatewa
     }
     const steps: TestStep[] = [];
     const tls = readTls(RED, request.settings.tls, steps);
-    const test = new ConnectionTest(options, tls, token ?? "");
-    steps.push(...(await test.endpoint()));
+    const connection = { options, tls, token: token ?? "" };
+    steps.push(...(await testGatewayEndpoint(connection)));
     const isReachable = steps.every(({ outcome }) => outcome !== "failed");
     if (!isReachable) return report(steps);
     if (token === undefined) return report([...steps, { outcome: "note", key: "noToken" }]);
     if (!request.connect) return report(steps, true);
-    return report([...steps, await test.connect()]);
+    return report([...steps, await testGatewayConnect(connection)]);
 }
 
 /** The value of each `${NAME}` in the settings, by that text. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type ConnectionCause, describeEnd, describeTimeout, type ReasonOptions } from "../../../src/connection/reasons";
+import type { ConnectionCause, ReasonOptions } from "../../../src/connection/reason";
+import { describeEnd, describeTimeout } from "../../../src/connection/reasons";
 
 const context: ReasonOptions = { host: "mas.example", port: 443, transport: "tls", clientId: "g:ws1:gw:g1" };
 
