@@ -8,7 +8,7 @@ import { EventLifecycle, type EventLifecycleListener } from "./event-lifecycle";
 import { ExpirySweep } from "./expiry-sweep";
 import { GroupWriter } from "./group-writer";
 import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./outbox-limits";
-import type { DeviceGate, EventLink } from "./ports";
+import type { DeviceGate, DeviceVerbs, EventLink } from "./ports";
 import { Purge, type PurgeOptions } from "./purge";
 import { OutboxEntry } from "./queue/outbox-entry";
 import type { SpillContext } from "./queue/spill-queue";
@@ -35,7 +35,7 @@ export interface OutboxOptions {
  * Keeps every event from admission until the platform has acknowledged it: in memory while the link is healthy, on disk otherwise.
  * The events of a device are sent in the order of admission, each at least once; after a crash those that were reported safe.
  */
-export class Outbox {
+export class Outbox implements DeviceVerbs {
     readonly #options: OutboxOptions;
     readonly #session: StoreSession;
     readonly #lifecycle: EventLifecycle;
@@ -90,6 +90,7 @@ export class Outbox {
             late: (entry) => writer.save(entry),
         });
         this.#session = new StoreSession({ clock, context, lifecycle, writer, waiting, dispatcher, admission, sweep });
+        gate.attach(this);
         this.#session.start();
     }
 

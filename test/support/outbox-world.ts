@@ -91,9 +91,10 @@ export class World {
         this.gate = new ManualGate();
         this.gate.onAsk = (device) => {
             if (this.#knowledge.get(device) === "known") return "flow";
-            if (this.#knowledge.get(device) === "held") return "hold";
-            return this.#registering.size < 2 ? "register" : "wait";
+            if (this.#knowledge.get(device) === "held") return "wait";
+            return this.#registering.size < 2 ? "check" : "wait";
         };
+        this.gate.onIsHeld = (device) => this.#knowledge.get(device) === "held";
         const outbox = new Outbox({
             store: this.#options.isInMemory ? new MemoryStore() : store,
             clock: this.clock,
@@ -173,7 +174,7 @@ export class World {
             const [unanswered] = index < 0 ? [] : this.link.pending.splice(index, 1);
             this.outbox.requeue(device);
             // Its acknowledgement, coming late, must mean nothing any more: the next transmission is another one.
-            unanswered?.settled();
+            unanswered?.transmission.settled();
         }
         this.#wakeWaiting();
     }

@@ -3,7 +3,7 @@ import type { CompletionCallbacks, NewEvent, OutboxEvent } from "../../src/outbo
 import type { EventLifecycleListener } from "../../src/outbox/event-lifecycle";
 import { Outbox } from "../../src/outbox/outbox";
 import type { MemoryLimits, OutboxLimits } from "../../src/outbox/outbox-limits";
-import type { DeviceGate, EventLink, GateAnswer } from "../../src/outbox/ports";
+import type { DeviceGate, DeviceVerbs, EventLink, GateAnswer, Transmission } from "../../src/outbox/ports";
 import { MemoryStore } from "../../src/outbox/store/memory-store";
 import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../src/outbox/store/store";
 import { FakeClock } from "./fake-clock";
@@ -62,16 +62,16 @@ export class RecordedCompletion implements CompletionCallbacks {
 /** A connection whose acknowledgements are given by the test. */
 export class ManualLink implements EventLink {
     /** Sent and not settled, in the order of sending. */
-    pending: { event: OutboxEvent; settled: (error?: Error) => void }[] = [];
+    pending: PendingTransmission[] = [];
     /** The payloads of everything that was sent. */
     readonly sent: string[] = [];
     writable = true;
-    onSend: ((event: OutboxEvent) => void) | undefined;
+    onSend: ((event: OutboxEvent, isCheck: boolean) => void) | undefined;
 
-    send(event: OutboxEvent, settled: (error?: Error) => void): void {
+    send(event: OutboxEvent, isCheck: boolean, transmission: Transmission): void {
         this.sent.push(String(event.payload));
-        this.onSend?.(event);
-        this.pending.push({ event, settled });
+        this.onSend?.(event, isCheck);
+        this.pending.push({ event, isCheck, transmission });
     }
 
     isWritable(): boolean {
@@ -81,7 +81,7 @@ export class ManualLink implements EventLink {
     /** Acknowledges the first, or another, of the pending ones. */
     acknowledge(index = 0): OutboxEvent | undefined {
         const [first] = this.pending.splice(index, 1);
-        first?.settled();
+        first?.transmission.settled();
         return first?.event;
     }
 
@@ -93,29 +93,52 @@ export class ManualLink implements EventLink {
     cut(): void {
         const lost = this.pending;
         this.pending = [];
-        for (const { settled } of lost) settled(new Error("connection lost"));
+        for (const { transmission } of lost) transmission.failed(new Error("connection lost"));
     }
+}
+
+/** An event on the wire. */
+interface PendingTransmission {
+    readonly event: OutboxEvent;
+    readonly isCheck: boolean;
+    readonly transmission: Transmission;
 }
 
 /** A gate whose answers are set by the test; devices flow unless it says otherwise. */
 export class ManualGate implements DeviceGate {
     readonly answers = new Map<string, GateAnswer>();
-    readonly contacts: string[] = [];
-    readonly acknowledged: string[] = [];
+    readonly withdrawn: string[] = [];
+    readonly #held = new Set<string>();
     onAsk: ((device: string) => GateAnswer) | undefined;
-    onAcknowledged: ((device: string) => void) | undefined;
+    onIsHeld: ((device: string) => boolean) | undefined;
+    verbs: DeviceVerbs | undefined;
+
+    attach(verbs: DeviceVerbs): void {
+        this.verbs = verbs;
+    }
 
     ask(device: string): GateAnswer {
         return this.onAsk?.(device) ?? this.answers.get(device) ?? "flow";
     }
 
-    attemptSent(device: string): void {
-        this.contacts.push(device);
+    withdraw(device: string): void {
+        this.withdrawn.push(device);
     }
 
-    attemptAcknowledged(device: string): void {
-        this.acknowledged.push(device);
-        this.onAcknowledged?.(device);
+    isHeld(device: string): boolean {
+        return this.onIsHeld?.(device) ?? this.#held.has(device);
+    }
+
+    /** The device is held from now on. */
+    hold(device: string): void {
+        this.answers.set(device, "wait");
+        this.#held.add(device);
+    }
+
+    /** The device flows again; the caller wakes it. */
+    release(device: string): void {
+        this.answers.delete(device);
+        this.#held.delete(device);
     }
 }
 

@@ -55,7 +55,6 @@ export class EventPublisher {
         this.#deps = deps;
         const gate = new EventGate({
             registration: () => this.registration,
-            outbox: () => this.outbox,
             refusals: () => this.#refusals,
         });
         this.registration = new Registration({
@@ -209,7 +208,7 @@ export class EventPublisher {
                 management: madeLater(() => management().registrationClient),
             },
             {
-                recall: (device) => this.outbox.recall(device),
+                recall: (device) => gate.recall(device),
                 reconnectWanted: (reason) => this.#gracefulReconnect.begin(reason),
                 deviceChanged: (device, state) => {
                     this.inventory.registrationChanged(device, state);

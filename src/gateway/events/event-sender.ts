@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { OutboxEvent } from "../../outbox/event";
-import type { EventLink } from "../../outbox/ports";
+import type { EventLink, Transmission } from "../../outbox/ports";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { EventGate } from "./event-gate";
 import type { GracefulReconnect } from "./graceful-reconnect";
@@ -29,21 +29,23 @@ export class EventSender implements EventLink {
         return this.#deps.connection.isWritable && !this.#deps.gracefulReconnect.isUnderWay;
     }
 
-    send(event: OutboxEvent, settled: (error?: Error) => void): void {
+    send(event: OutboxEvent, isCheck: boolean, transmission: Transmission): void {
         const { clock, statistics, connection, gate, refusals, gracefulReconnect } = this.#deps;
         const number = refusals.sent(event.device, event.topic, event.message);
-        const isRegistering = gate.sent(event, number);
+        if (isCheck) gate.attemptSent(event.device, number);
         const sentMs = clock.monotonicMs();
-        const acknowledged = (error?: Error) => {
+        const answered = (error?: Error) => {
             if (error) {
                 refusals.forget(number);
+                transmission.failed(error);
             } else {
                 refusals.acknowledged(number);
                 statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
+                transmission.settled();
+                if (isCheck) gate.attemptAcknowledged(event.device);
             }
-            settled(error);
             if (gracefulReconnect.isUnderWay) gracefulReconnect.acknowledged();
         };
-        connection.publish(event.topic, event.payload, event.qos, acknowledged, isRegistering);
+        connection.publish(event.topic, event.payload, event.qos, answered, isCheck);
     }
 }

@@ -139,19 +139,17 @@ export class Dispatcher {
     }
 
     #send(entry: OutboxEntry): void {
-        const { gate, link } = this.#options;
-        const transmission = this.window.sent(entry);
-        if (entry.isRegistering) gate.attemptSent(entry.device, entry);
-        link.send(entry, (error) => this.#settled(entry, transmission, error));
+        const number = this.window.sent(entry);
+        const acknowledged = () => this.#acknowledged(entry, number);
+        // After a failure the end of the connection is reported too: then everything in flight goes back together, in order.
+        this.#options.link.send(entry, entry.isRegistering, { acknowledged, settled: acknowledged, failed: () => {} });
     }
 
-    #settled(entry: OutboxEntry, transmission: number, error: Error | undefined): void {
-        // After an error the end of the connection is reported too: then everything in flight goes back together, in order.
-        if (error || !this.window.acknowledged(entry, transmission)) return;
+    #acknowledged(entry: OutboxEntry, number: number): void {
+        if (!this.window.acknowledged(entry, number)) return;
         if (entry.isRegistering) {
             const deviceQueue = this.#waiting.deviceQueues.of(entry.device);
             if (deviceQueue) deviceQueue.state = "confirming";
-            this.#options.gate.attemptAcknowledged(entry.device);
         } else {
             this.settle(entry);
         }

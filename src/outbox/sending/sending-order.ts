@@ -54,22 +54,23 @@ export class SendingOrder {
                 known.take(entry);
                 continue;
             }
-            const answer = gate.ask(entry.device);
+            const answer = gate.ask(entry.device, false);
             if (answer === "flow") return entry;
-            if (answer === "register") {
+            if (answer === "check") {
                 const deviceQueue = deviceQueues.create(entry.device, entry.seq + 1);
                 deviceQueue.attach(entry);
                 return deviceQueues.startRegistration(deviceQueue, entry);
             }
             const deviceQueue = deviceQueues.create(entry.device, entry.seq);
             deviceQueue.take(entry);
-            deviceQueue.isHeld = answer === "hold";
+            deviceQueue.isHeld = gate.isHeld(entry.device);
         }
         interrupted();
         return undefined;
     }
 
     #nextOfDeviceQueues(): OutboxEntry | undefined {
+        const { gate } = this.#options;
         const { deviceQueues } = this.#options.waiting;
         const nowMs = this.#options.now();
         for (let deviceQueue = deviceQueues.firstAwake(); deviceQueue; deviceQueue = deviceQueues.firstAwake()) {
@@ -85,8 +86,8 @@ export class SendingOrder {
                 deviceQueues.queueUp(deviceQueue);
                 continue;
             }
-            const answer = this.#options.gate.ask(deviceQueue.device);
-            if (answer === "register") {
+            const answer = gate.ask(deviceQueue.device, false);
+            if (answer === "check") {
                 deviceQueue.events.shift();
                 return deviceQueues.startRegistration(deviceQueue, entry);
             }
@@ -98,7 +99,7 @@ export class SendingOrder {
                 return entry;
             }
             deviceQueue.state = "parked";
-            if (answer === "hold") deviceQueue.isHeld = true;
+            if (gate.isHeld(deviceQueue.device)) deviceQueue.isHeld = true;
         }
         return undefined;
     }

@@ -109,14 +109,14 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () =>
 
     it("gives back what a held device took of the outbox", async () => {
         const { outbox, link, gate, admit } = outboxOn(store, { memory: small });
-        gate.answers.set(gone, "hold");
+        gate.hold(gone);
         outbox.linkUp();
         for (let index = 0; index < 20; index++) admit(gone, `${index}`);
         assert.ok(outbox.counters.heldBytes > 0);
         assert.equal(await outbox.purge(gone), 20);
         const { queued, heldBytes } = outbox.counters;
         assert.deepEqual({ queued, heldBytes }, { queued: 0, heldBytes: 0 });
-        gate.answers.delete(gone);
+        gate.release(gone);
         admit(gone, "new");
         outbox.wake(gone);
         await waitFor(() => link.sent.length > 0, "the new event to be sent");
