@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ResponderOptions } from "../../src/management/responder";
 import { ManagedPlatform } from "../support/managed-platform";
+import { memberOf } from "../support/records";
 import { waitFor } from "../support/wait-for";
 
 const reboot = "mgmt/initiate/device/reboot";
@@ -81,7 +82,7 @@ describe("device management conformance", () => {
         for (const [index, fields] of [[{ field: "mgmt.firmware" }], ["mgmt.firmware"]].entries()) {
             platform.send("observe", { d: { fields }, reqId: `r${index}` });
             const request = await platform.request(responder, index + 1);
-            assert.deepEqual(Reflect.get(Object(request.dm), "fields"), ["mgmt.firmware"]);
+            assert.deepEqual(memberOf(request.dm, "fields"), ["mgmt.firmware"]);
             responder.input(request);
             const { json } = await platform.next("response");
             const value = { state: 0, updateStatus: 0 };

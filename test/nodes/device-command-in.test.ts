@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { commandNode, eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
+import { codeOf, memberOf } from "../support/records";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -110,7 +111,7 @@ describe("device-command-in", () => {
         const caught = new Inbox("caught");
         send(commandTopic("pump", "p1"), "{bad");
         const { error, payload, typeId, deviceId, commandId } = await caught.next();
-        assert.equal(Reflect.get(Object(error), "code"), "GW_BAD_COMMAND");
+        assert.equal(codeOf({ error }), "GW_BAD_COMMAND");
         assert.deepEqual([Buffer.isBuffer(payload) && payload.toString(), typeId, deviceId, commandId], ["{bad", "pump", "p1", "setSpeed"]);
         send(commandTopic("pump", "p1", "next"));
         assert.equal((await commands.next()).commandId, "next");
@@ -137,9 +138,9 @@ describe("device-command-in", () => {
             await waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
             assert.deepEqual(subscribed(), []);
             const logged: unknown[] = helper.log().args.flat();
-            const errors = logged.filter((line) => Reflect.get(Object(line), "level") === errorLevel);
+            const errors = logged.filter((line) => memberOf(line, "level") === errorLevel);
             assert.deepEqual(
-                errors.map((line) => Reflect.get(Object(line), "id")),
+                errors.map((line) => memberOf(line, "id")),
                 ["command"],
             );
         });
@@ -150,10 +151,7 @@ describe("device-command-in", () => {
         await load([gatewayNode(simulator.port), commandNode({ typeId: "pump", deviceId: "p1" }), ...observers]);
         const caught = new Inbox("caught");
         const { error } = await caught.next();
-        assert.deepEqual(
-            [Reflect.get(Object(error), "code"), Reflect.get(Object(Reflect.get(Object(error), "source")), "id")],
-            ["GW_SUBSCRIBE_REFUSED", "command"],
-        );
+        assert.deepEqual([codeOf({ error }), memberOf(error, "source", "id")], ["GW_SUBSCRIBE_REFUSED", "command"]);
         assert.equal(simulator.observed.counts(clientId).connect, 1);
     });
 });

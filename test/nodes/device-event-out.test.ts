@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { codeOf, errorTextOf, memberOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
@@ -167,7 +168,7 @@ describe("device-event-out", () => {
             const { caught, completed } = await start(properties);
             send({ ...message, _msgid: "bad" });
             const { error, _msgid } = await caught.next();
-            assert.deepEqual([Reflect.get(Object(error), "code"), _msgid], [code, "bad"]);
+            assert.deepEqual([codeOf({ error }), _msgid], [code, "bad"]);
             assert.deepEqual([events().length, completed.messages.length], [0, 0]);
             assert.equal(simulator.observed.counts(clientId).connect, 1);
         });
@@ -188,14 +189,14 @@ describe("device-event-out", () => {
             () => assert.fail("done must not be called: it would clone the message"),
         );
         const { payload, topic, _msgid, error } = await caught.next();
-        assert.deepEqual([payload, topic, _msgid, Reflect.get(Object(error), "code")], [undefined, "t", "h", "GW_INVALID_PAYLOAD"]);
+        assert.deepEqual([payload, topic, _msgid, codeOf({ error })], [undefined, "t", "h", "GW_INVALID_PAYLOAD"]);
     });
 
     it("fails every message with GW_CONFIG when no gateway is chosen", async () => {
         await load([eventNode({ gateway: "" }), ...observers]);
         const caught = new Inbox("caught");
         send({ ...device, payload: 1 });
-        assert.equal(Reflect.get(Object((await caught.next()).error), "code"), "GW_CONFIG");
+        assert.equal(codeOf(await caught.next()), "GW_CONFIG");
     });
 
     for (const [what, expression, words] of [
@@ -206,7 +207,7 @@ describe("device-event-out", () => {
             const { caught } = await start({ deviceId: expression, deviceIdType: "jsonata" });
             send({ ...device, payload: "x" });
             const { error } = await caught.next();
-            assert.match(String(Reflect.get(Object(error), "message")), words);
+            assert.match(errorTextOf({ error }), words);
         });
     }
 
@@ -217,9 +218,9 @@ describe("device-event-out", () => {
         node("own").receive({ payload: 1 });
         await waitFor(() => events().length === 1, "the gateway's own event");
         const logged: unknown[] = helper.log().args.flat();
-        const reports = logged.filter((line) => /deviceId is "p 1"/.test(String(Reflect.get(Object(line), "msg"))));
+        const reports = logged.filter((line) => /deviceId is "p 1"/.test(String(memberOf(line, "msg"))));
         assert.deepEqual(
-            reports.map((line) => Reflect.get(Object(line), "id")),
+            reports.map((line) => memberOf(line, "id")),
             ["event"],
         );
     });
@@ -228,7 +229,7 @@ describe("device-event-out", () => {
         await load([gatewayNode(simulator.port, { d: true }), eventNode(), ...observers]);
         const caught = new Inbox("caught");
         send({ ...device, payload: 1 });
-        assert.equal(Reflect.get(Object((await caught.next()).error), "code"), "GW_CONFIG");
+        assert.equal(codeOf(await caught.next()), "GW_CONFIG");
     });
 
     it("fails every message with GW_CONFIG, and says so on the gateway, when an environment variable is not set", async () => {
@@ -253,9 +254,9 @@ describe("device-event-out", () => {
     it("refuses QoS 0 while offline, because it is never queued", async () => {
         const { caught, statuses } = await start({ qos: "0" });
         simulator.setLink(true);
-        await statuses.next(({ status }) => Reflect.get(Object(status), "fill") === "red");
+        await statuses.next(({ status }) => memberOf(status, "fill") === "red");
         send({ ...device, payload: 1 });
-        await caught.next(({ error }) => Reflect.get(Object(error), "code") === "GW_NOT_CONNECTED");
+        await caught.next((message) => codeOf(message) === "GW_NOT_CONNECTED");
     });
 
     it("keeps QoS 1 events while offline and delivers them in order when the link is back", async () => {
@@ -309,7 +310,7 @@ describe("device-event-out", () => {
         send({ ...device, payload: 3, ttl: 3600, _msgid: "kept" });
         for (const id of ["from the message", "from the form"]) {
             const { error } = await caught.next(({ _msgid }) => _msgid === id);
-            assert.equal(Reflect.get(Object(error), "code"), "GW_EXPIRED");
+            assert.equal(codeOf({ error }), "GW_EXPIRED");
         }
         simulator.setLink(false);
         assert.equal((await completed.next(() => true, 20_000))._msgid, "kept");

@@ -2,17 +2,8 @@ import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { isRecord } from "../../src/protocol/json";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
-import {
-    type FlowMessage,
-    type FlowNode,
-    gatewayNode,
-    Inbox,
-    load,
-    node,
-    observers,
-    responderNode,
-    withRuntime,
-} from "../support/flow-runner";
+import { type FlowNode, gatewayNode, Inbox, load, node, observers, responderNode, withRuntime } from "../support/flow-runner";
+import { codeOf } from "../support/records";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -48,7 +39,6 @@ describe("dm-responder", () => {
         simulator.observed.packets().flatMap(({ command, topic, payload }) => {
             return command === "publish" && topic?.endsWith(suffix) && topic.startsWith("iotdevice-1/") ? [String(payload)] : [];
         });
-    const codeOf = ({ error }: FlowMessage) => (isRecord(error) ? error.code : undefined);
     // No catalogue is loaded here, so the status shows its key.
     const status = (statuses: Inbox, key: string) =>
         statuses.next((message) => isRecord(message.status) && message.status.text === `dm-responder.status.${key}`);

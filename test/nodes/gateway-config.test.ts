@@ -4,12 +4,12 @@ import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { FaultyLine } from "../support/faulty-line";
 import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { freePortPair } from "../support/free-ports";
+import { codeOf, errorTextOf, memberOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
-const code = (message: Record<string, unknown>) => Reflect.get(Object(message.error), "code");
-const status = (message: Record<string, unknown>) => Reflect.get(Object(message.status), "text");
+const status = (message: Record<string, unknown>) => memberOf(message.status, "text");
 
 describe("gateway-config", () => {
     let simulator: Simulator;
@@ -70,13 +70,13 @@ describe("gateway-config", () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "wrong" } });
         const [caught, statuses] = [new Inbox("caught"), new Inbox("statuses")];
         const error = await caught.next();
-        assert.deepEqual([code(error), error.topic, error.state], ["GW_AUTH", "gateway", "not-authorised"]);
+        assert.deepEqual([codeOf(error), error.topic, error.state], ["GW_AUTH", "gateway", "not-authorised"]);
         await statuses.next((message) => status(message) === "device-event-out.status.notAuthorised");
         await statuses.next((message) => status(message) === "gateway-config.status.notAuthorised");
         const logged = helper
             .log()
             .args.flat()
-            .filter((entry) => String(Reflect.get(Object(entry), "msg")).includes("did not authorise"));
+            .filter((entry) => String(memberOf(entry, "msg")).includes("did not authorise"));
         assert.equal(logged.length, 1, "it is in the log although a Catch node took it");
     });
 
@@ -84,9 +84,7 @@ describe("gateway-config", () => {
         await load([gatewayNode(simulator.port), eventNode(), eventNode({ id: "event2" }), ...observers], good);
         const statuses = new Inbox("statuses");
         const shown = (id: string) =>
-            statuses.messages
-                .filter((message) => Reflect.get(Object(Reflect.get(Object(message.status), "source")), "id") === id)
-                .map((message) => status(message));
+            statuses.messages.filter((message) => memberOf(message.status, "source", "id") === id).map((message) => status(message));
         await waitFor(() => shown("event2").at(-1) === "device-event-out.status.connected", "the connection");
         const before = shown("event2").length;
         simulator.cut(clientId);
@@ -122,8 +120,8 @@ describe("gateway-config", () => {
         );
         const statuses = new Inbox("statuses");
         const error = await new Inbox("caught").next();
-        assert.equal(code(error), "GW_CONFIG");
-        assert.match(String(Reflect.get(Object(error.error), "message")), /g:org:gw:gw1 with different settings/);
+        assert.equal(codeOf(error), "GW_CONFIG");
+        assert.match(errorTextOf(error), /g:org:gw:gw1 with different settings/);
         await connected();
         assert.deepEqual(
             statuses.messages
@@ -154,15 +152,15 @@ describe("gateway-config", () => {
     it("reports settings that are not valid once the Catch nodes are there", async () => {
         await load([gatewayNode(simulator.port, { keepAlive: "0" }), eventNode(), ...observers], good);
         const error = await new Inbox("caught").next();
-        assert.deepEqual([code(error), error.topic, error.state], ["GW_CONFIG", "gateway", "config"]);
+        assert.deepEqual([codeOf(error), error.topic, error.state], ["GW_CONFIG", "gateway", "config"]);
         assert.equal(simulator.observed.total("connect"), 0);
     });
 
     it("says that the token's environment variable is not set, instead of sending its name as the token", async () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "${TEST_NOT_SET}" } });
         const { error } = await new Inbox("caught").next(({ topic }) => topic === "gateway");
-        assert.equal(Reflect.get(Object(error), "code"), "GW_CONFIG");
-        assert.match(String(Reflect.get(Object(error), "message")), /token refers to the environment variable TEST_NOT_SET/);
+        assert.equal(codeOf({ error }), "GW_CONFIG");
+        assert.match(errorTextOf({ error }), /token refers to the environment variable TEST_NOT_SET/);
         assert.equal(simulator.observed.total("connect"), 0);
     });
 
@@ -193,7 +191,7 @@ describe("gateway-config", () => {
     it("says which port is taken when the built-in simulator cannot have it", async () => {
         await load([gatewayNode(simulator.port, { platform: "simulator" }), eventNode(), ...observers]);
         const error = await new Inbox("caught").next();
-        assert.equal(code(error), "GW_CONFIG");
-        assert.match(String(Reflect.get(Object(error.error), "message")), new RegExp(String(simulator.port)));
+        assert.equal(codeOf(error), "GW_CONFIG");
+        assert.match(errorTextOf(error), new RegExp(String(simulator.port)));
     });
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { deploy, eventNode, type FlowNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { codeOf, errorTextOf, memberOf } from "../support/records";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -96,15 +97,15 @@ describe("gateway-notify-in", () => {
         const { sentAt, candidates, ...ids } = Object(event);
         assert.deepEqual(ids, { _msgid: "m1", nodeId: "event", typeId: "pump", deviceId: "p1", eventId: "status" });
         assert.deepEqual(candidates, [{ ...ids, sentAt }]);
-        assert.equal(Reflect.get(Object(payload), "rc"), 177);
+        assert.equal(memberOf(payload, "rc"), 177);
         const { error, ...message } = await caught.next();
         assert.deepEqual([message._msgid, message.typeId, message.deviceId, message.eventId], ["m1", "pump", "p1", "status"]);
-        assert.equal(Reflect.get(Object(error), "code"), "GW_REFUSED");
+        assert.equal(codeOf({ error }), "GW_REFUSED");
         const { heldUntil, time, ...refusal } = Object(message.refusal);
         assert.deepEqual(refusal, { rc: 177, message: "Failed to create device.", willRetry: true });
         assert.ok(Date.parse(heldUntil) > Date.parse(time));
-        assert.match(String(Reflect.get(Object(error), "message")), /pump\/p1.*177.*Failed to create device/);
-        await statuses.next(({ status }) => Reflect.get(Object(status), "text") === "GW_REFUSED pump/p1");
+        assert.match(errorTextOf({ error }), /pump\/p1.*177.*Failed to create device/);
+        await statuses.next(({ status }) => memberOf(status, "text") === "GW_REFUSED pump/p1");
         assert.equal((await completed.next())._msgid, "m1");
     });
 
@@ -121,10 +122,7 @@ describe("gateway-notify-in", () => {
         notify({ Request: "Publish", Topic: "iot-2/type/pump/id/p1/evt/status/fmt/json", Client: clientId, RC: 276, Message: "no" });
         const { error, refusal, ...message } = await caught.next();
         assert.deepEqual(message, { _msgid: "m1", typeId: "pump", deviceId: "p1", eventId: "status" });
-        assert.deepEqual(
-            [Reflect.get(Object(error), "code"), Reflect.get(Object(Reflect.get(Object(error), "source")), "id")],
-            ["GW_REFUSED", "gateway"],
-        );
+        assert.deepEqual([codeOf({ error }), memberOf(error, "source", "id")], ["GW_REFUSED", "gateway"]);
         assert.deepEqual(refusal, { rc: 276, message: "no", willRetry: false });
         assert.equal(simulator.observed.total("connect"), 1);
     });
@@ -152,7 +150,7 @@ describe("gateway-notify-in", () => {
         const notices = await start(notifyNode({ request: "never" }), notifyNode({ id: "valid", wires: [["caught"]] }));
         const valid = new Inbox("caught");
         notify({ Request: "Publish" });
-        await valid.next(({ payload }) => Reflect.get(Object(payload), "request") === "publish");
+        await valid.next(({ payload }) => memberOf(payload, "request") === "publish");
         assert.deepEqual(notices.messages, []);
     });
 });

@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { type IConnectPacket, type Packet, parser } from "mqtt-packet";
-import { eventNode, type FlowMessage, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
 import { freePort } from "../support/free-ports";
 import { portOf } from "../support/port-of";
+import { codeOf, errorTextOf } from "../support/records";
 import { secretToken } from "../support/secrets";
-
-const code = ({ error }: FlowMessage) => Reflect.get(Object(error), "code");
 
 /** What a gateway with these properties says first to the server it is to connect to. */
 async function connectOf(properties: Record<string, unknown>, credentials: Record<string, string> = {}): Promise<IConnectPacket> {
@@ -66,30 +65,30 @@ describe("the settings of a gateway-config", () => {
 
     it("say how much is kept, and that new events fail when it is full", async () => {
         const caught = await fill(twoEvents);
-        for (const id of ["3", "4", "5"]) assert.equal(code(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");
+        for (const id of ["3", "4", "5"]) assert.equal(codeOf(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");
         assert.deepEqual(
-            caught.messages.filter((message) => code(message) === "GW_OUTBOX_FULL").map(({ _msgid }) => _msgid),
+            caught.messages.filter((message) => codeOf(message) === "GW_OUTBOX_FULL").map(({ _msgid }) => _msgid),
             ["3", "4", "5"],
         );
     });
 
     it("are what the error says that the outbox is full of", async () => {
         const caught = await fill({ outboxMaxMb: "0.25" }, 131_072);
-        const { error } = await caught.next((message) => code(message) === "GW_OUTBOX_FULL");
-        assert.match(String(Reflect.get(Object(error), "message")), /it holds 0\.25 MB of at most 0\.25 MB \(events: 2;/);
+        const message = await caught.next((each) => codeOf(each) === "GW_OUTBOX_FULL");
+        assert.match(errorTextOf(message), /it holds 0\.25 MB of at most 0\.25 MB \(events: 2;/);
     });
 
     it("say that the oldest events give way when it is full", async () => {
         const caught = await fill({ ...twoEvents, outboxFull: "drop-oldest" });
-        for (const id of ["1", "2", "3"]) assert.equal(code(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");
+        for (const id of ["1", "2", "3"]) assert.equal(codeOf(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");
         assert.deepEqual(
-            caught.messages.filter((message) => code(message) === "GW_OUTBOX_FULL").map(({ _msgid }) => _msgid),
+            caught.messages.filter((message) => codeOf(message) === "GW_OUTBOX_FULL").map(({ _msgid }) => _msgid),
             ["1", "2", "3"],
         );
     });
 
     it("say for how many hours it is kept, where neither node nor message says it", async () => {
         const caught = await fill({ outboxMaxAge: "0.0003" });
-        for (const id of ["1", "5"]) assert.equal(code(await caught.next(({ _msgid }) => _msgid === id)), "GW_EXPIRED");
+        for (const id of ["1", "5"]) assert.equal(codeOf(await caught.next(({ _msgid }) => _msgid === id)), "GW_EXPIRED");
     });
 });

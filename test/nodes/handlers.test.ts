@@ -5,6 +5,7 @@ import { defineType } from "../../src/node-red/api";
 import { onClose, onInput } from "../../src/node-red/handlers";
 import { NodeOutput } from "../../src/node-red/node-output";
 import { Inbox, load, observers, withRuntime } from "../support/flow-runner";
+import { codeOf } from "../support/records";
 
 /** Each of these is a trap of Node-RED that was seen to end the process or to lose an error. */
 describe("handlers of nodes", () => {
@@ -26,7 +27,7 @@ describe("handlers of nodes", () => {
         );
         helper.getNode("event").receive({ payload: 1 });
         const { error } = await caught.next();
-        assert.equal(Reflect.get(Object(error), "code"), "GW_INVALID_PAYLOAD");
+        assert.equal(codeOf({ error }), "GW_INVALID_PAYLOAD");
     });
 
     it("an input handler that throws at once fails its message", async () => {

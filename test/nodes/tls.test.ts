@@ -7,11 +7,9 @@ import { type Credential, TestAuthority } from "../support/certificates";
 import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
 import { Mosquitto } from "../support/mosquitto";
 import { passwordFile } from "../support/mosquitto-passwords";
+import { codeOf, errorTextOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { WebSocketBridge } from "../support/websocket-bridge";
-
-const code = (message: Record<string, unknown>) => Reflect.get(Object(message.error), "code");
-const words = (message: Record<string, unknown>) => String(Reflect.get(Object(message.error), "message"));
 
 /** A node as the editor stores it: with all of its properties. */
 const tlsNode = (properties: Record<string, unknown> = {}) => ({
@@ -93,15 +91,18 @@ describe("TLS settings of a tls-config node", () => {
 
     it("are not weakened when there are none: a private authority is not trusted, and the error names the certificate", async () => {
         const error = await (await deploy(tokens.port, undefined)).caught.next();
-        assert.deepEqual([code(error), error.topic, error.state], ["GW_TLS", "gateway", "tls"]);
-        assert.match(words(error), /certificate of localhost \(broker, issued by Plant CA\) is signed by an authority that is not trusted/);
+        assert.deepEqual([codeOf(error), error.topic, error.state], ["GW_TLS", "gateway", "tls"]);
+        assert.match(
+            errorTextOf(error),
+            /certificate of localhost \(broker, issued by Plant CA\) is signed by an authority that is not trusted/,
+        );
     });
 
     it("turn verification off only when that is what the user chose", async () => {
         await publishes(await deploy(tokens.port, { verifyservercert: false }));
         await helper.unload();
         const error = await (await deploy(tokens.port, { verifyservercert: undefined })).caught.next();
-        assert.equal(code(error), "GW_TLS");
+        assert.equal(codeOf(error), "GW_TLS");
     });
 
     it("bring a client certificate and a token where the broker wants both", async () => {
@@ -109,10 +110,10 @@ describe("TLS settings of a tls-config node", () => {
         await publishes(await deploy(strict.port, {}, certificate));
         await helper.unload();
         const missing = await (await deploy(strict.port, {}, { cadata: authority.cert })).caught.next();
-        assert.equal(code(missing), "GW_TLS");
+        assert.equal(codeOf(missing), "GW_TLS");
         await helper.unload();
         const wrong = await (await deploy(strict.port, {}, { ...certificate, token: "wrong" })).caught.next();
-        assert.equal(code(wrong), "GW_AUTH");
+        assert.equal(codeOf(wrong), "GW_AUTH");
     });
 
     it("take a key with a passphrase, which is told nowhere, also when it is wrong", async () => {
@@ -121,8 +122,8 @@ describe("TLS settings of a tls-config node", () => {
         await publishes(await deploy(strict.port, {}, { ...certificate, passphrase: secretToken }));
         await helper.unload();
         const error = await (await deploy(strict.port, {}, { ...certificate, passphrase: `wrong-${secretToken}` })).caught.next();
-        assert.equal(code(error), "GW_TLS");
-        assert.match(words(error), /passphrase/);
+        assert.equal(codeOf(error), "GW_TLS");
+        assert.match(errorTextOf(error), /passphrase/);
     });
 
     it("identify the gateway by its certificate alone, without user and token", async () => {
@@ -155,7 +156,7 @@ describe("TLS settings of a tls-config node", () => {
         try {
             const gateway = (tls: string) => gatewayNode(bridge.port, { host: "localhost", transport: "wss", path: "/mqtt", tls });
             await load([gateway(""), eventNode(), ...observers]);
-            assert.equal(code(await new Inbox("caught").next()), "GW_TLS");
+            assert.equal(codeOf(await new Inbox("caught").next()), "GW_TLS");
             await helper.unload();
             await load([tlsNode(), gateway("tls"), eventNode(), ...observers], { tls: { cadata: authority.cert } });
             await publishes({ completed: new Inbox("completed") });
@@ -169,16 +170,16 @@ describe("TLS settings of a tls-config node", () => {
 
     it("that cannot be loaded keep the gateway from connecting at all", async () => {
         const error = await (await deploy(tokens.port, { ca: "/no/such/file.crt" })).caught.next(
-            (message) => code(message) === "GW_CONFIG",
+            (message) => codeOf(message) === "GW_CONFIG",
         );
-        assert.match(words(error), /could not load their certificate or key files/);
+        assert.match(errorTextOf(error), /could not load their certificate or key files/);
         await helper.unload();
         const connects = tokens.connects;
         const gateway = gatewayNode(tokens.port, { host: "localhost", transport: "tls", tls: "gone" });
         await load([gateway, eventNode(), ...observers], { gateway: { token: secretToken } });
         const gone = await new Inbox("caught").next();
-        assert.equal(code(gone), "GW_CONFIG");
-        assert.match(words(gone), /TLS settings are missing or disabled/);
+        assert.equal(codeOf(gone), "GW_CONFIG");
+        assert.match(errorTextOf(gone), /TLS settings are missing or disabled/);
         assert.equal(tokens.connects, connects);
     });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
 import { type HostileValue, hostileValues, largeValues } from "../../support/hostile-values";
+import { codeOf, errorTextOf } from "../../support/records";
 
 /** What became of the messages that a hostile source sent. */
 export interface HostileReport {
@@ -43,7 +44,7 @@ export default function register(RED: NodeAPI): void {
         if (isNoting) return;
         isNoting = true;
         RED.hooks.add("onComplete.hostile-source", ({ msg, error }) => {
-            const code = error ? codeOf(error) : "done";
+            const code = error ? outcomeOf(error) : "done";
             outcomes.get(msg)?.push(code);
             told[code] = (told[code] ?? 0) + 1;
             if (error) errors += 1;
@@ -58,7 +59,7 @@ export default function register(RED: NodeAPI): void {
     function CaughtCounter(this: Node, definition: NodeDef): void {
         RED.nodes.createNode(this, definition);
         this.on("input", (message, _send, done) => {
-            const code = codeOf(Reflect.get(message, "error"));
+            const code = outcomeOf(Reflect.get(message, "error"));
             caught[code] = (caught[code] ?? 0) + 1;
             done();
         });
@@ -190,6 +191,6 @@ function sum(counts: Readonly<Record<string, number>>): number {
     return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
-function codeOf(error: unknown): string {
-    return String(Reflect.get(Object(error), "code") ?? `no code: ${String(Reflect.get(Object(error), "message"))}`);
+function outcomeOf(error: unknown): string {
+    return String(codeOf({ error }) ?? `no code: ${errorTextOf({ error })}`);
 }
