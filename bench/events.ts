@@ -1,4 +1,4 @@
-import { Mosquitto } from "../test/support/mosquitto";
+import { Mosquitto } from "../test/support/drivers/mosquitto";
 import { Application } from "./support/application";
 import { drawChart } from "./support/chart";
 import type { Spent } from "./support/feeder";

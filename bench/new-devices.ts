@@ -1,4 +1,4 @@
-import { type Latencies, type NewDevicesPlan, runNewDevices } from "../test/support/new-devices";
+import { type Latencies, type NewDevicesPlan, runNewDevices } from "../test/support/drivers/new-devices";
 import { type Extent, type Section, table } from "./support/report";
 
 const full: NewDevicesPlan = {

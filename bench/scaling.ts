@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { Mosquitto } from "../test/support/mosquitto";
+import { Mosquitto } from "../test/support/drivers/mosquitto";
 import { waitFor } from "../test/support/wait-for";
 import { Application } from "./support/application";
 import { deviceName, fieldTopic, payloadOf } from "./support/devices";

@@ -1,5 +1,5 @@
-import { FaultyLine } from "../test/support/faulty-line";
-import { Mosquitto } from "../test/support/mosquitto";
+import { FaultyLine } from "../test/support/doubles/faulty-line";
+import { Mosquitto } from "../test/support/drivers/mosquitto";
 import { waitFor } from "../test/support/wait-for";
 import { Application } from "./support/application";
 import { gatewayEvents } from "./support/flows";

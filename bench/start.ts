@@ -1,4 +1,4 @@
-import { Mosquitto } from "../test/support/mosquitto";
+import { Mosquitto } from "../test/support/drivers/mosquitto";
 import { machineMs } from "./support/feeder";
 import { type CommandNodes, coreCommands, gatewayCommands } from "./support/flows";
 import { type Extent, type Section, shown, table } from "./support/report";

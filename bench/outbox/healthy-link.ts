@@ -1,4 +1,4 @@
-import { FaultyDisk } from "../../test/support/faulty-disk";
+import { FaultyDisk } from "../../test/support/doubles/faulty-disk";
 import { gatewayEvents } from "../support/flows";
 import type { Extent } from "../support/report";
 import type { EventLoad } from "../support/requests";

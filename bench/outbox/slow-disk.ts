@@ -1,4 +1,4 @@
-import { FaultyDisk } from "../../test/support/faulty-disk";
+import { FaultyDisk } from "../../test/support/doubles/faulty-disk";
 import { waitFor } from "../../test/support/wait-for";
 import { gatewayEvents } from "../support/flows";
 import { type Extent, shown } from "../support/report";

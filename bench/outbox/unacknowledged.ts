@@ -1,4 +1,4 @@
-import { FaultyLine } from "../../test/support/faulty-line";
+import { FaultyLine } from "../../test/support/doubles/faulty-line";
 import { waitFor } from "../../test/support/wait-for";
 import { machineMs } from "../support/feeder";
 import { gatewayEvents } from "../support/flows";

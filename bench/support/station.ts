@@ -1,4 +1,4 @@
-import { Mosquitto } from "../../test/support/mosquitto";
+import { Mosquitto } from "../../test/support/drivers/mosquitto";
 import { waitFor } from "../../test/support/wait-for";
 import { Application } from "./application";
 import type { Subject } from "./subject";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { isolatedSettings } from "../../test/support/isolated-settings";
+import { isolatedSettings } from "../../test/support/drivers/isolated-settings";
 import { waitFor } from "../../test/support/wait-for";
 import type { Answer, AnswerMessage, Argument, RequestName } from "./requests";
 

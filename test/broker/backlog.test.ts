@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { GatewayState } from "../../src/gateway/gateway-state";
 import { SqliteFile } from "../../src/outbox/store/sqlite-file";
-import { GatewayBench } from "../support/gateway-bench";
+import { GatewayBench } from "../support/drivers/gateway-bench";
 import { waitFor } from "../support/wait-for";
 
 /** The payloads of all events that came to the platform. */

@@ -4,10 +4,10 @@ import { createServer as createTcpServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { testConnect, testEndpoint } from "../../src/connection/connection-test";
 import type { TransportOptions } from "../../src/connection/transport";
-import { type Credential, TestAuthority } from "../support/certificates";
-import { FastClock } from "../support/fast-clock";
+import { type Credential, TestAuthority } from "../support/doubles/certificates";
+import { FastClock } from "../support/doubles/fast-clock";
+import { TestWebProxy } from "../support/doubles/web-proxy";
 import { portOf } from "../support/port-of";
-import { TestWebProxy } from "../support/web-proxy";
 
 describe("connection test", () => {
     const servers: Server[] = [];

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { generate } from "mqtt-packet";
 import type { ConnectionOptions } from "../../src/connection/gateway-connection";
 import { rejectsCode } from "../support/assertions";
-import { Connections } from "../support/connections";
 import { answerBytes } from "../support/doubles/broker-script";
+import { FastClock } from "../support/doubles/fast-clock";
 import { ListeningBroker } from "../support/doubles/listening-broker";
-import { FastClock } from "../support/fast-clock";
-import { Mosquitto } from "../support/mosquitto";
-import { passwordFile } from "../support/mosquitto-passwords";
+import { Connections } from "../support/drivers/connections";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { passwordFile } from "../support/drivers/mosquitto-passwords";
 import { waitFor } from "../support/wait-for";
 
 describe("connection to a broker", () => {

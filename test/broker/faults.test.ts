@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { GatewayConnection } from "../../src/connection/gateway-connection";
-import { Connections } from "../support/connections";
-import { FastClock } from "../support/fast-clock";
-import { FaultyLine } from "../support/faulty-line";
-import { Mosquitto } from "../support/mosquitto";
+import { FastClock } from "../support/doubles/fast-clock";
+import { FaultyLine } from "../support/doubles/faulty-line";
+import { Connections } from "../support/drivers/connections";
+import { Mosquitto } from "../support/drivers/mosquitto";
 import { portOf } from "../support/port-of";
 import { waitFor } from "../support/wait-for";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { getActiveResourcesInfo } from "node:process";
-import { Connections } from "../support/connections";
-import { FastClock } from "../support/fast-clock";
-import { FaultyLine } from "../support/faulty-line";
-import { Mosquitto } from "../support/mosquitto";
+import { FastClock } from "../support/doubles/fast-clock";
+import { FaultyLine } from "../support/doubles/faulty-line";
+import { Connections } from "../support/drivers/connections";
+import { Mosquitto } from "../support/drivers/mosquitto";
 import { waitFor } from "../support/wait-for";
 
 /** What keeps the process busy: sockets, servers, child processes; a poll of `waitFor` is a timer of the test's own. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ResponderOptions } from "../../src/management/responder";
-import { ManagedPlatform } from "../support/managed-platform";
+import { ManagedPlatform } from "../support/drivers/managed-platform";
 import { memberOf } from "../support/records";
 import { waitFor } from "../support/wait-for";
 

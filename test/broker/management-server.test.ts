@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SqliteFile } from "../../src/outbox/store/sqlite-file";
 import { isRecord } from "../../src/protocol/json";
-import { ManagedPlatform } from "../support/managed-platform";
-import { askPlatform, workingFlow } from "../support/management-flow";
+import { ManagedPlatform } from "../support/drivers/managed-platform";
+import { askPlatform, workingFlow } from "../support/drivers/management-flow";
 import { waitFor } from "../support/wait-for";
 
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `m/${index}`);

@@ -3,10 +3,10 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connectAsync } from "mqtt";
-import { gatewayNode } from "../support/flow-runner";
-import { Mosquitto } from "../support/mosquitto";
-import { passwordFile } from "../support/mosquitto-passwords";
-import { NodeRedProcess } from "../support/node-red-process";
+import { gatewayNode } from "../support/drivers/flow-runner";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { passwordFile } from "../support/drivers/mosquitto-passwords";
+import { NodeRedProcess } from "../support/drivers/node-red-process";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { gatewayNode } from "../support/flow-runner";
-import { Mosquitto } from "../support/mosquitto";
-import { NodeRedProcess } from "../support/node-red-process";
+import { gatewayNode } from "../support/drivers/flow-runner";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { NodeRedProcess } from "../support/drivers/node-red-process";
 import { waitFor } from "../support/wait-for";
 
 /** A gateway that is sent one event when the flows start. */

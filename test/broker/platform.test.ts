@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator";
-import { Connections } from "../support/connections";
-import { FastClock } from "../support/fast-clock";
+import { FastClock } from "../support/doubles/fast-clock";
+import { Connections } from "../support/drivers/connections";
 import { waitFor } from "../support/wait-for";
 
 const event = (deviceId: string, eventId = "e") => `iot-2/type/sensor/id/${deviceId}/evt/${eventId}/fmt/json`;

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
-import { TestAuthority } from "../support/certificates";
-import { gatewayNode } from "../support/flow-runner";
-import { Mosquitto } from "../support/mosquitto";
-import { passwordFile } from "../support/mosquitto-passwords";
-import { type DeployType, NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { TestAuthority } from "../support/doubles/certificates";
+import { gatewayNode } from "../support/drivers/flow-runner";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { passwordFile } from "../support/drivers/mosquitto-passwords";
+import { type DeployType, NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { RegistrationOptions } from "../../src/simulator/options";
-import { type BenchGateway, type BenchProperties, GatewayBench } from "../support/gateway-bench";
+import { type BenchGateway, type BenchProperties, GatewayBench } from "../support/drivers/gateway-bench";
 import { waitFor } from "../support/wait-for";
 
 const rules = [

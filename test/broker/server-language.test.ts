@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { setTranslator, type TextKey, type TextParameters, translate } from "../../src/i18n";
-import { readCatalogue } from "../support/editor-forms";
-import { gatewayNode } from "../support/flow-runner";
+import { readCatalogue } from "../support/drivers/editor-forms";
+import { gatewayNode } from "../support/drivers/flow-runner";
+import { NodeRedProcess, nodeRedModules, type StartOptions } from "../support/drivers/node-red-process";
 import { freePortPair } from "../support/free-ports";
-import { NodeRedProcess, nodeRedModules, type StartOptions } from "../support/node-red-process";
 import { waitFor } from "../support/wait-for";
 
 /** A gateway whose server does not listen, and two events with a QoS that does not exist, one of which no Catch node watches. */

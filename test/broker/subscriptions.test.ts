@@ -8,9 +8,9 @@ import type { CommandSelection, ReceivedCommand } from "../../src/gateway/inboun
 import { translate } from "../../src/i18n";
 import type { CommandTopic } from "../../src/protocol/topic";
 import { disjointFilters } from "../../src/routing/disjoint-filters";
-import { TestAuthority } from "../support/certificates";
-import { BenchGateway, GatewayBench } from "../support/gateway-bench";
-import { Mosquitto } from "../support/mosquitto";
+import { TestAuthority } from "../support/doubles/certificates";
+import { BenchGateway, GatewayBench } from "../support/drivers/gateway-bench";
+import { Mosquitto } from "../support/drivers/mosquitto";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:tls";
 import type { ConnectionOptions } from "../../src/connection/gateway-connection";
-import { TestAuthority } from "../support/certificates";
-import { Connections } from "../support/connections";
-import { Mosquitto } from "../support/mosquitto";
-import { passwordFile } from "../support/mosquitto-passwords";
+import { TestAuthority } from "../support/doubles/certificates";
+import { Connections } from "../support/drivers/connections";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { passwordFile } from "../support/drivers/mosquitto-passwords";
 import { portOf } from "../support/port-of";
 import { waitFor } from "../support/wait-for";
 

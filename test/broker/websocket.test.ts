@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { TestAuthority } from "../support/certificates";
-import { Connections } from "../support/connections";
-import { FaultyLine } from "../support/faulty-line";
-import { Mosquitto } from "../support/mosquitto";
+import { TestAuthority } from "../support/doubles/certificates";
+import { FaultyLine } from "../support/doubles/faulty-line";
+import { TestWebProxy } from "../support/doubles/web-proxy";
+import { WebSocketBridge } from "../support/doubles/websocket-bridge";
+import { Connections } from "../support/drivers/connections";
+import { Mosquitto } from "../support/drivers/mosquitto";
 import { waitFor } from "../support/wait-for";
-import { TestWebProxy } from "../support/web-proxy";
-import { WebSocketBridge } from "../support/websocket-bridge";
 
 describe("websockets", () => {
     const connections = new Connections();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { dialogFaults, pictureOfDialog, takePicture } from "../support/appearance";
-import { drawnSize, layoutFaults } from "../support/canvas";
-import { EditorSuite, sharedServer } from "../support/editor-suite";
+import { dialogFaults, pictureOfDialog, takePicture } from "../support/drivers/appearance";
+import { drawnSize, layoutFaults } from "../support/drivers/canvas";
+import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
+import { nodeRedModules } from "../support/drivers/node-red-process";
 import { freePortPair } from "../support/free-ports";
-import { nodeRedModules } from "../support/node-red-process";
 import { requireRecord } from "../support/records";
 
 /** The demo of `npm start` on a port of its own. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { EditorPage } from "../support/editor-page";
-import { EditorSuite, sharedServer } from "../support/editor-suite";
+import type { EditorPage } from "../support/drivers/editor-page";
+import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
+import { nodeRedModules } from "../support/drivers/node-red-process";
 import { freePortPair } from "../support/free-ports";
-import { nodeRedModules } from "../support/node-red-process";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 

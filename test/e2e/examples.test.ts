@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { connectAsync, type MqttClient } from "mqtt";
-import { layoutFaults } from "../support/canvas";
-import { EditorSuite } from "../support/editor-suite";
-import { ExampleRun, ExampleServer, exampleNames } from "../support/example-run";
-import { nodeRedModules } from "../support/node-red-process";
+import { layoutFaults } from "../support/drivers/canvas";
+import { EditorSuite } from "../support/drivers/editor-suite";
+import { ExampleRun, ExampleServer, exampleNames } from "../support/drivers/example-run";
+import { nodeRedModules } from "../support/drivers/node-red-process";
 import { requireRecord } from "../support/records";
 import { waitFor } from "../support/wait-for";
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { dialogFaults } from "../support/appearance";
-import { languages, readCatalogue, readPanelCatalogue, registeredTypes } from "../support/editor-forms";
-import type { EditorPage } from "../support/editor-page";
-import { EditorSuite, sharedServer } from "../support/editor-suite";
-import { nodeRedModules } from "../support/node-red-process";
-import { deployPanelFlow } from "../support/panel-flow";
-import { PanelPage } from "../support/panel-page";
+import { dialogFaults } from "../support/drivers/appearance";
+import { languages, readCatalogue, readPanelCatalogue, registeredTypes } from "../support/drivers/editor-forms";
+import type { EditorPage } from "../support/drivers/editor-page";
+import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
+import { nodeRedModules } from "../support/drivers/node-red-process";
+import { deployPanelFlow } from "../support/drivers/panel-flow";
+import { PanelPage } from "../support/drivers/panel-page";
 
 /** A node of each type, in the flow that the editor shows first. */
 const forms = [

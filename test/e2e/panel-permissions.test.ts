@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { EditorSuite } from "../support/editor-suite";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
-import { deployPanelFlow } from "../support/panel-flow";
-import { PanelPage } from "../support/panel-page";
+import { EditorSuite } from "../support/drivers/editor-suite";
+import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
+import { deployPanelFlow } from "../support/drivers/panel-flow";
+import { PanelPage } from "../support/drivers/panel-page";
 
 /** The passwords are the names with `-pw`; the guest has the viewer's. */
 const users = [

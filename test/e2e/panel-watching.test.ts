@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { EditorPage } from "../support/editor-page";
-import { EditorSuite } from "../support/editor-suite";
+import type { EditorPage } from "../support/drivers/editor-page";
+import { EditorSuite } from "../support/drivers/editor-suite";
+import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
+import { PanelPage } from "../support/drivers/panel-page";
 import { freePortPair } from "../support/free-ports";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
-import { PanelPage } from "../support/panel-page";
 
 // What the functions that run in the page use of the editor.
 declare const RED: {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import type { EditorPage } from "../support/editor-page";
-import { EditorSuite, sharedServer } from "../support/editor-suite";
-import { nodeRedModules } from "../support/node-red-process";
-import { deployPanelFlow, inject } from "../support/panel-flow";
-import { PanelPage } from "../support/panel-page";
+import type { EditorPage } from "../support/drivers/editor-page";
+import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
+import { nodeRedModules } from "../support/drivers/node-red-process";
+import { deployPanelFlow, inject } from "../support/drivers/panel-flow";
+import { PanelPage } from "../support/drivers/panel-page";
 
 /** Neither markup nor the marks of a catalogue mean anything in what a device or the platform says. */
 const hostile = '<img src=x onerror="globalThis.hacked=true">__device__ $t(gateway-panel.title) $&';

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { languages, nodeTypes, readCatalogue, readForm, readSharedScripts, root } from "../support/editor-forms";
+import { languages, nodeTypes, readCatalogue, readForm, readSharedScripts, root } from "../support/drivers/editor-forms";
 
 /** The code that may name a text or show one. */
 function runtime(): string[] {

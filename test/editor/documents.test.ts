@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { type NodeType, nodeTypes, readCatalogue } from "../support/editor-forms";
+import { type NodeType, nodeTypes, readCatalogue } from "../support/drivers/editor-forms";
 
 const textOf = (document: string): string => readFileSync(document, "utf8");
 

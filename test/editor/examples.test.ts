@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import vm from "node:vm";
-import { FormHost, nodeTypes, root } from "../support/editor-forms";
+import { FormHost, nodeTypes, root } from "../support/drivers/editor-forms";
 import { requireRecord } from "../support/records";
 
 const folder = path.join(root, "examples");

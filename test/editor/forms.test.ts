@@ -6,7 +6,7 @@ import type { StoredDefinition } from "../../src/node-red/api";
 import { parseCommandSettings } from "../../src/node-red/device-command-in";
 import { parseResponderSettings } from "../../src/node-red/dm-responder";
 import { parseNotificationSettings } from "../../src/node-red/gateway-notify-in";
-import { FormHost, languages, nodeTypes, readForm, readSharedScripts, readTemplate, root } from "../support/editor-forms";
+import { FormHost, languages, nodeTypes, readForm, readSharedScripts, readTemplate, root } from "../support/drivers/editor-forms";
 
 const host = new FormHost();
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errorTable } from "../../src/errors";
-import { FormHost, languages, type NodeType, nodeTypes, readCatalogue, readHelp } from "../support/editor-forms";
+import { FormHost, languages, type NodeType, nodeTypes, readCatalogue, readHelp } from "../support/drivers/editor-forms";
 
 /** The message properties of the contract that each help must describe. */
 const messageProperties: Record<NodeType, string> = {

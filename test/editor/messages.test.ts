@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { readCatalogue, root } from "../support/editor-forms";
+import { readCatalogue, root } from "../support/drivers/editor-forms";
 import { sayings } from "../support/sayings";
 
 const prefix = "gateway-config.message.";

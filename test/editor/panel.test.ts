@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { deviceFilters } from "../../src/gateway/monitor/gateway-overview";
 import { troubleKinds } from "../../src/gateway/monitor/simulator-control";
-import { languages, readPanelCatalogue, readPanelScripts, root } from "../support/editor-forms";
+import { languages, readPanelCatalogue, readPanelScripts, root } from "../support/drivers/editor-forms";
 
 const read = (...parts: string[]) => readFileSync(path.join(root, ...parts), "utf8");
 const folder = path.join("resources", "panel");

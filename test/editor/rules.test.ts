@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { parseGatewayOptions } from "../../src/gateway/gateway-options";
 import { parseResponderSettings } from "../../src/node-red/dm-responder";
 import { parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
-import { FormHost } from "../support/editor-forms";
+import { FormHost } from "../support/drivers/editor-forms";
 
 const host = new FormHost();
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { connectionCauses } from "../../src/connection/reason";
-import { languages, nodeTypes, readCatalogue, root } from "../support/editor-forms";
+import { languages, nodeTypes, readCatalogue, root } from "../support/drivers/editor-forms";
 
 /** The files whose statuses only one type of node shows. */
 const owners: Readonly<Record<string, string>> = { "dm-responder.ts": "dm-responder" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
-import { commandNode, eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
+import { commandNode, eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/drivers/flow-runner";
 import { codeOf, memberOf } from "../support/records";
 import { waitFor } from "../support/wait-for";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
-import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
 import { codeOf, errorTextOf, memberOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
-import { commandNode, eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
+import { commandNode, eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/drivers/flow-runner";
 import { freePortPair } from "../support/free-ports";
 import { requireRecord } from "../support/records";
 import { assertNoSecrets, secretMarker, secretToken } from "../support/secrets";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { isRecord } from "../../src/protocol/json";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
-import { type FlowNode, gatewayNode, Inbox, load, node, observers, responderNode, withRuntime } from "../support/flow-runner";
+import { type FlowNode, gatewayNode, Inbox, load, node, observers, responderNode, withRuntime } from "../support/drivers/flow-runner";
 import { codeOf } from "../support/records";
 import { waitFor } from "../support/wait-for";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
-import { deploy, eventNode, type FlowNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { deploy, eventNode, type FlowNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
 import { codeOf, errorTextOf, memberOf } from "../support/records";
 import { waitFor } from "../support/wait-for";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { type IConnectPacket, type Packet, parser } from "mqtt-packet";
-import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
 import { freePort } from "../support/free-ports";
 import { portOf } from "../support/port-of";
 import { codeOf, errorTextOf } from "../support/records";

@@ -4,7 +4,7 @@ import helper from "node-red-node-test-helper";
 import { defineType } from "../../src/node-red/api";
 import { onClose, onInput } from "../../src/node-red/handlers";
 import { NodeOutput } from "../../src/node-red/node-output";
-import { Inbox, load, observers, withRuntime } from "../support/flow-runner";
+import { Inbox, load, observers, withRuntime } from "../support/drivers/flow-runner";
 import { codeOf } from "../support/records";
 
 /** Each of these is a trap of Node-RED that was seen to end the process or to lose an error. */

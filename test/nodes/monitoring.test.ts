@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import type { GatewayOverview } from "../../src/gateway/monitor/gateway-overview";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
-import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/flow-runner";
+import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
 import { readPrometheusText } from "../support/prometheus-text";
 import { requireRecord } from "../support/records";
 import { secretToken } from "../support/secrets";

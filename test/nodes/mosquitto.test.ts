@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
 import { connectAsync, type MqttClient } from "mqtt";
 import helper from "node-red-node-test-helper";
-import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, responderNode, withRuntime } from "../support/flow-runner";
-import { Mosquitto } from "../support/mosquitto";
-import { passwordFile } from "../support/mosquitto-passwords";
+import {
+    commandNode,
+    eventNode,
+    gatewayNode,
+    Inbox,
+    load,
+    node,
+    observers,
+    responderNode,
+    withRuntime,
+} from "../support/drivers/flow-runner";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { passwordFile } from "../support/drivers/mosquitto-passwords";
 import { memberOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";

@@ -14,7 +14,7 @@ import {
     registrations,
     responderNode,
     withRuntime,
-} from "../support/flow-runner";
+} from "../support/drivers/flow-runner";
 import { freePortPair } from "../support/free-ports";
 import { requireRecord } from "../support/records";
 import { waitFor } from "../support/wait-for";

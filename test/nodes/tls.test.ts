@@ -3,13 +3,13 @@ import { createPrivateKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import helper from "node-red-node-test-helper";
-import { type Credential, TestAuthority } from "../support/certificates";
-import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/flow-runner";
-import { Mosquitto } from "../support/mosquitto";
-import { passwordFile } from "../support/mosquitto-passwords";
+import { type Credential, TestAuthority } from "../support/doubles/certificates";
+import { WebSocketBridge } from "../support/doubles/websocket-bridge";
+import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/drivers/flow-runner";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { passwordFile } from "../support/drivers/mosquitto-passwords";
 import { codeOf, errorTextOf } from "../support/records";
 import { secretToken } from "../support/secrets";
-import { WebSocketBridge } from "../support/websocket-bridge";
 
 /** A node as the editor stores it: with all of its properties. */
 const tlsNode = (properties: Record<string, unknown> = {}) => ({

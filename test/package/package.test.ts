@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
 import { requireRecord } from "../support/records";
 
 const root = process.cwd();

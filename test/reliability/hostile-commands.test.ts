@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { generate } from "mqtt-packet";
 import { ListeningBroker } from "../support/doubles/listening-broker";
-import { gatewayNode } from "../support/flow-runner";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
+import { gatewayNode } from "../support/drivers/flow-runner";
+import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
 import { waitFor } from "../support/wait-for";
 
 /** A PUBLISH as a broker sends it. */

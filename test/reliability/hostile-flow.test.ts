@@ -3,9 +3,9 @@ import path from "node:path";
 import { errorTable } from "../../src/errors";
 import { accept } from "../support/doubles/broker-script";
 import { ListeningBroker } from "../support/doubles/listening-broker";
-import { gatewayNode } from "../support/flow-runner";
+import { gatewayNode } from "../support/drivers/flow-runner";
+import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
 import { freePortPair } from "../support/free-ports";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
 import { waitFor } from "../support/wait-for";
 import type { HostileReport } from "./support/hostile-source";
 

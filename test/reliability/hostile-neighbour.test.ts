@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { ListeningBroker } from "../support/doubles/listening-broker";
-import { gatewayNode } from "../support/flow-runner";
-import { NodeRedProcess, nodeRedModules } from "../support/node-red-process";
-import { type OwnRoute, ownRoutes } from "../support/own-routes";
+import { gatewayNode } from "../support/drivers/flow-runner";
+import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
+import { type OwnRoute, ownRoutes } from "../support/drivers/own-routes";
 import { assertNoSecrets } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ManagedPlatform } from "../support/managed-platform";
-import { askPlatform, workingFlow } from "../support/management-flow";
+import { ManagedPlatform } from "../support/drivers/managed-platform";
+import { askPlatform, workingFlow } from "../support/drivers/management-flow";
 import { waitFor } from "../support/wait-for";
 
 const devices = Array.from({ length: 1000 }, (_, index) => `m/${index}`);

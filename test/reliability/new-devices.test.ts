@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runNewDevices } from "../support/new-devices";
+import { runNewDevices } from "../support/drivers/new-devices";
 
 describe("many new devices at once", () => {
     it("are all registered at the platform's real limits: nothing lost, every failure told, known devices not delayed", async function () {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, type MqttClient } from "mqtt";
-import { FaultyLine } from "../support/faulty-line";
-import { Mosquitto } from "../support/mosquitto";
+import { FaultyLine } from "../support/doubles/faulty-line";
+import { Mosquitto } from "../support/drivers/mosquitto";
 import { waitFor } from "../support/wait-for";
 import { LoadedNodeRed } from "./support/loaded-node-red";
 import { OrderCheck } from "./support/order";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { connectAsync, type MqttClient } from "mqtt";
-import { Mosquitto } from "../support/mosquitto";
-import { NodeRedProcess } from "../support/node-red-process";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { NodeRedProcess } from "../support/drivers/node-red-process";
 import { requireRecord } from "../support/records";
 import { waitFor } from "../support/wait-for";
 

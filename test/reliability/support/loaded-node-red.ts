@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { isolatedSettings } from "../../support/isolated-settings";
-import type { DeployType } from "../../support/node-red-process";
+import { isolatedSettings } from "../../support/drivers/isolated-settings";
+import type { DeployType } from "../../support/drivers/node-red-process";
+import { answersOf, askWith, exportsOf, filesIn, type Trace } from "../../support/drivers/traces";
 import { isRecord, requireRecord } from "../../support/records";
 import { assertNoSecrets, secretToken } from "../../support/secrets";
-import { answersOf, askWith, exportsOf, filesIn, type Trace } from "../../support/traces";
 import { waitFor } from "../../support/wait-for";
 import { FlowRecord } from "./flow-record";
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { type Packet, parser } from "mqtt-packet";
-import type { Credential } from "../../support/certificates";
+import type { Credential } from "../../support/doubles/certificates";
 import { portOf } from "../../support/port-of";
 
 interface Connection {

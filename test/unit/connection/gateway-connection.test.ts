@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { GatewayConnection } from "../../../src/connection/gateway-connection";
 import type { Qos } from "../../../src/protocol/qos";
 import { rejectsCode } from "../../support/assertions";
-import { ConnectionRecorder } from "../../support/connection-recorder";
-import { FakeClock } from "../../support/fake-clock";
-import { fakeTransports } from "../../support/fake-transport";
+import { ConnectionRecorder } from "../../support/doubles/connection-recorder";
+import { FakeClock } from "../../support/doubles/fake-clock";
+import { fakeTransports } from "../../support/doubles/fake-transport";
 
 function setUp(keepAliveS = 60, cleanSession = true) {
     const clock = new FakeClock();

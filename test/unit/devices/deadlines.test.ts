@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Deadlines } from "../../../src/devices/registration/deadlines";
 import { Fifo } from "../../../src/devices/registration/fifo";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 describe("deadlines", () => {
     it("come at their times, and in the order in which they were added where the times are the same", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type DeviceStore, Inventory } from "../../../src/devices/inventory/inventory";
 import type { RegistrationState } from "../../../src/devices/registration/registration-types";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 const minute = 60_000;
 

@@ -1,4 +1,4 @@
-import type { FakeClock } from "../../support/fake-clock";
+import type { FakeClock } from "../../support/doubles/fake-clock";
 
 /** How the platform's registry treats a device. */
 export type Fate = "accepted" | "fails" | "hangs";

@@ -1,6 +1,6 @@
 import { Registration } from "../../../src/devices/registration/registration";
 import type { Refusal, RegistrationListener } from "../../../src/devices/registration/registration-types";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 /** A registration with a clock that stands still, and everything it asked for as lines of text. */
 export class RegistrationBench {

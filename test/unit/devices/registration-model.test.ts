@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Registration } from "../../../src/devices/registration/registration";
 import type { RegistrationListener } from "../../../src/devices/registration/registration-types";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 import { type Fate, PlatformModel } from "./platform-model";
 
 interface Setting {

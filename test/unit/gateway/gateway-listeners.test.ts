@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
 import { type GatewayListener, GatewayListeners } from "../../../src/gateway/gateway-listeners";
 import type { GatewayState } from "../../../src/gateway/gateway-state";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 const state: GatewayState = {
     connection: { phase: "closed" },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GatewayPool, type PooledGateway } from "../../../src/gateway/gateway-pool";
 import { throwsCode } from "../../support/assertions";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 const deploy = (...affected: string[]) => ({ isChange: true, affected: new Set(affected) });
 const shutdown = { isChange: false, affected: new Set<string>() };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { GatewayHistory } from "../../../src/gateway/monitor/gateway-monitor";
 import { GatewayStatistics, LatencyHistogram } from "../../../src/gateway/monitor/gateway-statistics";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 describe("gateway statistics", () => {
     const network = { code: "GW_NETWORK", text: "" } as const;

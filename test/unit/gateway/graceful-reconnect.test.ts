@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GracefulReconnect } from "../../../src/gateway/events/graceful-reconnect";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 function create(pending: number, unanswered = 0) {
     const clock = new FakeClock();

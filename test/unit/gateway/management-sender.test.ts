@@ -3,7 +3,7 @@ import { Registration } from "../../../src/devices/registration/registration";
 import type { RegistrationClient } from "../../../src/gateway/events/registration-router";
 import { RegistrationRouter } from "../../../src/gateway/events/registration-router";
 import { ManagementSender } from "../../../src/gateway/management-sender";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 const device = { typeId: "s", deviceId: "1" };
 const key = "s/1";

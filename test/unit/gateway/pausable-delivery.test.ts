@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PausableDelivery } from "../../../src/gateway/inbound/pausable-delivery";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 describe("hand-over of commands to the flows", () => {
     function setUp() {

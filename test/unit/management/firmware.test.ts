@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { GatewayError } from "../../../src/errors";
 import { parseRecord } from "../../../src/management/firmware-record";
 import { type FirmwareStep, idle, nextStatus } from "../../../src/management/firmware-status";
-import { FakeStore, ManagementBench, type TestResponder } from "../../support/management-bench";
+import { FakeStore, ManagementBench, type TestResponder } from "../../support/doubles/management-bench";
 
 const image = { version: "2.0", name: "app", uri: "https://example.com/app.bin", verifier: "abc", state: 0, updateStatus: 0 };
 const update = (value: unknown, reqId?: string) => ({ d: { fields: [{ field: "mgmt.firmware", value }] }, reqId });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { ManagementBench, type Sent } from "../../support/management-bench";
+import { ManagementBench, type Sent } from "../../support/doubles/management-bench";
 import { memberOf } from "../../support/records";
 
 const hourS = 3600;

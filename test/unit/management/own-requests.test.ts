@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { ManagementBench } from "../../support/management-bench";
+import { ManagementBench } from "../../support/doubles/management-bench";
 
 const device = { typeId: "s", deviceId: "1" };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { GatewayError } from "../../../src/errors";
-import { ManagementBench } from "../../support/management-bench";
+import { ManagementBench } from "../../support/doubles/management-bench";
 
 const reboot = "mgmt/initiate/device/reboot";
 const lost = () => new GatewayError("GW_NOT_CONNECTED", "gone");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RequestView } from "../../../src/management/request-history";
-import { ManagementBench } from "../../support/management-bench";
+import { ManagementBench } from "../../support/doubles/management-bench";
 
 const reboot = "mgmt/initiate/device/reboot";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { LiveView } from "../../../src/node-red/admin/live-view";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 describe("live view", () => {
     function create() {

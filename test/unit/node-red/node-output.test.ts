@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { GatewayError } from "../../../src/errors";
 import { NodeOutput } from "../../../src/node-red/node-output";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 /** A node as far as an outlet sees it; `isCaught` = a Catch node takes its errors. */
 class FakeNode {

@@ -4,7 +4,7 @@ import { GatewayError } from "../../../src/errors";
 import { MessageCompletion } from "../../../src/node-red/message-completion";
 import { NodeOutput } from "../../../src/node-red/node-output";
 import { StatusReporter } from "../../../src/node-red/status";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 function setUp() {
     const clock = new FakeClock();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DrainEstimate } from "../../../src/outbox/sending/drain-estimate";
-import { FakeClock } from "../../support/fake-clock";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 describe("backlog progress", () => {
     it("tells how long a backlog takes, and not that of one that goes down no more", () => {

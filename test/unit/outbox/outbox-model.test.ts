@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { CompletionMode } from "../../../src/outbox/event";
-import { devices, type Knowledge, World, type WorldOptions } from "../../support/outbox-world";
+import { devices, type Knowledge, World, type WorldOptions } from "../../support/doubles/outbox-world";
 
 const device = fc.constantFrom(...devices);
 const ttl = fc.constantFrom(undefined, undefined, undefined, 3000);

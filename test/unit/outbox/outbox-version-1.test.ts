@@ -8,8 +8,8 @@ import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
-import { FakeClock } from "../../support/fake-clock";
-import { ManualGate, ManualLink, RecordingListener, roomyLimits } from "../../support/outbox";
+import { FakeClock } from "../../support/doubles/fake-clock";
+import { ManualGate, ManualLink, RecordingListener, roomyLimits } from "../../support/doubles/outbox";
 import { waitFor } from "../../support/wait-for";
 
 /** Described in `test/fixtures/README.md`. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
 import { MemoryStore } from "../../../src/outbox/store/memory-store";
 import { PreviousBacklog } from "../../../src/outbox/store/previous-backlog";
-import { Disk, newEvent, outboxFixture, RecordedCompletion, SteppedStore } from "../../support/outbox";
+import { Disk, newEvent, outboxFixture, RecordedCompletion, SteppedStore } from "../../support/doubles/outbox";
 
 const second = 1000;
 const hour = 3600 * second;

@@ -10,7 +10,7 @@ import { MemoryStore } from "../../../src/outbox/store/memory-store";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import type { EventStore, StoreContents } from "../../../src/outbox/store/store";
-import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits } from "../../support/outbox";
+import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits } from "../../support/doubles/outbox";
 import { waitFor } from "../../support/wait-for";
 
 const gone = "t/gone";

@@ -25,9 +25,17 @@ import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
-import { FakeClock } from "../../support/fake-clock";
-import { FaultyDisk } from "../../support/faulty-disk";
-import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits, storedEvent } from "../../support/outbox";
+import { FakeClock } from "../../support/doubles/fake-clock";
+import { FaultyDisk } from "../../support/doubles/faulty-disk";
+import {
+    ManualGate,
+    ManualLink,
+    newEvent,
+    RecordedCompletion,
+    RecordingListener,
+    roomyLimits,
+    storedEvent,
+} from "../../support/doubles/outbox";
 import { waitFor } from "../../support/wait-for";
 
 /** A store on a file of its own, with what it told. */

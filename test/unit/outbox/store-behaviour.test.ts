@@ -10,7 +10,7 @@ import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { PreviousBacklog } from "../../../src/outbox/store/previous-backlog";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import type { EventStore, ReadBatch, ReadRange, StoreContents } from "../../../src/outbox/store/store";
-import { storedEvent } from "../../support/outbox";
+import { storedEvent } from "../../support/doubles/outbox";
 
 function ask<T>(start: (finished: (error: GatewayError | undefined, result: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result))));

@@ -16,10 +16,10 @@ import {
     neverAnswer,
     type ReceivedPacket,
 } from "../../support/doubles/broker-script";
+import { FakeClock } from "../../support/doubles/fake-clock";
 import { ListeningBroker } from "../../support/doubles/listening-broker";
 import { ScriptedBroker } from "../../support/doubles/scripted-broker";
 import { streamPair } from "../../support/doubles/stream-pair";
-import { FakeClock } from "../../support/fake-clock";
 import { waitFor } from "../../support/wait-for";
 
 /** A PUBLISH as a client sends it. */

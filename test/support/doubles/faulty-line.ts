@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { portOf } from "./port-of";
+import { portOf } from "../port-of";
 
 interface Pair {
     readonly client: Socket;

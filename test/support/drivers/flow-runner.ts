@@ -3,12 +3,12 @@ import path from "node:path";
 import { inspect } from "node:util";
 import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
-import registerCommandIn from "../../nodes/device-command-in";
-import registerEventOut from "../../nodes/device-event-out";
-import registerResponder from "../../nodes/dm-responder";
-import registerGateway from "../../nodes/gateway-config";
-import registerNotifyIn from "../../nodes/gateway-notify-in";
-import { assertNoSecrets, secretToken } from "./secrets";
+import registerCommandIn from "../../../nodes/device-command-in";
+import registerEventOut from "../../../nodes/device-event-out";
+import registerResponder from "../../../nodes/dm-responder";
+import registerGateway from "../../../nodes/gateway-config";
+import registerNotifyIn from "../../../nodes/gateway-notify-in";
+import { assertNoSecrets, secretToken } from "../secrets";
 import { type Ask, answersOf } from "./traces";
 
 /** A node of a test flow. */

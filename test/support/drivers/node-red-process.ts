@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { requireRecord } from "../records";
+import { assertNoSecrets, secretToken } from "../secrets";
 import { isolatedSettings } from "./isolated-settings";
-import { requireRecord } from "./records";
-import { assertNoSecrets, secretToken } from "./secrets";
 import { answersOf, askWith, exportsOf, filesIn, type Trace } from "./traces";
 
 /** The versions of Node-RED that the package is tested in, by the module that holds each. */

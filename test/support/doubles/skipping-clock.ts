@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../../src/clock";
+import type { Clock, Timer } from "../../../src/clock";
 
 interface Pending {
     readonly dueMs: number;

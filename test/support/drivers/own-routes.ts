@@ -1,4 +1,4 @@
-import register from "../../nodes/gateway-config";
+import register from "../../../nodes/gateway-config";
 
 /** An admin endpoint of this package. */
 export interface OwnRoute {

@@ -1,7 +1,7 @@
-import { systemClock } from "../../src/clock";
-import { type ConnectionOptions, GatewayConnection } from "../../src/connection/gateway-connection";
-import { ConnectionRecorder } from "./connection-recorder";
-import { waitFor } from "./wait-for";
+import { systemClock } from "../../../src/clock";
+import { type ConnectionOptions, GatewayConnection } from "../../../src/connection/gateway-connection";
+import { ConnectionRecorder } from "../doubles/connection-recorder";
+import { waitFor } from "../wait-for";
 
 /** Opens connections for a test and closes them all at its end. */
 export class Connections {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+import { assertNoSecrets } from "../secrets";
+import { waitFor } from "../wait-for";
 import type { NodeRedProcess } from "./node-red-process";
-import { assertNoSecrets } from "./secrets";
-import { waitFor } from "./wait-for";
 
 /** A node as the editor holds it. */
 interface EditorNode {

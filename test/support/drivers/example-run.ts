@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
+import { freePortPair } from "../free-ports";
+import { requireRecord } from "../records";
+import { waitFor } from "../wait-for";
 import type { EditorPage } from "./editor-page";
 import type { EditorServer, EditorSuite } from "./editor-suite";
 import { installExamples } from "./example-package";
-import { freePortPair } from "./free-ports";
 import { NodeRedProcess } from "./node-red-process";
-import { requireRecord } from "./records";
-import { waitFor } from "./wait-for";
 
 /** The names of the examples, as the import menu shows them. */
 export const exampleNames = readdirSync("examples")

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { GatewayError } from "../../src/errors";
-import type { CompletionMode, OutboxEvent } from "../../src/outbox/event";
-import { Outbox } from "../../src/outbox/outbox";
-import type { OutboxLimits } from "../../src/outbox/outbox-limits";
-import { MemoryStore } from "../../src/outbox/store/memory-store";
+import { GatewayError } from "../../../src/errors";
+import type { CompletionMode, OutboxEvent } from "../../../src/outbox/event";
+import { Outbox } from "../../../src/outbox/outbox";
+import type { OutboxLimits } from "../../../src/outbox/outbox-limits";
+import { MemoryStore } from "../../../src/outbox/store/memory-store";
 import { FakeClock } from "./fake-clock";
 import { Disk, ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits, SteppedStore } from "./outbox";
 

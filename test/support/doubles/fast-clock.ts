@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../../src/clock";
+import type { Clock, Timer } from "../../../src/clock";
 
 const stepMs = 2;
 const maxStepMs = 10;

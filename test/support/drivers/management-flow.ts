@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { isRecord } from "../../src/protocol/json";
-import { call } from "../simulator/support/http";
+import { isRecord } from "../../../src/protocol/json";
+import { call } from "../../simulator/support/http";
+import type { TestResponder } from "../doubles/management-bench";
 import type { ManagedPlatform } from "./managed-platform";
-import type { TestResponder } from "./management-bench";
 
 const api = "/api/v0002/mgmt/requests";
 

@@ -4,8 +4,8 @@ import { createServer as createSecureServer } from "node:https";
 import { connect } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
+import { portOf } from "../port-of";
 import type { Credential } from "./certificates";
-import { portOf } from "./port-of";
 
 /** A websocket entrance to a broker on loopback, with TLS when it gets a certificate; takes the subprotocol `mqtt` only. */
 export class WebSocketBridge {

@@ -1,6 +1,6 @@
-import type { SimulatorOptions } from "../../src/simulator/simulator";
+import type { SimulatorOptions } from "../../../src/simulator/simulator";
+import { waitFor } from "../wait-for";
 import { GatewayBench } from "./gateway-bench";
-import { waitFor } from "./wait-for";
 
 /** Many devices that the platform has never seen, all at once, beside some that it knows. */
 export interface NewDevicesPlan {

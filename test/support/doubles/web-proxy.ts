@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { connect, type Socket } from "node:net";
+import { portOf } from "../port-of";
 import type { Credential } from "./certificates";
-import { portOf } from "./port-of";
 
 /** A web proxy on loopback that tunnels to whatever is asked for, and keeps a list. */
 export class TestWebProxy {

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { freePort } from "./free-ports";
-import { waitFor } from "./wait-for";
+import { freePort } from "../free-ports";
+import { waitFor } from "../wait-for";
 
 /** How a broker for a test is set up. */
 export interface MosquittoOptions {

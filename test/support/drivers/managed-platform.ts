@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Gateway } from "../../src/gateway/gateway";
-import { parseGatewayOptions } from "../../src/gateway/gateway-options";
-import type { ResponderOptions } from "../../src/management/responder";
-import { isRecord } from "../../src/protocol/json";
-import type { ReceivedPacket } from "../../src/simulator/observation";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator";
-import { type FlowMessage, TestResponder } from "./management-bench";
-import { SkippingClock } from "./skipping-clock";
-import { waitFor } from "./wait-for";
+import { Gateway } from "../../../src/gateway/gateway";
+import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
+import type { ResponderOptions } from "../../../src/management/responder";
+import { isRecord } from "../../../src/protocol/json";
+import type { ReceivedPacket } from "../../../src/simulator/observation";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../../src/simulator/simulator";
+import { type FlowMessage, TestResponder } from "../doubles/management-bench";
+import { SkippingClock } from "../doubles/skipping-clock";
+import { waitFor } from "../wait-for";
 
 /** A device management message that the gateway published. */
 export interface Published {

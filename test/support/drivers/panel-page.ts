@@ -1,6 +1,6 @@
 import type { Locator, Page } from "playwright-core";
+import { waitFor } from "../wait-for";
 import type { EditorPage } from "./editor-page";
-import { waitFor } from "./wait-for";
 
 // What the functions that run in the page use of the editor.
 declare const RED: {

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import type { GatewayError } from "../../src/errors";
-import type { FlowMessage } from "../../src/management/flow-message";
+import type { GatewayError } from "../../../src/errors";
+import type { FlowMessage } from "../../../src/management/flow-message";
 
-export type { FlowMessage } from "../../src/management/flow-message";
+export type { FlowMessage } from "../../../src/management/flow-message";
 
-import type { FirmwareStore } from "../../src/management/firmware-record";
-import { type AttachedResponder, ManagementEngine, type ManagementEngineDeps } from "../../src/management/management-engine";
-import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../src/management/responder";
-import type { DeviceAddress } from "../../src/protocol/identity";
-import { isRecord } from "../../src/protocol/json";
-import type { ManagementAnswer } from "../../src/protocol/management";
+import type { FirmwareStore } from "../../../src/management/firmware-record";
+import { type AttachedResponder, ManagementEngine, type ManagementEngineDeps } from "../../../src/management/management-engine";
+import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../../src/management/responder";
+import type { DeviceAddress } from "../../../src/protocol/identity";
+import { isRecord } from "../../../src/protocol/json";
+import type { ManagementAnswer } from "../../../src/protocol/management";
 import { FakeClock } from "./fake-clock";
 
 /** A message the engine published. */

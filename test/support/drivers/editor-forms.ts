@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import vm from "node:vm";
-import { isRecord, requireRecord } from "./records";
+import { isRecord, requireRecord } from "../records";
 
 /** The package's root: tests run from it. */
 export const root = process.cwd();

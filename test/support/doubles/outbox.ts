@@ -1,11 +1,11 @@
-import { GatewayError } from "../../src/errors";
-import type { CompletionCallbacks, NewEvent, OutboxEvent } from "../../src/outbox/event";
-import type { EventLifecycleListener } from "../../src/outbox/event-lifecycle";
-import { Outbox } from "../../src/outbox/outbox";
-import type { MemoryLimits, OutboxLimits } from "../../src/outbox/outbox-limits";
-import type { DeviceGate, DeviceVerbs, EventLink, GateAnswer, Transmission } from "../../src/outbox/ports";
-import { MemoryStore } from "../../src/outbox/store/memory-store";
-import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../src/outbox/store/store";
+import { GatewayError } from "../../../src/errors";
+import type { CompletionCallbacks, NewEvent, OutboxEvent } from "../../../src/outbox/event";
+import type { EventLifecycleListener } from "../../../src/outbox/event-lifecycle";
+import { Outbox } from "../../../src/outbox/outbox";
+import type { MemoryLimits, OutboxLimits } from "../../../src/outbox/outbox-limits";
+import type { DeviceGate, DeviceVerbs, EventLink, GateAnswer, Transmission } from "../../../src/outbox/ports";
+import { MemoryStore } from "../../../src/outbox/store/memory-store";
+import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../../src/outbox/store/store";
 import { FakeClock } from "./fake-clock";
 
 /** The limits a test does not care about. */

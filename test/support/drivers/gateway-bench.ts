@@ -1,14 +1,14 @@
 import { connectAsync, type MqttClient } from "mqtt";
-import { systemClock } from "../../src/clock";
-import type { GatewayError } from "../../src/errors";
-import type { CompletionMode } from "../../src/gateway/events/event-request";
-import type { ReceivedNotification } from "../../src/gateway/events/refusal-handler";
-import { Gateway } from "../../src/gateway/gateway";
-import type { LateMessage } from "../../src/gateway/gateway-listeners";
-import { parseGatewayOptions } from "../../src/gateway/gateway-options";
-import type { Qos } from "../../src/protocol/qos";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator";
-import { waitFor } from "./wait-for";
+import { systemClock } from "../../../src/clock";
+import type { GatewayError } from "../../../src/errors";
+import type { CompletionMode } from "../../../src/gateway/events/event-request";
+import type { ReceivedNotification } from "../../../src/gateway/events/refusal-handler";
+import { Gateway } from "../../../src/gateway/gateway";
+import type { LateMessage } from "../../../src/gateway/gateway-listeners";
+import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
+import type { Qos } from "../../../src/protocol/qos";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../../src/simulator/simulator";
+import { waitFor } from "../wait-for";
 
 /** An error that came after its message was completed, or beside it. */
 export interface LateFailure {

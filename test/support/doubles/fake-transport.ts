@@ -1,6 +1,6 @@
-import type { DialStage } from "../../src/connection/dial";
-import type { SubscribeAnswer, Transport, TransportFactory, TransportListener, TransportOptions } from "../../src/connection/transport";
-import type { Qos } from "../../src/protocol/qos";
+import type { DialStage } from "../../../src/connection/dial";
+import type { SubscribeAnswer, Transport, TransportFactory, TransportListener, TransportOptions } from "../../../src/connection/transport";
+import type { Qos } from "../../../src/protocol/qos";
 
 /** A transport whose other end is the test. */
 export class FakeTransport implements Transport {
