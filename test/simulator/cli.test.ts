@@ -34,7 +34,7 @@ describe("the command line", () => {
         return Number(new URL(String(url)).port);
     }
 
-    it("listens on this machine only and says so, logs JSON lines without the token, and ends cleanly on SIGTERM", async () => {
+    it("listens on this machine only and logs that, logs JSON lines without the token, and ends cleanly on SIGTERM", async () => {
         const { lines } = run("--port", "0", "--http-port", "0", "--org", "org1", "--token", "s3cret");
         const events = lines[Symbol.asyncIterator]();
         const seen: Record<string, unknown>[] = [];
@@ -71,7 +71,7 @@ describe("the command line", () => {
         client.destroy();
     });
 
-    it("says when other machines can reach it", async () => {
+    it("logs that other machines can reach it", async () => {
         const { lines } = run("--port", "0", "--http-port", "0", "--host", "0.0.0.0");
         const { message } = await nextEvent(lines[Symbol.asyncIterator]());
         assert.match(String(message), /other machines/);
@@ -91,7 +91,7 @@ describe("the command line", () => {
         ["a port that is none", ["--port", "many"], /--port must be a whole number/],
         ["an argument without a name", ["1883"], /1883/],
     ] as const) {
-        it(`ends with status 2 and words at ${what}`, async () => {
+        it(`ends with status 2 and a message at ${what}`, async () => {
             const { stderr } = run(...args);
             assert.deepEqual(await once(child, "close"), [2, null]);
             assert.match(stderr(), words);

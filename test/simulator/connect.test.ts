@@ -5,7 +5,7 @@ import type { ConnectFields } from "./support/raw-client";
 
 const long = "x".repeat(36);
 
-describe("who may connect", () => {
+describe("a CONNECT", () => {
     let platform: TestPlatform;
     afterEach(() => platform.close());
 
@@ -76,13 +76,13 @@ describe("who may connect", () => {
         assert.ok(connack.cmd === "connack" && connack.returnCode === 5);
     });
 
-    it("wants the token of applications as well, under any user name", async () => {
+    it("requires the token of applications as well, with any user name", async () => {
         platform = await TestPlatform.start({ token: "s3cret" });
         assert.equal(await answerTo("a:org:app", { username: "a-org-key", password: token }), 0);
         assert.equal(await answerTo("a:org:app", { username: "a-org-key", password: Buffer.from("no") }), 5);
     });
 
-    it("wants a gateway's own token where one is set", async () => {
+    it("requires a gateway's own token if one is set", async () => {
         platform = await TestPlatform.start();
         platform.simulator.organisation("org").registry.setRights("mygw", "gw1", { token: "own" });
         assert.equal(await answerTo("g:org:mygw:gw1"), 5);
@@ -144,7 +144,7 @@ describe("who may connect", () => {
         assert.equal(platform.simulator.organisation("org").registry.device("other", "d é"), undefined);
     });
 
-    it("takes a will for a device outside the resource group away without a word", async () => {
+    it("silently removes a will for a device outside the resource group", async () => {
         platform = await TestPlatform.start();
         platform.simulator.organisation("org").registry.setRights("mygw", "gw1", { group: new Set() });
         const application = await platform.application();
@@ -155,7 +155,7 @@ describe("who may connect", () => {
         assert.equal((await application.message()).topic, "iot-2/type/mygw/id/gw1/evt/next/fmt/json");
     });
 
-    it("lets the newer client with the same id in and closes the older one silently", async () => {
+    it("admits the newer client with the same id and closes the older one silently", async () => {
         platform = await TestPlatform.start();
         const older = await platform.connect("g:org:mygw:gw1");
         const newer = await platform.connect("g:org:mygw:gw1");
@@ -218,7 +218,7 @@ describe("durable sessions", () => {
     const all = "iot-2/type/+/id/+/cmd/+/fmt/+";
     const command = (id: string): string => `iot-2/type/mygw/id/gw1/cmd/${id}/fmt/json`;
 
-    it("delivers what was queued right after CONNACK, before any SUBSCRIBE, in order, QoS 0 included", async () => {
+    it("deliver queued messages right after CONNACK, before any SUBSCRIBE, in order, QoS 0 included", async () => {
         const application = await platform.connect("a:org:app");
         const first = await platform.connect("g:org:mygw:gw1", { clean: false });
         await first.subscribe(all);
@@ -241,7 +241,7 @@ describe("durable sessions", () => {
         );
     });
 
-    it("says in CONNACK whether the session was there", async () => {
+    it("are announced in CONNACK if they were present", async () => {
         const flags: boolean[] = [];
         for (const clean of [false, false, true, false]) {
             const client = await platform.open();
@@ -254,7 +254,7 @@ describe("durable sessions", () => {
         assert.deepEqual(flags, [false, true, false, false]);
     });
 
-    it("sends an unacknowledged message again with the DUP flag and the same id", async () => {
+    it("send an unacknowledged message again with the DUP flag and the same id", async () => {
         const application = await platform.connect("a:org:app");
         const first = await platform.connect("g:org:mygw:gw1", { clean: false });
         await first.subscribe(all);
@@ -268,7 +268,7 @@ describe("durable sessions", () => {
         assert.deepEqual([repeated.dup, repeated.messageId], [true, sent.cmd === "publish" ? sent.messageId : 0]);
     });
 
-    it("forgets a filter for good at UNSUBSCRIBE, and everything at a clean connect", async () => {
+    it("lose a filter at UNSUBSCRIBE, and everything at a clean connect", async () => {
         const application = await platform.connect("a:org:app");
         const first = await platform.connect("g:org:mygw:gw1", { clean: false });
         await first.subscribe([all, "iot-2/type/+/id/+/notify"]);
@@ -284,7 +284,7 @@ describe("durable sessions", () => {
         assert.deepEqual(await clean.settle(), []);
     });
 
-    it("keeps as many messages per filter as the queue depth, the newest ones", async () => {
+    it("keep the newest messages of each filter, as many as the queue depth", async () => {
         await platform.close();
         platform = await TestPlatform.start({ queueDepth: 2 });
         const application = await platform.connect("a:org:app");
@@ -297,7 +297,7 @@ describe("durable sessions", () => {
         assert.deepEqual([(await again.message()).topic, (await again.message()).topic], [command("c2"), command("c3")]);
     });
 
-    it("forgets what waited for a filter of QoS 0 when the connection ends", async () => {
+    it("discard what waited for a filter of QoS 0 when the connection ends", async () => {
         const deaf = await platform.connect("g:org:mygw:gw1", { clean: false });
         await deaf.subscribe(all, 0);
         deaf.pause();
@@ -310,7 +310,7 @@ describe("durable sessions", () => {
         deaf.resume();
     });
 
-    it("moves to the newer connection at a take-over, so that nothing is lost", async () => {
+    it("move to the newer connection at a take-over, so that nothing is lost", async () => {
         const application = await platform.connect("a:org:app");
         const older = await platform.connect("g:org:mygw:gw1", { clean: false });
         await older.subscribe(all);

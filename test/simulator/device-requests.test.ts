@@ -93,7 +93,7 @@ describe("requests of devices to the device-management server", () => {
         assert.deepEqual(await gateway.request("mgmt/manage", { deviceInfo: {} }), { rc: 200 });
     });
 
-    it("knows only installed bundles when they are configured", async () => {
+    it("answers 403 for a bundle that is not among the configured ones", async () => {
         await platform.close();
         platform = await TestPlatform.start({ bundles: ["good"] });
         gateway = await ManagedGateway.connect(platform);
@@ -115,7 +115,7 @@ describe("requests of devices to the device-management server", () => {
         assert.equal(server().isManaged("sensor", "s1"), false);
     });
 
-    it("replaces deviceInfo, metadata and location as a whole and leaves alone what is not sent", async () => {
+    it("replaces deviceInfo, metadata and location as a whole, and keeps those that a request leaves out", async () => {
         await gateway.request("mgmt/manage", { metadata: { a: 1 }, deviceInfo: { model: "m", hwVersion: "1" } });
         await gateway.request("mgmt/manage", { deviceInfo: { model: "n" } });
         assert.deepEqual([device()?.metadata, device()?.deviceInfo], [{ a: 1 }, { model: "n" }]);
@@ -134,13 +134,13 @@ describe("requests of devices to the device-management server", () => {
         assert.deepEqual([device()?.errorCodes, device()?.log.length], [[], 0]);
     });
 
-    it("answers 404 for a device that was taken out of the registry", async () => {
+    it("answers 404 for a device that was removed from the registry", async () => {
         await gateway.request("mgmt/manage");
         platform.simulator.organisation("org").registry.remove("sensor", "s1");
         assert.equal((await gateway.request("mgmt/manage")).rc, 404);
     });
 
-    it("answers 409 while another request of the device is being worked on", async () => {
+    it("answers 409 while another request of the device is being processed", async () => {
         platform.simulator.faults.add({ fault: "management", device: "sensor/s1", topic: "mgmt/*", delayMs: 30, times: 1 });
         await gateway.send("mgmt/manage", { reqId: "slow" });
         await gateway.send("mgmt/manage", { reqId: "quick" });
@@ -152,7 +152,7 @@ describe("requests of devices to the device-management server", () => {
         assert.deepEqual((await gateway.next("response")).body, { rc: 200, reqId: "slow" });
     });
 
-    it("answers any code or nothing when told to", async () => {
+    it("answers with the code of a fault, or not at all", async () => {
         platform.simulator.faults.add({ fault: "management", rc: 500, times: 1 });
         platform.simulator.faults.add({ fault: "management", never: true, times: 1 });
         assert.equal((await gateway.request("mgmt/manage")).rc, 500);
@@ -161,7 +161,7 @@ describe("requests of devices to the device-management server", () => {
         assert.equal(server().isManaged("sensor", "s1"), false);
     });
 
-    it("serves a device that connects itself by its short topics", async () => {
+    it("serves a device that connects without a gateway, on its short topics", async () => {
         const client = await platform.connect("d:org:sensor:own");
         await client.subscribe("iotdm-1/#");
         await client.publish("iotdevice-1/mgmt/manage", '{"reqId":"r"}');
@@ -169,7 +169,7 @@ describe("requests of devices to the device-management server", () => {
         assert.deepEqual([answer.topic, answer.payload.toString()], ["iotdm-1/response", '{"rc":200,"reqId":"r"}']);
     });
 
-    it("tells a device a changed location without asking for an answer", async () => {
+    it("sends a device its changed location without asking for an answer", async () => {
         server().update("sensor", "s1", "location", { latitude: 1, longitude: 2 });
         const { body } = await gateway.next("device/update");
         assert.deepEqual(body, { d: { fields: [{ field: "location", value: { latitude: 1, longitude: 2 } }] } });

@@ -5,7 +5,7 @@ import { RawClient } from "./support/raw-client";
 
 const event = (id: string): string => `iot-2/type/mygw/id/gw1/evt/${id}/fmt/json`;
 
-describe("faults on purpose", () => {
+describe("the faults of the simulator", () => {
     let platform: TestPlatform;
     let gateway: RawClient;
     const add = (fault: Fault): (() => void) => platform.simulator.faults.add(fault);
@@ -15,7 +15,7 @@ describe("faults on purpose", () => {
     });
     afterEach(() => platform.close());
 
-    it("withholds PUBACKs by topic and as often as told, the messages are delivered", async () => {
+    it("withholds PUBACKs by topic and number of times, and delivers the messages", async () => {
         const application = await platform.application();
         add({ fault: "withholdPuback", topic: "*/evt/lost/*", times: 1 });
         gateway.publishOnly(event("lost"));
@@ -28,7 +28,7 @@ describe("faults on purpose", () => {
         );
     });
 
-    it("delays PUBACKs while others pass", async () => {
+    it("delays the PUBACKs of one topic and no others", async () => {
         add({ fault: "delayPuback", delayMs: 20, topic: "*/evt/late/*" });
         const late = gateway.publishOnly(event("late"));
         const prompt = gateway.publishOnly(event("prompt"));
@@ -56,7 +56,7 @@ describe("faults on purpose", () => {
         assert.deepEqual(await gateway.settle(), []);
     });
 
-    it("refuses and withholds SUBACKs", async () => {
+    it("refuses a SUBSCRIBE, or withholds its SUBACK", async () => {
         const filter = "iot-2/type/+/id/+/cmd/+/fmt/+";
         const remove = add({ fault: "refuseSubscribe", clientId: "g:*" });
         assert.deepEqual(await gateway.subscribe(filter), [128]);
@@ -73,7 +73,7 @@ describe("faults on purpose", () => {
         await platform.connect("g:org:mygw:gw7");
     });
 
-    it("closes after the n-th packet of a connection in place of its answer", async () => {
+    it("closes the connection in place of the answer to its n-th packet", async () => {
         add({ fault: "closeAfter", packets: 3, clientId: "g:org:mygw:gw2", times: 1 });
         const other = await platform.connect("g:org:mygw:gw2");
         await other.subscribe("iot-2/type/mygw/id/gw2/notify");
@@ -85,7 +85,7 @@ describe("faults on purpose", () => {
         await again.publish("iot-2/type/mygw/id/gw2/evt/e/fmt/json");
     });
 
-    it("swallows everything like a line that died without a word", async () => {
+    it("reads and discards everything, like a dead line, and stays connected", async () => {
         const application = await platform.application();
         await gateway.subscribe("iot-2/type/+/id/+/cmd/+/fmt/+");
         add({ fault: "blackHole", clientId: "g:org:mygw:gw1", times: 1 });
@@ -96,13 +96,13 @@ describe("faults on purpose", () => {
         assert.deepEqual([gateway.received, gateway.closed], [[], false]);
     });
 
-    it("sends the stray packet with good publishes too", async () => {
+    it("sends the stray packet with good publishes", async () => {
         add({ fault: "strayPing", times: 1 });
         await gateway.publish(event("good"));
         assert.deepEqual(await gateway.settle(), [{ cmd: "stray" }]);
     });
 
-    it("ends all faults at once", async () => {
+    it("switches all faults off at once", async () => {
         add({ fault: "withholdPuback" });
         add({ fault: "refuseSubscribe" });
         platform.simulator.faults.clear();
@@ -145,7 +145,7 @@ describe("quotas and limits as back-pressure", () => {
         assert.ok(acknowledged.length > 0, "an earlier one was acknowledged before the later one was read");
     });
 
-    it("sends a client only so many messages before it acknowledges", async () => {
+    it("sends a client no more unacknowledged messages than maxInFlight", async () => {
         platform = await TestPlatform.start({ maxInFlight: 2 });
         const [gateway, application] = [await platform.gateway(), await platform.connect("a:org:app")];
         await gateway.subscribe("iot-2/type/+/id/+/cmd/+/fmt/+");
@@ -156,7 +156,7 @@ describe("quotas and limits as back-pressure", () => {
     });
 });
 
-describe("what is observed", () => {
+describe("the record of received packets", () => {
     it("counts packets by client and remembers the latest ones", async () => {
         const platform = await TestPlatform.start({ logSize: 2 });
         const gateway = await platform.connect("g:org:mygw:gw1");

@@ -8,7 +8,7 @@ import { call, json } from "./support/http";
 import { TestPlatform } from "./support/platform";
 import { RawClient } from "./support/raw-client";
 
-describe("the line and the HTTP API", () => {
+describe("the HTTP API", () => {
     let platform: TestPlatform;
     beforeEach(async () => {
         platform = await TestPlatform.start();
@@ -18,7 +18,7 @@ describe("the line and the HTTP API", () => {
     const ask = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
         call(platform.simulator.httpPort, method, path, body, headers);
 
-    it("POST /sim/link cuts the line of every client, keeps new ones out and lets them in again", async () => {
+    it("POST /sim/link cuts the link of every client, refuses new ones and admits them again", async () => {
         const client = await platform.connect("g:org:mygw:gw1");
         assert.deepEqual(await ask("POST", "/sim/link", { down: true }), { status: 200, body: { down: true } });
         await client.whenClosed();
@@ -78,7 +78,7 @@ describe("the line and the HTTP API", () => {
         assert.equal((await ask("GET", "/sim/link")).status, 200);
     });
 
-    it("wants the token when there is one", async () => {
+    it("requires the token if one is set", async () => {
         await platform.close();
         platform = await TestPlatform.start({ token: "s3cret" });
         const basic = (text: string) => ({ Authorization: `Basic ${Buffer.from(text).toString("base64")}` });
@@ -113,7 +113,7 @@ describe("the line and the HTTP API", () => {
         });
     }
 
-    it("shows what came in and which devices there are", async () => {
+    it("shows the received packets and the registered devices", async () => {
         const gateway = await platform.gateway();
         await gateway.publish("iot-2/type/sensor/id/s1/evt/e/fmt/json");
         assert.deepEqual((await ask("GET", "/sim/observed")).body, {
@@ -129,7 +129,7 @@ describe("the line and the HTTP API", () => {
         assert.equal((await ask("GET", "/sim/devices")).status, 400, "with two organisations one must be named");
     });
 
-    it("cuts one client", async () => {
+    it("cuts the link of one client", async () => {
         const [one, other] = [await platform.connect("g:org:mygw:gw1"), await platform.connect("g:org:mygw:gw2")];
         assert.equal(platform.simulator.cut("g:org:mygw:gw1"), true);
         assert.equal(platform.simulator.cut("g:org:mygw:nobody"), false);

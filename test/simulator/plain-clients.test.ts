@@ -47,7 +47,7 @@ describe("plain MQTT clients", () => {
         );
     });
 
-    it("mosquitto_sub with a wrong token is told that it is not authorised", async () => {
+    it("mosquitto_sub with a wrong token is not authorised", async () => {
         const subscriber = mosquitto("mosquitto_sub", "g:org:mygw:gw1", "-P", "wrong", "-t", "iot-2/mon");
         const [code] = await once(subscriber, "exit");
         assert.equal(code, 5);

@@ -58,7 +58,7 @@ describe("requests of the platform to devices", () => {
         });
     }
 
-    it("a reboot is complete also when the manage request follows the answer in the same packet", async () => {
+    it("a reboot is complete even if the manage request follows the answer in the same segment", async () => {
         const id = await start("device/reboot");
         const { reqId } = await gateway.next("mgmt/initiate/device/reboot");
         await Promise.all([gateway.send("response", { rc: 202, reqId }), gateway.send("mgmt/manage", { d: { supports } })]);
@@ -66,7 +66,7 @@ describe("requests of the platform to devices", () => {
     });
 
     for (const rc of [400, 500, 501]) {
-        it(`a request answered ${rc} has failed with the device's words`, async () => {
+        it(`a request answered ${rc} has failed with the device's message`, async () => {
             const id = await start("device/reboot");
             await gateway.answer("mgmt/initiate/device/reboot", rc, { message: "cannot" });
             assert.deepEqual((await finished(id)).devices, [{ ...s1, complete: true, status: "failed", rc, message: "cannot" }]);
@@ -122,14 +122,14 @@ describe("requests of the platform to devices", () => {
         assert.equal(server().strayAnswers, 1);
     });
 
-    it("delivers a request twice with the same reqId when told to", async () => {
+    it("delivers a request twice with the same reqId at the fault repeatRequest", async () => {
         platform.simulator.faults.add({ fault: "repeatRequest", device: "sensor/*", times: 1 });
         await start("bundle/blink");
         const [first, second] = [await gateway.next("mgmt/custom/bundle/blink"), await gateway.next("mgmt/custom/bundle/blink")];
         assert.equal(first.reqId, second.reqId);
     });
 
-    it("queues requests for a durable session, also those that timed out meanwhile", async () => {
+    it("queues requests for a durable session, even those that timed out meanwhile", async () => {
         const away = await ManagedGateway.connect(platform, false);
         away.client.destroy();
         await away.client.whenClosed();
@@ -139,7 +139,7 @@ describe("requests of the platform to devices", () => {
         await back.next("mgmt/initiate/device/reboot");
     });
 
-    it("cancels and forgets requests", async () => {
+    it("cancels and removes requests", async () => {
         const id = await start("device/reboot");
         await gateway.next("mgmt/initiate/device/reboot");
         assert.equal((await ask("POST", `${api}/${id}/cancel`)).status, 200);

@@ -9,7 +9,7 @@ function refusedText(topic: string, message: string, rc = 276): string {
     return JSON.stringify({ Request: "Publish", Time: "T", Topic: topic, Client: "g:org:mygw:gw1", RC: rc, Message: message });
 }
 
-describe("what a gateway may publish", () => {
+describe("publishing by a gateway", () => {
     let platform: TestPlatform;
     beforeEach(async () => {
         platform = await TestPlatform.start();
@@ -81,7 +81,7 @@ describe("what a gateway may publish", () => {
         });
     }
 
-    it("answers a system topic with 289", async () => {
+    it("notifies a system topic with 289", async () => {
         const gateway = await platform.gateway();
         await gateway.publish("$SYS/foo");
         const message = "The topic cannot be used because it is a system topic: $SYS/foo A system topic is not allowed";
@@ -137,7 +137,7 @@ describe("what a gateway may publish", () => {
     }
 });
 
-describe("what a message may be", () => {
+describe("size, retain flag and QoS of messages", () => {
     let platform: TestPlatform;
     beforeEach(async () => {
         platform = await TestPlatform.start();
@@ -164,7 +164,7 @@ describe("what a message may be", () => {
         });
     }
 
-    it("clears the retain flag and keeps nothing", async () => {
+    it("clears the retain flag and retains nothing", async () => {
         const [gateway, application] = [await platform.gateway(), await platform.application()];
         await gateway.publish(`${d1}/evt/s/fmt/json`, "1", 1, { retain: true });
         assert.equal((await application.message()).retain, false);

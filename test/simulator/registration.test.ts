@@ -27,7 +27,7 @@ function refusedText(request: string, topic: string, id: string, rc: number): st
     return JSON.stringify(fields);
 }
 
-describe("first contact with a device", () => {
+describe("the check of a new device with the registry", () => {
     let platform: TestPlatform;
     let gateway: RawClient;
     afterEach(() => platform.close());
@@ -88,21 +88,21 @@ describe("first contact with a device", () => {
         });
     }
 
-    it("leaves the stray packet out when so configured", async () => {
+    it("sends no stray packet with strayPing off", async () => {
         await start({ strayPing: false });
         await gateway.publish(event("deny1"));
         await nextNotification(gateway);
         assert.deepEqual(await gateway.settle(), []);
     });
 
-    it("covers device-management topics", async () => {
+    it("refuses device-management topics of a refused device", async () => {
         await start();
         await gateway.publish("iotdevice-1/type/autotype/id/denyU/mgmt/manage");
         const topic = "iotdevice-1/org/type/autotype/id/denyU/mgmt/manage";
         assert.equal(await nextNotificationText(gateway), refusedText("Publish", topic, "denyU", 180));
     });
 
-    it("covers a single concrete filter: 0x80 and a notification, in the back-off 0x80 alone", async () => {
+    it("refuses a single concrete filter with 0x80 and a notification, and in the back-off with 0x80 alone", async () => {
         await start();
         assert.deepEqual(await gateway.subscribe(commands("denyS")), [128]);
         await gateway.next((packet) => packet.cmd === "stray");
@@ -116,7 +116,7 @@ describe("first contact with a device", () => {
         assert.ok(registry().device("autotype", "ok1"));
     });
 
-    it("asks no registry for two filters in one packet or for wildcards", async () => {
+    it("does not ask the registry for two filters in one packet or for wildcards", async () => {
         await start();
         assert.deepEqual(await gateway.subscribe([commands("denyA"), commands("denyB")]), [1, 1]);
         assert.deepEqual(await gateway.subscribe("iot-2/type/denytype/id/+/cmd/+/fmt/+"), [1]);
@@ -182,7 +182,7 @@ describe("first contact with a device", () => {
         assert.equal((await application.message()).topic, event("flaky"));
     });
 
-    it("withholds the acknowledgement while the registry takes its time, keeps the order and does not delay other devices", async () => {
+    it("withholds the acknowledgement until the registry answers, keeps the order and does not delay other devices", async () => {
         await start();
         const application = await platform.application();
         const slow = [gateway.publishOnly(event("slow1"), "1"), gateway.publishOnly(event("slow1"), "2")];
@@ -269,7 +269,7 @@ describe("first contact with a device", () => {
         assert.equal((await nextNotification(third)).RC, 177);
     });
 
-    it("lets a standard gateway act for registered devices only", async () => {
+    it("admits only registered devices of a standard gateway", async () => {
         await start();
         registry().setRights("mygw", "gw1", { role: "standard" });
         registry().register("autotype", "there");
@@ -281,7 +281,7 @@ describe("first contact with a device", () => {
         assert.equal(await nextNotificationText(standard), refusedText("Publish", topic, "new", 180));
     });
 
-    it("refuses a disabled device with 180, also one that was known", async () => {
+    it("refuses a disabled device with 180, even if it was accepted before", async () => {
         await start();
         await gateway.publish(event("d1"));
         platform.simulator.organisation("org").setDisabled("autotype", "d1", true);

@@ -12,8 +12,8 @@ async function occupy(port: number): Promise<Server> {
     return server;
 }
 
-describe("one platform per port", () => {
-    it("is shared by all who ask for the port and ends with the last of them", async () => {
+describe("the simulator shared by the gateways of one port", () => {
+    it("is one for all gateways on the port, and ends with the last release", async () => {
         const port = await freePortPair();
         const [first, second] = await Promise.all([acquireSimulator(port), acquireSimulator(port)]);
         assert.equal(first.simulator, second.simulator);
@@ -26,7 +26,7 @@ describe("one platform per port", () => {
         await assert.rejects(RawClient.open(port));
     });
 
-    it("can be had again at once after the last release", async () => {
+    it("can be started again at once after the last release", async () => {
         const port = await freePortPair();
         const first = await acquireSimulator(port);
         const released = first.release();
@@ -38,7 +38,7 @@ describe("one platform per port", () => {
         await second.release();
     });
 
-    it("names a port that is taken and works once it is free", async () => {
+    it("rejects with the name of a port that is taken, and starts once it is free", async () => {
         const port = await freePortPair();
         const server = await occupy(port);
         await assert.rejects(acquireSimulator(port), (error: Error) => error.message.includes(`port ${port} of 127.0.0.1 for MQTT`));
@@ -47,7 +47,7 @@ describe("one platform per port", () => {
         await lease.release();
     });
 
-    it("names the HTTP port that is taken and leaves the MQTT port free", async () => {
+    it("rejects with the name of an HTTP port that is taken, and leaves the MQTT port free", async () => {
         const port = await freePortPair();
         const server = await occupy(port + 1);
         await assert.rejects(acquireSimulator(port), (error: Error) =>
@@ -58,13 +58,13 @@ describe("one platform per port", () => {
         await lease.release();
     });
 
-    it("refuses a port that is none", async () => {
+    it("rejects a number that is no port", async () => {
         await assert.rejects(startSimulator({ port: 70_000 }), /whole number from 0 to 65535/);
     });
 });
 
 describe("the end of a simulator", () => {
-    it("comes within a second, whatever the clients do, and twice is once", async () => {
+    it("comes within a second whatever the clients do, and closing twice has no effect", async () => {
         const simulator = await startSimulator({ port: 0, httpPort: 0 });
         const connected = await RawClient.connect(simulator.port, "g:org:mygw:gw1");
         const silent = await RawClient.open(simulator.port);

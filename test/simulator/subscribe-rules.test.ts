@@ -8,7 +8,7 @@ function refusedText(topic: string, reason: string, request = "Subscribe"): stri
     return JSON.stringify({ Request: request, Time: "T", Topic: topic, Client: "g:org:mygw:gw2", RC: 276, Message });
 }
 
-describe("what a gateway may subscribe to", () => {
+describe("SUBSCRIBE of a gateway", () => {
     let platform: TestPlatform;
     beforeEach(async () => {
         platform = await TestPlatform.start();
@@ -78,7 +78,7 @@ describe("what a gateway may subscribe to", () => {
         });
     }
 
-    it("answers a system filter with 289", async () => {
+    it("notifies a system filter with 289", async () => {
         const gateway = await platform.gateway("gw2");
         assert.deepEqual(await gateway.subscribe("$SYS/#"), [128]);
         const { RC, Message } = await nextNotification(gateway);
@@ -160,7 +160,7 @@ describe("what a gateway may subscribe to", () => {
     }
 });
 
-describe("what filters deliver", () => {
+describe("the messages that a filter delivers", () => {
     let platform: TestPlatform;
     afterEach(() => platform.close());
 
@@ -204,7 +204,7 @@ describe("what filters deliver", () => {
         });
     }
 
-    it("keeps organisations apart", async () => {
+    it("stay within their organisation", async () => {
         platform = await TestPlatform.start();
         const [gateway, foreign] = [await platform.gateway(), await platform.connect("a:other:app")];
         await foreign.subscribe("iot-2/type/+/id/+/evt/+/fmt/+");
@@ -212,7 +212,7 @@ describe("what filters deliver", () => {
         assert.deepEqual(await foreign.settle(), []);
     });
 
-    it("translates the short topics of a device both ways", async () => {
+    it("have the short topics of a device that connects without a gateway", async () => {
         platform = await TestPlatform.start();
         const application = await platform.application();
         const device = await platform.connect("d:org:mydevice:d1");
@@ -227,7 +227,7 @@ describe("what filters deliver", () => {
         assert.equal((await device.message()).topic, "iotdm-1/response");
     });
 
-    it("tells applications that watch who comes and goes", async () => {
+    it("report each connect, disconnect and refusal on the mon topics", async () => {
         platform = await TestPlatform.start();
         const application = await platform.application("iot-2/type/+/id/+/mon");
         const gateway = await platform.connect("g:org:mygw:gw1");
