@@ -1,3 +1,5 @@
+import { machineClock, type SimulatorClock } from "./timers";
+
 /** The registry's answer for devices whose `typeId/deviceId` matches. The first rule that matches decides. */
 export interface RegistrationRule {
     /** A pattern over `typeId/deviceId`; `*` stands for any characters. */
@@ -84,8 +86,8 @@ export interface SimulatorOptions {
     bundles?: readonly string[];
     /** Leave a manage request with an empty `deviceInfo` unanswered, as the real server was seen to do. */
     ignoreEmptyDeviceInfo?: boolean;
-    /** The time for lifetimes of managed devices, in milliseconds since the Unix epoch. */
-    now?: () => number;
+    /** The time for every delay, back-off, quota, keep-alive and lifetime. Time stamps are of the machine's clock. */
+    clock?: SimulatorClock;
     /** Received packets that are kept for tests; 0 = only counted. */
     logSize?: number;
     /** Called for every event; must not throw. */
@@ -112,7 +114,7 @@ export interface Settings {
     quota: Required<QuotaOptions>;
     bundles: readonly string[] | undefined;
     ignoreEmptyDeviceInfo: boolean;
-    now: () => number;
+    clock: SimulatorClock;
     logSize: number;
     onEvent: (event: SimulatorEvent) => void;
 }
@@ -151,7 +153,7 @@ export function resolveOptions(options: SimulatorOptions): Settings {
         quota: { messagesPerSecond: 0, bytesPerSecond: 0, ...options.quota },
         bundles: options.bundles,
         ignoreEmptyDeviceInfo: options.ignoreEmptyDeviceInfo ?? true,
-        now: options.now ?? Date.now,
+        clock: options.clock ?? machineClock,
         logSize: options.logSize ?? 1000,
         onEvent: options.onEvent ?? (() => undefined),
     };

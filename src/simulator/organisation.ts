@@ -32,7 +32,7 @@ export class Organisation {
         this.name = name;
         this.#copyPerFilter = settings.copyPerFilter;
         this.registry = new Registry(settings.registration, faults, timers, settings.onEvent);
-        this.frontEnd = new FrontEnd(this.registry, settings.registration);
+        this.frontEnd = new FrontEnd(this.registry, settings.registration, timers);
         this.management = new ManagementServer({
             registry: this.registry,
             publish: (message) => this.publish(message),

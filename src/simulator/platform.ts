@@ -10,13 +10,14 @@ const organisationRule = /^[A-Za-z0-9_.-]{1,36}$/;
 /** What all connections share: settings, organisations, faults and the record of received packets. */
 export class Platform {
     readonly settings: Settings;
-    readonly timers = new Timers();
+    readonly timers: Timers;
     readonly faults = new Faults();
     readonly observed: Observation;
     readonly #organisations = new Map<string, Organisation>();
 
     constructor(settings: Settings) {
         this.settings = settings;
+        this.timers = new Timers(settings.clock);
         this.observed = new Observation(settings.logSize);
     }
 

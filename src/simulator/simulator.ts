@@ -72,8 +72,7 @@ export class Simulator implements SimulatorActions {
             throw error;
         }
         this.#platform.timers.every(sweepMs, () => {
-            const now = performance.now();
-            for (const connection of this.#connections) connection.checkSilence(now);
+            for (const connection of this.#connections) connection.checkSilence();
         });
     }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { systemClock } from "../../src/clock";
 import { ManagedGateway } from "./support/managed";
 import { TestPlatform } from "./support/platform";
 
@@ -9,7 +10,7 @@ describe("requests of devices to the device-management server", () => {
     let gateway: ManagedGateway;
     let now = 1_800_000_000_000;
     beforeEach(async () => {
-        platform = await TestPlatform.start({ now: () => now });
+        platform = await TestPlatform.start({ clock: { ...systemClock, now: () => now } });
         gateway = await ManagedGateway.connect(platform);
     });
     afterEach(() => platform.close());

@@ -22,7 +22,7 @@ export class Connection implements PacketStreamListener {
         this.#platform = platform;
         this.#closed = closed;
         // The largest legal packet: payload, topic of any length, both length fields and the packet id.
-        this.#stream = new PacketStream(socket, platform.settings.maxPayloadBytes + 65535 + 4, this);
+        this.#stream = new PacketStream(socket, platform.settings.maxPayloadBytes + 65535 + 4, this, platform.timers);
     }
 
     /** Empty before the CONNECT. */
@@ -58,8 +58,8 @@ export class Connection implements PacketStreamListener {
     }
 
     /** Closes a connection that has been silent for too long. */
-    checkSilence(nowMs: number): void {
-        const silentMs = this.#stream.silentMs(nowMs);
+    checkSilence(): void {
+        const { silentMs } = this.#stream;
         if (this.#client) this.#client.checkSilence(silentMs);
         else if (silentMs > this.#platform.settings.connectTimeoutMs) this.close(164);
     }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { type Packet, type Parser, parser, writeToStream } from "mqtt-packet";
+import type { Timers } from "../timers";
 
 /** One client's connection as a sequence of MQTT packets. Malformed input closes this connection and affects no other. */
 export class PacketStream {
@@ -7,18 +8,21 @@ export class PacketStream {
     readonly #parser: Parser = parser();
     readonly #guard: FramingGuard;
     readonly #listener: PacketStreamListener;
+    readonly #timers: Timers;
     /** When the last bytes came in, in milliseconds of the monotonic clock. */
-    #lastReceivedMs = performance.now();
+    #lastReceivedMs: number;
     #ended = false;
     #muted = false;
     #paused = false;
     /** Packets that arrived in one chunk with the packet at which reading was paused. */
     #unread: Packet[] = [];
 
-    constructor(socket: Socket, maxPacketBytes: number, listener: PacketStreamListener) {
+    constructor(socket: Socket, maxPacketBytes: number, listener: PacketStreamListener, timers: Timers) {
         this.#socket = socket;
         this.#guard = new FramingGuard(maxPacketBytes);
         this.#listener = listener;
+        this.#timers = timers;
+        this.#lastReceivedMs = timers.monotonicMs();
         socket.setNoDelay(true);
         this.#parser.on("packet", (packet) => this.#take(packet));
         this.#parser.on("error", () => this.#malformed());
@@ -43,8 +47,8 @@ export class PacketStream {
     }
 
     /** For how long nothing has come in. */
-    silentMs(nowMs: number): number {
-        return nowMs - this.#lastReceivedMs;
+    get silentMs(): number {
+        return this.#timers.monotonicMs() - this.#lastReceivedMs;
     }
 
     /** Sends a packet; does nothing on a closed stream. */
@@ -92,7 +96,7 @@ export class PacketStream {
 
     #read(chunk: Buffer): void {
         if (this.#ended) return;
-        this.#lastReceivedMs = performance.now();
+        this.#lastReceivedMs = this.#timers.monotonicMs();
         if (this.#muted) return;
         if (!this.#guard.accepts(chunk)) {
             this.#malformed();

@@ -80,7 +80,7 @@ class Quota {
     spend(bytes: number): void {
         if (this.#messagesPerMs === 0 && this.#bytesPerMs === 0) return;
         const costMs = Math.max(this.#messagesPerMs > 0 ? 1 / this.#messagesPerMs : 0, this.#bytesPerMs > 0 ? bytes / this.#bytesPerMs : 0);
-        const now = performance.now();
+        const now = this.#timers.monotonicMs();
         // One second's budget may be spent at once; the rest has to recover first.
         this.#freeAtMs = Math.max(this.#freeAtMs, now - 1000) + costMs;
         const waitMs = this.#freeAtMs - now;

@@ -95,7 +95,7 @@ export class ManagementServer {
 
     #carryOut(device: ManagedDevice, suffix: string, d: unknown, rc: number | undefined): Answer {
         if (rc !== undefined) return { rc, message: "A fault of the simulator gives this answer." };
-        const now = this.#settings.now();
+        const now = this.#timers.now();
         const answer = answerDeviceRequest(device, suffix, d, { now, bundles: this.#settings.bundles });
         if (answer.rc !== 200) return answer;
         for (const dialogue of this.#dialogues.get(device) ?? []) {
@@ -136,7 +136,7 @@ export class ManagementServer {
 
     #activeDevice(typeId: string, deviceId: string): ManagedDevice | undefined {
         const device = this.device(typeId, deviceId);
-        return device?.isActive(this.#settings.now()) ? device : undefined;
+        return device?.isActive(this.#timers.now()) ? device : undefined;
     }
 
     #known(typeId: string, deviceId: string): ManagedDevice {

@@ -1,5 +1,6 @@
 import { isLegalId } from "../client/client-identity";
 import type { RegistrationOptions } from "../options";
+import type { Timers } from "../timers";
 import { type DeviceName, deviceKey } from "../topic-form";
 import { registryMessage } from "./notification";
 import type { Registry, RegistryClient } from "./registry";
@@ -18,12 +19,14 @@ import type { Registry, RegistryClient } from "./registry";
 export class FrontEnd {
     readonly #registry: Registry;
     readonly #options: Required<RegistrationOptions>;
+    readonly #timers: Timers;
     readonly #devices = new Map<string, DeviceState>();
     readonly #pending = new Set<PendingDevice>();
 
-    constructor(registry: Registry, options: Required<RegistrationOptions>) {
+    constructor(registry: Registry, options: Required<RegistrationOptions>, timers: Timers) {
         this.#registry = registry;
         this.#options = options;
+        this.#timers = timers;
     }
 
     /** Begins the checks of one connection. */
@@ -43,7 +46,7 @@ export class FrontEnd {
         const state = this.#devices.get(key);
         if (state === accepted) {
             answer(undefined);
-        } else if (state?.is === "in-back-off" && state.untilMs > performance.now()) {
+        } else if (state?.is === "in-back-off" && state.untilMs > this.#timers.monotonicMs()) {
             answer("in-back-off");
         } else if (state?.is === "pending") {
             state.waiting.push({ checks, answer });
@@ -85,7 +88,7 @@ export class FrontEnd {
 
     #refuse(key: string, rc: number, waiting: readonly WaitingMessage[]): void {
         this.#makeRoom();
-        this.#devices.set(key, { is: "in-back-off", untilMs: performance.now() + this.#options.backoffMs });
+        this.#devices.set(key, { is: "in-back-off", untilMs: this.#timers.monotonicMs() + this.#options.backoffMs });
         const refusal = { rc, message: registryMessage(rc) };
         waiting.forEach(({ checks, answer }, index) => {
             if (!checks.hasEnded) answer(index === 0 ? refusal : "in-back-off");
@@ -96,7 +99,7 @@ export class FrontEnd {
     #makeRoom(): void {
         const limit = this.#options.maxDevices + 10_000;
         if (this.#devices.size < limit) return;
-        const now = performance.now();
+        const now = this.#timers.monotonicMs();
         for (const [key, state] of this.#devices) {
             if (state.is === "in-back-off" && state.untilMs <= now) this.#devices.delete(key);
         }
