@@ -18,7 +18,7 @@ export interface RegistrationOptions {
     delayMs?: number;
     /** Checks that a connection may have pending; each further unchecked device is refused with 173. */
     maxPending?: number;
-    /** Devices that one connection may have checked, the gateway included; each further one is refused with 173. */
+    /** Devices that one connection may have pending or accepted, the gateway included; each further one is refused with 173. */
     maxPerConnection?: number;
     /** How long the messages of a refused device are dropped without a notification, for every gateway. */
     backoffMs?: number;

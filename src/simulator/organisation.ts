@@ -14,12 +14,12 @@ import type { Timers } from "./timers";
 import { type DeviceName, isOwnDevice } from "./topic-form";
 
 const maxSessions = 20_000;
+const maxMovedClients = 1000;
 
 /** One organisation: its registry, the sessions of its clients and the messages between them. */
 export class Organisation {
     readonly name: string;
     readonly registry: Registry;
-    readonly frontEnd: FrontEnd;
     readonly management: ManagementServer;
     /** By client id, including sessions without a connection. */
     readonly sessions = new Map<string, Session>();
@@ -27,12 +27,17 @@ export class Organisation {
     readonly clients = new Map<string, OnlineClient>();
     readonly #tree = new SubscriptionTree<Subscription>();
     readonly #copyPerFilter: boolean;
+    readonly #newFrontEnd: () => FrontEnd;
+    #frontEnd: FrontEnd;
+    /** By the client id of a gateway that was moved. */
+    readonly #otherFrontEnds = new Map<string, FrontEnd>();
 
     constructor(name: string, settings: Settings, faults: Faults, timers: Timers) {
         this.name = name;
         this.#copyPerFilter = settings.copyPerFilter;
         this.registry = new Registry(settings.registration, faults, timers, settings.onEvent);
-        this.frontEnd = new FrontEnd(this.registry, settings.registration, timers);
+        this.#newFrontEnd = () => new FrontEnd(this.registry, settings.registration, timers);
+        this.#frontEnd = this.#newFrontEnd();
         this.management = new ManagementServer({
             registry: this.registry,
             publish: (message) => this.publish(message),
@@ -84,9 +89,33 @@ export class Organisation {
         if (this.sessions.get(session.clientId) === session) this.sessions.delete(session.clientId);
     }
 
-    /** Makes the front end forget a device, or all: back-offs end, and the next message is checked with the registry. */
+    /** The front end that serves the next connection of a client. */
+    frontEndOf(clientId: string): FrontEnd {
+        return this.#otherFrontEnds.get(clientId) ?? this.#frontEnd;
+    }
+
+    /** Replaces every front end by one with an empty memory. Registry and sessions stay. */
+    restartFrontEnd(): void {
+        this.#frontEnd = this.#newFrontEnd();
+        this.#otherFrontEnds.clear();
+    }
+
+    /** Has the next connections of a client served by another front end, whose memory is empty. */
+    moveToOtherFrontEnd(clientId: string): void {
+        this.#otherFrontEnds.delete(clientId);
+        this.#otherFrontEnds.set(clientId, this.#newFrontEnd());
+        const [oldest] = this.#otherFrontEnds.keys();
+        if (oldest !== undefined && this.#otherFrontEnds.size > maxMovedClients) this.#otherFrontEnds.delete(oldest);
+    }
+
+    /** Makes the front ends forget a device, or all: back-offs end, and the next message is checked with the registry. */
     forgetChecks(device?: DeviceName): void {
-        this.frontEnd.forget(device);
+        for (const frontEnd of this.#frontEnds()) frontEnd.forget(device);
+    }
+
+    /** Puts a device into the back-off, as the refusal of another gateway's message does. */
+    backOff(device: DeviceName): void {
+        for (const frontEnd of this.#frontEnds()) frontEnd.backOff(device);
     }
 
     /** Disables a device or gateway, or enables it again. A disabled gateway loses its connection. */
@@ -97,6 +126,10 @@ export class Organisation {
         for (const client of this.clients.values()) {
             if (isOwnDevice(client.identity, { typeId, deviceId })) client.close(180);
         }
+    }
+
+    #frontEnds(): readonly FrontEnd[] {
+        return [this.#frontEnd, ...this.#otherFrontEnds.values()];
     }
 }
 

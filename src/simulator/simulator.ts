@@ -27,6 +27,7 @@ export class Simulator implements SimulatorActions {
     #port: number;
     #httpPort: number;
     #linkDown = false;
+    #frontEndStartsMs = 0;
     #closed: Promise<void> | undefined;
 
     constructor(options: SimulatorOptions) {
@@ -96,6 +97,31 @@ export class Simulator implements SimulatorActions {
         return connection !== undefined;
     }
 
+    /**
+     * Restarts the front end: every connection is closed, and the memory of checked devices is empty. The registry and durable sessions
+     * stay. New connections are refused for `downMs`.
+     */
+    restartFrontEnd({ downMs = 0 }: { downMs?: number } = {}): void {
+        this.#frontEndStartsMs = this.#platform.timers.monotonicMs() + downMs;
+        for (const organisation of this.#platform.organisations()) organisation.restartFrontEnd();
+        for (const connection of [...this.#connections]) connection.close(92);
+    }
+
+    /**
+     * Moves a gateway to another front end, as a load balancer does: its connection is closed, and its next connections are served by
+     * a front end whose memory is empty. Returns `false` if it is not connected.
+     */
+    moveToOtherFrontEnd(clientId: string): boolean {
+        for (const organisation of this.#platform.organisations()) {
+            const client = organisation.clients.get(clientId);
+            if (!client) continue;
+            organisation.moveToOtherFrontEnd(clientId);
+            client.close(92);
+            return true;
+        }
+        return false;
+    }
+
     /** Publishes inside the platform, as its own servers do. The topic names the device. Returns the copies made. */
     publish(organisation: string, topic: string, payload: string | Buffer, qos: QoS = 1): number {
         return this.organisation(organisation).publish({ topic, payload: Buffer.from(payload), qos });
@@ -121,7 +147,7 @@ export class Simulator implements SimulatorActions {
     #accept(socket: Socket): void {
         this.#sockets.add(socket);
         socket.once("close", () => this.#sockets.delete(socket));
-        if (this.#linkDown) {
+        if (this.#linkDown || this.#platform.timers.monotonicMs() < this.#frontEndStartsMs) {
             socket.on("error", () => undefined);
             socket.resetAndDestroy();
             return;

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { freePortPair } from "../support/free-ports";
 import { call } from "./support/http";
 import { RawClient } from "./support/raw-client";
 
@@ -68,6 +69,33 @@ describe("the command line", () => {
         const { lines } = run("--port=0", "--http-port=0");
         const { mqtt } = await nextEvent(lines[Symbol.asyncIterator]());
         const client = await RawClient.connect(portOf(mqtt), "g:whatever:mygw:gw1", { password: Buffer.alloc(0) });
+        client.destroy();
+    });
+
+    it("checks every device again after it was killed and started, and accepts those that are not too many at once", async () => {
+        const port = await freePortPair();
+        const listening = () => nextEvent(run(`--port=${port}`, `--http-port=${port + 1}`).lines[Symbol.asyncIterator]());
+        await listening();
+        const publishAtOnce = async (ids: readonly string[]) => {
+            const client = await RawClient.connect(port, "g:org:mygw:gw1");
+            await client.subscribe("iot-2/type/mygw/id/gw1/notify", 0);
+            for (const id of ids) client.publishOnly(`iot-2/type/sensor/id/${id}/evt/e/fmt/json`);
+            for (const _ of ids) await client.next(({ cmd }) => cmd === "puback");
+            return client;
+        };
+        for (const id of ["s1", "s2", "s3"]) (await publishAtOnce([id])).destroy();
+        const killed = once(child, "exit");
+        child.kill("SIGKILL");
+        await killed;
+        await listening();
+        const slow = { fault: "registration", devices: "sensor/never*", never: true };
+        assert.equal((await call(port + 1, "POST", "/sim/faults", slow)).status, 201);
+        const client = await publishAtOnce(["s1"]);
+        for (let index = 0; index < 10; index++) client.publishOnly(`iot-2/type/sensor/id/never${index}/evt/e/fmt/json`);
+        await client.publish("iot-2/type/sensor/id/s2/evt/e/fmt/json");
+        await client.next(({ cmd }) => cmd === "stray");
+        const notification = await client.message();
+        assert.match(notification.payload.toString(), /"Id":"s2",.*"RC":173/);
         client.destroy();
     });
 

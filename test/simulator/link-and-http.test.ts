@@ -129,6 +129,42 @@ describe("the HTTP API", () => {
         assert.equal((await ask("GET", "/sim/devices")).status, 400, "with two organisations one must be named");
     });
 
+    it("POST /sim/front-end/restart closes every connection and refuses new ones for a while", async () => {
+        const client = await platform.connect("g:org:mygw:gw1");
+        assert.equal((await ask("POST", "/sim/front-end/restart")).status, 204);
+        await client.whenClosed();
+        await platform.connect("g:org:mygw:gw1");
+        assert.equal((await ask("POST", "/sim/front-end/restart", { downMs: 600_000 })).status, 204);
+        await assert.rejects(RawClient.connect(platform.port, "g:org:mygw:gw1"));
+    });
+
+    it("POST /sim/front-end/move closes the connection of one client", async () => {
+        const [one, other] = [await platform.connect("g:org:mygw:gw1"), await platform.connect("g:org:mygw:gw2")];
+        assert.equal((await ask("POST", "/sim/front-end/move", { clientId: "g:org:mygw:gw1" })).status, 204);
+        await one.whenClosed();
+        assert.deepEqual(await other.settle(), []);
+        assert.equal((await ask("POST", "/sim/front-end/move", { clientId: "g:org:mygw:gw1" })).status, 404);
+    });
+
+    it("POST /sim/front-end/back-off puts a device into the back-off", async () => {
+        const gateway = await platform.gateway();
+        await gateway.publish("iot-2/type/sensor/id/s1/evt/e/fmt/json");
+        assert.equal((await ask("POST", "/sim/front-end/back-off?org=org", { typeId: "sensor", deviceId: "s1" })).status, 204);
+        await gateway.publish("iot-2/type/sensor/id/s1/evt/e/fmt/json");
+        assert.deepEqual(await gateway.settle(), [{ cmd: "stray" }]);
+    });
+
+    for (const [path, body] of [
+        ["/sim/front-end/restart", { downMs: "1" }],
+        ["/sim/front-end/move", {}],
+        ["/sim/front-end/back-off?org=org", { typeId: "sensor" }],
+    ] as const) {
+        it(`answers ${JSON.stringify(body)} at ${path} with 400`, async () => {
+            await platform.connect("g:org:mygw:gw1");
+            assert.equal((await ask("POST", path, body)).status, 400);
+        });
+    }
+
     it("cuts the link of one client", async () => {
         const [one, other] = [await platform.connect("g:org:mygw:gw1"), await platform.connect("g:org:mygw:gw2")];
         assert.equal(platform.simulator.cut("g:org:mygw:gw1"), true);

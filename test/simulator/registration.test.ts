@@ -257,6 +257,16 @@ describe("the check of a new device with the registry", () => {
         assert.deepEqual(await again.settle(), []);
     });
 
+    it("does not count refused devices towards the 500 of a connection", async () => {
+        await start({ registration: { maxPerConnection: 3 } });
+        for (let index = 0; index < 5; index++) await gateway.publish(event(`deny${index}`));
+        await gateway.publish(event("n1"));
+        await gateway.publish(event("n2"));
+        for (let index = 0; index < 5; index++) assert.equal((await nextNotification(gateway)).RC, 180);
+        await gateway.publish(event("n3"));
+        assert.equal((await nextNotification(gateway)).RC, 173);
+    });
+
     it("limits the devices of a gateway with 173 and those of an organisation with 177", async () => {
         await start({ registration: { maxDevicesPerGateway: 1, maxDevices: 4 } });
         await gateway.publish(event("one"));

@@ -49,7 +49,7 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
         this.identity = identity;
         this.organisation = organisation;
         this.rights = organisation.registry.rights(identity.typeId, identity.id);
-        this.checks = organisation.frontEnd.connect({ clientId: identity.clientId, rights: this.rights });
+        this.checks = organisation.frontEndOf(identity.clientId).connect({ clientId: identity.clientId, rights: this.rights });
         this.speaksOldMqtt = packet.protocolVersion === 3;
         this.#stream = stream;
         this.#openedAt = openedAt;

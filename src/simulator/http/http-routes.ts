@@ -14,6 +14,7 @@ export function httpRoutes(simulator: SimulatorActions, platform: Platform): Htt
         const { path } = request;
         if (path === apiPrefix || path.startsWith(`${apiPrefix}/`)) return managementRoutes(request, platform);
         if (path === "/sim/link") return linkRoute(request, simulator);
+        if (path.startsWith("/sim/front-end/") && request.method === "POST") return frontEndRoute(request, simulator, platform);
         if (path === "/sim/faults") return faultsRoute(request, simulator);
         if (path === "/sim/observed" && request.method === "GET") return { status: 200, body: { clients: simulator.observed.allCounts() } };
         if (path === "/sim/devices" && request.method === "GET") return devicesRoute(request, platform);
@@ -27,6 +28,8 @@ export interface SimulatorActions {
     readonly faults: Faults;
     readonly linkDown: boolean;
     setLink(down: boolean): void;
+    restartFrontEnd(options: { downMs?: number }): void;
+    moveToOtherFrontEnd(clientId: string): boolean;
 }
 
 function nothing({ method, path }: HttpRequest): HttpAnswer {
@@ -39,6 +42,31 @@ function linkRoute({ method, body }: HttpRequest, simulator: SimulatorActions): 
         simulator.setLink(body.down);
     }
     return { status: 200, body: { down: simulator.linkDown } };
+}
+
+function frontEndRoute(request: HttpRequest, simulator: SimulatorActions, platform: Platform): HttpAnswer {
+    const { downMs, clientId, typeId, deviceId } = isObject(request.body) ? request.body : {};
+    switch (request.path) {
+        case "/sim/front-end/restart":
+            if (request.body !== undefined && typeof downMs !== "number")
+                return problem(400, 'The body must be absent or {"downMs": 500}.');
+            simulator.restartFrontEnd(typeof downMs === "number" ? { downMs } : {});
+            return { status: 204, body: undefined };
+        case "/sim/front-end/move":
+            if (typeof clientId !== "string") return problem(400, 'The body must be {"clientId": "g:org:type:id"}.');
+            if (!simulator.moveToOtherFrontEnd(clientId)) return problem(404, `The client ${clientId} is not connected.`);
+            return { status: 204, body: undefined };
+        case "/sim/front-end/back-off": {
+            const organisation = organisationOf(request.query, platform);
+            if (!organisation) return noOrganisation();
+            if (typeof typeId !== "string" || typeof deviceId !== "string")
+                return problem(400, 'The body must be {"typeId": "type", "deviceId": "id"}.');
+            organisation.backOff({ typeId, deviceId });
+            return { status: 204, body: undefined };
+        }
+        default:
+            return nothing(request);
+    }
 }
 
 function faultsRoute(request: HttpRequest, simulator: SimulatorActions): HttpAnswer {

@@ -5,23 +5,32 @@ import { type DeviceName, deviceKey } from "../topic-form";
 import { registryMessage } from "./notification";
 import type { Registry, RegistryClient } from "./registry";
 
+/** A device whose messages pass, in place of the end of its back-off. */
+const passes = 0;
+
 /**
- * The memory of a front-end process: the devices that it has checked with the registry. All gateways and connections share it,
- * so a device that was refused to one gateway is in back-off for all of them, and reconnecting changes nothing.
+ * The memory of a front-end process: the devices that it has checked with the registry. It begins empty, so after a restart every
+ * device is checked again. All gateways and connections share it: a device that was refused to one gateway is in back-off for all
+ * of them, and reconnecting changes nothing.
  *
  * | a device is | from | its messages |
  * |---|---|---|
- * | unchecked | the start | the first one begins a check |
- * | pending | the first message | wait in order; other devices are not delayed |
- * | accepted | the registry's answer | pass |
+ * | unchecked | the start of the process | the first one begins a check |
+ * | pending | the first message, for the client that sent it | wait in order; other devices are not delayed |
+ * | accepted | the registry's answer; for other clients from the first message on | pass |
  * | in back-off | a refusal, for `backoffMs` | are dropped; only the refused one is notified |
+ *
+ * A pending check outlives its connection. What the next connection of the client sends for the device is dropped with what the
+ * first one sent; once the registry has answered, the device is accepted.
  */
 export class FrontEnd {
     readonly #registry: Registry;
     readonly #options: Required<RegistrationOptions>;
     readonly #timers: Timers;
-    readonly #devices = new Map<string, DeviceState>();
-    readonly #pending = new Set<PendingDevice>();
+    /** By device: when its back-off ends, or `passes`. */
+    readonly #devices = new Map<string, number>();
+    /** By device and client id. */
+    readonly #pending = new Map<string, PendingCheck>();
 
     constructor(registry: Registry, options: Required<RegistrationOptions>, timers: Timers) {
         this.#registry = registry;
@@ -34,65 +43,62 @@ export class FrontEnd {
         return new DeviceChecks(this, client);
     }
 
-    /** Ends the back-off of a device, or of all, and forgets that it was accepted. */
+    /** Forgets a device, or all: back-offs end, and the next message begins a check. Messages that wait stay unanswered. */
     forget(device?: DeviceName): void {
-        if (device) this.#devices.delete(deviceKey(device));
-        else this.#devices.clear();
+        if (!device) {
+            this.#devices.clear();
+            this.#pending.clear();
+            return;
+        }
+        const key = deviceKey(device);
+        this.#devices.delete(key);
+        for (const [pendingKey, pending] of this.#pending) if (pending.device === key) this.#pending.delete(pendingKey);
+    }
+
+    /** Puts a device into the back-off, as the refusal of another gateway's message does. */
+    backOff(device: DeviceName): void {
+        this.#backOff(deviceKey(device));
     }
 
     /** Decides whether the connection may act for the device: at once, or when the registry has answered. */
     check(checks: DeviceChecks, device: DeviceName, answer: Answer): void {
         const key = deviceKey(device);
-        const state = this.#devices.get(key);
-        if (state === accepted) {
-            answer(undefined);
-        } else if (state?.is === "in-back-off" && state.untilMs > this.#timers.monotonicMs()) {
-            answer("in-back-off");
-        } else if (state?.is === "pending") {
-            state.waiting.push({ checks, answer });
-        } else {
-            this.#begin(checks, device, key, answer);
-        }
-    }
-
-    /** Discards what waits on a connection that has ended. */
-    abandon(checks: DeviceChecks): void {
-        for (const pending of this.#pending) pending.waiting = pending.waiting.filter((message) => message.checks !== checks);
+        const pending = this.#pending.get(pendingKeyOf(key, checks.client));
+        const untilMs = this.#devices.get(key);
+        if (pending) pending.append(answer);
+        else if (untilMs === passes) answer(undefined);
+        else if (untilMs !== undefined && untilMs > this.#timers.monotonicMs()) answer("in-back-off");
+        else this.#begin(checks, device, key, answer);
     }
 
     #begin(checks: DeviceChecks, device: DeviceName, key: string, answer: Answer): void {
-        const waiting = [{ checks, answer }];
         if (!isLegalId(device.typeId) || !isLegalId(device.deviceId)) {
-            this.#refuse(key, 276, waiting);
+            this.#backOff(key);
+            answer(refusalOf(276));
             return;
         }
-        if (!checks.takePlace(this.#options)) {
-            this.#refuse(key, 173, waiting);
+        const pending = checks.begin(key, answer, this.#options);
+        if (!pending) {
+            this.#backOff(key);
+            answer(refusalOf(173));
             return;
         }
-        const pending: PendingDevice = { is: "pending", waiting };
-        this.#devices.set(key, pending);
-        this.#pending.add(pending);
+        const pendingKey = pendingKeyOf(key, checks.client);
+        this.#pending.set(pendingKey, pending);
+        this.#devices.set(key, passes);
         this.#registry.ask(checks.client, device, (rc) => {
-            checks.freePlace();
-            this.#pending.delete(pending);
-            if (this.#devices.get(key) !== pending) return;
-            if (rc === undefined) {
-                this.#devices.set(key, accepted);
-                for (const { checks: waiting, answer: pass } of pending.waiting) if (!waiting.hasEnded) pass(undefined);
-            } else {
-                this.#refuse(key, rc, pending.waiting);
-            }
+            checks.finish(pending, rc === undefined);
+            if (this.#pending.get(pendingKey) !== pending) return;
+            this.#pending.delete(pendingKey);
+            if (rc === undefined) this.#devices.set(key, passes);
+            else this.#backOff(key);
+            pending.settle(rc === undefined ? undefined : refusalOf(rc));
         });
     }
 
-    #refuse(key: string, rc: number, waiting: readonly WaitingMessage[]): void {
+    #backOff(key: string): void {
         this.#makeRoom();
-        this.#devices.set(key, { is: "in-back-off", untilMs: this.#timers.monotonicMs() + this.#options.backoffMs });
-        const refusal = { rc, message: registryMessage(rc) };
-        waiting.forEach(({ checks, answer }, index) => {
-            if (!checks.hasEnded) answer(index === 0 ? refusal : "in-back-off");
-        });
+        this.#devices.set(key, this.#timers.monotonicMs() + this.#options.backoffMs);
     }
 
     /** A client that invents ids must not fill the memory: expired back-offs go first, then all of them if need be. */
@@ -100,33 +106,27 @@ export class FrontEnd {
         const limit = this.#options.maxDevices + 10_000;
         if (this.#devices.size < limit) return;
         const now = this.#timers.monotonicMs();
-        for (const [key, state] of this.#devices) {
-            if (state.is === "in-back-off" && state.untilMs <= now) this.#devices.delete(key);
+        for (const [key, untilMs] of this.#devices) {
+            if (untilMs !== passes && untilMs <= now) this.#devices.delete(key);
         }
-        for (const [key, state] of this.#devices) {
+        for (const [key, untilMs] of this.#devices) {
             if (this.#devices.size < limit) return;
-            if (state.is === "in-back-off") this.#devices.delete(key);
+            if (untilMs !== passes) this.#devices.delete(key);
         }
     }
 }
 
-/** The checks of one connection, and how many it may begin. */
+/** The checks of one connection. Pending and accepted devices are limited; a refused one takes no place. */
 export class DeviceChecks {
     readonly client: RegistryClient;
     readonly #frontEnd: FrontEnd;
-    #pending = 0;
+    readonly #pending = new Set<PendingCheck>();
     /** The gateway itself counts. */
-    #begun = 1;
-    #hasEnded = false;
+    #accepted = 1;
 
     constructor(frontEnd: FrontEnd, client: RegistryClient) {
         this.#frontEnd = frontEnd;
         this.client = client;
-    }
-
-    /** Whether the connection has ended. */
-    get hasEnded(): boolean {
-        return this.#hasEnded;
     }
 
     /** Decides whether the gateway may act for the device: at once, or when the registry has answered. */
@@ -134,23 +134,23 @@ export class DeviceChecks {
         this.#frontEnd.check(this, device, answer);
     }
 
-    /** The connection has ended: what waits on it is lost. */
+    /** The connection has ended. Its messages are lost, but its checks stay pending. */
     end(): void {
-        this.#hasEnded = true;
-        this.#frontEnd.abandon(this);
+        for (const pending of this.#pending) pending.abandon();
     }
 
-    /** Takes a place for one more check; `false` when the connection has too many pending ones, or has begun too many. */
-    takePlace({ maxPending, maxPerConnection }: Required<RegistrationOptions>): boolean {
-        if (this.#pending >= maxPending || this.#begun >= maxPerConnection) return false;
-        this.#pending++;
-        this.#begun++;
-        return true;
+    /** Begins a check; `undefined` when the connection has too many pending devices, or too many altogether. */
+    begin(device: string, answer: Answer, { maxPending, maxPerConnection }: Required<RegistrationOptions>): PendingCheck | undefined {
+        if (this.#pending.size >= maxPending || this.#pending.size + this.#accepted >= maxPerConnection) return undefined;
+        const pending = new PendingCheck(device, answer);
+        this.#pending.add(pending);
+        return pending;
     }
 
-    /** Gives the place of a pending check back. */
-    freePlace(): void {
-        this.#pending--;
+    /** The registry has answered. */
+    finish(pending: PendingCheck, isAccepted: boolean): void {
+        this.#pending.delete(pending);
+        if (isAccepted) this.#accepted++;
     }
 }
 
@@ -160,16 +160,40 @@ export type DeviceRefusal = { rc: number; message: string } | "in-back-off";
 /** Called with the refusal, or `undefined` when the gateway may act for the device. */
 export type Answer = (refusal: DeviceRefusal | undefined) => void;
 
-interface WaitingMessage {
-    checks: DeviceChecks;
-    answer: Answer;
+/** A check that the registry has not answered, with the messages that wait for it. */
+class PendingCheck {
+    readonly device: string;
+    #waiting: Answer[];
+    #isAbandoned = false;
+
+    constructor(device: string, answer: Answer) {
+        this.device = device;
+        this.#waiting = [answer];
+    }
+
+    /** Adds a message. After the connection that began the check has ended, a message of a later one is dropped. */
+    append(answer: Answer): void {
+        if (!this.#isAbandoned) this.#waiting.push(answer);
+    }
+
+    /** Drops what waits, because the connection has ended. */
+    abandon(): void {
+        this.#isAbandoned = true;
+        this.#waiting = [];
+    }
+
+    /** Passes the registry's answer to everything that waits. Of a refusal only the first message is notified. */
+    settle(refusal: DeviceRefusal | undefined): void {
+        this.#waiting.forEach((answer, index) => {
+            if (!this.#isAbandoned) answer(refusal && index > 0 ? "in-back-off" : refusal);
+        });
+    }
 }
 
-interface PendingDevice {
-    is: "pending";
-    waiting: WaitingMessage[];
+function pendingKeyOf(device: string, { clientId }: RegistryClient): string {
+    return `${device} ${clientId}`;
 }
 
-type DeviceState = { is: "accepted" } | { is: "in-back-off"; untilMs: number } | PendingDevice;
-
-const accepted: DeviceState = { is: "accepted" };
+function refusalOf(rc: number): DeviceRefusal {
+    return { rc, message: registryMessage(rc) };
+}
