@@ -16,7 +16,7 @@ function published(bench: GatewayBench): string[] {
 }
 
 describe("a backlog", () => {
-    it("is done when it is on disk, or where the form says so when it is acknowledged", async () => {
+    it("completes a queued event when it is on disk, or, if the form says so, when it is acknowledged", async () => {
         const userDir = mkdtempSync(path.join(tmpdir(), "backlog-"));
         const bench = await GatewayBench.start();
         try {
@@ -38,7 +38,7 @@ describe("a backlog", () => {
         }
     });
 
-    it("tells after a restart what outlived its time, with the message it came from, and sends the rest", async () => {
+    it("reports after a restart which events expired, with their source messages, and sends the rest", async () => {
         const userDir = mkdtempSync(path.join(tmpdir(), "backlog-"));
         const bench = await GatewayBench.start();
         try {
@@ -61,7 +61,7 @@ describe("a backlog", () => {
         }
     });
 
-    it("and the inventory are taken over also when the file was in use at the start, and is free later", async () => {
+    it("restores backlog and inventory even if the file was in use at the start and is free later", async () => {
         const userDir = mkdtempSync(path.join(tmpdir(), "backlog-"));
         const bench = await GatewayBench.start();
         try {
@@ -92,7 +92,7 @@ describe("a backlog", () => {
         }
     });
 
-    it("never holds events of QoS 0: beyond the rate they are refused, while others wait for their turn", async () => {
+    it("rejects QoS 0 events beyond the rate instead of queueing them, while others wait for their turn", async () => {
         const bench = await GatewayBench.start();
         try {
             const member = await bench.gateway({ maxRate: "1" });
@@ -106,7 +106,7 @@ describe("a backlog", () => {
         }
     });
 
-    it("is told as it goes down, at most once a second, also while nothing new comes, and until it is gone", async () => {
+    it("reports a shrinking backlog at most once a second until it is empty, even if no new event arrives", async () => {
         const bench = await GatewayBench.start();
         try {
             const { gateway, publish } = await bench.gateway({ maxRate: "60", maxInFlight: "5" }).then((member) => ({

@@ -9,7 +9,7 @@ import { FastClock } from "../support/doubles/fast-clock";
 import { TestWebProxy } from "../support/doubles/web-proxy";
 import { portOf } from "../support/port-of";
 
-describe("connection test", () => {
+describe("the connection test", () => {
     const servers: Server[] = [];
     let authority: TestAuthority;
 
@@ -49,14 +49,14 @@ describe("connection test", () => {
         return { keys: steps.map(({ key }) => key), words: JSON.stringify(steps) };
     }
 
-    it("looks up the name, connects, and tells the certificate with its end", async () => {
+    it("looks up the name, connects, and shows the certificate with its expiry date", async () => {
         const port = await secure(authority.issue({ commonName: "broker", names: ["DNS:localhost"], days: 90 }));
         const { keys, words } = await found(options(port));
         assert.deepEqual(keys, ["dns", "tcp", "tls"]);
         assert.match(words, /"subject":"broker","issuer":"Plant CA","validTo":"[^"]+ GMT"/);
     });
 
-    it("goes through the web proxy of the environment, as the connection will", async () => {
+    it("uses the web proxy of the environment, as the gateway's connection does", async () => {
         const port = await secure(authority.issue({ commonName: "broker", names: ["DNS:nowhere.invalid"], days: 90 }));
         const proxy = await TestWebProxy.start();
         const environment = { https_proxy: `http://user:secret@127.0.0.1:${proxy.port}` };
@@ -81,7 +81,7 @@ describe("connection test", () => {
         assert.deepEqual((await found(options(port))).keys, ["dns", "tcp", "tls", "tlsSoon"]);
     });
 
-    it("says what is wrong with a certificate: authority, time or name", async () => {
+    it("says whether the authority, the dates or the name of a certificate are wrong", async () => {
         const trusted = await secure(authority.issue({ commonName: "broker", names: ["DNS:localhost"] }));
         const expired = await secure(authority.issue({ commonName: "broker", names: ["DNS:localhost"], days: -1 }));
         const other = await secure(authority.issue({ commonName: "broker", names: ["DNS:elsewhere.example"] }));
@@ -97,12 +97,12 @@ describe("connection test", () => {
         }
     });
 
-    it("says that nothing was verified where the settings say so", async () => {
+    it("says that no certificate was verified if the settings turn verification off", async () => {
         const port = await secure(authority.issue({ commonName: "broker", names: ["DNS:elsewhere.example"], days: 90 }));
         assert.deepEqual((await found(options(port, { rejectUnauthorized: false }))).keys, ["dns", "tcp", "tlsUnverified"]);
     });
 
-    it("gives its reasons in words", async () => {
+    it("explains each failed step in a sentence", async () => {
         const closed = await listen(createTcpServer());
         await new Promise((resolve) => servers.pop()?.close(resolve));
         assert.match((await found(options(closed))).words, /nothing listens on that port, or a firewall rejects it/);
@@ -120,7 +120,7 @@ describe("connection test", () => {
         assert.deepEqual(outcome.keys, ["dns", "tcp", "tlsFailed"]);
     });
 
-    it("gives a server that takes the connection and says nothing eight seconds for each step", async () => {
+    it("gives a server that accepts the connection but never answers eight seconds for each step", async () => {
         const clock = new FastClock(50);
         const mute = await listen(createTcpServer((socket) => socket.on("error", () => undefined).resume()));
         const steps = await testEndpoint(options(mute), clock);
@@ -135,7 +135,7 @@ describe("connection test", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("sends neither a will nor an acknowledgement, whatever the server sends", async () => {
+    it("sends neither a last will nor an acknowledgement, whatever the server sends", async () => {
         const received: Buffer[] = [];
         const port = await listen(
             createTcpServer((socket) => {

@@ -22,7 +22,7 @@ describe("connection to a broker", () => {
     afterEach(() => connections.close());
     after(() => broker.stop());
 
-    it("carries thousands of events and messages of each quality of service, once each", async () => {
+    it("carries thousands of events and messages of each QoS exactly once", async () => {
         const receiver = await online("receiver");
         const sender = await online("sender");
         for (const qos of [0, 1, 2] as const) {
@@ -54,7 +54,7 @@ describe("connection to a broker", () => {
         for (const [i, size] of sizes.entries()) assert.deepEqual(recorder.messages[i]?.payload, Buffer.alloc(size, size % 251));
     });
 
-    it("acknowledges a message only when it was taken, and gets it again when the link ends before", async () => {
+    it("acknowledges a message only when the flow has it, and receives it again if the link ends before", async () => {
         const first = await online("durable", { cleanSession: false });
         await first.connection.subscribe("cmd", 1);
         first.recorder.holding = true;
@@ -71,7 +71,7 @@ describe("connection to a broker", () => {
         await second.connection.unsubscribe("cmd");
     });
 
-    it("takes a message that comes in one piece with the CONNACK, after telling that it is online", async () => {
+    it("delivers a message that arrives in one chunk with the CONNACK, after it reports that it is online", async () => {
         const message = { cmd: "publish", topic: "cmd", payload: "go", qos: 1, messageId: 7, dup: false, retain: false } as const;
         const piece = Buffer.concat([generate({ cmd: "connack", returnCode: 0, sessionPresent: true }), generate(message)]);
         const server = await ListeningBroker.start({ rules: [{ cmd: "connect", reaction: answerBytes(piece) }] });
@@ -87,7 +87,7 @@ describe("connection to a broker", () => {
         }
     });
 
-    it("leaves with a DISCONNECT, so that the last will stays unsaid", async () => {
+    it("ends with a DISCONNECT, so that the broker does not publish the last will", async () => {
         const watcher = await online("watcher");
         await watcher.connection.subscribe("will/+", 0);
         const will = (name: string) => ({ will: { topic: `will/${name}`, payload: "offline", qos: 1 } as const });
@@ -100,7 +100,7 @@ describe("connection to a broker", () => {
         assert.deepEqual(watcher.recorder.topics, ["will/abrupt"]);
     });
 
-    it("says what is known when the token is wrong, and comes in by itself once the broker knows it", async () => {
+    it("reports a wrong token, and connects automatically once the broker accepts it", async () => {
         const strict = await Mosquitto.start({
             general: ["allow_anonymous false", "password_file {dir}/passwords"],
             files: { passwords: passwordFile({ "use-token-auth": "another" }) },

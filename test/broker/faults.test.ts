@@ -39,7 +39,7 @@ class Load {
     }
 }
 
-describe("a bad line", () => {
+describe("a connection on a bad line", () => {
     const connections = new Connections();
     let broker: Mosquitto;
     let line: FaultyLine;
@@ -56,7 +56,7 @@ describe("a bad line", () => {
     });
     after(() => broker.stop());
 
-    it("is tried until somebody listens again", async () => {
+    it("reconnects as soon as a server listens again", async () => {
         line.refuse();
         const { connection, recorder } = connections.open("refused", { port: line.port, clock: new FastClock(10) });
         await waitFor(() => recorder.phases.filter((phase) => phase === "waiting").length >= 3, "three attempts");
@@ -65,7 +65,7 @@ describe("a bad line", () => {
         await waitFor(() => connection.isOnline, "the connection");
     });
 
-    it("loses nothing and settles everything once when it is reset again and again under load", async () => {
+    it("loses nothing and settles each publish once while resets follow each other under load", async () => {
         const receiver = await connections.online("receiver", { port: broker.port });
         await receiver.connection.subscribe("evt/+", 1);
         const { connection } = await connections.online("reset", { port: line.port, clock: new FastClock(20) });
@@ -82,7 +82,7 @@ describe("a bad line", () => {
         await waitFor(() => new Set(receiver.recorder.topics).size === load.sent, "every event to arrive");
     });
 
-    it("loses nothing with QoS 2 in a durable session either: no id is taken for that of an earlier publish", async () => {
+    it("loses no QoS 2 event of a durable session over resets: no packet id is mistaken for that of an earlier publish", async () => {
         const receiver = await connections.online("receiver2", { port: broker.port });
         await receiver.connection.subscribe("evt/+", 2);
         const { connection } = await connections.online("reset2", { port: line.port, clock: new FastClock(20), cleanSession: false });
@@ -100,7 +100,7 @@ describe("a bad line", () => {
         for (const { topic, payload } of receiver.recorder.messages) assert.equal(topic, `evt/${payload}`);
     });
 
-    it("brings each message of QoS 2 once to a durable session, however often it is reset", async () => {
+    it("delivers each QoS 2 message of a durable session once, however often the line is reset", async () => {
         const { connection, recorder } = await connections.online("once", {
             port: line.port,
             clock: new FastClock(20),
@@ -119,7 +119,7 @@ describe("a bad line", () => {
         assert.equal(recorder.messages.length, 900);
     });
 
-    it("survives a broker that crashes and comes back under load", async () => {
+    it("survives a broker that crashes and restarts under load", async () => {
         const durable = await Mosquitto.start();
         try {
             const { connection, recorder } = await connections.online("crash", { port: durable.port, clock: new FastClock(20) });
@@ -139,7 +139,7 @@ describe("a bad line", () => {
         }
     });
 
-    it("is found dead by the age of an acknowledgement when it swallows everything, well before the keep-alive", async () => {
+    it("detects a black hole by the age of an acknowledgement, well before the keep-alive", async () => {
         const clock = new FastClock(20);
         const { connection, recorder } = await connections.online("hole", { port: line.port, clock, keepAliveS: 40 });
         line.blackHole();
@@ -153,7 +153,7 @@ describe("a bad line", () => {
         await waitFor(() => connection.isOnline, "the connection to come back");
     });
 
-    it("is found dead by an unanswered ping when it is half open and nothing is published", async () => {
+    it("detects a half-open connection without publishes by an unanswered ping", async () => {
         const clock = new FastClock(40);
         const { connection, recorder } = await connections.online("half", { port: line.port, clock, keepAliveS: 20 });
         line.halfOpen();
@@ -163,14 +163,14 @@ describe("a bad line", () => {
         await waitFor(() => connection.isOnline, "the connection to come back");
     });
 
-    it("stays up when it is idle: the pings keep it", async () => {
+    it("keeps an idle connection open with pings", async () => {
         const { connection, recorder } = await connections.online("idle", { port: line.port, keepAliveS: 1 });
         await broker.logged(/Received PINGREQ from g:org:gw:idle/, 3);
         assert.equal(connection.isOnline, true);
         assert.deepEqual(recorder.phases, ["connecting", "online"]);
     });
 
-    it("carries 300 events in a pipeline, not one per round trip", async () => {
+    it("sends 300 events in a pipeline, not one per round trip", async () => {
         const { connection } = await connections.online("slow", { port: line.port });
         line.delay(100);
         let acknowledged = 0;
@@ -181,7 +181,7 @@ describe("a bad line", () => {
         assert.ok(performance.now() - startMs < 30_000);
     });
 
-    it("pushes back when it is slow, and goes on when it has drained", async () => {
+    it("applies back-pressure on a slow line, and resumes when the line has drained", async () => {
         const { connection, recorder } = await connections.online("throttled", { port: line.port });
         line.throttle(200_000);
         let acknowledged = 0;
@@ -198,7 +198,7 @@ describe("a bad line", () => {
         assert.equal(connection.waitingBytes, 0);
     });
 
-    it("does not keep a stop waiting when it is dead", async () => {
+    it("stops at once on a dead line", async () => {
         const { connection } = await connections.online("stuck", { port: line.port });
         line.blackHole();
         for (let i = 0; i < 100; i++) connection.publish("evt/x", Buffer.alloc(100_000), 1, () => {});
@@ -208,13 +208,13 @@ describe("a bad line", () => {
         assert.equal(connection.state.phase, "closed");
     });
 
-    it("is given up after a while when the server accepts but never answers", async () => {
+    it("gives up an attempt on a server that accepts the connection but never answers", async () => {
         line.blackHole();
         const reason = await connections.reason("mute", { port: line.port, clock: new FastClock(100) });
         assert.match(reason.text, /did not answer the MQTT CONNECT within 30 s/);
     });
 
-    it("tells two clients of one identity from a bad network", async () => {
+    it("distinguishes two clients with the same identity from a bad network", async () => {
         const clock = new FastClock(20);
         const one = connections.open("twin", { port: broker.port, clock });
         const other = connections.open("twin", { port: broker.port, clock });
@@ -226,7 +226,7 @@ describe("a bad line", () => {
     });
 });
 
-describe("servers that are none", () => {
+describe("reasons for servers that are not MQTT servers", () => {
     const connections = new Connections();
     afterEach(() => connections.close());
 
@@ -252,21 +252,21 @@ describe("servers that are none", () => {
         }
     }
 
-    it("are recognised when they close without an answer, as the platform does for a bad last will", async () => {
+    it("names a server that closes without an answer, as the platform does for a bad last will", async () => {
         assert.match((await reasonFrom(() => "close", true)).text, /without answering the MQTT CONNECT.*refuses the last will on iot-2/);
         assert.doesNotMatch((await reasonFrom(() => "close")).text, /last will/);
     });
 
-    it("are recognised when they speak another protocol", async () => {
+    it("names a server that speaks another protocol", async () => {
         const reason = await reasonFrom(() => Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"));
         assert.match(reason.text, /127\.0\.0\.1:\d+ does not speak MQTT/);
     });
 
-    it("are recognised when they reset", async () => {
+    it("names a server that resets the connection", async () => {
         assert.match((await reasonFrom(() => "reset")).text, /reset/);
     });
 
-    it("are told apart by their return code", async () => {
+    it("distinguishes refusals of a connection by their return code", async () => {
         const text = async (code: number) => (await reasonFrom(() => Buffer.of(0x20, 0x02, 0x00, code))).text;
         assert.match(await text(1), /does not accept MQTT 3\.1\.1/);
         assert.match(await text(2), /does not accept the client id/);
@@ -274,7 +274,7 @@ describe("servers that are none", () => {
         assert.match(await text(5), /did not authorise .* no token was sent/);
     });
 
-    it("do not exist when their name is not known", async () => {
+    it("says that a host name was not found", async () => {
         const reason = await connections.reason("nowhere", { host: "no..such..host", port: 1883 });
         assert.equal(reason.code, "GW_NETWORK");
         assert.match(reason.text, /The host name no\.\.such\.\.host (was not found|could not be looked up)/);

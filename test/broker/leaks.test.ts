@@ -23,7 +23,7 @@ describe("many connections in a row", () => {
     afterEach(() => connections.close());
     after(() => broker.stop());
 
-    it("leave no socket, timer or listener behind, and one CONNECT each", async () => {
+    it("many connections in a row leave no socket, timer or listener behind, with one CONNECT for each", async () => {
         const clock = new FastClock(1);
         const cycle = async () => {
             const { connection } = await connections.online("cycle", { port: broker.port, clock });
@@ -47,7 +47,7 @@ describe("many connections in a row", () => {
         assert.equal(broker.connects - connects, 200);
     });
 
-    it("leave nothing behind either when they fail or are cut", async () => {
+    it("many connections that fail or are cut leave nothing behind", async () => {
         const clock = new FastClock(1_000);
         const line = await FaultyLine.to(broker.port);
         const before = resources();

@@ -18,7 +18,7 @@ describe("device management conformance", () => {
 
     afterEach(() => platform.close());
 
-    it("46: subscribes iotdm-1/type/+/id/+/# at QoS 1, alone in its packet, only while somebody answers", async () => {
+    it("46: subscribes to iotdm-1/type/+/id/+/# at QoS 1, alone in its packet, only while a dm-responder exists", async () => {
         await platform.connect({ subscribed: false });
         await platform.event();
         assert.deepEqual(platform.subscribes("iotdm-1/type/+/id/+/#"), []);
@@ -50,7 +50,7 @@ describe("device management conformance", () => {
         assert.deepEqual([packet.qos, packet.retain], [1, false]);
     });
 
-    it("48: repeats the request id byte for byte, gives rc as a number, and leaves out what is not set", async () => {
+    it("48: repeats the request id byte for byte, sends rc as a number, and leaves out members that are not set", async () => {
         const responder = platform.responder();
         await platform.connect();
         platform.send(reboot, '{ "reqId" : "caf\\u00e9 \\/ 1" , "d":{"reqId":"no"}}');
@@ -76,7 +76,7 @@ describe("device management conformance", () => {
         assert.equal((await platform.next("response")).payload, '{"rc":204,"reqId":"r"}');
     });
 
-    it("51: gives the flow the names of an observation, also as plain strings, and answers with the value", async () => {
+    it("51: passes the field names of an observation to the flow, even as plain strings, and answers with the value", async () => {
         const responder = platform.responder();
         await platform.connect();
         for (const [index, fields] of [[{ field: "mgmt.firmware" }], ["mgmt.firmware"]].entries()) {
@@ -98,7 +98,7 @@ describe("device management conformance", () => {
         assert.equal((await platform.next("response")).payload, '{"rc":200,"reqId":"r"}');
     });
 
-    it("53: gives the flow bundle, action and parameters of a custom action, and answers 200", async () => {
+    it("53: passes bundle, action and parameters of a custom action to the flow, and answers 200", async () => {
         const responder = platform.responder();
         await platform.connect();
         platform.send("mgmt/custom/b1/a1", { d: { fields: [{ field: "p", value: "v" }] }, reqId: "r" });
@@ -108,7 +108,7 @@ describe("device management conformance", () => {
         assert.equal((await platform.next("response")).payload, '{"rc":200,"reqId":"r"}');
     });
 
-    it("54: answers what is not known or not announced 501 at once, and what the flow leaves unanswered 500, each once", async () => {
+    it("54: answers an unknown or unannounced action with 501 at once, and a request that the flow does not answer with 500, each once", async () => {
         const responder = platform.responder({ deviceActions: false });
         await platform.connect();
         for (const suffix of [reboot, "mgmt/initiate/device/explode", "mgmt/custom/unknown/a"]) {
@@ -124,7 +124,7 @@ describe("device management conformance", () => {
         assert.deepEqual(platform.published, []);
     });
 
-    it("55: sends the flow's failure with its words, 400 in the wrong state, and warns of an unusual code", async () => {
+    it("55: sends the flow's failure with its message, 400 in the wrong state, and warns of an unusual code", async () => {
         const responder = platform.responder();
         await platform.connect();
         platform.send(reboot, { reqId: "a" });
@@ -149,7 +149,7 @@ describe("device management conformance", () => {
         assert.equal(responder.requests.length, 1);
     });
 
-    it("57: matches answers to our requests, and never takes one for a request", async () => {
+    it("57: matches answers to the gateway's requests, and never mistakes one for a request", async () => {
         const responder = platform.responder();
         await platform.connect();
         platform.send("response", { rc: 200, reqId: "stranger" });
@@ -239,7 +239,7 @@ describe("device management conformance", () => {
         assert.deepEqual((await platform.next("mgmt/manage")).json.d, {});
     });
 
-    it("62: sends unmanage, location, error codes and logs on their topics, and the platform takes them", async () => {
+    it("62: sends unmanage, location, error codes and logs on their topics, and the platform accepts them", async () => {
         const responder = platform.responder();
         await platform.connect();
         const location = { latitude: 48.1, longitude: 11.5, measuredDateTime: "2026-01-01T00:00:00Z" };
@@ -276,7 +276,7 @@ describe("device management conformance", () => {
         assert.deepEqual(platform.published, []);
     });
 
-    it("64: refuses firmware requests in the wrong state, and notifies in the documented form only while observed", async () => {
+    it("64: refuses firmware requests in the wrong state, and sends notifications in the documented form only while observed", async () => {
         const responder = platform.responder({ respond: "auto" });
         await platform.connect();
         const answer = async (suffix: string, body: object, rc: number) => {
@@ -351,7 +351,7 @@ describe("device management conformance", () => {
 });
 
 describe("device management conformance, durable session", () => {
-    it("67: answers requests that were queued while the gateway was away, marked as such, although the platform gave up", async () => {
+    it("67: marks and answers requests that were queued while the gateway was away, although the platform gave up", async () => {
         const platform = await ManagedPlatform.start({ cleanSession: "false" });
         try {
             platform.responder();

@@ -70,7 +70,7 @@ describe("device management with the platform's server", () => {
         assert.deepEqual([...(await askPlatform(platform, "device/reboot", ids(3))).keys()], ["succeeded"]);
     });
 
-    it("fails a request for a device that the platform does not register, also when an event was there first", async () => {
+    it("fails a request for a device that the platform does not register, even if an event came first", async () => {
         const responder = await start([]);
         platform.simulator.faults.add({ fault: "registration", devices: "m/*", rc: 180 });
         platform.event("m/1").catch(() => undefined);
@@ -79,7 +79,7 @@ describe("device management with the platform's server", () => {
         assert.equal(outcomes[0]?.error?.code, "GW_DEVICE_HELD");
     });
 
-    it("registers a device by a request of its own", async () => {
+    it("registers a device through the gateway's own request", async () => {
         const responder = await start([]);
         const outcomes = responder.input({ dm: { action: "manage", typeId: "m", deviceId: "new" } });
         await waitFor(() => outcomes.length, "the answer");
@@ -87,7 +87,7 @@ describe("device management with the platform's server", () => {
         assert.ok(platform.simulator.organisation("org").registry.device("m", "new"));
     });
 
-    it("survives any bytes on any device management topic, and still answers", async () => {
+    it("survives any bytes on any device management topic, and keeps answering", async () => {
         const responder = await start(["m/1"]);
         const suffixes = fc.oneof(
             fc.stringMatching(/^[A-Za-z_/]{1,40}$/).filter((text) => !/^\/|\/\/|\/$/.test(text)),
@@ -120,7 +120,7 @@ describe("device management with the platform's server", () => {
 });
 
 describe("firmware states in a file that was in use at the start", () => {
-    it("count as soon as it is free, without another connection", async () => {
+    it("applies firmware states of a file that was in use at the start as soon as it is free, without a reconnect", async () => {
         const platform = await ManagedPlatform.start();
         const answer = async (suffix: string, body: object) => {
             platform.send(suffix, body);

@@ -26,7 +26,7 @@ function flow(port: number): object[] {
 }
 
 describe("a gateway that moves to another machine with its user directory", () => {
-    it("logs in with its token and delivers what waited, in order and with the old times", async () => {
+    it("logs in with its token on the new machine, and delivers the backlog in order with the old times", async () => {
         const broker = await Mosquitto.start({
             persistent: true,
             general: ["allow_anonymous false", "password_file {dir}/passwords"],

@@ -29,7 +29,7 @@ function flow(port: number, deviceId: string, payload: string): object[] {
 }
 
 describe("outbox files", () => {
-    it("that cannot be made are told in words, to Catch nodes and in red, while events flow; and that they can be used again", async () => {
+    it("reports an outbox file that cannot be created to Catch nodes and as a red status while events flow, and its recovery", async () => {
         const broker = await Mosquitto.start();
         const nodeRed = await NodeRedProcess.start("node-red");
         const folder = path.join(nodeRed.userDir, "wiotp-gateway");
@@ -50,7 +50,7 @@ describe("outbox files", () => {
         }
     });
 
-    it("that are damaged are set aside, which says where, and replaced", async () => {
+    it("sets a damaged outbox file aside, logs its new path, and replaces it", async () => {
         const broker = await Mosquitto.start();
         const nodeRed = await NodeRedProcess.start("node-red");
         const folder = path.join(nodeRed.userDir, "wiotp-gateway");
@@ -71,7 +71,7 @@ describe("outbox files", () => {
         }
     });
 
-    it("belong to one identity each, stay when their gateway is removed, which says where and how large, and are sent when it is back", async () => {
+    it("keeps the outbox file of a removed gateway, logs its path and size, and sends its events when the gateway is back", async () => {
         const broker = await Mosquitto.start();
         await broker.halt();
         const nodeRed = await NodeRedProcess.start("node-red");

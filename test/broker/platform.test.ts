@@ -7,7 +7,7 @@ import { waitFor } from "../support/wait-for";
 const event = (deviceId: string, eventId = "e") => `iot-2/type/sensor/id/${deviceId}/evt/${eventId}/fmt/json`;
 const notifications = (deviceId: string) => `iot-2/type/gw/id/${deviceId}/notify`;
 
-describe("what a broker does not do, but the platform does", () => {
+describe("behaviour that only the platform has", () => {
     const connections = new Connections();
     let simulator: Simulator;
     afterEach(async () => {
@@ -19,7 +19,7 @@ describe("what a broker does not do, but the platform does", () => {
         return simulator;
     };
 
-    it("200 refused publishes give 200 acknowledgements and 200 notifications, stray pings or not", async () => {
+    it("200 refused publishes lead to 200 acknowledgements and 200 notifications, with or without stray pings", async () => {
         await start({ registration: { rules: [{ devices: "sensor/deny*", rc: 180 }], maxPending: 1_000 } });
         const { connection, recorder } = await connections.online("g1", { port: simulator.port });
         await connection.subscribe(notifications("g1"), 0);
@@ -65,7 +65,7 @@ describe("what a broker does not do, but the platform does", () => {
         assert.deepEqual(recorder.phases, ["connecting", "online"]);
     });
 
-    it("a withheld acknowledgement of a registration attempt is not a stall either", async () => {
+    it("a withheld acknowledgement of a registration attempt is not a stall", async () => {
         await start({ registration: { rules: [{ devices: "sensor/hang*", never: true }] } });
         const clock = new FastClock(200);
         const { connection, recorder } = await connections.online("g1", { port: simulator.port, clock, keepAliveS: 60 });
@@ -78,7 +78,7 @@ describe("what a broker does not do, but the platform does", () => {
         assert.deepEqual(recorder.phases, ["connecting", "online"]);
     });
 
-    it("one missing acknowledgement while others arrive makes it connect anew after five minutes", async () => {
+    it("one missing acknowledgement while others arrive leads to a reconnect after five minutes", async () => {
         await start();
         simulator.faults.add({ fault: "withholdPuback", topic: "*/evt/lost/*", times: 1 });
         const clock = new FastClock(200);
@@ -91,7 +91,7 @@ describe("what a broker does not do, but the platform does", () => {
         assert.equal(outcomes.length, 1);
     });
 
-    it("tells a refused subscription and goes on", async () => {
+    it("a refused subscription is reported, and the connection stays", async () => {
         await start();
         const { connection } = await connections.online("g1", { port: simulator.port });
         const filters = ["iot-2/type/+/id/+/cmd/#", "iot-2/type/+/id/+/cmd/+/fmt/+"];
@@ -100,7 +100,7 @@ describe("what a broker does not do, but the platform does", () => {
         assert.equal(granted?.status === "fulfilled" && granted.value, 1);
     });
 
-    it("what a durable session has queued arrives before anything is subscribed again", async () => {
+    it("messages queued by a durable session arrive before any filter is subscribed again", async () => {
         await start();
         const command = (i: number) => `iot-2/type/gw/id/g1/cmd/c${i}/fmt/json`;
         const first = await connections.online("g1", { port: simulator.port, cleanSession: false });
@@ -116,7 +116,7 @@ describe("what a broker does not do, but the platform does", () => {
         assert.equal(second.recorder.phases.at(-1), "online", "the connection was reported before its messages");
     });
 
-    it("closes without a word over a last will it does not like", async () => {
+    it("the platform closes without an answer when it rejects the last will", async () => {
         await start();
         const will = { topic: "foo/will", payload: "offline", qos: 1 } as const;
         const reason = await connections.reason("g1", { port: simulator.port, will });

@@ -148,7 +148,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             rmSync(userDir, { recursive: true, force: true });
         });
 
-        it("that correct a wrong token connect at once", async () => {
+        it("connects at once after a deploy that corrects a wrong token", async () => {
             await deploy("full", { gateway: { credentials: { token: "wrong" } } });
             await waitFor(() => nodeRed.log.includes("did not authorise g:org:gw:gw1"), "the refusal");
             assert.equal(connects(), 0);
@@ -158,7 +158,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             await moreEvents();
         });
 
-        it("that leave the gateway unchanged keep its connection, and lose no event and no command, whatever their kind", async () => {
+        it("keeps the connection over deploys of every type that leave the gateway unchanged, and loses no event or command", async () => {
             await logged();
             const counts = () => [connects(), disconnects(), broker.count(/Received (UN)?SUBSCRIBE from g:org:gw:gw1$/)];
             const before = counts();
@@ -180,7 +180,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.deepEqual(counts(), before);
         });
 
-        it("that Node-RED refuses keep commands waiting for a moment, and lose none", async () => {
+        it("keeps commands waiting for a moment during a deploy that Node-RED rejects, and loses none", async () => {
             // Somebody else has deployed meanwhile.
             await assert.rejects(nodeRed.deploy(flow(broker.port, ++version), "full", "an old revision"), /409/);
             const startMs = performance.now();
@@ -189,7 +189,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.ok(performance.now() - startMs > 1_000, "they wait from the announcement on");
         });
 
-        it("that change the gateway connect it once more, and lose no event", async () => {
+        it("reconnects once after a deploy that changes the gateway, and loses no event", async () => {
             const before = [connects(), disconnects()];
             await deploy("nodes", { gateway: { keepAlive: "45", cleanSession: false } });
             await waitFor(() => connects() > (before[0] ?? 0), "the new connection");
@@ -202,7 +202,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             );
         });
 
-        it("two hundred in a row leave no listener, socket or timer behind", async function () {
+        it("leaves no listener, socket or timer behind after two hundred deploys in a row", async function () {
             this.timeout(180_000);
             const choice = { gateway: { keepAlive: "45", cleanSession: false } };
             const held = async (): Promise<Record<string, number>> => (await fetch(`${nodeRed.url}probe`)).json();
@@ -226,7 +226,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.doesNotMatch(nodeRed.log, /MaxListenersExceededWarning/);
         });
 
-        it("and restarts lose no command of a durable session", async () => {
+        it("loses no command of a durable session over deploys and restarts", async () => {
             await nodeRed.kill("SIGTERM");
             for (let i = 0; i < 50; i++) send();
             await logged();
@@ -234,7 +234,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             await echoesEachCommand();
         });
 
-        it("that change a filter send the difference, and no more", async () => {
+        it("sends only the difference after a deploy that changes a filter", async () => {
             const choice = { gateway: { keepAlive: "45", cleanSession: false } };
             const user = (typeId: string) => ({
                 id: "other",
@@ -260,7 +260,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.deepEqual(sent().slice(before).sort(), ["iot-2/type/motor", "iot-2/type/motor", "iot-2/type/valve", "iot-2/type/valve"]);
         });
 
-        it("that remove the last user end the connection with DISCONNECT, and the next user opens it", async () => {
+        it("ends the connection with DISCONNECT when a deploy removes the last node, and opens it for the next one", async () => {
             const choice = { gateway: { keepAlive: "45", cleanSession: false } };
             const before = [connects(), disconnects()];
             await deploy("nodes", { ...choice, unused: true });
@@ -271,7 +271,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             await deliversWhatIsDone();
         });
 
-        it("that remove the other one of two gateways in conflict let the refused one connect", async () => {
+        it("connects a refused gateway once a deploy removes the other one in conflict", async () => {
             const user = (id: string, outbox: string, isNew: boolean) => [
                 gatewayNode(broker.port, { id, orgId: "org2", outbox, ...(isNew ? { credentials: { token } } : {}) }),
                 { id: `${id}-command`, type: "device-command-in", gateway: id, z: "tab", x: 0, y: 0, wires: [] },
@@ -289,7 +289,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             assert.equal(rivals(), 2);
         });
 
-        it("that correct the TLS settings connect at once", async () => {
+        it("connects at once after a deploy that corrects the TLS settings", async () => {
             const authority = new TestAuthority("Plant CA");
             const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"] });
             const secure = await Mosquitto.start({
@@ -321,7 +321,7 @@ for (const [name, module] of Object.entries(nodeRedModules)) {
             }
         });
 
-        it("and the end of Node-RED closes with DISCONNECT", async () => {
+        it("closes with DISCONNECT when Node-RED ends", async () => {
             await nodeRed.stop();
             await logged();
             assert.equal(disconnects(), connects());

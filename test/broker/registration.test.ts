@@ -42,7 +42,7 @@ describe("registration over MQTT", () => {
         assert.deepEqual(commands, [...connection, ...connection]);
     });
 
-    it("settles the first event of a new device when its registration is confirmed, and the followers in order", async () => {
+    it("settles the first event of a new device when its registration is confirmed, and its later events in order", async () => {
         await start();
         const messages = [1, 2, 3].map((payload) => gateway.publish("d1", payload));
         for (const message of messages) assert.equal(await gateway.outcome(message), "done");
@@ -58,7 +58,7 @@ describe("registration over MQTT", () => {
     });
 
     for (const rc of [100, 173, 177, 180]) {
-        it(`tells RC ${rc} on the node that sent the event, holds the device, and delivers everything in order after it`, async () => {
+        it(`reports RC ${rc} on the node that sent the event, holds the device, and later delivers all its events in order`, async () => {
             await start();
             refuseOnce("d1", rc);
             gateway.publish("d1", 1, { messageId: "first" });
@@ -93,7 +93,7 @@ describe("registration over MQTT", () => {
         assert.match(first?.error.message ?? "", /Failed to create device.*held until.*kept/s);
     });
 
-    it("drops what waits for a held device when an operator says so, and leaves the others alone", async () => {
+    it("drops the queue of a held device at an operator's request, and leaves other devices alone", async () => {
         await start();
         const held = [1, 2, 3].map((payload) => gateway.publish("deny1", payload));
         await reaches("deny1", "held");
@@ -120,7 +120,7 @@ describe("registration over MQTT", () => {
         assert.deepEqual([registrationOf("deny1")?.phase, registrationOf("hang1")?.phase], ["held", "contacting"]);
     });
 
-    it("queues the events of a device whose registration takes long, in order, and does not take that for a dead link", async () => {
+    it("queues the events of a device whose registration takes long, in order, and does not mistake that for a dead link", async () => {
         await start();
         const messages = [1, 2, 3].map((payload) => gateway.publish("slow1", payload));
         for (const message of messages) await gateway.outcome(message);
@@ -128,7 +128,7 @@ describe("registration over MQTT", () => {
         assert.equal(bench.simulator.observed.counts(clientId).connect, 1);
     });
 
-    it("delivers the events of a device that is in back-off because of another gateway, after it and with no notification", async () => {
+    it("delivers the events of a device in a back-off that another gateway caused, after it ends and without a notification", async () => {
         await start();
         const other = await bench.gateway({ deviceId: "gw2" });
         refuseOnce("d1", 177);
@@ -142,7 +142,7 @@ describe("registration over MQTT", () => {
         assert.deepEqual([gateway.notifications, gateway.late], [[], []]);
     });
 
-    it("keeps the events of every registration attempt in flight when one is dropped without a word, and tries one at a time", async () => {
+    it("keeps the events of all registration attempts in flight when one is silently dropped, and tries one at a time", async () => {
         await start();
         const other = await bench.gateway({ deviceId: "gw2" });
         refuseOnce("d3", 180);
@@ -168,7 +168,7 @@ describe("registration over MQTT", () => {
         assert.ok(gateway.late.every(({ error }) => error.rc === 173 && error.willRetry === true));
     });
 
-    it("takes RC 276 for an event of a known device as final", async () => {
+    it("treats RC 276 for an event of a known device as final", async () => {
         await start();
         await gateway.outcome(gateway.publish("d1", 1));
         bench.simulator.faults.add({ fault: "refusePublish", topic: "*/d1/*", rc: 276, times: 1 });
@@ -180,7 +180,7 @@ describe("registration over MQTT", () => {
     });
 
     for (const rc of [276, 289]) {
-        it(`takes RC ${rc} at a registration attempt as final for that event, and sends the next one`, async () => {
+        it(`treats RC ${rc} at a registration attempt as final for that event, and sends the next one`, async () => {
             await start();
             bench.simulator.faults.add({ fault: "refusePublish", topic: "*/d1/*", rc, times: 1 });
             const bad = gateway.publish("d1", 1);
@@ -192,7 +192,7 @@ describe("registration over MQTT", () => {
         });
     }
 
-    it("takes RC 180 for a known device as final for that event and makes the next one a registration attempt", async () => {
+    it("treats RC 180 for a known device as final for that event, and makes the next one a registration attempt", async () => {
         await start();
         const registry = bench.simulator.organisation("org").registry;
         await gateway.outcome(gateway.publish("d1", 1));
@@ -209,7 +209,7 @@ describe("registration over MQTT", () => {
         await bench.receives("d1", [1, 3]);
     });
 
-    it("loses no event without a word when a known device is refused while many of its events are in flight", async () => {
+    it("loses no event silently when a known device is refused while many of its events are in flight", async () => {
         await start();
         const organisation = bench.simulator.organisation("org");
         await gateway.outcome(gateway.publish("d1", 0));
@@ -227,7 +227,7 @@ describe("registration over MQTT", () => {
         assert.ok(refused.size > 0);
     });
 
-    it("keeps the events of a gateway that may not act for the device, and tells each refusal", async () => {
+    it("keeps the events of a gateway that may not act for the device, and reports each refusal", async () => {
         await start();
         const { registry } = bench.simulator.organisation("org");
         const group = new Set(["gw/gw1"]);
@@ -242,7 +242,7 @@ describe("registration over MQTT", () => {
         await bench.receives("foreign", [1]);
     });
 
-    it("sends an event of QoS 0 to an unknown device as QoS 1 where a slot is free, else refuses it", async () => {
+    it("sends a QoS 0 event of an unknown device as QoS 1 if a slot is free, and otherwise rejects it", async () => {
         await start({}, { registrationLimit: "1" });
         await gateway.outcome(gateway.publish("ready", 1));
         const first = gateway.publish("d1", 1, { qos: 0 });
@@ -261,7 +261,7 @@ describe("registration over MQTT", () => {
         assert.deepEqual(gateway.late, []);
     });
 
-    it("refuses new events of a held device where the outbox is off, and delivers the one that is the probe", async () => {
+    it("rejects new events of a held device while the outbox is off, and delivers the probe", async () => {
         await start({}, { outbox: "off" });
         await gateway.outcome(gateway.publish("ready", 1));
         refuseOnce("d1", 177);
@@ -273,7 +273,7 @@ describe("registration over MQTT", () => {
         await bench.receives("d1", [1, 3]);
     });
 
-    it("sends again what was in flight when the connection ended, registration attempts first", async () => {
+    it("sends events in flight again after the connection ended, registration attempts first", async () => {
         await start({ delayMs: 50 });
         const messages = Array.from({ length: 12 }, (_, index) => gateway.publish(`d${index}`, 1));
         await waitFor(() => bench.publishes("d7") > 0, "the slots to be used");
@@ -292,7 +292,7 @@ describe("registration over MQTT", () => {
         return refusals;
     }
 
-    it("registers a device by the subscription to its commands, and makes its events wait for that", async () => {
+    it("registers a device by the subscription to its commands, and lets its events wait for the outcome", async () => {
         await start({ delayMs: 100 });
         const refusals = subscribe("d1");
         await waitFor(() => registrationOf("d1") ?? bench.simulator.observed.counts(clientId).subscribe === 2, "the SUBSCRIBE");
@@ -301,7 +301,7 @@ describe("registration over MQTT", () => {
         assert.equal(bench.publishes("d1"), 1);
     });
 
-    it("shows a subscription that a refused device costs, and subscribes when the device is registered", async () => {
+    it("shows that a subscription fails because its device is refused, and subscribes when the device is registered", async () => {
         await start();
         refuseOnce("d1", 177);
         const refusals = subscribe("d1");
@@ -312,7 +312,7 @@ describe("registration over MQTT", () => {
         await bench.receives("d1", [1]);
     });
 
-    it("does not hold the events of a device because a server does not allow the subscription to its commands", async () => {
+    it("does not hold the events of a device whose command subscription the server rejects", async () => {
         await start();
         bench.simulator.faults.add({ fault: "refuseSubscribe", topic: "*/cmd/*" });
         const refusals = subscribe("d1");
@@ -342,7 +342,7 @@ describe("registration over MQTT", () => {
         }
     });
 
-    it("counts what was sent and refused in the inventory", async () => {
+    it("counts sent and refused events in the inventory", async () => {
         await start();
         refuseOnce("d1", 177);
         await gateway.outcome(gateway.publish("d1", 1));
@@ -355,7 +355,7 @@ describe("notifications over MQTT", () => {
     let bench: GatewayBench;
     afterEach(() => bench.close());
 
-    it("name the event they refuse, with the candidates, whatever was sent between", async () => {
+    it("notifications name the refused event with the candidates, whatever was sent in between", async () => {
         bench = await GatewayBench.start({ notificationDelayMs: 30 });
         const gateway = await bench.gateway();
         await gateway.outcome(gateway.publish("d1", 1, { messageId: "first" }));
@@ -372,7 +372,7 @@ describe("notifications over MQTT", () => {
         assert.equal(received?.notification.fields.rc, 180);
     });
 
-    it("that cannot be read reach the flow and change nothing", async () => {
+    it("unreadable notifications reach the flow and change nothing", async () => {
         bench = await GatewayBench.start();
         const gateway = await bench.gateway();
         bench.simulator.publish("org", "iot-2/type/gw/id/gw1/notify", "not JSON");
@@ -384,7 +384,7 @@ describe("notifications over MQTT", () => {
         assert.deepEqual([gateway.late, gateway.warnings], [[], []]);
     });
 
-    it("of other things than events are told as a warning", async () => {
+    it("notifications about anything but events are logged as a warning", async () => {
         bench = await GatewayBench.start();
         const gateway = await bench.gateway();
         const notification = { Request: "Publish", Topic: "iot-2/type/t/id/x/evt/e/fmt/json", RC: 276, Message: "The topic is not valid" };

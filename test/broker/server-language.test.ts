@@ -54,19 +54,20 @@ async function assertSpeaks(language: string, module: string, options: StartOpti
     }
 }
 
-describe("errors and log lines are in the language of the server:", () => {
-    it("the French texts of this test are not the English ones", () => {
+describe("the language of errors and log lines", () => {
+    it("the French texts of this test differ from the English ones", () => {
         for (const key of ["protocol.qos", "connection.refused"] as const) assert.notEqual(said("fr", key, {}), said("en-US", key, {}));
     });
 
     for (const [name, module] of Object.entries(nodeRedModules)) {
-        it(`French with lang: "fr" in ${name}`, () => assertSpeaks("fr", module, { settings: { lang: "fr" } }));
+        it(`logs in French with lang: "fr" in ${name}`, () => assertSpeaks("fr", module, { settings: { lang: "fr" } }));
     }
 
-    it("Chinese with the name of the catalogue's folder", () => assertSpeaks("zh-CN", "node-red", { settings: { lang: "zh-CN" } }));
+    it("logs in Chinese if lang is the name of the catalogue's folder", () =>
+        assertSpeaks("zh-CN", "node-red", { settings: { lang: "zh-CN" } }));
 
-    it("German by the environment", () => assertSpeaks("de", "node-red", { env: { LC_ALL: "de_DE.UTF-8" } }));
+    it("logs in German if the environment says so", () => assertSpeaks("de", "node-red", { env: { LC_ALL: "de_DE.UTF-8" } }));
 
-    it("English where the environment's two letters are no catalogue's", () =>
+    it("logs in English if no catalogue has the environment's two letters", () =>
         assertSpeaks("en-US", "node-red", { env: { LC_ALL: "es_ES.UTF-8" } }));
 });

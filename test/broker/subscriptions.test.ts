@@ -27,7 +27,7 @@ function listen(gateway: BenchGateway, selection: CommandSelection) {
     return { topics, close };
 }
 
-describe("routing on a server that sends one copy for each filter", () => {
+describe("routing on a server that sends a copy for each filter", () => {
     const any = { typeId: undefined, deviceId: undefined, commandId: undefined };
     const parts = fc
         .record({
@@ -63,7 +63,7 @@ describe("routing on a server that sends one copy for each filter", () => {
         return commandTopic({ typeId, deviceId, commandId, format: "+" });
     }
 
-    it("gives each listener each command once, whatever the filters, which never overlap", async () => {
+    it("delivers each command once to each listener, whatever their filters, and never subscribes overlapping filters", async () => {
         const bench = await GatewayBench.start();
         try {
             const gateway = await bench.gateway();
@@ -110,8 +110,8 @@ describe("routing on a server that sends one copy for each filter", () => {
     });
 });
 
-describe("commands", () => {
-    it("come again after each new connection of a clean session", async () => {
+describe("commands of a clean session", () => {
+    it("receives commands again after each new connection of a clean session", async () => {
         const bench = await GatewayBench.start();
         try {
             const gateway = await bench.gateway();
@@ -127,7 +127,7 @@ describe("commands", () => {
         }
     });
 
-    it("that come while flows are deployed are acknowledged only when they have been handed over, each once and in order", async () => {
+    it("acknowledges commands that arrive during a deploy only when the flow has them, each once and in order", async () => {
         const bench = await GatewayBench.start();
         try {
             const gateway = await bench.gateway();
@@ -153,7 +153,7 @@ describe("commands", () => {
 });
 
 describe("commands of a durable session", () => {
-    it("that were not handed over before the connection ended come again, and say that they may have come before", async () => {
+    it("receives undelivered commands of a durable session again, marked as possible duplicates", async () => {
         const bench = await GatewayBench.start();
         try {
             const gateway = await bench.gateway({ cleanSession: "false" });
@@ -221,7 +221,7 @@ describe("subscriptions on Mosquitto", () => {
         return gateway;
     }
 
-    it("of a durable session that the flows gave up while the gateway was down are removed after a restart", async () => {
+    it("unsubscribes after a restart from filters of a durable session that no flow needs any more", async () => {
         const userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-ghosts-"));
         userDirs.push(userDir);
         const properties = { userDir, outbox: "disk", cleanSession: false };
@@ -245,7 +245,7 @@ describe("subscriptions on Mosquitto", () => {
         assert.equal(broker.count(/Sending PUBLISH to g:org:gw:gw1/), sent + 1);
     });
 
-    it("beyond the fifty that Maximo allows are joined within a type, with one warning, and lose nobody a command", async () => {
+    it("joins filters beyond Maximo's fifty within a type, with one warning, and loses no command", async () => {
         const gateway = create(secure.port, {
             platform: "maximo",
             host: "localhost",

@@ -55,7 +55,7 @@ describe("TLS", () => {
         tls,
     });
 
-    it("trusts a private authority that it was given", async () => {
+    it("trusts a private authority that is configured", async () => {
         const { port } = await broker({});
         const { connection } = await connections.online("private-ca", secure(port, { ca: authority.cert }));
         assert.equal(await connection.subscribe("a", 1), 1);
@@ -66,7 +66,7 @@ describe("TLS", () => {
         await connections.online("address", { ...secure(port, { ca: authority.cert }), host: "127.0.0.1" });
     });
 
-    it("never trusts an unknown authority by itself, and says what to do", async () => {
+    it("does not trust an unknown authority, and says what to do", async () => {
         const { port } = await broker({});
         for (const tls of [undefined, {}, { ca: strangers.cert }]) {
             const reason = await connections.reason("no-ca", secure(port, tls));
@@ -78,7 +78,7 @@ describe("TLS", () => {
         }
     });
 
-    it("verifies also in a process that does not, for whatever reason", async () => {
+    it("verifies certificates even in a process that turns verification off", async () => {
         const { port } = await broker({});
         process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
         try {
@@ -89,7 +89,7 @@ describe("TLS", () => {
         }
     });
 
-    it("sends the host as server name, or the one of the settings, and none for an address", async () => {
+    it("sends the host or the configured name as server name, and none for an address", async () => {
         const names: unknown[] = [];
         const server = createServer(authority.issue({ commonName: "names", names: localNames }), (socket) => {
             names.push(socket.servername);
@@ -108,13 +108,13 @@ describe("TLS", () => {
         assert.deepEqual(names, ["localhost", "other.example", false]);
     });
 
-    it("leaves the web proxy of the environment aside", async () => {
+    it("ignores the web proxy of the environment for plain TLS", async () => {
         const { port } = await broker({});
         const environment = { HTTPS_PROXY: "http://127.0.0.1:9", ALL_PROXY: "http://127.0.0.1:9" };
         await connections.online("no-proxy", { ...secure(port, { ca: authority.cert }), environment });
     });
 
-    it("trusts anybody only when told so", async () => {
+    it("trusts any certificate only if verification is turned off", async () => {
         const { port } = await broker({ names: ["DNS:elsewhere.example"] });
         await connections.online("unverified", secure(port, { rejectUnauthorized: false }));
     });
@@ -134,7 +134,7 @@ describe("TLS", () => {
         await connections.online("named", secure(port, { ca: authority.cert, servername: "other.example" }));
     });
 
-    it("identifies itself by a client certificate alone, without user and token", async () => {
+    it("identifies the gateway by a client certificate alone, without user and token", async () => {
         const { port } = await broker({
             listener: ["require_certificate true", "use_identity_as_username true"],
             general: ["allow_anonymous false"],
@@ -143,7 +143,7 @@ describe("TLS", () => {
         await connections.online("certificate", secure(port, { ca: authority.cert, ...own }));
     });
 
-    it("says so when the server wants a client certificate, or another one", async () => {
+    it("says that the server requires a client certificate, or a different one", async () => {
         const { port } = await broker({ listener: ["require_certificate true"] });
         const missing = await connections.reason("missing", secure(port, { ca: authority.cert }));
         assert.equal(missing.code, "GW_TLS");
@@ -154,7 +154,7 @@ describe("TLS", () => {
         assert.match(refused.text, /does not accept the client certificate/);
     });
 
-    it("gives both a certificate and a token, and either can be what is wrong", async () => {
+    it("sends both a certificate and a token, and says which of them is wrong", async () => {
         const { port } = await broker({
             listener: ["require_certificate true"],
             general: ["allow_anonymous false", "password_file {dir}/passwords"],
@@ -179,7 +179,7 @@ describe("TLS", () => {
         assert.match(mixed.text, /does not belong to the client certificate/);
     });
 
-    it("and plain connections tell when they meet each other", async () => {
+    it("explains a TLS connection to a plain port, and a plain connection to a TLS port", async () => {
         const plain = await Mosquitto.start();
         brokers.push(plain);
         const toPlain = await connections.reason("tls-to-plain", secure(plain.port, { ca: authority.cert }));
@@ -190,7 +190,7 @@ describe("TLS", () => {
         assert.match(toTls.text, /is the transport tcp right|transport tcp is wrong|reset/);
     });
 
-    it("reconnects with everything it needs after the broker was gone", async () => {
+    it("reconnects with all of its TLS settings after the broker was gone", async () => {
         const restarted = await broker({});
         const { connection } = await connections.online("again", secure(restarted.port, { ca: authority.cert }));
         await restarted.halt("SIGKILL");

@@ -41,7 +41,7 @@ describe("websockets", () => {
     const wss = (environment: Record<string, string> = {}) =>
         ({ port: secure.port, host: "localhost", transport: "wss", tls: { ca: authority.cert }, environment }) as const;
 
-    it("carry events and messages, large ones too, over any path", async () => {
+    it("carries events and messages of any size over websockets on any path", async () => {
         for (const path of ["/", "/mqtt", "a/b"]) {
             const { connection, recorder } = await connections.online("ws", { port: plain.port, transport: "ws", path });
             await connection.subscribe("bytes", 1);
@@ -59,7 +59,7 @@ describe("websockets", () => {
         assert.deepEqual(plain.protocols, ["mqtt", "mqtt", "mqtt"]);
     });
 
-    it("verify certificates as TLS alone does", async () => {
+    it("verifies certificates of secure websockets as plain TLS does", async () => {
         const { connection } = await connections.online("wss", wss());
         assert.equal(await connection.subscribe("a", 1), 1);
         const reason = await connections.reason("distrust", { ...wss(), tls: {} });
@@ -69,7 +69,7 @@ describe("websockets", () => {
         assert.match(elsewhere.text, /issued for another name/);
     });
 
-    it("verify certificates behind a web proxy as well, with the host as server name", async () => {
+    it("verifies certificates behind a web proxy, with the host as server name", async () => {
         const through = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
         secure.serverNames.length = 0;
         await connections.online("named", wss(through));
@@ -82,7 +82,7 @@ describe("websockets", () => {
         assert.deepEqual(secure.serverNames, ["localhost"]);
     });
 
-    it("verify the address, and not some other name, behind a web proxy", async () => {
+    it("verifies the address, and no other name, behind a web proxy", async () => {
         const through = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
         const reason = await connections.reason("address", { ...wss(through), host: "127.0.0.1" });
         assert.deepEqual([reason.code, reason.cause], ["GW_TLS", "certificateName"]);
@@ -93,7 +93,7 @@ describe("websockets", () => {
         addressed.close();
     });
 
-    it("are refused in words by a server that is not one for MQTT", async () => {
+    it("explains that a web server does not offer MQTT over websockets", async () => {
         const reason = await connections.reason("refused", { ...wss(), port: plain.port });
         assert.equal(reason.code, "GW_TLS");
         assert.match(reason.text, /does not speak TLS/);
@@ -101,7 +101,7 @@ describe("websockets", () => {
         assert.equal(closed.code, "GW_NETWORK");
     });
 
-    it("to what cannot be a host show no path: it may have a secret in it", async () => {
+    it("hides the path in the error about an invalid host, because it may contain a secret", async () => {
         for (const host of ["256.256.256.256", "ex<ample"]) {
             const { code, cause, text } = await connections.reason("nowhere", { ...wss(), host, path: "/mqtt?token=secret" });
             assert.deepEqual([code, cause], ["GW_NETWORK", "hostNotFound"]);
@@ -110,24 +110,24 @@ describe("websockets", () => {
         }
     });
 
-    it("go through the proxy of the environment when they are secure, credentials included", async () => {
+    it("sends secure websockets through the proxy of the environment, with its credentials", async () => {
         await connections.online("proxied", wss({ HTTPS_PROXY: `http://user:secret@127.0.0.1:${proxy.port}` }));
         assert.deepEqual(proxy.tunnels, [`localhost:${secure.port}`]);
         assert.deepEqual(proxy.credentials, ["user:secret"]);
     });
 
-    it("leave the proxy aside when they are not secure", async () => {
+    it("does not use the proxy for plain websockets", async () => {
         const environment = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` };
         await connections.online("plain", { port: plain.port, transport: "ws", environment });
         assert.deepEqual(proxy.tunnels, []);
     });
 
-    it("leave the proxy aside for the hosts of NO_PROXY", async () => {
+    it("does not use the proxy for the hosts of NO_PROXY", async () => {
         await connections.online("direct", wss({ https_proxy: `http://127.0.0.1:${proxy.port}`, NO_PROXY: "example.org, localhost" }));
         assert.deepEqual(proxy.tunnels, []);
     });
 
-    it("say that the proxy is what fails, without its password", async () => {
+    it("says that the proxy failed, without its password", async () => {
         const port = proxy.port;
         proxy.close();
         const reason = await connections.reason("no-proxy", wss({ HTTPS_PROXY: `http://user:secret@127.0.0.1:${port}` }));
@@ -141,7 +141,7 @@ describe("websockets", () => {
         assert.deepEqual([undecodable.code, undecodable.text], [nonsense.code, nonsense.text]);
     });
 
-    it("blame the server, and not the proxy, for what the server does behind it", async () => {
+    it("blames the server, not the proxy, for failures behind the proxy", async () => {
         const server = createServer({ ...authority.issue({ commonName: "web", names: ["DNS:localhost"] }) }, (_request, response) => {
             response.writeHead(404).end();
         });
@@ -161,7 +161,7 @@ describe("websockets", () => {
         assert.match(untrusted.text, /certificate of localhost \(web, issued by Web CA\)/);
     });
 
-    it("say what the proxy answers when it refuses, and that it is the proxy when it does not answer", async () => {
+    it("quotes the proxy's refusal, and names the proxy if it does not answer", async () => {
         const through = wss({ HTTPS_PROXY: `http://user:secret@127.0.0.1:${proxy.port}` });
         proxy.answer = 407;
         const refused = await connections.reason("refused-by-proxy", through);
@@ -176,7 +176,7 @@ describe("websockets", () => {
         assert.doesNotMatch(silent.text, /secret/);
     });
 
-    it("do not trust a proxy whose certificate cannot be verified", async () => {
+    it("does not trust a proxy whose certificate cannot be verified", async () => {
         const disguised = await TestWebProxy.start(authority.issue({ commonName: "proxy", names: ["IP:127.0.0.1"] }));
         const reason = await connections.reason("tls-proxy", wss({ HTTPS_PROXY: `https://127.0.0.1:${disguised.port}` }));
         assert.equal(reason.code, "GW_NETWORK");
@@ -185,7 +185,7 @@ describe("websockets", () => {
         disguised.close();
     });
 
-    it("leave no connection behind at a proxy that never answers", async () => {
+    it("leaves no connection open at a proxy that never answers", async () => {
         proxy.answer = "silence";
         const { connection } = connections.open("leak", wss({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` }));
         await waitFor(() => proxy.open === 1 && proxy.tunnels.length === 1, "the proxy to be asked");
@@ -193,7 +193,7 @@ describe("websockets", () => {
         await waitFor(() => proxy.open === 0, "the connection to the proxy to be closed");
     });
 
-    it("end within the deadline on a dead line", async () => {
+    it("ends a websocket within the deadline on a dead line", async () => {
         const line = await FaultyLine.to(plain.port);
         const { connection } = await connections.online("dead", { port: line.port, transport: "ws" });
         line.blackHole();

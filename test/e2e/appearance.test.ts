@@ -42,7 +42,7 @@ const dialogs = {
 } as const;
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
-    describe(`what ${version} looks like`, function () {
+    describe(`the appearance of the editor in ${version}`, function () {
         this.timeout(180_000);
         const suite = new EditorSuite(() => sharedServer(module));
 

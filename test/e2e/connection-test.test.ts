@@ -35,7 +35,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             return lines.map((line) => line.trim());
         }
 
-        suite.test("finds out before the first deploy what is right, and logs in only after a second click", async () => {
+        suite.test("checks the settings before the first deploy, and logs in only after a second click", async () => {
             editor = await suite.open({
                 flows: [
                     { id: "f1", type: "tab", label: "Flow 1" },

@@ -44,7 +44,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         }
 
         for (const language of languages) {
-            suite.test(`${language}: palette, forms and help`, async () => {
+            suite.test(`palette, forms and help are shown in ${language}`, async () => {
                 const editor = await suite.open({ language });
                 const { page } = editor;
                 for (const type of registeredTypes) {
@@ -66,7 +66,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 }
             });
 
-            suite.test(`${language}: the panel`, async () => {
+            suite.test(`the panel is shown in ${language}`, async () => {
                 const panel = await PanelPage.open(await suite.open({ language }));
                 const catalogue = readPanelCatalogue(language);
                 await panel.phase(catalogue.get("gateway-panel.phase.online") ?? "");

@@ -39,7 +39,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         this.timeout(180_000);
         const suite = new EditorSuite(() => sharedServer(module));
 
-        suite.test("is dragged, filled in, deployed, and its status follows the link", async () => {
+        suite.test("every node is dragged, filled in and deployed, and its status follows the link", async () => {
             const port = await freePortPair();
             const gateway = { platform: "simulator", port: String(port), orgId: "demo", typeId: "gateway", deviceId: "gateway-1" };
             const editor = await suite.open({
@@ -87,7 +87,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             for (const id of ids) await editor.statusOf(id, /^(connected|managed: 1)$/);
         });
 
-        suite.test("says in words what is missing once the user was there, also to those who cannot see the red frame", async () => {
+        suite.test("explains a missing value after the user left the field, even to users who cannot see the red frame", async () => {
             const editor = await suite.open({
                 flows: [
                     { id: "f1", type: "tab", label: "Flow 1" },
@@ -126,7 +126,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.done("#node-dialog-cancel");
         });
 
-        suite.test("completes what the deployed gateway has seen, and is silent while nothing is deployed", async () => {
+        suite.test("completes names that the deployed gateway has seen, and asks nothing while none is deployed", async () => {
             const port = await freePortPair();
             const editor = await suite.open({
                 flows: [

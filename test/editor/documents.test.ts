@@ -35,7 +35,7 @@ const named: Readonly<Record<string, Partial<Record<NodeType, string>>>> = {
 };
 
 describe("docs/troubleshooting.md", () => {
-    it("explains every status in the words of the editor", () => {
+    it("docs/troubleshooting.md explains every status with the text of the editor", () => {
         const page = textOf("docs/troubleshooting.md");
         for (const type of nodeTypes) {
             for (const [key, text] of readCatalogue("en-US", type)) {
@@ -47,7 +47,7 @@ describe("docs/troubleshooting.md", () => {
 });
 
 describe("docs/examples.md", () => {
-    it("lists every example by the name of its menu entry", () => {
+    it("docs/examples.md lists every example by the name of its menu entry", () => {
         for (const file of readdirSync("examples")) {
             assert.ok(textOf("docs/examples.md").includes(`| ${file.replace(".json", "")} |`), file);
         }

@@ -34,19 +34,19 @@ function ofType(nodes: Entry[], type: string): Entry[] {
 }
 
 describe("examples", () => {
-    it("are numbered in the order in which to read them", () => {
+    it("examples are numbered in reading order", () => {
         assert.deepEqual(
             examples.map(({ name }) => name.split(" ")[0]),
             examples.map((_, index) => String(index + 1)),
         );
     });
 
-    it("use every node type", () => {
+    it("the examples use every node type", () => {
         const used = new Set(examples.flatMap(({ nodes }) => nodes.map((node) => node.type)));
         for (const type of nodeTypes) assert.ok(used.has(type), type);
     });
 
-    it("can all be imported into one workspace", () => {
+    it("all examples can be imported into one workspace", () => {
         const ids = examples.flatMap(({ nodes }) => nodes.map((node) => node.id));
         assert.equal(new Set(ids).size, ids.length);
         const clientIds = examples.flatMap(({ nodes }) => [
@@ -60,7 +60,7 @@ describe("examples", () => {
         describe(name, () => {
             const byId = new Map(nodes.map((node) => [node.id, node]));
 
-            it("is one flow with a description and a comment that says what to look at", () => {
+            it("is one flow with a description and a comment that explains what to look at", () => {
                 const tabs = ofType(nodes, "tab");
                 assert.equal(tabs.length, 1);
                 assert.ok(String(tabs[0]?.info).length > 20);
@@ -69,11 +69,11 @@ describe("examples", () => {
                 assert.ok(String(comment?.name).length > 20 && String(comment?.info).length > 100);
             });
 
-            it("uses nodes of this package and of an empty Node-RED only", () => {
+            it("uses only nodes of this package and of an empty Node-RED", () => {
                 for (const node of nodes) assert.ok(known(node.type) || core.has(String(node.type)), String(node.type));
             });
 
-            it("holds together", () => {
+            it("refers only to nodes that it contains", () => {
                 for (const node of nodes) {
                     const named = [...texts(node.wires), ...texts(node.links), ...texts(node.scope), ...texts(node.nodes)];
                     for (const property of ["z", "g", "gateway", "broker", "tls"]) {
@@ -86,7 +86,7 @@ describe("examples", () => {
                 }
             });
 
-            it("has valid settings, all of them", () => {
+            it("has valid settings in every node", () => {
                 for (const node of nodes) {
                     const type = known(node.type);
                     if (!type) continue;
@@ -116,7 +116,7 @@ describe("examples", () => {
                 }
             });
 
-            it("has functions that compile", () => {
+            it("contains only functions that compile", () => {
                 for (const node of ofType(nodes, "function")) new vm.Script(`(async function () {${String(node.func)}\n})`);
             });
         });

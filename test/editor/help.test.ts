@@ -21,12 +21,12 @@ for (const language of languages) {
         for (const type of nodeTypes) {
             const help = readHelp(language, type);
 
-            it(`of ${type} describes every message property`, () => {
+            it(`describes every message property of ${type}`, () => {
                 const described = new Set([...listed(help), ...codeSpans(help).map((code) => code.replace(/^msg\.(dm\.)?/, ""))]);
                 for (const property of messageProperties[type].split(" ").filter(Boolean)) assert.ok(described.has(property), property);
             });
 
-            it(`of ${type} names every field and button as the form does`, () => {
+            it(`names every field and button of ${type} as the form does`, () => {
                 const { defaults, credentials } = new FormHost(language).definition(type);
                 const catalogue = readCatalogue(language, type);
                 const buttons = type === "gateway-config" ? ["test", "connect"] : [];
@@ -37,7 +37,7 @@ for (const language of languages) {
                 }
             });
 
-            it(`of ${type} follows the style guide`, () => {
+            it(`follows the style guide in the help of ${type}`, () => {
                 assert.match(help, /^[^#\n:`-]/, "starts with an introduction");
                 assert.doesNotMatch(help, /\*\*|__|<(?!http)/, "no bold text, no html");
                 assert.doesNotMatch(help, /^#{1,2} |^#{5}/m, "headings of level three and four only");
@@ -46,7 +46,7 @@ for (const language of languages) {
                 }
             });
 
-            it(`of ${type} is the English one's equal`, () => {
+            it(`has the structure of the English help of ${type} in ${language}`, () => {
                 const english = readHelp("en-US", type);
                 assert.deepEqual(listed(help), listed(english));
                 assert.deepEqual(codeSpans(help).sort(), codeSpans(english).sort());
@@ -60,7 +60,7 @@ for (const language of languages) {
             for (const code of Object.keys(errorTable)) assert.ok(codes.has(code), code);
         });
 
-        it("says of every node that its messages fail when its settings are wrong", () => {
+        it("says of every node that its messages fail if its settings are invalid", () => {
             for (const type of nodeTypes) assert.ok(codeSpans(readHelp(language, type)).includes("GW_CONFIG"), type);
         });
     });

@@ -44,14 +44,14 @@ const exempt: ReadonlySet<string> = new Set([
     "src/gateway/monitor/simulator-control",
 ]);
 
-describe("errors, warnings and log lines", () => {
-    it("use every text of the catalogue", () => {
+describe("texts of errors, warnings and log lines", () => {
+    it("the code uses every text of the catalogue", () => {
         const code = files.map((file) => file.code).join("\n");
         const unused = [...texts.keys()].filter((key) => !code.includes(`"${key}"`));
         assert.deepEqual(unused, []);
     });
 
-    it("fill exactly the places that their text has", () => {
+    it("the code fills exactly the places of each text", () => {
         const all = files.flatMap(({ name, code }) => sayings(code).map((saying) => ({ name, ...saying })));
         assert.ok(all.length > 5);
         for (const { name, key, parameters } of all) {
@@ -60,7 +60,7 @@ describe("errors, warnings and log lines", () => {
         }
     });
 
-    it("take all their words from the catalogue", () => {
+    it("the code takes every error, warning and log line from the catalogue", () => {
         const sentence = /(["`])(?:(?!\1)[^\n])*?[A-Za-z]+,? [a-z]+,? [a-z]+(?:(?!\1)[^\n])*\1/g;
         const found = files
             .filter(({ name }) => !exempt.has(name.replace(/\.ts$/, "").split(path.sep).join("/")))

@@ -43,7 +43,7 @@ describe("the panel", () => {
     const reference = readPanelCatalogue("en-US");
     const has = (key: string) => reference.has(`${prefix}${key}`);
 
-    it("loads each of its scripts, in whatever order the browser gets them", () => {
+    it("loads each of its scripts in any order", () => {
         const loaded = new Set([...read("plugins", "gateway-panel.html").matchAll(/panel\/([\w.-]+)"/g)].map((match) => match[1] ?? ""));
         assert.deepEqual([...loaded], ["panel.css", "panel.mjs"]);
         for (const file of loaded)
@@ -51,7 +51,7 @@ describe("the panel", () => {
         assert.deepEqual([...loaded].sort(), readdirSync(path.join(root, folder)).sort());
     });
 
-    it("has a text for everything that it says", () => {
+    it("has a text for every key that it uses", () => {
         const literal = [...scripts.matchAll(/\btext\(\s*"([\w.-]+)"/g)].map((match) => match[1] ?? "");
         const buttons = [...scripts.matchAll(/\bbutton\("(\w+)"/g)].map((match) => `action.${match[1]}`);
         const composed = Object.entries(made).flatMap(([group, names]) => names.map((name) => `${group}.${name}`));
@@ -62,7 +62,7 @@ describe("the panel", () => {
         );
     });
 
-    it("has no text that nothing says", () => {
+    it("has no unused text", () => {
         const named = (name: string) => new RegExp(`["'\`.]${name}["'\`]|\\b${name}:`).test(scripts);
         const unused = [...reference.keys()].filter((full) => {
             const key = full.slice(prefix.length);
@@ -74,7 +74,7 @@ describe("the panel", () => {
     });
 
     for (const language of languages) {
-        it(`is complete in ${language}, with the same parameters`, () => {
+        it(`the panel's catalogue in ${language} is complete, with the same parameters`, () => {
             const translated = readPanelCatalogue(language);
             assert.deepEqual([...translated.keys()], [...reference.keys()]);
             const parameters = (text: string | undefined) => (text?.match(/__\w+__/g) ?? []).sort();
@@ -87,12 +87,12 @@ describe("the panel", () => {
         });
     }
 
-    it("shows what it is told as text only, and takes no name in the page", () => {
+    it("shows data as text only, and defines no global name in the page", () => {
         assert.doesNotMatch(scripts, /innerHTML|outerHTML|insertAdjacentHTML|\.html\(|document\.write|\beval\b|new Function/);
         assert.doesNotMatch(scripts, /\b(?:globalThis|window)\.\w+\s*(?:\?\?)?=(?!=)/);
     });
 
-    it("uses the editor's colours only, for its light and its dark theme", () => {
+    it("uses only the editor's colours, for its light and its dark theme", () => {
         const styles = read(folder, "panel.css");
         assert.doesNotMatch(styles, /#[0-9a-f]{3,8}\b|rgba?\(|hsla?\(/i);
         const colours = [...styles.matchAll(/(?:^|\s|-)(?:color|background|border(?:-(?:left|bottom))?):([^;]*);/g)].map(

@@ -24,7 +24,7 @@ function shownKeys(type: string): Set<string> {
 
 describe("statuses", () => {
     for (const language of languages) {
-        it(`in ${language} have fixed words of at most 20 characters, with numbers and ids behind them`, () => {
+        it(`every status in ${language} starts with at most 20 characters of fixed text, followed by numbers and ids`, () => {
             const texts = nodeTypes.flatMap((type) => [...readCatalogue(language, type)]).filter(([key]) => key.includes(".status."));
             assert.ok(texts.length > 100);
             for (const [key, text] of texts) {
@@ -36,7 +36,7 @@ describe("statuses", () => {
     }
 
     for (const type of nodeTypes) {
-        it(`of ${type} have a text each, and no text is without a status`, () => {
+        it(`each status of ${type} has a text, and each text a status`, () => {
             const prefix = `${type}.status.`;
             const written = [...readCatalogue("en-US", type).keys()].filter((key) => key.startsWith(prefix));
             assert.deepEqual(written.map((key) => key.slice(prefix.length)).sort(), [...shownKeys(type)].sort());

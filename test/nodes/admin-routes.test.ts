@@ -36,7 +36,7 @@ describe("admin routes of gateway-config", () => {
     }
 
     describe("inventory", () => {
-        it("completes the names that the gateway has seen", async () => {
+        it("completes names that the gateway has seen", async () => {
             await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: secretToken } });
             const completed = new Inbox("completed");
             for (const deviceId of ["p1", "p2", "q1"]) node("event").receive({ typeId: "pump", deviceId, payload: 1 });
@@ -48,7 +48,7 @@ describe("admin routes of gateway-config", () => {
             assert.deepEqual(await names("kind=eventId"), ["status"]);
         });
 
-        it("knows nothing of a gateway that is not deployed, and answers 404 for what it cannot complete", async () => {
+        it("lists no names of a gateway that is not deployed, and answers 404 for an unknown kind of name", async () => {
             await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: secretToken } });
             assert.deepEqual((await helper.request().get("/gateway-config/other/inventory?kind=typeId").expect(200)).body, []);
             for (const path of ["gateway/inventory?kind=constructor", "gateway/inventory"]) {
@@ -58,14 +58,14 @@ describe("admin routes of gateway-config", () => {
     });
 
     describe("connection test", () => {
-        it("works before the first deploy and sends nothing but a connection", async () => {
+        it("the connection test works before the first deploy, and sends only a connection", async () => {
             await load([...observers]);
             const { keys, mayConnect } = await test({ settings: form(), token: secretToken });
             assert.deepEqual([keys, mayConnect], [["tcp"], true]);
             assert.equal(simulator.observed.total("connect"), 0);
         });
 
-        it("connects only when asked to, and closes at the CONNACK", async () => {
+        it("the connection test logs in only on request, and closes at the CONNACK", async () => {
             await load([...observers]);
             const { keys } = await test({ settings: form(), token: secretToken, connect: true });
             assert.deepEqual(keys, ["tcp", "accepted"]);
@@ -73,7 +73,7 @@ describe("admin routes of gateway-config", () => {
             assert.deepEqual(Object.keys(simulator.observed.counts(clientId)).sort(), ["connect", "disconnect"]);
         });
 
-        it("says in words that the platform did not authorise it", async () => {
+        it("the connection test explains that the platform did not authorise it", async () => {
             await load([...observers]);
             const { keys, text } = await test({ settings: form(), token: `wrong-${secretToken}`, connect: true });
             assert.deepEqual(keys, ["tcp", "failed"]);
@@ -83,7 +83,7 @@ describe("admin routes of gateway-config", () => {
             assert.match(forgotten.text, /did not authorise g:org:gw:gw1, and no token was sent/);
         });
 
-        it("names a port that does not answer, a host without address, and settings that are not complete", async () => {
+        it("the connection test names a port that does not answer, a host without address, and incomplete settings", async () => {
             await load([...observers]);
             assert.deepEqual((await test({ settings: form({ port: String(await freePortPair()) }) })).keys, ["tcpFailed"]);
             assert.deepEqual((await test({ settings: form({ host: "does-not-exist.invalid" }) })).keys, ["dnsFailed"]);
@@ -91,7 +91,7 @@ describe("admin routes of gateway-config", () => {
             assert.deepEqual((await test({ settings: "nonsense" })).keys, ["invalid"]);
         });
 
-        it("tells of its own connection only that it is up", async () => {
+        it("the connection test only says that the gateway's own connection is up", async () => {
             await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: secretToken } });
             await waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
             const { keys, mayConnect } = await test({ settings: form(), connect: true });
@@ -99,7 +99,7 @@ describe("admin routes of gateway-config", () => {
             assert.equal(simulator.observed.counts(clientId).connect, 1);
         });
 
-        it("uses the stored token for the deployed server and identity only, and never returns it", async () => {
+        it("the connection test uses the stored token only for the deployed server and identity, and never returns it", async () => {
             simulator.faults.add({ fault: "refuseConnect", returnCode: 3, times: 1 });
             await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: secretToken } });
             await waitFor(() => simulator.observed.counts(clientId).connect, "the first attempt");
@@ -115,7 +115,7 @@ describe("admin routes of gateway-config", () => {
                 for (const name of Object.keys(variables)) delete process.env[name];
             });
 
-            it("tests what they stand for, and names them in place of their values", async () => {
+            it("the connection test resolves environment variables, and shows their names instead of their values", async () => {
                 await load([...observers]);
                 const named = { host: `\${TEST_GATEWAY_HOST}`, typeId: `\${TEST_GATEWAY_TYPE}` };
                 const { keys, text } = await test({ settings: form(named), token: `wrong-${secretToken}`, connect: true });
@@ -125,14 +125,14 @@ describe("admin routes of gateway-config", () => {
                 for (const value of ["127.0.0.1", "gw-of-the-plant"]) assert.equal(text.includes(value), false, value);
             });
 
-            it("sends a token from a variable no further than a stored one", async () => {
+            it("the connection test treats a token from a variable like a stored one", async () => {
                 await load([...observers]);
                 const { keys, mayConnect } = await test({ settings: form(), token: `\${TEST_GATEWAY_TOKEN}`, connect: true });
                 assert.deepEqual([keys, mayConnect], [["tcp", "noToken"], false]);
                 assert.equal(simulator.observed.total("connect"), 0);
             });
 
-            it("says that the variable of the stored token is not set", async () => {
+            it("the connection test says that the variable of the stored token is not set", async () => {
                 await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: `\${TEST_GATEWAY_UNSET}` } });
                 const { keys, text } = await test({ settings: form(), connect: true });
                 assert.deepEqual(keys, ["invalid"]);
@@ -140,7 +140,7 @@ describe("admin routes of gateway-config", () => {
                 assert.equal(simulator.observed.total("connect"), 0);
             });
 
-            it("says that a variable is not set", async () => {
+            it("the connection test says that a variable is not set", async () => {
                 await load([...observers]);
                 const { keys, text } = await test({ settings: form({ host: `\${TEST_GATEWAY_UNSET}` }) });
                 assert.deepEqual(keys, ["invalid"]);

@@ -37,17 +37,17 @@ describe("device-command-in", () => {
 
     const send = (topic: string, payload: string | Buffer = "{}") => simulator.publish("org", topic, payload, 1);
 
-    it("subscribes each part that is blank or + as any", async () => {
+    it("subscribes with + for each part that is blank or +", async () => {
         await start({ typeId: "", deviceId: "+", commandId: "setSpeed", format: "" });
         assert.deepEqual(subscribed(), [["iot-2/type/+/id/+/cmd/setSpeed/fmt/+"]]);
     });
 
-    it("subscribes the device it names, with any command and format", async () => {
+    it("subscribes to the device it names, with any command and format", async () => {
         await start({ typeId: "pump", deviceId: "17" });
         assert.deepEqual(subscribed(), [["iot-2/type/pump/id/17/cmd/+/fmt/+"]]);
     });
 
-    it("sends on a command with its ids, format, QoS and parsed payload", async () => {
+    it("outputs a command with its ids, format, QoS and parsed payload", async () => {
         const commands = await start({});
         send(commandTopic("pump", "p1"), '{"speed":5}');
         const { _msgid, ...command } = await commands.next();
@@ -64,7 +64,7 @@ describe("device-command-in", () => {
         });
     });
 
-    it("subscribes the same filter once for several nodes and gives each node the command once", async () => {
+    it("subscribes to a filter once for several nodes, and delivers the command once to each of them", async () => {
         const commands = await start({ id: "one" }, { id: "two" });
         send(commandTopic("pump", "p1"));
         await commands.count(2);
@@ -72,7 +72,7 @@ describe("device-command-in", () => {
         assert.equal(commands.messages.length, 2);
     });
 
-    it("gives each node bytes of its own, so that a flow that changes them changes no other flow's", async () => {
+    it("gives each node its own copy of the bytes, so that flows cannot change each other's", async () => {
         const commands = await start({ id: "one", datatype: "buffer" }, { id: "two", datatype: "buffer" });
         send(commandTopic("pump", "p1"), "abc");
         await commands.count(2);
@@ -82,7 +82,7 @@ describe("device-command-in", () => {
         assert.equal(second.toString(), "abc");
     });
 
-    it("gives overlapping nodes each command once, although the server sends a copy for each filter", async () => {
+    it("delivers each command once to nodes with overlapping filters, although the server sends a copy for each filter", async () => {
         const commands = await start({ id: "all" }, { id: "one", typeId: "pump", deviceId: "p1" });
         send(commandTopic("pump", "p1", "first"));
         send(commandTopic("pump", "p1", "second"));
@@ -99,14 +99,14 @@ describe("device-command-in", () => {
         assert.equal(commands.messages.length, 1);
     });
 
-    it("sends on the gateway's own commands where the gateway is asked for", async () => {
+    it("outputs the gateway's own commands on nodes that ask for the gateway", async () => {
         const commands = await start({ target: "gateway" });
         send(commandTopic("gw", "gw1", "own"));
         assert.equal((await commands.next()).commandId, "own");
         assert.deepEqual(subscribed(), [["iot-2/type/gw/id/gw1/cmd/+/fmt/+"]]);
     });
 
-    it("does not send on a command that cannot be parsed: Catch gets it with GW_BAD_COMMAND and its bytes", async () => {
+    it("sends a command that cannot be parsed to Catch, with GW_BAD_COMMAND and its bytes", async () => {
         const commands = await start({});
         const caught = new Inbox("caught");
         send(commandTopic("pump", "p1"), "{bad");
@@ -133,7 +133,7 @@ describe("device-command-in", () => {
         ["QoS 3", { qos: "3" }],
         ["a command id from a variable that is not set", { commandId: "${TEST_NOT_SET}" }],
     ] as const) {
-        it(`refuses ${name} visibly and subscribes nothing`, async () => {
+        it(`rejects ${name} visibly, and subscribes to nothing`, async () => {
             await load([gatewayNode(simulator.port), commandNode(properties), { ...eventNode() }, ...observers]);
             await waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
             assert.deepEqual(subscribed(), []);
@@ -146,7 +146,7 @@ describe("device-command-in", () => {
         });
     }
 
-    it("shows and raises on the node that the platform refused its subscription, and keeps the connection", async () => {
+    it("shows and raises on its node that the platform refused a subscription, and keeps the connection", async () => {
         simulator.faults.add({ fault: "refuseSubscribe", topic: "*/cmd/*" });
         await load([gatewayNode(simulator.port), commandNode({ typeId: "pump", deviceId: "p1" }), ...observers]);
         const caught = new Inbox("caught");

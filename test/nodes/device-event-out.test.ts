@@ -32,7 +32,7 @@ describe("device-event-out", () => {
     const send = (message: Record<string, unknown>) => node("event").receive(message);
     const device = { typeId: "pump", deviceId: "p1" };
 
-    it("publishes an event of a device, and is done when the platform has acknowledged it", async () => {
+    it("publishes an event of a device, and completes the message when the platform has acknowledged it", async () => {
         const { completed } = await start();
         send({ ...device, payload: { speed: 5 }, _msgid: "m1" });
         assert.equal((await completed.next())._msgid, "m1");
@@ -43,7 +43,7 @@ describe("device-event-out", () => {
         );
     });
 
-    it("publishes the bytes it was given, although the flow uses its Buffer again before they are sent", async () => {
+    it("publishes the original bytes, although the flow reuses its Buffer before they are sent", async () => {
         await load([gatewayNode(simulator.port), eventNode({ format: "bin" }), ...observers]);
         const bytes = Buffer.from("measured");
         send({ ...device, payload: bytes });
@@ -59,7 +59,7 @@ describe("device-event-out", () => {
         assert.equal(events()[0]?.topic, "iot-2/type/gw/id/gw1/evt/alive/fmt/text");
     });
 
-    it("takes ids from message, flow context, environment and JSONata, and keeps the order", async () => {
+    it("reads ids from message, flow context, environment and JSONata, and keeps the order", async () => {
         process.env.TEST_TYPE = "fan";
         const { completed } = await start({
             typeId: "TEST_TYPE",
@@ -78,14 +78,14 @@ describe("device-event-out", () => {
         );
     });
 
-    it("sends an id that is a number as decimal", async () => {
+    it("sends a numeric id as decimal", async () => {
         const { completed } = await start();
         send({ typeId: "pump", deviceId: 17, payload: 1 });
         await completed.next();
         assert.equal(events()[0]?.topic, "iot-2/type/pump/id/17/evt/status/fmt/json");
     });
 
-    it("takes format and QoS from the message when the form leaves them blank", async () => {
+    it("reads format and QoS from the message if the form leaves them blank", async () => {
         const { completed } = await start({ format: "", qos: "" });
         send({ ...device, payload: "a,b", format: "csv", qos: 2 });
         await completed.next();
@@ -118,7 +118,7 @@ describe("device-event-out", () => {
     const circular: Record<string, unknown> = {};
     circular.self = circular;
     const bad: [string, Record<string, unknown>, string, Record<string, unknown>?][] = [
-        ["no device id", { typeId: "pump", payload: 1 }, "GW_INVALID_ID"],
+        ["a missing device id", { typeId: "pump", payload: 1 }, "GW_INVALID_ID"],
         ["an empty device id", { typeId: "pump", deviceId: "", payload: 1 }, "GW_INVALID_ID"],
         ["a type id with a space", { typeId: "my type", deviceId: "p1", payload: 1 }, "GW_INVALID_ID"],
         ["a device id of 37 characters", { typeId: "pump", deviceId: "x".repeat(37), payload: 1 }, "GW_INVALID_ID"],
@@ -141,21 +141,21 @@ describe("device-event-out", () => {
         ],
         ["a blank property of the message as device id", { ...device, payload: 1 }, "GW_INVALID_ID", { deviceId: "", deviceIdType: "msg" }],
         ["an event id that the form leaves blank", { ...device, payload: 1 }, "GW_INVALID_ID", { eventId: "" }],
-        ["an event id from a variable that is not set", { ...device, payload: 1 }, "GW_CONFIG", { eventId: "${TEST_NOT_SET}" }],
+        ["an event id from an unset variable", { ...device, payload: 1 }, "GW_CONFIG", { eventId: "${TEST_NOT_SET}" }],
         ["a format from a variable that is not set", { ...device, payload: 1 }, "GW_CONFIG", { format: "${TEST_NOT_SET}" }],
         ["a time field from a variable that is not set", { ...device, payload: 1 }, "GW_CONFIG", { timestamp: "${TEST_NOT_SET}" }],
-        ["a ttl in the form that is no number", { ...device, payload: 1 }, "GW_CONFIG", { ttl: "soon" }],
-        ["a device id below something that is not there", { typeId: "pump", payload: 1 }, "GW_INVALID_ID", { deviceId: "payload.meta.id" }],
-        ["a path in the message that is none", { ...device, payload: 1 }, "GW_CONFIG", { deviceId: "payload..id" }],
-        ["no QoS in the message", { ...device, payload: 1 }, "GW_INVALID_QOS", { qos: "" }],
-        ["no format in the message", { ...device, payload: 1 }, "GW_INVALID_ID", { format: "" }],
-        ["no payload", { ...device }, "GW_INVALID_PAYLOAD"],
+        ["a ttl in the form that is not a number", { ...device, payload: 1 }, "GW_CONFIG", { ttl: "soon" }],
+        ["a device id at a path that does not exist", { typeId: "pump", payload: 1 }, "GW_INVALID_ID", { deviceId: "payload.meta.id" }],
+        ["an invalid path in the message", { ...device, payload: 1 }, "GW_CONFIG", { deviceId: "payload..id" }],
+        ["a missing QoS in the message", { ...device, payload: 1 }, "GW_INVALID_QOS", { qos: "" }],
+        ["a missing format in the message", { ...device, payload: 1 }, "GW_INVALID_ID", { format: "" }],
+        ["a missing payload", { ...device }, "GW_INVALID_PAYLOAD"],
         ["a circular object", { ...device, payload: circular }, "GW_INVALID_PAYLOAD"],
         ["BigInt", { ...device, payload: 10n }, "GW_INVALID_PAYLOAD"],
         ["an object as text", { ...device, payload: {} }, "GW_INVALID_PAYLOAD", { format: "text" }],
         ["131073 bytes", { ...device, payload: Buffer.alloc(131_073) }, "GW_PAYLOAD_TOO_LARGE", { format: "bin" }],
         ["QoS 3", { ...device, payload: 1, qos: 3 }, "GW_INVALID_QOS", { qos: "" }],
-        ["a ttl in words", { ...device, payload: 1, ttl: "soon" }, "GW_INVALID_PAYLOAD"],
+        ["a ttl that is not a number", { ...device, payload: 1, ttl: "soon" }, "GW_INVALID_PAYLOAD"],
         [
             "a JSONata expression that fails",
             { ...device, payload: "x" },
@@ -164,7 +164,7 @@ describe("device-event-out", () => {
         ],
     ];
     for (const [name, message, code, properties] of bad) {
-        it(`refuses ${name} with ${code}: catchable, nothing published, connection up`, async () => {
+        it(`rejects ${name} with ${code}: catchable, nothing published, connection up`, async () => {
             const { caught, completed } = await start(properties);
             send({ ...message, _msgid: "bad" });
             const { error, _msgid } = await caught.next();
@@ -174,7 +174,7 @@ describe("device-event-out", () => {
         });
     }
 
-    it("reports a message with a getter that throws by its id and topic only, instead of ending Node-RED", async () => {
+    it("reports only id and topic of a message with a getter that throws, and does not end Node-RED", async () => {
         const { caught } = await start();
         const hostile = Object.defineProperty({ ...device, payload: 10n, topic: "t", _msgid: "h" }, "boom", {
             enumerable: true,
@@ -203,7 +203,7 @@ describe("device-event-out", () => {
         ["fails", "$number(payload)", /: deviceId cannot be read: Unable to cast value to a number: "x"\.$/],
         ["does not compile", "$number(", /: deviceId cannot be read: Expected "\)" before end of expression\.$/],
     ] as const) {
-        it(`says which property has the JSONata expression that ${what}, and why`, async () => {
+        it(`names the property whose JSONata expression ${what}, and the reason`, async () => {
             const { caught } = await start({ deviceId: expression, deviceIdType: "jsonata" });
             send({ ...device, payload: "x" });
             const { error } = await caught.next();
@@ -211,7 +211,7 @@ describe("device-event-out", () => {
         });
     }
 
-    it("reports an id in its form that breaks the rules before any message comes, and judges none that it does not use", async () => {
+    it("reports an invalid id in its form before any message arrives, and ignores one that it does not use", async () => {
         const typed = { deviceId: "p 1", deviceIdType: "str" };
         await load([gatewayNode(simulator.port), eventNode(typed), eventNode({ ...typed, id: "own", source: "gateway" }), ...observers]);
         await connected();
@@ -241,7 +241,7 @@ describe("device-event-out", () => {
         assert.match(error.message, /deviceId refers to the environment variable TEST_NOT_SET, which is not set/);
     });
 
-    it("takes identity and token from environment variables", async () => {
+    it("reads identity and token from environment variables", async () => {
         Object.assign(process.env, { TEST_ORG: "acme", TEST_TOKEN: secretToken });
         await simulator.close();
         simulator = await startSimulator({ port: 0, httpPort: 0, token: secretToken });
@@ -251,7 +251,7 @@ describe("device-event-out", () => {
         await waitFor(() => simulator.observed.counts("g:acme:gw:gw1").subscribe, "the connection");
     });
 
-    it("refuses QoS 0 while offline, because it is never queued", async () => {
+    it("rejects QoS 0 while offline, because it is never queued", async () => {
         const { caught, statuses } = await start({ qos: "0" });
         simulator.setLink(true);
         await statuses.next(({ status }) => memberOf(status, "fill") === "red");
@@ -271,7 +271,7 @@ describe("device-event-out", () => {
         assert.deepEqual([...new Set(values)], [0, 1, 2, 3, 4, 5]);
     });
 
-    it("adds the time each message took to Node-RED's metrics, where they are switched on", async () => {
+    it("adds the duration of each message to Node-RED's metrics if they are enabled", async () => {
         const { completed, caught } = await start();
         const measured: unknown[][] = [];
         const metric = (...metrics: unknown[]) => metrics.length === 0 || measured.push(metrics) > 0;
@@ -286,7 +286,7 @@ describe("device-event-out", () => {
         ]);
     });
 
-    it("keeps the time at which a message came, however late it is sent, and leaves a time alone that is there", async () => {
+    it("stamps an event with the arrival time of its message, however late it is sent, and keeps an existing time", async () => {
         const { completed } = await start({ timestamp: "ts" });
         simulator.setLink(true);
         const before = Date.now();
@@ -300,7 +300,7 @@ describe("device-event-out", () => {
         assert.equal(second.ts, "2020-01-01T00:00:00Z");
     });
 
-    it("fails an event that outlives its time to live, from the form or else from the message, and sends the others", async () => {
+    it("fails an event whose time to live, from the message or the form, has passed, and sends the others", async () => {
         await load([gatewayNode(simulator.port), eventNode(), eventNode({ id: "brief", ttl: "1" }), ...observers]);
         const [caught, completed] = [new Inbox("caught"), new Inbox("completed")];
         await connected();

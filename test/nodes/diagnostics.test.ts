@@ -23,7 +23,7 @@ describe("the diagnostics file", () => {
         return requireRecord(gateways[0]);
     }
 
-    it("has no secret of the token, the path, a web proxy, TLS settings or another gateway in it", async () => {
+    it("contains no secret of the token, the path, a web proxy, TLS settings or another gateway", async () => {
         const port = await freePortPair();
         // Nothing listens on either port, so the reason is about the proxy.
         process.env.https_proxy = `http://user:${secretMarker}@127.0.0.1:${port}`;
@@ -52,7 +52,7 @@ describe("the diagnostics file", () => {
         ["an address with a password in place of a host", { host: `mqtts://user:${secretMarker}@broker.test:8883` }],
         ["a path with a blank and a signature", { transport: "ws", path: `/mqtt path?signature=${secretMarker}` }],
     ] as const) {
-        it(`names what is wrong with ${what}, without the secret in it`, async () => {
+        it(`explains the problem with ${what} without the secret in it`, async () => {
             await load([gatewayNode(1, properties), eventNode(), ...observers], { gateway: { token: secretToken } });
             const { error } = await new Inbox("caught").next();
             assert.match(String(requireRecord(error).message), /broker\.test:8883|mqtt path/);

@@ -43,7 +43,7 @@ describe("dm-responder", () => {
     const status = (statuses: Inbox, key: string) =>
         statuses.next((message) => isRecord(message.status) && message.status.text === `dm-responder.status.${key}`);
 
-    it("sends the platform's requests to its first output, answers with what comes back, and is done when that is acknowledged", async () => {
+    it("sends the platform's requests to its first output, and completes the flow's answer when it is acknowledged", async () => {
         const { requests, completed, answers } = await start(responderNode({ manage: false }));
         send(reboot, { reqId: "r1" });
         const { _msgid, ...request } = await requests.next();
@@ -58,7 +58,7 @@ describe("dm-responder", () => {
         assert.deepEqual(answers.messages, []);
     });
 
-    it("sends the platform's answer to a request of the flow to its second output, with the message, whatever the code", async () => {
+    it("sends the platform's answer to a request of the flow to its second output, with the original message, whatever the code", async () => {
         const { answers, completed, requests } = await start(responderNode({ manage: false }));
         input({ _msgid: "m1", dm: { action: "addErrorCode" }, payload: { errorCode: 7 }, keep: "me", message: "old" });
         const { _msgid, ...answer } = await answers.next();
@@ -70,14 +70,14 @@ describe("dm-responder", () => {
         assert.deepEqual(requests.messages, []);
     });
 
-    it("manages by itself, and its status says so", async () => {
+    it("manages the gateway automatically, and shows it in its status", async () => {
         const { statuses } = await start(responderNode({ lifetime: "3600", metadata: '{"site":"A"}' }));
         await waitFor(() => simulator.organisation("org").management.isManaged("gw", "gw1"), "the gateway to be managed");
         assert.deepEqual(simulator.organisation("org").management.device("gw", "gw1")?.metadata, { site: "A" });
         await status(statuses, "managed");
     });
 
-    it("shows the requests that wait for the flow", async () => {
+    it("shows how many requests wait for the flow", async () => {
         const { statuses, requests } = await start(responderNode({ manage: false }));
         send(reboot, { reqId: "r1" });
         await requests.next();
@@ -92,7 +92,7 @@ describe("dm-responder", () => {
         await status(statuses, "rejected");
     });
 
-    it("answers 500 when the flow is too slow; its late answer goes to Catch", async () => {
+    it("answers 500 if the flow is too slow, and sends its late answer to Catch", async () => {
         const { requests, caught } = await start(responderNode({ manage: false, timeout: "1" }));
         send(reboot, { reqId: "r1" });
         const request = await requests.next();
@@ -107,7 +107,11 @@ describe("dm-responder", () => {
         ["names an unknown action", { dm: { action: "explode" } }, "GW_DM_INVALID"],
         ["has a location without longitude", { dm: { action: "location" }, payload: { latitude: 1 } }, "GW_DM_INVALID"],
         ["names a bad device", { dm: { action: "manage", typeId: "a b", deviceId: "1" } }, "GW_INVALID_ID"],
-        ["answers what was not asked", { dm: { action: "observe", typeId: "gw", deviceId: "gw1", reqId: "x" } }, "GW_DM_INVALID"],
+        [
+            "answers a request that does not exist",
+            { dm: { action: "observe", typeId: "gw", deviceId: "gw1", reqId: "x" } },
+            "GW_DM_INVALID",
+        ],
         ["has data that JSON cannot express", { dm: { action: "manage" }, payload: { metadata: circular } }, "GW_DM_INVALID"],
         ["makes a firmware step out of order", { dm: { action: "firmware", step: "updated" } }, "GW_DM_INVALID"],
     ] as const) {
@@ -120,7 +124,7 @@ describe("dm-responder", () => {
         });
     }
 
-    it("fails requests of the flow at once without a connection, and keeps answers for the next one", async () => {
+    it("fails requests of the flow at once without a connection, and keeps answers for the next connection", async () => {
         const { requests, caught, completed } = await start(responderNode({ manage: false }));
         send(reboot, { reqId: "r1" });
         const request = await requests.next();
@@ -180,7 +184,7 @@ describe("dm-responder", () => {
         assert.equal(report.rc, 404, "the simulator's server did not ask to observe");
     });
 
-    it("shows on both nodes that they have the same target, and neither gets a request", async () => {
+    it("shows on both of two nodes with the same target that neither gets a request", async () => {
         const two = responderNode({ id: "two", manage: false });
         const { requests } = await start(responderNode({ manage: false }), two);
         const logged: unknown[] = helper.log().args.flat();
@@ -192,7 +196,7 @@ describe("dm-responder", () => {
         assert.deepEqual(requests.messages, []);
     });
 
-    it("refuses invalid settings visibly, and fails its messages with the reason", async () => {
+    it("rejects invalid settings visibly, and fails its messages with the reason", async () => {
         await load([gatewayNode(simulator.port), responderNode({ lifetime: "60" }), ...observers]);
         const caught = new Inbox("caught");
         input({ dm: { action: "clearLog" } });

@@ -24,7 +24,7 @@ describe("gateway-config", () => {
     const good = { gateway: { token: secretToken } };
     const connected = () => waitFor(() => simulator.observed.counts(clientId).subscribe, "the connection");
 
-    it("makes one connection for all of its nodes, and none when nobody uses it", async () => {
+    it("opens one connection for all of its nodes, and none without a node", async () => {
         await load([gatewayNode(simulator.port), eventNode(), eventNode({ id: "event2" }), commandNode(), ...observers], good);
         await connected();
         assert.equal(simulator.observed.total("connect"), 1);
@@ -34,7 +34,7 @@ describe("gateway-config", () => {
         assert.equal(simulator.observed.total("connect"), 0);
     });
 
-    it("subscribes its notifications before the first publish", async () => {
+    it("subscribes to its notifications before the first publish", async () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], good);
         node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1 });
         await new Inbox("completed").next();
@@ -42,14 +42,14 @@ describe("gateway-config", () => {
         assert.deepEqual(commands.slice(0, 3), ["connect", "subscribe", "publish"]);
     });
 
-    it("closes with DISCONNECT, well within the time Node-RED allows", async () => {
+    it("closes with DISCONNECT, well within the time that Node-RED allows", async () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], good);
         await connected();
         await helper.unload();
         await waitFor(() => simulator.observed.counts(clientId).disconnect, "DISCONNECT");
     });
 
-    it("closes within 5 s on a dead line with events under way and waiting", async () => {
+    it("closes within 5 s on a dead line with events in flight and waiting", async () => {
         const line = await FaultyLine.to(simulator.port);
         try {
             await load([gatewayNode(line.port, { outbox: "memory" }), eventNode(), ...observers], good);
@@ -66,7 +66,7 @@ describe("gateway-config", () => {
         }
     });
 
-    it("brings its status to every node that uses it, and its errors to their Catch nodes", async () => {
+    it("shows its status on every node that uses it, and raises its errors for their Catch nodes", async () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: "wrong" } });
         const [caught, statuses] = [new Inbox("caught"), new Inbox("statuses")];
         const error = await caught.next();
@@ -97,7 +97,7 @@ describe("gateway-config", () => {
         }
     });
 
-    it("never shows the token, neither the right nor a wrong one", async () => {
+    it("shows neither the right nor a wrong token", async () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], { gateway: { token: `wrong-${secretToken}` } });
         const caught = new Inbox("caught");
         await caught.next();
@@ -105,7 +105,7 @@ describe("gateway-config", () => {
         assert.equal(shown.includes(`wrong-${secretToken}`), false);
     });
 
-    it("refuses visibly to share an identity with other settings, and shares it with the same", async () => {
+    it("visibly refuses to share an identity between different settings, and shares it between equal ones", async () => {
         await load(
             [
                 gatewayNode(simulator.port),
@@ -149,7 +149,7 @@ describe("gateway-config", () => {
         assert.equal(simulator.observed.total("connect"), 1);
     });
 
-    it("reports settings that are not valid once the Catch nodes are there", async () => {
+    it("reports invalid settings once the Catch nodes are there", async () => {
         await load([gatewayNode(simulator.port, { keepAlive: "0" }), eventNode(), ...observers], good);
         const error = await new Inbox("caught").next();
         assert.deepEqual([codeOf(error), error.topic, error.state], ["GW_CONFIG", "gateway", "config"]);
@@ -164,7 +164,7 @@ describe("gateway-config", () => {
         assert.equal(simulator.observed.total("connect"), 0);
     });
 
-    it("takes a token that a variable of the flow holds as a number", async () => {
+    it("accepts a token that a variable of the flow holds as a number", async () => {
         await simulator.close();
         simulator = await startSimulator({ port: 0, httpPort: 0, token: "12345678" });
         const tab = { id: "machine", type: "subflow", name: "machine", in: [], out: [] };
@@ -181,14 +181,14 @@ describe("gateway-config", () => {
         await connected();
     });
 
-    it("runs the platform itself when it is on the built-in simulator", async () => {
+    it("starts the simulator if its platform is the built-in simulator", async () => {
         await load([gatewayNode(await freePortPair(), { platform: "simulator" }), eventNode(), ...observers]);
         const completed = new Inbox("completed");
         node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1, _msgid: "m" });
         assert.equal((await completed.next())._msgid, "m");
     });
 
-    it("says which port is taken when the built-in simulator cannot have it", async () => {
+    it("names the port that is in use when the built-in simulator cannot listen", async () => {
         await load([gatewayNode(simulator.port, { platform: "simulator" }), eventNode(), ...observers]);
         const error = await new Inbox("caught").next();
         assert.equal(codeOf(error), "GW_CONFIG");

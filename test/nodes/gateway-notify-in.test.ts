@@ -37,7 +37,7 @@ describe("gateway-notify-in", () => {
     const notify = (payload: unknown) =>
         simulator.publish("org", notifyTopic, typeof payload === "string" ? payload : JSON.stringify(payload));
 
-    it("subscribes exactly the gateway's own notify topic once, however many nodes there are", async () => {
+    it("subscribes to exactly the gateway's own notify topic, once for any number of nodes", async () => {
         await start(notifyNode(), notifyNode({ id: "second" }));
         const filters = simulator.observed.packets().filter(({ command }) => command === "subscribe");
         assert.deepEqual(
@@ -46,12 +46,12 @@ describe("gateway-notify-in", () => {
         );
     });
 
-    it("subscribes the notify topic also when there is no such node", async () => {
+    it("subscribes to the notify topic even without such a node", async () => {
         await start();
         assert.equal(simulator.observed.counts(clientId).subscribe, 1);
     });
 
-    it("sends on a notification as typed fields, with the object as received", async () => {
+    it("outputs a notification as typed fields, with the object as received", async () => {
         const notices = await start(notifyNode());
         const raw = { Request: "Subscribe", Time: "2026-11-23T04:17:51.922Z", Topic: "a/b", Client: clientId, RC: "276", Extra: 1 };
         notify(raw);
@@ -64,7 +64,7 @@ describe("gateway-notify-in", () => {
         });
     });
 
-    it("filters by request; what cannot be read passes only with any", async () => {
+    it("filters by request, and passes an unreadable notification only with any", async () => {
         const notices = await start(notifyNode({ request: "unsubscribe" }), notifyNode({ id: "all", wires: [["caught"]] }));
         const all = new Inbox("caught");
         for (const payload of ["not JSON", { Request: "Publish" }, { Request: "Subscribe" }, { RC: 1 }, { Request: "UNSUBSCRIBE" }]) {
@@ -79,7 +79,7 @@ describe("gateway-notify-in", () => {
         assert.deepEqual([payload, raw, malformed], [{}, "not JSON", true]);
     });
 
-    it("gives each node a message of its own", async () => {
+    it("gives each node its own copy of the message", async () => {
         await start(notifyNode(), notifyNode({ id: "second", wires: [["caught"]] }));
         const [first, second] = [new Inbox("notices"), new Inbox("caught")];
         notify({ Request: "Publish", RC: 276 });
@@ -88,7 +88,7 @@ describe("gateway-notify-in", () => {
         assert.notEqual(one.raw, other.raw);
     });
 
-    it("names the refused event; the node that sent it raises GW_REFUSED with its ids and shows the device", async () => {
+    it("names the refused event, raises GW_REFUSED with its ids on the node that sent it, and shows the device", async () => {
         const notices = await start(notifyNode());
         const [caught, statuses, completed] = [new Inbox("caught"), new Inbox("statuses"), new Inbox("completed")];
         simulator.faults.add({ fault: "registration", devices: "pump/p1", rc: 177, times: 1 });
@@ -109,7 +109,7 @@ describe("gateway-notify-in", () => {
         assert.equal((await completed.next())._msgid, "m1");
     });
 
-    it("a refused event whose node was removed meanwhile is raised on the gateway, with the event's ids", async () => {
+    it("raises a refused event on the gateway, with the event's ids, if its node was removed meanwhile", async () => {
         const gateway = gatewayNode(simulator.port);
         await load([gateway, eventNode(), eventNode({ id: "other" }), ...observers]);
         const completed = new Inbox("completed");
@@ -127,7 +127,7 @@ describe("gateway-notify-in", () => {
         assert.equal(simulator.observed.total("connect"), 1);
     });
 
-    it("shows and raises that the server does not allow its subscription; events go on, and it ends with a connection that does", async () => {
+    it("shows and raises that the server rejects its subscription while events flow, until a connection accepts it", async () => {
         simulator.faults.add({ fault: "refuseSubscribe", topic: "*/notify", times: 1 });
         const nodes = [gatewayNode(simulator.port), eventNode(), notifyNode({ wires: [] }), ...observers];
         await load(nodes);
@@ -146,7 +146,7 @@ describe("gateway-notify-in", () => {
         assert.equal(simulator.observed.total("connect"), 2);
     });
 
-    it("sends nothing when its settings are not valid", async () => {
+    it("outputs nothing if its settings are invalid", async () => {
         const notices = await start(notifyNode({ request: "never" }), notifyNode({ id: "valid", wires: [["caught"]] }));
         const valid = new Inbox("caught");
         notify({ Request: "Publish" });

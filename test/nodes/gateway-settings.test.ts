@@ -33,7 +33,7 @@ async function connectOf(properties: Record<string, unknown>, credentials: Recor
 describe("the settings of a gateway-config", () => {
     withRuntime();
 
-    it("that are left out connect with MQTT 3.1.1, a clean session, 60 s keep-alive, user and token, and no last will", async () => {
+    it("a gateway without optional settings connects with MQTT 3.1.1, a clean session, 60 s keep-alive, user and token, and no last will", async () => {
         const { protocolId, protocolVersion, clientId, clean, keepalive, username, password, will } = await connectOf(
             {},
             { token: secretToken },
@@ -42,7 +42,7 @@ describe("the settings of a gateway-config", () => {
         assert.deepEqual([username, String(password), will], ["use-token-auth", secretToken, undefined]);
     });
 
-    it("choose session, keep-alive and last will, also as variables of the environment; without a token there is no user", async () => {
+    it("settings and environment variables choose session, keep-alive and last will; without a token there is no user", async () => {
         Object.assign(process.env, { TEST_CLEAN: "false", TEST_KEEP_ALIVE: "30", TEST_WILL: "gone" });
         const properties = { cleanSession: "${TEST_CLEAN}", keepAlive: "${TEST_KEEP_ALIVE}", will: "${TEST_WILL}" };
         const { clean, keepalive, username, password, will } = await connectOf(properties);
@@ -63,7 +63,7 @@ describe("the settings of a gateway-config", () => {
     /** The limit in MB that takes two of these events, and not three. */
     const twoEvents = { outboxMaxMb: String(1000 / 1_048_576).slice(0, 10) };
 
-    it("say how much is kept, and that new events fail when it is full", async () => {
+    it("a full outbox of the configured size rejects new events", async () => {
         const caught = await fill(twoEvents);
         for (const id of ["3", "4", "5"]) assert.equal(codeOf(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");
         assert.deepEqual(
@@ -72,13 +72,13 @@ describe("the settings of a gateway-config", () => {
         );
     });
 
-    it("are what the error says that the outbox is full of", async () => {
+    it("the error of a full outbox names its size and the configured limit", async () => {
         const caught = await fill({ outboxMaxMb: "0.25" }, 131_072);
         const message = await caught.next((each) => codeOf(each) === "GW_OUTBOX_FULL");
         assert.match(errorTextOf(message), /it holds 0\.25 MB of at most 0\.25 MB \(events: 2;/);
     });
 
-    it("say that the oldest events give way when it is full", async () => {
+    it("a full outbox drops the oldest events if the settings say so", async () => {
         const caught = await fill({ ...twoEvents, outboxFull: "drop-oldest" });
         for (const id of ["1", "2", "3"]) assert.equal(codeOf(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");
         assert.deepEqual(
@@ -87,7 +87,7 @@ describe("the settings of a gateway-config", () => {
         );
     });
 
-    it("say for how many hours it is kept, where neither node nor message says it", async () => {
+    it("an event expires after the configured hours if neither node nor message sets a time to live", async () => {
         const caught = await fill({ outboxMaxAge: "0.0003" });
         for (const id of ["1", "5"]) assert.equal(codeOf(await caught.next(({ _msgid }) => _msgid === id)), "GW_EXPIRED");
     });

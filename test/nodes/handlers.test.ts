@@ -58,7 +58,7 @@ describe("handlers of nodes", () => {
         assert.deepEqual([completed.messages.length, caught.messages.length], [2, 0]);
     });
 
-    it("Node-RED waits for an asynchronous close handler, also when it rejects", async () => {
+    it("Node-RED waits for an asynchronous close handler, even if it rejects", async () => {
         const ended: string[] = [];
         await start((RED) =>
             defineType(RED, "trial", (node) => {
@@ -86,7 +86,7 @@ describe("handlers of nodes", () => {
         assert.ok(performance.now() - before < 5000, "unload waited for the close timeout");
     });
 
-    it("node.on returns nothing at runtime, so it must never be chained", async () => {
+    it("node.on returns nothing at runtime, so that calls cannot be chained", async () => {
         let returned: unknown = "not called";
         await start((RED) =>
             defineType(RED, "trial", (node) => {

@@ -75,7 +75,7 @@ describe("monitoring endpoints", () => {
         assert.ok((values.get(labelled("puback_seconds_count")) ?? 0) >= 3);
     });
 
-    it("counts an event that is refused for good, of a known device, a new one and QoS 0", async () => {
+    it("counts each finally refused event: of a known device, of a new device, and of QoS 0", async () => {
         const refuse = (deviceId: string) =>
             simulator.faults.add({ fault: "refusePublish", topic: `iot-2/type/pump/id/${deviceId}/*`, rc: 276, message: "no" });
         await load([...flow(), eventNode({ id: "event0", qos: "0" })], credentials);
@@ -86,7 +86,7 @@ describe("monitoring endpoints", () => {
         await waitFor(async () => (await metrics()).get(labelled("events_refused_total")) === 3, "the refusals in the metrics");
     });
 
-    it("tells the metrics of two gateways in one valid text, with the same numbers as JSON and a fixed number of series", async () => {
+    it("exports the metrics of two gateways as one valid text, with the numbers of the JSON and a fixed number of series", async () => {
         const two = [gatewayNode(simulator.port, { id: "gateway2", deviceId: "gw2" }), eventNode({ id: "event2", gateway: "gateway2" })];
         await load([...flow(), ...two], { ...credentials, gateway2: { token: secretToken } });
         const before = await metrics();
@@ -148,7 +148,7 @@ describe("monitoring endpoints", () => {
         assert.deepEqual([...(await metrics()).keys()], [...before.keys()], "what happens adds no series");
     });
 
-    it("has the same numbers as JSON, and the reason why there is no connection", async () => {
+    it("exports the same numbers as JSON, and the reason for a missing connection", async () => {
         await load(flow(), credentials);
         await publish("p1");
         simulator.setLink(true);
@@ -204,7 +204,7 @@ describe("monitoring endpoints", () => {
         assert.deepEqual([body[0].rc, body[0].typeId, body[0].deviceId], [180, "pump", "bad"]);
     });
 
-    it("remembers the last hour for charts", async () => {
+    it("keeps the last hour for charts", async () => {
         await load(flow(), credentials);
         const { body } = await helper.request().get("/gateway-config/gateway/history").expect(200);
         assert.equal(body.length, 1);
@@ -219,7 +219,7 @@ describe("monitoring endpoints", () => {
         }
     });
 
-    it("puts versions, settings and log lines into the diagnostics file, and no secret", async () => {
+    it("writes versions, settings and log lines, but no secret, to the diagnostics file", async () => {
         await load(flow(), { gateway: { token: `wrong-${secretToken}` } });
         await new Inbox("caught").next();
         const { text, headers } = await helper.request().get("/wiotp-gateway/diagnostics").expect(200);

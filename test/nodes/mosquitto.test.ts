@@ -47,7 +47,7 @@ describe("the nodes on Mosquitto", () => {
         await broker.logged(/Sending SUBACK to g:org:gw:gw1/, subscribed + 2);
     });
 
-    it("publish events of every QoS with the gateway's identity and token", async () => {
+    it("publishes events of every QoS with the gateway's identity and token", async () => {
         const completed = new Inbox("completed");
         node("event").receive({ typeId: "pump", deviceId: "p1", payload: { n: 1 }, qos: 1 });
         await completed.count(1);
@@ -64,7 +64,7 @@ describe("the nodes on Mosquitto", () => {
         await broker.logged(/as g:org:gw:gw1 .*u'use-token-auth'/);
     });
 
-    it("mark a device management request that the broker retains: it comes with each subscription, however old it is", async () => {
+    it("marks a retained device management request, because it arrives with each subscription, however old it is", async () => {
         const topic = "iotdm-1/type/gw/id/gw1/mgmt/initiate/device/reboot";
         await application.publishAsync(topic, '{"reqId":"r1"}', { qos: 1, retain: true });
         try {
@@ -88,7 +88,7 @@ describe("the nodes on Mosquitto", () => {
         }
     });
 
-    it("receive commands, and ignore what is on no topic of theirs", async () => {
+    it("receives commands, and ignores messages on other topics", async () => {
         const commands = new Inbox("commands");
         await application.publishAsync("iot-2/type/pump/id/p1/cmd/a/b/fmt/json", "{}", { qos: 1 });
         await application.publishAsync("iot-2/type/pump/id/p1/cmd/setSpeed/fmt/json", '{"speed":5}', { qos: 1 });

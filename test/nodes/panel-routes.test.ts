@@ -79,7 +79,7 @@ describe("routes of the panel", () => {
         node("event").receive({ typeId: "pump", deviceId, payload: 1 });
     }
 
-    it("answers a watch with the state, and publishes what changes while somebody looks", async () => {
+    it("answers a watch request with the state, and publishes changes while a browser watches", async () => {
         await start();
         const view = await watch();
         assert.deepEqual([view.id, view.name], ["gateway", "Hall 4"]);
@@ -93,7 +93,7 @@ describe("routes of the panel", () => {
         await helper.request().post("/gateway-config/other/watch").send({}).expect(404);
     });
 
-    it("publishes nothing when nobody has looked", async () => {
+    it("publishes nothing without a watch request", async () => {
         const gateway = gatewayNode(await freePortPair(), { platform: "simulator" });
         await load([gateway, eventNode(), ...observers], {}, [listen, ...registrations]);
         const completed = new Inbox("completed");
@@ -102,7 +102,7 @@ describe("routes of the panel", () => {
         assert.deepEqual(published, []);
     });
 
-    it("connects anew, and says so", async () => {
+    it("reconnects on request, and reports it", async () => {
         await start();
         assert.deepEqual(await act("reconnect"), { isDone: true, key: "reconnecting" });
         await waitFor(async () => connectionOf(await watch()).phase === "online", "the new connection");
@@ -122,7 +122,7 @@ describe("routes of the panel", () => {
         await waitFor(async () => connectionOf(await watch()).phase === "online", "the mended connection");
     });
 
-    it("refuses, holds, accepts, releases and forgets a device, and tells each time what happened", async () => {
+    it("refuses, holds, accepts, releases and forgets a device, and reports each result", async () => {
         await start();
         const bad = { typeId: "pump", deviceId: "bad" };
         assert.deepEqual(await act("simulator-trouble", { ...bad, kind: "refuse" }), { isDone: true, key: "refusing" });
@@ -140,7 +140,7 @@ describe("routes of the panel", () => {
         assert.deepEqual(await act("forget", { typeId: "gw", deviceId: "gw1" }), { isDone: false, key: "cannotForget" });
     });
 
-    it("purges what waits for a held device, and tells how many", async () => {
+    it("purges the queue of a held device, and reports the number of events", async () => {
         await start();
         const bad = { typeId: "pump", deviceId: "bad" };
         await act("simulator-trouble", { ...bad, kind: "fail" });
@@ -178,7 +178,7 @@ describe("routes of the panel", () => {
         assert.equal(JSON.stringify(await watch()).includes(image.uri), false, "what was sent to the device is not shown");
     });
 
-    it("refuses what is not valid, and names it", async () => {
+    it("rejects an invalid request, and names what is invalid", async () => {
         await start();
         const refuse = async (action: string, body: object, status = 400) => {
             const { text } = await helper.request().post(`/gateway-config/gateway/actions/${action}`).send(body).expect(status);
@@ -197,7 +197,7 @@ describe("routes of the panel", () => {
         await helper.request().post("/gateway-config/other/actions/reconnect").send({}).expect(404);
     });
 
-    it("plays no platform for a gateway that is not on the simulator", async () => {
+    it("offers no simulator actions for a gateway that is not on the simulator", async () => {
         const port = await freePortPair();
         await load([gatewayNode(port), eventNode(), ...observers], {}, [listen, ...registrations]);
         const { text } = await helper.request().post("/gateway-config/gateway/actions/simulator-link").send({ down: true }).expect(400);

@@ -78,18 +78,18 @@ describe("TLS settings of a tls-config node", () => {
         await completed.next();
     }
 
-    it("trust the private authority it names, with the token alone", async () => {
+    it("trusts the private authority of a tls-config, with the token alone", async () => {
         await publishes(await deploy(tokens.port, {}, { cadata: authority.cert }));
         await tokens.logged(/as g:org:gw:gw1 .*u'use-token-auth'/);
     });
 
-    it("may come from files", async () => {
+    it("reads certificates and keys from files", async () => {
         const file = path.join(authority.directory, "trusted.crt");
         writeFileSync(file, authority.cert);
         await publishes(await deploy(tokens.port, { ca: file }));
     });
 
-    it("are not weakened when there are none: a private authority is not trusted, and the error names the certificate", async () => {
+    it("does not trust a private authority without a tls-config, and names the certificate in the error", async () => {
         const error = await (await deploy(tokens.port, undefined)).caught.next();
         assert.deepEqual([codeOf(error), error.topic, error.state], ["GW_TLS", "gateway", "tls"]);
         assert.match(
@@ -98,14 +98,14 @@ describe("TLS settings of a tls-config node", () => {
         );
     });
 
-    it("turn verification off only when that is what the user chose", async () => {
+    it("turns verification off only if the user chose it", async () => {
         await publishes(await deploy(tokens.port, { verifyservercert: false }));
         await helper.unload();
         const error = await (await deploy(tokens.port, { verifyservercert: undefined })).caught.next();
         assert.equal(codeOf(error), "GW_TLS");
     });
 
-    it("bring a client certificate and a token where the broker wants both", async () => {
+    it("sends a client certificate and a token to a broker that requires both", async () => {
         const certificate = { certdata: own.cert, keydata: own.key, cadata: authority.cert };
         await publishes(await deploy(strict.port, {}, certificate));
         await helper.unload();
@@ -116,7 +116,7 @@ describe("TLS settings of a tls-config node", () => {
         assert.equal(codeOf(wrong), "GW_AUTH");
     });
 
-    it("take a key with a passphrase, which is told nowhere, also when it is wrong", async () => {
+    it("uses a key with a passphrase, and shows neither the right nor a wrong passphrase", async () => {
         const keydata = createPrivateKey(own.key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: secretToken });
         const certificate = { certdata: own.cert, keydata: keydata.toString(), cadata: authority.cert };
         await publishes(await deploy(strict.port, {}, { ...certificate, passphrase: secretToken }));
@@ -126,7 +126,7 @@ describe("TLS settings of a tls-config node", () => {
         assert.match(errorTextOf(error), /passphrase/);
     });
 
-    it("identify the gateway by its certificate alone, without user and token", async () => {
+    it("identifies the gateway by its certificate alone, without user and token", async () => {
         const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"] });
         const certificates = await Mosquitto.start({
             listener: [
@@ -150,7 +150,7 @@ describe("TLS settings of a tls-config node", () => {
         }
     });
 
-    it("hold for secure websockets as well", async () => {
+    it("applies a tls-config to secure websockets", async () => {
         const plain = await Mosquitto.start();
         const bridge = await WebSocketBridge.to(plain.port, authority.issue({ commonName: "web", names: ["DNS:localhost"] }));
         try {
@@ -168,7 +168,7 @@ describe("TLS settings of a tls-config node", () => {
         }
     });
 
-    it("that cannot be loaded keep the gateway from connecting at all", async () => {
+    it("does not connect if a tls-config cannot be loaded", async () => {
         const error = await (await deploy(tokens.port, { ca: "/no/such/file.crt" })).caught.next(
             (message) => codeOf(message) === "GW_CONFIG",
         );

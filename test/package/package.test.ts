@@ -40,7 +40,7 @@ describe("the package", () => {
 
     after(() => rmSync(directory, { recursive: true, force: true }));
 
-    it("contains the built code, the forms, the examples and the documents, and nothing else", () => {
+    it("contains only the built code, the forms, the examples and the documents", () => {
         const allowed =
             /^(dist\/(nodes|plugins|src)\/.*\.(js|js\.map|html|json|svg)|examples\/.*\.json|resources\/.*|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
         assert.deepEqual(
@@ -50,7 +50,7 @@ describe("the package", () => {
         for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) assert.ok(files.includes(file), file);
     });
 
-    it("contains for each node its code, its form, and labels and help in every language", () => {
+    it("contains the code, the form, and labels and help in every language for each node", () => {
         const languages = readdirSync(path.join(root, "nodes", "locales"));
         for (const type of nodeTypes) {
             const wanted = [`dist/nodes/${type}.js`, `dist/nodes/${type}.html`];

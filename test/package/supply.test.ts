@@ -27,14 +27,14 @@ const nameOf = (path: string) => path.slice(path.lastIndexOf("node_modules/") + 
 const nameOfPackage = ({ path }: LockedPackage) => nameOf(path);
 
 describe("what the package depends on", () => {
-    it("is in the lock file as package.json asks for it", () => {
+    it("the lock file matches package.json", () => {
         const [root] = packages.filter(({ path }) => path === "");
         for (const kind of ["dependencies", "devDependencies"]) assert.deepEqual(requireRecord(root)[kind], manifest[kind], kind);
         assert.equal(lock.version, manifest.version);
         assert.ok(production.length > 20);
     });
 
-    it("comes from the registry that npm is set to, with a checksum for each package", () => {
+    it("every package comes from npm's registry, with a checksum", () => {
         const others = production.filter(
             ({ resolved, integrity }: LockedPackage) =>
                 !String(integrity).startsWith("sha512-") ||
@@ -43,14 +43,14 @@ describe("what the package depends on", () => {
         assert.deepEqual(others.map(nameOfPackage), []);
     });
 
-    it("runs nothing at installation and builds nothing", () => {
+    it("no package runs or builds anything at installation", () => {
         const building = production.filter(
             ({ path, hasInstallScript }: LockedPackage) => hasInstallScript === true || existsSync(`${path}/binding.gyp`),
         );
         assert.deepEqual(building.map(nameOfPackage), []);
     });
 
-    it("has licences that can be fulfilled, as docs/licences.md lists them", () => {
+    it("every package has a licence that can be fulfilled, as docs/licences.md lists them", () => {
         const rows = production.map(({ path, license }: LockedPackage) => `| ${nameOf(path)} | ${String(license)} |`);
         assert.deepEqual(
             production.filter(({ license }: LockedPackage) => !allowedLicences.includes(String(license))).map(nameOfPackage),

@@ -15,7 +15,7 @@ const only = process.env.RELIABILITY_FAULTS ?? "";
 const isByHand = process.env.RELIABILITY_ROUNDS !== undefined;
 
 describe("a gateway under load", () => {
-    it(`loses nothing, keeps the order and tells what is wrong in ${rounds} rounds of faults`, async function () {
+    it(`loses nothing, keeps the order and reports what is wrong in ${rounds} rounds of faults`, async function () {
         this.timeout(60_000 + rounds * 200_000);
         const random = new SeededRandom(seed);
         const planned = schedule(chosenFaults(only), rounds, random);

@@ -55,7 +55,7 @@ describe("a hostile broker", () => {
         await waitFor(() => watched.commands.length > before, "a command after it");
     }
 
-    describe("after the connection is accepted", () => {
+    describe("sends after the CONNACK", () => {
         const malformed: readonly (readonly [string, Buffer])[] = [
             ["a packet of the reserved type 0", Buffer.from([0x00, 0x00])],
             ["a packet of the reserved type 15", Buffer.from([0xf0, 0x00])],
@@ -71,7 +71,7 @@ describe("a hostile broker", () => {
             ["an HTTP answer", Buffer.from("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")],
         ];
         for (const [name, bytes] of malformed) {
-            it(`sends ${name}: the gateway reconnects, and the reason says that the data is invalid`, async () => {
+            it(`after ${name}, the gateway reconnects and says that the data is invalid`, async () => {
                 await start([], new FastClock(20));
                 const client = await online();
                 await client.send(bytes);
@@ -102,7 +102,7 @@ describe("a hostile broker", () => {
             ["100 stray pings", Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([0xde, 0x00])))],
         ];
         for (const [name, bytes] of harmless) {
-            it(`sends ${name}: the gateway goes on`, async () => {
+            it(`after ${name}, the gateway keeps working`, async () => {
                 await start();
                 const client = await online();
                 await client.send(bytes);
@@ -111,7 +111,7 @@ describe("a hostile broker", () => {
             });
         }
 
-        it("announces a packet of 256 MB: it is not waited for, the memory is not taken, and the reason says so", async () => {
+        it("a packet announced with 256 MB is not awaited, takes no memory, and is named as the reason", async () => {
             await start();
             const client = await online();
             const before = usedBytes();
@@ -123,7 +123,7 @@ describe("a hostile broker", () => {
             assert.ok(usedBytes() - before < 24 * mebibyte);
         });
 
-        it("sends everything one byte at a time: nothing is lost", async () => {
+        it("nothing is lost if everything arrives one byte at a time", async () => {
             await start();
             const client = await online();
             for (let round = 0; round < 5; round++) {
@@ -137,11 +137,11 @@ describe("a hostile broker", () => {
         });
 
         for (const [name, kinds] of [
-            ["a PUBREC, which belongs to QoS 2", ["pubrec", "puback"]],
-            ["a PUBCOMP, which belongs to QoS 2", ["pubcomp", "puback"]],
+            ["a PUBREC", ["pubrec", "puback"]],
+            ["a PUBCOMP", ["pubcomp", "puback"]],
             ["two PUBACKs", ["puback", "puback"]],
         ] as const) {
-            it(`answers a PUBLISH of QoS 1 with ${name}: the event ends once`, async () => {
+            it(`an event of QoS 1 that is answered with ${name} ends once`, async () => {
                 const answers = ({ messageId = 0 }: Packet) => Buffer.concat(kinds.map((cmd) => generate({ cmd, messageId })));
                 await start([answering("publish", answers)], new FastClock(20));
                 await online();
@@ -153,7 +153,7 @@ describe("a hostile broker", () => {
             });
         }
 
-        it("uses a packet id for several commands at once: each is delivered and acknowledged", async () => {
+        it("each of several commands with one packet id is delivered and acknowledged", async () => {
             await start();
             const client = await online();
             await client.send(Buffer.concat(["1", "2", "3"].map((payload) => publish(commandTopic, payload, 1, 9))));
@@ -164,7 +164,7 @@ describe("a hostile broker", () => {
             );
         });
 
-        it("uses a packet id for several commands of QoS 2 at once: it counts as one command, delivered once", async () => {
+        it("several commands of QoS 2 with one packet id count as one command", async () => {
             await start();
             const client = await online();
             await client.send(Buffer.concat([publish(commandTopic, "1", 2, 9), publish(commandTopic, "1", 2, 9)]));
@@ -184,7 +184,7 @@ describe("a hostile broker", () => {
             ["with a return code that does not exist", [3]],
             ["with 255", [255]],
         ] as const) {
-            it(`${name}: the gateway reconnects, and says why`, async () => {
+            it(`after a SUBACK ${name}, the gateway reconnects and says why`, async () => {
                 const answers = ({ messageId = 0 }: Packet) => suback(messageId, ...codes);
                 await start([answering("subscribe", answers)], new FastClock(20));
                 assert.equal((await watched.problem(/sent invalid data; reconnecting/)).code, "GW_NETWORK");
@@ -193,7 +193,7 @@ describe("a hostile broker", () => {
             });
         }
 
-        it("never: the gateway does not stay connected and silent, and says why", async () => {
+        it("without any SUBACK, the gateway reconnects and says why", async () => {
             await start([{ cmd: "subscribe", reaction: neverAnswer }], new FastClock(20));
             await watched.problem(/subscription/);
             await waitFor(() => broker.connectionCount >= 2, "another attempt");
@@ -202,7 +202,7 @@ describe("a hostile broker", () => {
 
     describe("answers the CONNECT", () => {
         for (const returnCode of [1, 2, 3, 4, 5, 6, 127, 128, 255]) {
-            it(`with the return code ${returnCode}: it is a refusal with a reason`, async () => {
+            it(`a CONNACK with the return code ${returnCode} is a refusal with a reason`, async () => {
                 await start([answering("connect", () => Buffer.from([0x20, 0x02, 0, returnCode]))]);
                 const problem = await watched.problem(/./);
                 assert.equal(problem.code, [2, 4, 5].includes(returnCode) ? "GW_AUTH" : "GW_NETWORK");
@@ -217,7 +217,7 @@ describe("a hostile broker", () => {
             ["a PUBLISH instead of a CONNACK", publish(commandTopic, "{}")],
             ["something that is not MQTT", Buffer.from("SSH-2.0-OpenSSH_9.2\r\n")],
         ] as const) {
-            it(`with ${name}: it does not count as connected, and the reason is told`, async () => {
+            it(`after ${name}, the gateway does not count as connected, and says why`, async () => {
                 await start([answering("connect", () => bytes)], new FastClock(20));
                 assert.equal((await watched.problem(/MQTT/)).code, "GW_NETWORK");
                 assert.equal(watched.commands.length, 0);
@@ -225,7 +225,7 @@ describe("a hostile broker", () => {
         }
     });
 
-    it("announces a websocket frame of 100 MB: it is not collected, and the reason says so", async () => {
+    it("a websocket frame announced with 100 MB is not collected, and is named as the reason", async () => {
         broker = await ListeningBroker.start();
         const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
         await once(server, "listening");
@@ -247,7 +247,7 @@ describe("a hostile broker", () => {
         }
     });
 
-    it("closes each connection at once, again and again: the memory stays what it was", async function () {
+    it("memory does not grow while the broker closes each connection at once", async function () {
         this.timeout(60_000);
         await start([{ cmd: "subscribe", reaction: close }], new FastClock(2000));
         const usedNow = () => {
@@ -270,7 +270,7 @@ describe("a hostile broker", () => {
             for (let sent = 0; sent < total; sent += 500) await client.send(batch);
         }
 
-        it("with 200 000 messages on topics of no interest: memory and log stay bounded", async () => {
+        it("memory and log stay bounded under 200 000 messages on unknown topics", async () => {
             await start();
             const client = await online();
             const before = usedBytes();
@@ -317,7 +317,7 @@ describe("a hostile broker", () => {
             ]),
             ["text in place of notifications", 15, () => publish(notifyTopic, "x".repeat(4_000_000))],
         ];
-        it("with names as long as a topic or as large as a packet: none is kept, and none fills the log", async function () {
+        it("names as long as a topic or as large as a packet are not kept, and do not fill the log", async function () {
             this.timeout(60_000);
             await start();
             const client = await online();
@@ -338,7 +338,7 @@ describe("a hostile broker", () => {
             assert.equal(broker.connectionCount, 1);
         });
 
-        it("with 100 000 notifications: memory and log stay bounded", async () => {
+        it("memory and log stay bounded under 100 000 notifications", async () => {
             await start();
             const client = await online();
             watched.publish();

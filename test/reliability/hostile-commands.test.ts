@@ -129,7 +129,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await waitFor(() => published("caught") > 0, "a caught error");
         });
 
-        it("keeps its log short when it is flooded with commands that cannot be read and nobody catches the errors", async function () {
+        it("keeps the log short under a flood of unreadable commands whose errors no node catches", async function () {
             this.timeout(90_000);
             await deploy(false);
             await stillWorks();
@@ -141,7 +141,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.ok(lines.length < 300, `${lines.length} lines, such as\n${lines.slice(0, 5).join("\n")}`);
         });
 
-        it("brings each command that cannot be read to a Catch node, however many there are", async function () {
+        it("passes each unreadable command to a Catch node, however many there are", async function () {
             this.timeout(90_000);
             await deploy(true);
             await stillWorks();
@@ -157,7 +157,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             return (Number(heapUsed) + Number(external)) / 1e6;
         }
 
-        it("keeps its log short and its memory level under 200 000 notifications, and goes on working", async function () {
+        it("keeps log and memory bounded under 200 000 notifications, and keeps working", async function () {
             this.timeout(120_000);
             await deploy(true);
             await stillWorks();

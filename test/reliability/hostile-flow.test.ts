@@ -124,18 +124,18 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         }
 
         for (const id of Object.keys(eventNodes)) {
-            it(`ends each message to a device-event-out in one done or one error with a code: ${id}`, async function () {
+            it(`ends each message to a device-event-out with one done or one error with a code: ${id}`, async function () {
                 this.timeout(120_000);
                 assertTold(await run([{ id, good: goodEvent, fields: eventFields }]));
             });
         }
 
-        it("ends each message to a dm-responder in one done or one error with a code", async function () {
+        it("ends each message to a dm-responder with one done or one error with a code", async function () {
             this.timeout(120_000);
             assertTold(await run(Object.values(managementMessages).map((good) => ({ id: "responder", good, fields: managementFields }))));
         });
 
-        it("has not filled the log", () => {
+        it("hostile messages do not fill the log", () => {
             const lines = nodeRed.log.split("\n");
             assert.ok(lines.length < 200, `${lines.length} lines, such as\n${lines.slice(0, 60).join("\n")}`);
         });
@@ -190,7 +190,7 @@ describe("a flood of messages", () => {
         assert.ok(lines.length < 150, `${lines.length} lines, such as\n${lines.slice(0, 60).join("\n")}`);
     }
 
-    it("of a million before anything else happens, while there is no connection, ends Node-RED neither by memory nor by its log", async function () {
+    it("a million messages in one turn without a connection exhaust neither memory nor the log", async function () {
         this.timeout(180_000);
         const gateway = { port: "1", outbox: "disk", outboxMaxMb: "10", deviceId: "flood-million" };
         await deploy(gateway, [onTab({ id: "out", ...gatewayEvents })]);
@@ -204,7 +204,7 @@ describe("a flood of messages", () => {
     });
 
     for (const outbox of ["memory", "disk", "off"]) {
-        it(`of 80 000 before anything else happens ends in GW_OUTBOX_FULL, not in an out-of-memory: outbox ${outbox}`, async function () {
+        it(`80 000 messages in one turn end with GW_OUTBOX_FULL, not out of memory, with the outbox ${outbox}`, async function () {
             this.timeout(90_000);
             // A gateway of its own, so that nothing is left over.
             await deploy({ outbox, outboxMaxMb: "10", deviceId: `flood-${outbox}` }, [onTab({ id: "out", ...gatewayEvents })]);
@@ -222,7 +222,7 @@ describe("a flood of messages", () => {
         });
     }
 
-    it("that a Catch node sends back to where they failed ends, and fills no log", async function () {
+    it("messages that a Catch node sends back to the failing node end, and do not fill the log", async function () {
         this.timeout(60_000);
         await deploy({ deviceId: "catch-loop" }, [
             onTab({ id: "out", ...gatewayEvents, eventIdType: "msg", eventId: "missing" }),
@@ -235,7 +235,7 @@ describe("a flood of messages", () => {
         assertShortLog(logged);
     });
 
-    it("that a Complete node sends back while there is no connection ends in GW_OUTBOX_FULL", async function () {
+    it("messages that a Complete node sends back without a connection end with GW_OUTBOX_FULL", async function () {
         this.timeout(60_000);
         await deploy({ port: "1", outbox: "disk", outboxMaxMb: "0.01", deviceId: "complete-loop" }, [
             onTab({ id: "out", ...gatewayEvents }),
@@ -255,7 +255,7 @@ describe("a flood of messages", () => {
         assertShortLog(logged);
     });
 
-    it("that come back from the platform as commands for ever leave the editor usable", async function () {
+    it("events that return as commands indefinitely leave the editor usable", async function () {
         this.timeout(60_000);
         await deploy({ deviceId: "command-loop" }, [
             onTab({ id: "in", type: "device-command-in", gateway: "gateway", target: "gateway", wires: [["out"]] }),

@@ -52,7 +52,7 @@ const hostileBodies: readonly (readonly [name: string, type: string, body: strin
 describe("the admin endpoints of the package", () => {
     const routes = ownRoutes();
 
-    it("each ask for a permission of this package before anything else", () => {
+    it("every admin endpoint checks a permission of this package first", () => {
         assert.ok(routes.length >= 10);
         for (const { method, path: route, permission } of routes) {
             assert.match(String(permission), /^gateway-config\.(read|write)$/, `${method} ${route}`);
@@ -98,7 +98,7 @@ describe("the admin endpoints of the package", () => {
                 return { status: response.status, text };
             }
 
-            it("are closed to whoever has not logged in, or has no permission", async () => {
+            it("admin endpoints are closed to users without login or permission", async () => {
                 for (const route of routes) {
                     for (const user of [undefined, "nobody"]) {
                         const { status, text } = await ask(route, user === undefined ? {} : { user });
@@ -108,14 +108,14 @@ describe("the admin endpoints of the package", () => {
                 }
             });
 
-            it("let a user who may only read do nothing else", async () => {
+            it("admin endpoints let a reader only read", async () => {
                 for (const route of routes) {
                     const { status } = await ask(route, { user: "reader" });
                     assert.equal(status === 401, route.permission === "gateway-config.write", `${route.method} ${route.path}: ${status}`);
                 }
             });
 
-            it("answer any id, any action and any method without an error of their own", async function () {
+            it("admin endpoints answer any id, action and method without an internal error", async function () {
                 this.timeout(60_000);
                 for (const route of routes) {
                     for (const id of hostileIds) assertOrderly(route, id, await ask(route, { user: "admin", id }));
@@ -129,7 +129,7 @@ describe("the admin endpoints of the package", () => {
                 }
             });
 
-            it("answer any body without an error of their own", async function () {
+            it("admin endpoints answer any body without an internal error", async function () {
                 this.timeout(60_000);
                 for (const route of routes.filter(({ method }) => method !== "get")) {
                     for (const [name, type, body] of hostileBodies) {
@@ -139,7 +139,7 @@ describe("the admin endpoints of the package", () => {
                 assert.ok(nodeRed.isRunning);
             });
 
-            it("write nothing that others may read", () => {
+            it("outbox files are readable by their owner only", () => {
                 if (process.platform === "win32") return;
                 const directory = path.join(nodeRed.userDir, "wiotp-gateway");
                 assert.equal(statSync(directory).mode & 0o777, 0o700);

@@ -8,7 +8,7 @@ const updated = devices.slice(0, 300);
 const image = { version: "2.0", name: "meter", uri: "https://example.com/meter-2.0.bin", verifier: "abc" };
 
 describe("a thousand managed devices behind one gateway", () => {
-    it("carry out mixed requests, each answered exactly once, over repeated requests and lost connections", async function () {
+    it("a thousand devices answer each mixed request exactly once over repeated requests and lost connections", async function () {
         this.timeout(240_000);
         const platform = await ManagedPlatform.start(
             { registrationLimit: "128", cleanSession: "false" },

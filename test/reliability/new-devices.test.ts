@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { runNewDevices } from "../support/drivers/new-devices";
 
 describe("many new devices at once", () => {
-    it("are all registered at the platform's real limits: nothing lost, every failure told, known devices not delayed", async function () {
+    it("all new devices are registered at the platform's real limits: nothing lost, every failure reported, known devices not delayed", async function () {
         this.timeout(120_000);
         const result = await runNewDevices({
             devices: 600,

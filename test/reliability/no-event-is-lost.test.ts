@@ -64,7 +64,7 @@ describe("an event that was reported done", function () {
 
     const moreDone = () => nodeRed.moreDone(50 + Math.floor(Math.random() * 400));
 
-    it("arrives although Node-RED is killed under load, online and offline, again and again", async () => {
+    it("every event reported done arrives although Node-RED is killed repeatedly under load, online and offline", async () => {
         await moreDone();
         for (let round = 0; round < rounds; round++) {
             line.blackHole();
@@ -80,7 +80,7 @@ describe("an event that was reported done", function () {
         await check();
     });
 
-    it("arrives once although Node-RED is stopped and redeployed under load", async () => {
+    it("every event reported done arrives once although Node-RED is stopped and redeployed under load", async () => {
         for (let round = 0; round < rounds; round++) {
             await moreDone();
             await nodeRed.deploy(nodeRed.flows(`round ${round}`));
@@ -92,7 +92,7 @@ describe("an event that was reported done", function () {
         assert.equal(await check(), 0, "events were sent twice");
     });
 
-    it("arrives after a power cut with a backlog on disk", async () => {
+    it("every event reported done arrives after a power cut with a backlog on disk", async () => {
         await nodeRed.moreDone(50);
         await broker.halt();
         await nodeRed.moreDone(5000);

@@ -55,7 +55,7 @@ describe("example 10: two processes behind a shared subscription", function () {
         return nodeRed;
     }
 
-    it("each message of the field becomes one event, of the device in its topic, and both take their share", async () => {
+    it("each message from the field becomes one event of the device in its topic, and both processes take a share", async () => {
         const events: string[] = [];
         application.on("message", (topic, payload) => events.push(`${topic} ${payload}`));
         await application.subscribeAsync("iot-2/#", { qos: 1 });

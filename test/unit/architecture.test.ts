@@ -113,9 +113,9 @@ const files = [...sourceFiles("src"), ...sourceFiles("nodes")];
 const imports = files.flatMap(importsOf);
 
 describe("architecture", () => {
-    it("finds the source files it speaks of", () => assert.ok(files.length > 10 && imports.length > 10));
+    it("the rules of the architecture name existing source files", () => assert.ok(files.length > 10 && imports.length > 10));
 
-    it("has a rule for every layer", () => {
+    it("every layer has a rule", () => {
         assert.deepEqual(
             [...new Set(files.map(layerOf))].filter((layer) => !(layer in allowed)),
             [],
@@ -138,7 +138,7 @@ describe("architecture", () => {
         assert.deepEqual(wrong, []);
     });
 
-    it("a gateway that is not on the simulator never loads it, nor the metrics library before somebody asks for metrics", () => {
+    it("a gateway does not load the simulator unless it uses it, nor the metrics library before the first request for metrics", () => {
         const nodes = path.join(__dirname, "../../nodes");
         const script = `
             for (const file of require("node:fs").readdirSync(${JSON.stringify(nodes)})) {
@@ -155,7 +155,7 @@ describe("architecture", () => {
         );
     });
 
-    it("names as its source sections of the protocol that there are", () => {
+    it("comments cite only sections of the protocol that exist", () => {
         const sections = [...readFileSync(path.join(root, "docs", "protocol.md"), "utf8").matchAll(/^## (.+)$/gm)].map(([, name]) => name);
         const named = files.flatMap((file) => {
             const text = readFileSync(path.join(root, file), "utf8").replace(/\n\s*\* /g, " ");
@@ -168,7 +168,7 @@ describe("architecture", () => {
         );
     });
 
-    it("casts only where Node-RED's types need them", () => {
+    it("type casts occur only where Node-RED's types need them", () => {
         const casts = files
             .filter((file) => !file.startsWith("src/node-red/"))
             .flatMap((file) =>

@@ -9,7 +9,7 @@ const documents = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"
 const textOf = (document: string): string => readFileSync(document, "utf8");
 
 describe("docs/troubleshooting.md", () => {
-    it("lists exactly the errors of the error table, in the same words, each with what to do", () => {
+    it("docs/troubleshooting.md lists exactly the errors of the error table, with the same text and a remedy each", () => {
         const rows = [...textOf("docs/troubleshooting.md").matchAll(/^\| `(GW_\w+)` \| (\w+) \| ([^|]+) \| [^|]+ \|$/gm)].map(
             ([, code, scope, meaning]) => [code, { scope, meaning }],
         );
@@ -19,11 +19,11 @@ describe("docs/troubleshooting.md", () => {
 });
 
 describe("README.md", () => {
-    it("names the two commands of a fresh clone", () => {
+    it("README.md names the two commands of a fresh clone", () => {
         for (const command of ["npm ci && npm start", "npm ci && npm test"]) assert.ok(textOf("README.md").includes(command), command);
     });
 
-    it("links to every other document", () => {
+    it("README.md links to every other document", () => {
         const reached = linksOf(textOf("README.md")).map(({ file }) => path.normalize(file));
         assert.deepEqual(
             documents.filter((document) => document !== "README.md" && !reached.includes(document)),
@@ -41,7 +41,7 @@ describe("the documents", () => {
         })),
     );
 
-    it("link only to files that exist", () => {
+    it("documents link only to existing files", () => {
         assert.ok(links.length > 20);
         assert.deepEqual(
             links.filter(({ target }) => !existsSync(target)),
@@ -49,7 +49,7 @@ describe("the documents", () => {
         );
     });
 
-    it("link only to headings that exist", () => {
+    it("documents link only to existing headings", () => {
         const anchored = links.filter(({ anchor, target }) => anchor !== undefined && existsSync(target));
         assert.ok(anchored.length > 0);
         assert.deepEqual(

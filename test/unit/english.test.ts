@@ -54,12 +54,12 @@ describe("the English of the project", () => {
         );
     });
 
-    it("is counted by sentences of paragraphs and items", () => {
+    it("counts the words of sentences in paragraphs and list items", () => {
         const markdown = "# Title\n\nOne two `three four` [five](x.md). Six\nseven – eight.\n\n* Nine.\n* Ten\n\n| eleven |\n";
         assert.deepEqual(sentencesOf(markdown).map(wordsIn), [4, 3, 1, 1]);
     });
 
-    it("is searched across line breaks and regardless of case", () => {
+    it("finds phrases across line breaks and regardless of case", () => {
         assert.equal(occurrencesOf("by itself", "Reconnects by\n * itself. By itself, too."), 2);
         assert.equal(occurrencesOf("told", "The tolder of Toldo"), 0);
     });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describeThrown, GatewayError, toGatewayError } from "../../src/errors";
 
 describe("GatewayError", () => {
-    it("carries its code, its words and its cause", () => {
+    it("carries its code, its message and its cause", () => {
         const cause = new Error("boom");
         const error = new GatewayError("GW_REFUSED", "refused", { cause, rc: 180, willRetry: true });
         assert.deepEqual(
@@ -11,18 +11,18 @@ describe("GatewayError", () => {
         );
     });
 
-    it("leaves out the details that are not given", () => {
+    it("leaves out absent details", () => {
         assert.deepEqual(Object.keys(new GatewayError("GW_CONFIG", "x")).sort(), ["code", "name"]);
     });
 
-    it("wraps whatever was thrown and keeps a GatewayError as it is", () => {
+    it("wraps any thrown value, and keeps a GatewayError as it is", () => {
         const original = new GatewayError("GW_INVALID_ID", "bad id");
         assert.equal(toGatewayError(original, "GW_CONFIG"), original);
         assert.equal(toGatewayError("text", "GW_CONFIG").message, "text");
         assert.equal(toGatewayError(null, "GW_CONFIG").code, "GW_CONFIG");
     });
 
-    it("has its code in the words that Node-RED logs and hands on, as Node-RED 4.0 hands on nothing else", () => {
+    it("has its code in the message, because Node-RED 4.0 passes on nothing else", () => {
         assert.equal(String(new GatewayError("GW_CONFIG", "port is 0.")), "GatewayError [GW_CONFIG]: port is 0.");
     });
 
@@ -35,11 +35,11 @@ describe("GatewayError", () => {
         assert.equal(describeThrown(hostile), "an error that cannot be displayed");
     });
 
-    it("describes what libraries throw that is no error but has a message, such as JSONata's", () => {
+    it("describes a thrown object with a message, such as JSONata's", () => {
         assert.equal(describeThrown({ code: "D3030", position: 7, message: "Unable to cast" }), "Unable to cast");
     });
 
-    it("does not end the process when a flow throws a revoked proxy, or an error whose words cannot be read", () => {
+    it("does not end the process if a flow throws a revoked proxy or an error with an unreadable message", () => {
         const { proxy, revoke } = Proxy.revocable({}, {});
         revoke();
         const unreadable = Object.defineProperty(new Error("x"), "message", { value: Symbol("no words") });
@@ -50,7 +50,7 @@ describe("GatewayError", () => {
         }
     });
 
-    it("keeps as its cause only errors, because Node-RED clones it for Catch nodes", () => {
+    it("keeps only errors as its cause, because Node-RED clones it for Catch nodes", () => {
         const hostile = {
             get trap() {
                 throw new Error("no");
@@ -61,7 +61,7 @@ describe("GatewayError", () => {
         assert.ok(toGatewayError(new TypeError("t"), "GW_CONFIG").cause instanceof TypeError);
     });
 
-    it("cuts words of any length to what a log can take", () => {
+    it("limits the length of its message", () => {
         assert.equal(describeThrown(new Error("x".repeat(10_000_000))).length, 1001);
     });
 });

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { joinSentences, setTranslator, shortened, translate } from "../../src/i18n";
 
-describe("the words of the package", () => {
+describe("texts of the package", () => {
     afterEach(() => setTranslator(undefined));
 
-    it("are English without a Node-RED", () =>
+    it("texts are English without a Node-RED", () =>
         assert.equal(translate("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2."));
 
-    it("are those of the catalogue", () => {
+    it("texts are those of the catalogue", () => {
         setTranslator((key) => (key === "gateway-config.message.protocol.qos" ? "Der QoS ist __value__." : key));
         assert.equal(translate("protocol.qos", { value: 7 }), "Der QoS ist 7.");
     });
@@ -36,7 +36,7 @@ describe("the words of the package", () => {
 
     it("shortened() keeps a lone surrogate as it is", () => assert.equal(shortened("a\ud83dbc", 2), "a\ud83d…"));
 
-    it("are English while the catalogue is not loaded, and those of the catalogue afterwards", () => {
+    it("texts are English until the catalogue is loaded", () => {
         const catalogue = new Map<string, string>();
         setTranslator((key) => catalogue.get(key) ?? `node-red-contrib-wiotp-gateway/gateway-config:${key}`);
         assert.equal(translate("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2.");
@@ -44,25 +44,25 @@ describe("the words of the package", () => {
         assert.equal(translate("protocol.qos", { value: 7 }), "Der QoS ist 7.");
     });
 
-    it("are English where looking them up fails", () => {
+    it("texts are English if the look-up fails", () => {
         setTranslator(() => {
             throw new Error("no catalogue");
         });
         assert.equal(translate("protocol.qos", { value: 7 }), "The QoS is 7; it must be 0, 1 or 2.");
     });
 
-    it("hold what was put into them as it is, whatever it looks like", () => {
+    it("parameters appear in a text as they are, whatever they look like", () => {
         for (const value of ["__value__", "$t(protocol.qos)", "$&", "$1", "{{value}}", "<b>"]) {
             assert.equal(translate("protocol.qos", { value }), `The QoS is ${value}; it must be 0, 1 or 2.`);
         }
     });
 
-    it("show a place that nothing fills, also one named like a method of every object", () => {
+    it("a text shows a place without a parameter, even if its name is that of an object's method", () => {
         setTranslator(() => "__value__ and __constructor__");
         assert.equal(translate("protocol.qos"), "__value__ and __constructor__");
     });
 
-    it("stand one after the other as the language has it", () => {
+    it("sentences are joined as the language requires", () => {
         assert.equal(joinSentences(["One.", "Two.", "Three."]), "One. Two. Three.");
         assert.equal(joinSentences(["一。", "二。"]), "一。二。");
     });

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { OrderCheck } from "../reliability/support/order";
 
 describe("the check of the order", () => {
-    it("finds what came after a later payload of the same device, also when that came in an earlier round", () => {
+    it("finds a payload that arrived after a later one of the same device, even if that was in an earlier round", () => {
         const order = new OrderCheck();
         assert.deepEqual(order.violations(["d1:1", "d2:1", "d1:3", "d2:2"]), []);
         assert.deepEqual(order.violations(["d1:2", "d2:3"]), ["d1:2 came after d1:3"]);
     });
 
-    it("counts what comes again, and does not take it for disorder, also when it first came in an earlier round", () => {
+    it("counts a repeated payload without calling it disorder, even if it first arrived in an earlier round", () => {
         const order = new OrderCheck();
         order.violations(["d1:1", "d1:2", "d1:1"]);
         assert.deepEqual(order.violations(["d1:2", "d1:3"]), []);

@@ -15,13 +15,13 @@ describe("the search for secrets", () => {
         }
     });
 
-    it("finds nothing where there is nothing", () => {
+    it("finds nothing in a text without a secret", () => {
         assert.deepEqual(secretsIn(""), []);
         assert.deepEqual(secretsIn(secretMarker.slice(1)), []);
         assert.deepEqual(secretsIn(Buffer.alloc(10_000, 0xa5).toString("base64")), []);
     });
 
-    it("fails with the place and what stands before it", () => {
+    it("fails with the place of the secret and the text before it", () => {
         assert.doesNotThrow(() => assertNoSecrets([["the log", "nothing"]]));
         assert.throws(
             () => assertNoSecrets([["the log", `password=${secretToken}`]]),

@@ -28,7 +28,7 @@ class SlowSocket extends Writable {
 }
 
 describe("batching writer", () => {
-    it("turns the writes of one turn into one buffer", async () => {
+    it("joins the writes of one turn into one buffer", async () => {
         const socket = new SlowSocket();
         const writer = new BatchingWriter(socket, assert.fail);
         writer.write(Buffer.of(1, 2));
@@ -42,7 +42,7 @@ describe("batching writer", () => {
         assert.equal(writer.writtenBytes, 5);
     });
 
-    it("goes on collecting while each turn adds something, but not for long", async () => {
+    it("keeps collecting while each turn adds something, but not for long", async () => {
         const socket = new SlowSocket();
         const writer = new BatchingWriter(socket, assert.fail);
         for (let i = 0; i < 5; i++) {
@@ -106,7 +106,7 @@ describe("batching writer", () => {
         assert.deepEqual(Buffer.concat(socket.taken), Buffer.concat([0, 1, 2, 3, 4].map((i) => Buffer.alloc(10_000, i))));
     });
 
-    it("asks for a pause when the socket does not keep up, and says when it is over", async () => {
+    it("asks for a pause when the socket does not keep up, and reports its end", async () => {
         const socket = new SlowSocket();
         socket.slow = true;
         let drains = 0;
@@ -123,7 +123,7 @@ describe("batching writer", () => {
         assert.equal(writer.write(Buffer.alloc(1)), true);
     });
 
-    it("shows progress on a large backlog bit by bit", async () => {
+    it("reports progress on a large backlog step by step", async () => {
         const socket = new SlowSocket();
         socket.slow = true;
         const writer = new BatchingWriter(socket, () => {});

@@ -44,7 +44,7 @@ function inChunks(bytes: Buffer, lengths: Iterator<number>): Buffer[] {
 }
 
 describe("framing filter", () => {
-    it("takes out each stray ping and passes everything else byte for byte, whatever the chunks", () => {
+    it("removes each stray ping and passes everything else byte for byte, whatever the chunks", () => {
         fc.assert(
             fc.property(streams, chunkLengths, (stream, lengths) => {
                 const sent = stream.map((item) => (item === "stray" ? strayPing : generate(item)));
@@ -58,12 +58,12 @@ describe("framing filter", () => {
         );
     });
 
-    it("hands on the same buffer when there is nothing to take out", () => {
+    it("passes the same buffer on if there is nothing to remove", () => {
         const chunk = Buffer.concat([generate({ cmd: "pingresp" }), generate({ cmd: "puback", messageId: 7 })]);
         assert.equal(new FramingFilter(assert.fail, assert.fail).push(chunk), chunk);
     });
 
-    it("recognises every set of reserved flags, also when the two bytes arrive apart", () => {
+    it("recognises every set of reserved flags, even if the two bytes arrive separately", () => {
         for (let first = 0xd1; first <= 0xdf; first++) {
             let strays = 0;
             const filter = new FramingFilter(() => strays++, assert.fail);
@@ -73,7 +73,7 @@ describe("framing filter", () => {
         }
     });
 
-    it("passes a ping response that has a body: that is for MQTT.js to judge", () => {
+    it("passes a ping response with a body, for MQTT.js to judge", () => {
         const filter = new FramingFilter(assert.fail, assert.fail);
         const passed = [Buffer.of(0xde), Buffer.of(0x01), Buffer.of(0xde, 0x40)].map((chunk) => filter.push(chunk));
         assert.deepEqual(Buffer.concat(passed), Buffer.of(0xde, 0x01, 0xde, 0x40));
@@ -84,7 +84,7 @@ describe("framing filter", () => {
         ["a packet of 256 MB", [0xff, 0xff, 0xff, 0x7f], /268435455 bytes/],
         ["a packet of one byte more than 16 MiB", [0x81, 0x80, 0x80, 0x08], /16777217 bytes/],
     ] as const) {
-        it(`tells of ${name} and lets nothing more pass`, () => {
+        it(`reports ${name} and passes nothing more`, () => {
             const violations: string[] = [];
             const filter = new FramingFilter(assert.fail, (detail) => violations.push(detail));
             filter.push(Buffer.of(0x30, ...length));
@@ -99,7 +99,7 @@ describe("framing filter", () => {
         assert.equal(new FramingFilter(assert.fail, assert.fail).push(header), header);
     });
 
-    it("never throws and never makes more of the bytes than there were, whatever they are", () => {
+    it("never throws and never passes more bytes than it received, whatever they are", () => {
         fc.assert(
             fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 }), (chunks) => {
                 const filter = new FramingFilter(

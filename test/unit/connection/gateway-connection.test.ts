@@ -93,7 +93,7 @@ describe("gateway connection", () => {
         }
     });
 
-    it("suspects another client when the connection keeps ending right after it was accepted", () => {
+    it("suspects another client if the connection keeps ending right after it was accepted", () => {
         const { clock, transports, recorder, connection, goOnline } = setUp();
         connection.start();
         for (let i = 0; i < 3; i++) {
@@ -131,7 +131,7 @@ describe("gateway connection", () => {
         assert.match(recorder.lastReason?.text ?? "", /did not answer the MQTT CONNECT within 30 s/);
     });
 
-    it("reports what Node cannot make a connection of as a reason", () => {
+    it("reports settings that Node.js cannot connect with as a reason", () => {
         const clock = new FakeClock();
         const recorder = new ConnectionRecorder();
         const transportFactory = () => {
@@ -146,7 +146,7 @@ describe("gateway connection", () => {
         assert.match(recorder.lastReason?.text ?? "", /cannot be read/);
     });
 
-    it("settles each publish exactly once: acknowledged, or failed when the connection ends", () => {
+    it("settles each publish exactly once: as acknowledged, or as failed when the connection ends", () => {
         const { transports, connection, goOnline } = setUp();
         const outcomes: string[] = [];
         const note = (name: string) => (error?: Error) => outcomes.push(`${name} ${error ? "failed" : "done"}`);
@@ -163,7 +163,7 @@ describe("gateway connection", () => {
         assert.deepEqual(outcomes, ["early failed", "one done", "three failed", "two failed"]);
     });
 
-    it("tells a publish made while the connection ends that there is none", () => {
+    it("fails a publish made while the connection ends", () => {
         const { transports, connection, goOnline } = setUp();
         connection.start();
         goOnline();
@@ -175,7 +175,7 @@ describe("gateway connection", () => {
         assert.deepEqual(codes, ["GW_NOT_CONNECTED"]);
     });
 
-    it("tells a refused subscription from an unanswered one", async () => {
+    it("distinguishes a refused subscription from an unanswered one", async () => {
         const { transports, connection, goOnline } = setUp();
         await rejectsCode("GW_NOT_CONNECTED", connection.subscribe("a", 1));
         connection.start();
@@ -190,7 +190,7 @@ describe("gateway connection", () => {
         await rejectsCode("GW_NOT_CONNECTED", Promise.resolve(answers[2]));
     });
 
-    it("opens the connection anew when a subscription with a deadline is not answered, and only then", async () => {
+    it("reconnects if a subscription with a deadline is not answered, and only then", async () => {
         const { clock, transports, recorder, connection, goOnline } = setUp();
         connection.start();
         goOnline();
@@ -209,7 +209,7 @@ describe("gateway connection", () => {
         await rejectsCode("GW_NOT_CONNECTED", unanswered);
     });
 
-    it("opens the connection anew when a message is not taken within 30 s", () => {
+    it("reconnects if the flow does not take a message within 30 s", () => {
         const { clock, transports, recorder, connection, goOnline } = setUp();
         recorder.holding = true;
         connection.start();
@@ -223,7 +223,7 @@ describe("gateway connection", () => {
         assert.match(recorder.lastReason?.text ?? "", /could not be passed to the flow within 30 s/);
     });
 
-    it("lets the acknowledgement of a message follow the hand-over, once", () => {
+    it("acknowledges a message once, after it was handed over", () => {
         const { clock, transports, recorder, connection, goOnline } = setUp();
         recorder.holding = true;
         connection.start();
@@ -238,7 +238,7 @@ describe("gateway connection", () => {
         assert.equal(connection.isOnline, true);
     });
 
-    it("opens the connection anew on request, at once and in good order", () => {
+    it("reconnects on request, at once and with a DISCONNECT", () => {
         const { transports, recorder, connection, goOnline } = setUp();
         connection.start();
         goOnline();
@@ -248,7 +248,7 @@ describe("gateway connection", () => {
         assert.deepEqual(recorder.phases, ["connecting", "online", "connecting", "connecting"]);
     });
 
-    it("leaves to the next connection what comes after its DISCONNECT, where the session keeps it, so that it does not come twice", () => {
+    it("leaves messages that arrive after its DISCONNECT to the next connection of a durable session, so that none arrives twice", () => {
         for (const cleanSession of [true, false]) {
             const { transports, recorder, connection, goOnline } = setUp(60, cleanSession);
             connection.start();
@@ -279,7 +279,7 @@ describe("gateway connection", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("stops at the deadline even when the socket never reports its end", async () => {
+    it("stops at the deadline even if the socket never reports its end", async () => {
         const { clock, transports, connection, goOnline } = setUp();
         connection.start();
         goOnline();
@@ -292,7 +292,7 @@ describe("gateway connection", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("stops while it waits for the next attempt", async () => {
+    it("can be stopped while it waits for the next attempt", async () => {
         const { clock, transports, connection } = setUp();
         connection.start();
         transports.latest().listener.ended(closed);

@@ -18,7 +18,7 @@ const lists = fc
     .map(([list, separator]) => list.join(separator));
 
 describe("web proxy of the environment", () => {
-    it("is left aside for the same hosts as by Node-RED's own nodes", () => {
+    it("ignores the proxy for the same hosts as Node-RED's own nodes", () => {
         fc.assert(
             fc.property(hosts, fc.constantFrom(443, 8443), lists, fc.boolean(), (host, port, exceptions, upperCase) => {
                 const environment = {
@@ -31,7 +31,7 @@ describe("web proxy of the environment", () => {
         );
     });
 
-    it("is that for https, or that for wss where there is one", () => {
+    it("uses the proxy for https, or the one for wss if there is one", () => {
         const named = (environment: Record<string, string>) => proxyFor("mas.example", 443, environment)?.hostname;
         assert.equal(named({}), undefined);
         assert.equal(named({ HTTPS_PROXY: "http://upper:1" }), "upper");
@@ -40,14 +40,14 @@ describe("web proxy of the environment", () => {
         assert.equal(named({ ALL_PROXY: "http://all:1", http_proxy: "http://plain:1" }), "all");
     });
 
-    it("is refused when it is none for the web", () => {
+    it("rejects a proxy that is not an HTTP proxy", () => {
         assert.throws(() => proxyFor("mas.example", 443, { all_proxy: "socks5://user:secret@proxy:1080" }), {
             code: "GW_CONFIG",
             message: /must look like http:\/\/proxy\.example:3128\.$/,
         });
     });
 
-    it("is left aside for an address of IPv6, in brackets or not", () => {
+    it("ignores the proxy for an IPv6 address, with or without brackets", () => {
         const through = (exception: string) =>
             proxyFor("fd00::1", 443, { https_proxy: "http://proxy:1", NO_PROXY: exception }) !== undefined;
         assert.deepEqual(["fd00::1", "[fd00::1]", "[fd00::1]:443", "[fd00::1]:8443", "fd00::", "::1"].map(through), [

@@ -33,7 +33,7 @@ const command = (payload: string) =>
     generate({ cmd: "publish", topic: "iot-2/type/t/id/d/cmd/c/fmt/json", payload, qos: 1, messageId: 7, dup: false, retain: false });
 
 describe("link stream", () => {
-    it("passes what the server sends byte for byte and in order to a reader of any pace, without its stray pings", async () => {
+    it("passes the server's bytes in order to a reader of any pace, without the stray pings", async () => {
         await fc.assert(
             fc.asyncProperty(
                 fc.array(fc.oneof(fc.string({ maxLength: 200 }).map(command), fc.constant("stray" as const)), { maxLength: 40 }),
@@ -61,7 +61,7 @@ describe("link stream", () => {
         );
     });
 
-    it("stops reading from the network while nobody reads from it, and goes on afterwards", async () => {
+    it("stops reading from the network while its reader pauses, and resumes afterwards", async () => {
         const sent = Buffer.concat(Array.from({ length: 5_000 }, () => command("x".repeat(200))));
         const socket = new FakeSocket(sent, 1_000);
         const stream = new LinkStream(socket, assert.fail, assert.fail, assert.fail);

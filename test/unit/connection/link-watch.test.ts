@@ -69,7 +69,7 @@ describe("link watch", () => {
         assert.equal(link.pings, 0);
     });
 
-    it("finds a black hole 20 s after the last sign of life when an acknowledgement is due", () => {
+    it("detects a black hole 20 s after the last sign of life if an acknowledgement is due", () => {
         const link = new Link(10);
         link.answersPings = false;
         link.publish();
@@ -77,7 +77,7 @@ describe("link watch", () => {
         assert.equal(link.nowMs, 21_000, "20 s after the first look, which saw the publish go out");
     });
 
-    it("takes half the keep-alive when that is longer", () => {
+    it("waits for half the keep-alive if that is longer", () => {
         const link = new Link(60);
         link.answersPings = false;
         link.publish();
@@ -85,7 +85,7 @@ describe("link watch", () => {
         assert.equal(link.nowMs, 31_000);
     });
 
-    it("does not call a link stalled at the first publish after a long quiet time", () => {
+    it("does not call a link stalled at the first publish after a long silence", () => {
         const link = new Link(3_600);
         // Half the keep-alive is the silence that counts, and no ping is due before three quarters of it.
         link.run(2_000);
@@ -94,7 +94,7 @@ describe("link watch", () => {
         assert.equal(link.run(60), "fine");
     });
 
-    it("finds an idle link dead when a ping stays unanswered", () => {
+    it("detects a dead idle link by an unanswered ping", () => {
         const link = new Link(60);
         link.answersPings = false;
         assert.equal(link.run(200), "stalled");
@@ -102,13 +102,13 @@ describe("link watch", () => {
         assert.ok(link.nowMs <= 90_000, `${link.nowMs} ms`);
     });
 
-    it("does not take a withheld acknowledgement of a registration attempt for a stall: it is not due", () => {
+    it("does not mistake a withheld acknowledgement of a registration attempt for a stall: it is not due", () => {
         const link = new Link(60);
         link.traffic.sentBytes += 100;
         assert.equal(link.run(3_600), "fine");
     });
 
-    it("does not take a quota for a stall: the server reads or answers now and then", () => {
+    it("does not mistake a quota for a stall: the server reads or answers now and then", () => {
         const link = new Link(10);
         link.answersPings = false;
         link.publish();
@@ -125,7 +125,7 @@ describe("link watch", () => {
         );
     });
 
-    it("reconnects after five minutes when one acknowledgement is missing while others arrive", () => {
+    it("reconnects after five minutes if one acknowledgement is missing while others arrive", () => {
         const link = new Link(60);
         link.publish();
         const outcome = link.run(1_000, () => {
@@ -136,14 +136,14 @@ describe("link watch", () => {
         assert.equal(link.nowMs, 300_000);
     });
 
-    it("asks a silent server for a sign of life before it calls the link dead because of one missing acknowledgement", () => {
+    it("pings a silent server before it calls the link dead because of one missing acknowledgement", () => {
         const link = new Link(60);
         link.publish();
         assert.equal(link.run(299), "fine");
         assert.equal(link.run(2), "acknowledgement missing");
     });
 
-    it("is patient while the gateway itself does not read, and goes on pinging", () => {
+    it("keeps pinging, and finds nothing wrong, while the gateway itself does not read", () => {
         const link = new Link(10);
         link.answersPings = false;
         link.publish();

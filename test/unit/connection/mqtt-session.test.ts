@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MessageIds, MqttSession } from "../../../src/connection/mqtt-session";
 
 describe("message ids", () => {
-    it("go round without ever handing out one that is in use", () => {
+    it("message ids wrap around, and an id in use is never assigned", () => {
         const ids = new MessageIds(() => 0.9999);
         const withheld = ids.allocate();
         for (let i = 0; i < 200_000; i++) {
@@ -12,7 +12,7 @@ describe("message ids", () => {
         }
     });
 
-    it("end when all are in use, and go on when one is free again", () => {
+    it("no message id is left when all are in use, until one is free again", () => {
         const ids = new MessageIds(() => 0);
         const all = new Set<number>();
         for (let id = ids.allocate(); id !== null; id = ids.allocate()) all.add(id);
@@ -37,7 +37,7 @@ describe("MQTT session", () => {
         assert.equal(session.ids.register(2), true);
     });
 
-    it("forgets everything when the server has no session", () => {
+    it("forgets everything if the server has no session", () => {
         const session = new MqttSession<{ messageId?: number }>(() => 0);
         session.store({ messageId: 9 });
         session.connectionEnded([5]);

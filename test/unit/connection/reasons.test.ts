@@ -8,7 +8,7 @@ function failure(code: string, message = "something") {
     return { kind: "failed", stage: "dialling", error: Object.assign(new Error(message), { code }) } as const;
 }
 
-describe("reasons in words", () => {
+describe("reasons for the end of a connection", () => {
     const cases: [code: string, reasonCode: string, cause: ConnectionCause | undefined, words: RegExp][] = [
         ["ENOTFOUND", "GW_NETWORK", "hostNotFound", /host name mas\.example was not found/],
         ["EAI_AGAIN", "GW_NETWORK", "hostNotFound", /DNS does not answer/],
@@ -27,14 +27,14 @@ describe("reasons in words", () => {
         ["ESTRANGE", "GW_NETWORK", undefined, /something/],
     ];
     for (const [code, reasonCode, cause, words] of cases) {
-        it(`says what ${code} means`, () => {
+        it(`explains ${code}`, () => {
             const reason = describeEnd(failure(code), false, context);
             assert.deepEqual([reason.code, reason.cause], [reasonCode, cause]);
             assert.match(reason.text, words);
         });
     }
 
-    it("says that no token was sent where that is known, as after the import of a flow", () => {
+    it("says that no token was sent, as after the import of a flow", () => {
         const text = (lacksToken: boolean, returnCode = 5) =>
             describeEnd({ kind: "refused", returnCode }, false, { ...context, lacksToken }).text;
         assert.match(text(true), /mas\.example did not authorise g:ws1:gw:g1, and no token was sent\. Enter the token in/);
@@ -42,7 +42,7 @@ describe("reasons in words", () => {
         assert.match(text(false), /the token, organisation, type or device id is wrong/);
     });
 
-    it("understands what OpenSSL says when Node gives no code", () => {
+    it("recognises OpenSSL's message if Node.js gives no code", () => {
         const words = (problem: string) =>
             `write EPROTO 407D33:error:0A00010B:SSL routines:tls_validate_record_header:${problem}:../ssl.c:77:\n`;
         const reason = (message: string) => describeEnd(failure("EPROTO", message), false, context);
@@ -51,12 +51,12 @@ describe("reasons in words", () => {
         assert.equal(reason("read EPROTO").code, "GW_NETWORK");
     });
 
-    it("takes the first of several addresses that all failed", () => {
+    it("names the first of several addresses that all failed", () => {
         const error = new AggregateError([Object.assign(new Error(""), { code: "ECONNREFUSED" })]);
         assert.match(describeEnd({ kind: "failed", stage: "dialling", error }, false, context).text, /refused/);
     });
 
-    it("blames the web proxy for what failed on the way to it, and the server for the rest", () => {
+    it("blames the web proxy for failures on the way to it, and the server for others", () => {
         const refused = { ...failure("ECONNREFUSED"), proxy: "proxy.example:3128" };
         assert.equal(
             describeEnd(refused, false, context).text,
@@ -66,7 +66,7 @@ describe("reasons in words", () => {
         assert.equal(describeEnd(reset, true, context).text, "The connection to mas.example:443 was reset.");
     });
 
-    it("says what a server sent that MQTT does not allow, in a sentence of its own", () => {
+    it("quotes an invalid packet of the server in a separate sentence", () => {
         const violated = { kind: "violated", detail: "A PUBACK has no packet id." } as const;
         const texts = [true, false].map((wasOnline) => describeEnd(violated, wasOnline, context).text);
         assert.deepEqual(texts, [
@@ -75,7 +75,7 @@ describe("reasons in words", () => {
         ]);
     });
 
-    it("names no more causes of a refusal than the server tells apart", () => {
+    it("names no more causes of a refusal than the server distinguishes", () => {
         const refusal = (returnCode: number) => describeEnd({ kind: "refused", returnCode }, false, context);
         assert.match(refusal(5).text, /the token, organisation, type or device id is wrong/);
         assert.match(refusal(2).text, /does not accept the client id g:ws1:gw:g1/);
@@ -87,7 +87,7 @@ describe("reasons in words", () => {
         );
     });
 
-    it("thinks of the last will when a server closes without an answer, if there is one", () => {
+    it("mentions the last will, if there is one, when a server closes without an answer", () => {
         const closed = { kind: "closed", stage: "open" } as const;
         const [without, withWill] = [undefined, "iot-2/x"].map((willTopic) => describeEnd(closed, false, { ...context, willTopic }));
         assert.equal(without?.cause, "unanswered");
@@ -97,7 +97,7 @@ describe("reasons in words", () => {
         assert.match(describeEnd(closed, true, context).text, /closed the connection\.$/);
     });
 
-    it("tells how far an attempt got that timed out", () => {
+    it("says how far an attempt got before it timed out", () => {
         const reasons = (["dialling", "securing", "open"] as const).map((stage) => describeTimeout({ stage }, 30_000, context));
         assert.ok(reasons.every(({ cause }) => cause === "timedOut"));
         const texts = reasons.map(({ text }) => text);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { BackOff, TakeOverDetector } from "../../../src/connection/reconnect-policy";
 
 describe("back-off", () => {
-    it("stays between one second and one minute, and above what a reason asks for", () => {
+    it("the back-off stays between one second and one minute, and above the minimum of its reason", () => {
         fc.assert(
             fc.property(
                 fc.array(fc.tuple(fc.nat(100_000), fc.constantFrom(0, 30_000, 60_000))),
@@ -21,14 +21,14 @@ describe("back-off", () => {
 });
 
 describe("take-over detector", () => {
-    it("suspects nobody when connections end late or far apart", () => {
+    it("suspects no take-over if connections end late or far apart", () => {
         const late = new TakeOverDetector();
         for (let i = 0; i < 10; i++) assert.equal(late.connectionEnded(i * 11_000, 10_500), false);
         const apart = new TakeOverDetector();
         for (let i = 0; i < 10; i++) assert.equal(apart.connectionEnded(i * 31_000, 500), false);
     });
 
-    it("suspects another client at the third short life within a minute", () => {
+    it("suspects another client at the third short-lived connection within a minute", () => {
         const detector = new TakeOverDetector();
         assert.deepEqual(
             [1_000, 20_000, 50_000].map((nowMs) => detector.connectionEnded(nowMs, 10_000)),

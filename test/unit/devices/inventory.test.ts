@@ -51,7 +51,7 @@ function create({ store = new MapStore(), maxDevices = 100_000, clock = new Fake
 }
 
 describe("device inventory", () => {
-    it("counts and dates what is seen of each device", () => {
+    it("counts and dates the events, commands and refusals of each device", () => {
         const { inventory, clock, change } = create();
         const start = clock.now();
         inventory.eventSeen("t/a", "status");
@@ -97,7 +97,7 @@ describe("device inventory", () => {
         assert.equal(store.writes, 1200);
     });
 
-    it("survives a restart: counters, known devices and holds", () => {
+    it("keeps counters, known devices and holds over a restart", () => {
         const first = create();
         first.inventory.eventSeen("t/a", "e");
         first.change("t/a", { phase: "known" });
@@ -123,7 +123,7 @@ describe("device inventory", () => {
         );
     });
 
-    it("adds what was seen before the store was open, and writes nothing before", () => {
+    it("adds counts from before the store was open, and writes nothing until then", () => {
         const hold = { reason: "refused", until: Date.UTC(2027, 0, 1), failures: 1 } as const;
         const first = create();
         first.inventory.eventSeen("t/a", "e");
@@ -151,7 +151,7 @@ describe("device inventory", () => {
         assert.deepEqual(third.states, second.states);
     });
 
-    it("whose store never opened is closed without a word", () => {
+    it("closes without an error if its store never opened", () => {
         const { inventory, store, clock, change } = create({ isLoaded: false });
         inventory.eventSeen("t/a", "e");
         change("t/a", { phase: "known" });
@@ -159,7 +159,7 @@ describe("device inventory", () => {
         assert.deepEqual([store.writes, clock.timerCount], [0, 0]);
     });
 
-    it("reads records that are broken as if they were new", () => {
+    it("reads a broken record as a new device", () => {
         const store = new MapStore();
         for (const [index, text] of ["", "[]", "null", "{}", '{"events":"x","hold":{"reason":"odd"},"isKnown":1}'].entries()) {
             store.values.set(`t/${index}`, text);
@@ -169,7 +169,7 @@ describe("device inventory", () => {
         assert.equal(states.size, 0);
     });
 
-    it("forgets those that were quiet longest when there are too many, but none that is under way", () => {
+    it("forgets the devices with the longest silence when there are too many, but none that is being registered", () => {
         const { inventory, store, clock, forgotten, change, states } = create({ maxDevices: 100 });
         for (let index = 0; index < 100; index++) change(`t/${index}`, { phase: "known" });
         states.set("t/1", { phase: "contacting" });
@@ -181,7 +181,7 @@ describe("device inventory", () => {
         assert.equal(store.values.has("t/2"), false);
     });
 
-    it("forgets a device on request, also in the store, but none that is under way", () => {
+    it("forgets a device on request, in the store as well, but none that is being registered", () => {
         const clock = new FakeClock();
         const store = new MapStore();
         let isFree = true;
@@ -207,7 +207,7 @@ describe("device inventory", () => {
         assert.deepEqual([...store.values.keys()], ["t/b"], "counters that were due do not bring it back");
     });
 
-    it("stays bounded, and quick, under a flood of commands for devices that nobody knows", () => {
+    it("stays bounded and fast under a flood of commands for unknown devices", () => {
         const { inventory, store, asked, change } = create({ maxDevices: 1000 });
         for (let index = 0; index < 500; index++) change(`t/known${index}`, { phase: "known" });
         const flooded = 20_000;
@@ -219,7 +219,7 @@ describe("device inventory", () => {
         assert.ok(store.writes <= 1500, `${store.writes} writes`);
     });
 
-    it("forgets active devices as well when there are too many of them", () => {
+    it("forgets even active devices when there are too many", () => {
         const { inventory, forgotten, change } = create({ maxDevices: 100 });
         for (let index = 0; index < 101; index++) {
             inventory.eventSeen(`t/${index}`, "e");
@@ -247,7 +247,7 @@ describe("device inventory", () => {
         assert.deepEqual(inventory.query({ search: "none" }).devices, []);
     });
 
-    it("completes names that were seen", () => {
+    it("completes names that it has seen", () => {
         const { inventory } = create();
         inventory.eventSeen("pump/p1", "status");
         inventory.eventSeen("pump/P2", "alarm");
@@ -259,7 +259,7 @@ describe("device inventory", () => {
         assert.deepEqual(inventory.names({ of: "commandId" }), ["open"]);
     });
 
-    it("bounds the names", () => {
+    it("bounds the number of remembered names", () => {
         const { inventory } = create();
         for (let index = 0; index < 5000; index++) inventory.eventSeen("t/a", `e${index}`);
         assert.equal(inventory.names({ of: "eventId" }).length, 200);

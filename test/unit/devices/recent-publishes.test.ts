@@ -21,7 +21,7 @@ describe("refusal correlation", () => {
         });
     });
 
-    it("takes the oldest of several, lists all, and takes the next one for the next notification", () => {
+    it("assumes the oldest of several matches, lists all, and assumes the next one for the next notification", () => {
         const recent = new RecentPublishes();
         for (const messageId of ["m1", "m2", "m3"]) remember(recent, messageId);
         const found = [1, 2, 3, 4].map((nowMs) => recent.refused(topicOfA, undefined, nowMs));
@@ -35,7 +35,7 @@ describe("refusal correlation", () => {
         );
     });
 
-    it("goes by the device where the notification has no topic, and finds nothing where it has neither", () => {
+    it("searches by device if the notification has no topic, and finds nothing if it has neither", () => {
         const recent = new RecentPublishes();
         remember(recent, "m1");
         assert.equal(recent.refused(undefined, undefined, 1), undefined);
@@ -43,14 +43,14 @@ describe("refusal correlation", () => {
         assert.equal(recent.refused(undefined, "t/a", 1)?.best.messageId, "m1");
     });
 
-    it("leaves out what was acknowledged seconds ago, so that an older success is not blamed", () => {
+    it("leaves out publishes acknowledged seconds ago, so that an earlier success is not blamed", () => {
         const recent = new RecentPublishes();
         recent.acknowledged(remember(recent, "old"), 1);
         remember(recent, "new", { nowMs: 10_000 });
         assert.equal(recent.refused(topicOfA, undefined, 10_005)?.best.messageId, "new");
     });
 
-    it("takes what was acknowledged just now before what was acknowledged a second ago, and that only where nothing else fits", () => {
+    it("prefers the latest acknowledged publishes, and returns one from a second ago only if no other fits", () => {
         const recent = new RecentPublishes();
         recent.acknowledged(remember(recent, "earlier"), 1);
         recent.acknowledged(remember(recent, "now", { nowMs: 1_000 }), 1_001);
@@ -60,7 +60,7 @@ describe("refusal correlation", () => {
         assert.deepEqual(found, [["now"], ["earlier"]]);
     });
 
-    it("leaves out what was sent minutes ago", () => {
+    it("leaves out publishes sent minutes ago", () => {
         const recent = new RecentPublishes();
         remember(recent, "old");
         assert.equal(recent.refused(topicOfA, undefined, 120_001), undefined);
@@ -78,7 +78,7 @@ describe("refusal correlation", () => {
         );
     });
 
-    it("finds what was sent after a publish for the same device and acknowledged, once", () => {
+    it("finds later acknowledged publishes of the same device, once", () => {
         const recent = new RecentPublishes();
         const [first = 0, , third = 0] = ["m1", "m2", "m3"].map((messageId) => remember(recent, messageId));
         recent.acknowledged(first, 1);
@@ -89,7 +89,7 @@ describe("refusal correlation", () => {
         assert.deepEqual(schedule, [["m3"], []]);
     });
 
-    it("does not find what was forgotten", () => {
+    it("does not find a publish that was forgotten", () => {
         const recent = new RecentPublishes(2);
         const first = remember(recent, "m1");
         const second = remember(recent, "m2");
@@ -131,16 +131,16 @@ describe("refusal correlation", () => {
 });
 
 describe("the topic in a notification", () => {
-    it("matches itself", () => {
+    it("a topic in a notification matches itself", () => {
         fc.assert(fc.property(fc.string(), (topic) => topicMatches(topic, topic)));
     });
 
-    it("matches with control characters replaced by a question mark", () => {
+    it("a topic in a notification matches with control characters replaced by a question mark", () => {
         assert.ok(topicMatches("iot-2/type/t/id/d/evt/a\u0007b/fmt/json", "iot-2/type/t/id/d/evt/a?b/fmt/json"));
         assert.ok(!topicMatches("iot-2/type/t/id/d/evt/acb/fmt/json", "iot-2/type/t/id/d/evt/a?b/fmt/json"));
     });
 
-    it("matches when it was cut at a NUL, and not when it was cut elsewhere", () => {
+    it("a topic in a notification matches if it was cut at a NUL, but not if it was cut elsewhere", () => {
         assert.ok(topicMatches("iot-2/type/t/id/d/evt/a\u0000b/fmt/json", "iot-2/type/t/id/d/evt/a"));
         assert.ok(!topicMatches("iot-2/type/t/id/d/evt/ab/fmt/json", "iot-2/type/t/id/d/evt/a"));
         assert.ok(!topicMatches("iot-2/type/t/id/d/evt/a", "iot-2/type/t/id/d/evt/ab"));

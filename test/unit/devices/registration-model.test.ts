@@ -110,7 +110,7 @@ function withoutRepeats(events: readonly number[]): number[] {
 const hour = 3_600_000;
 
 describe("registration against a model of the platform", () => {
-    it("loses nothing and keeps the order per device, whatever fails, hangs or is in another gateway's back-off", () => {
+    it("loses nothing and keeps the order of each device, whatever fails, hangs or is in another gateway's back-off", () => {
         const fates = fc.array(fc.constantFrom<Fate>("accepted", "accepted", "accepted", "fails", "hangs"), {
             minLength: 1,
             maxLength: 40,
@@ -153,7 +153,7 @@ describe("registration against a model of the platform", () => {
         );
     });
 
-    it("registers 10 000 devices at once with no RC 173 but the limit's, telling every failure", () => {
+    it("registers 10 000 devices at once with no RC 173 except at the limit, and reports every failure", () => {
         const limits = { registrationLimit: 8, pending: 10, newDevices: 500, registrationMs: 200 };
         const fate = (device: string): Fate => {
             const number = Number(device.slice(3));

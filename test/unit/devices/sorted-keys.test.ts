@@ -4,7 +4,7 @@ import { SortedKeys } from "../../../src/devices/inventory/sorted-keys";
 import { usedBytes } from "../../support/used-bytes";
 
 describe("sorted keys", () => {
-    it("are what sorting a set gives, after any additions, removals and looks", () => {
+    it("equal a sorted set after any additions, removals and reads", () => {
         const step = fc.record({ key: fc.string({ maxLength: 3 }), looks: fc.boolean() });
         fc.assert(
             fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -25,7 +25,7 @@ describe("sorted keys", () => {
         );
     });
 
-    it("do not pile up while keys come and go and nobody looks", () => {
+    it("do not accumulate while keys come and go without a read", () => {
         const keys = new SortedKeys();
         const comeAndGo = (from: number, to: number) => {
             for (let key = from; key < to; key++) {

@@ -17,7 +17,7 @@ const state: GatewayState = {
 const late = { _msgid: "m", typeId: "t", deviceId: "d", eventId: "e" };
 const refused = new GatewayError("GW_REFUSED", "refused");
 
-describe("gateway reports", () => {
+describe("gateway listeners", () => {
     function setUp(owned: readonly string[] = ["node"]) {
         const clock = new FakeClock();
         const told: string[] = [];
@@ -34,7 +34,7 @@ describe("gateway reports", () => {
         return { clock, told, listeners, listener, numbers };
     }
 
-    it("tell numbers that change all the time at most once a second", () => {
+    it("reports constantly changing numbers at most once a second", () => {
         const { clock, told, listeners, listener } = setUp();
         listeners.add(listener);
         for (let n = 0; n < 1000; n++) listeners.countsChanged();
@@ -44,7 +44,7 @@ describe("gateway reports", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("go on telling numbers as long as events wait, and end when they are closed", () => {
+    it("keeps reporting numbers while events wait, and stops when closed", () => {
         const { clock, told, listeners, listener, numbers } = setUp();
         listeners.add(listener);
         numbers.queued = 3;
@@ -62,7 +62,7 @@ describe("gateway reports", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("tell a problem once, and again only when it is another or was solved", () => {
+    it("reports a problem once, and again only if it changes or was solved", () => {
         const { told, listeners, listener } = setUp();
         listeners.add(listener);
         const problem = (text: string) => listeners.problem(new GatewayError("GW_NETWORK", text), "network");
@@ -74,7 +74,7 @@ describe("gateway reports", () => {
         assert.deepEqual(told, ["network: refused", "network: timed out", "network: timed out"]);
     });
 
-    it("raise a late error on the node that sent the event, or on the gateway when that is gone", () => {
+    it("raises a late error on the node that sent the event, or on the gateway if the node is gone", () => {
         const { told, listeners, listener } = setUp();
         listeners.add(listener);
         listeners.failedLater("node", refused, late);
@@ -82,7 +82,7 @@ describe("gateway reports", () => {
         assert.deepEqual(told, ["failed on node", "failed on the gateway"]);
     });
 
-    it("keep late errors during a deploy until the nodes are back, so that none is lost", () => {
+    it("keeps late errors during a deploy until the nodes are back, so that none is lost", () => {
         const { told, listeners, listener } = setUp();
         listeners.pause();
         listeners.failedLater("node", refused, late);
@@ -92,7 +92,7 @@ describe("gateway reports", () => {
         assert.deepEqual(told, ["failed on node"]);
     });
 
-    it("keep what happens while a deploy has stopped every node, and tell it in order when they are back", () => {
+    it("keeps reports while a deploy has stopped every node, and delivers them in order when the nodes are back", () => {
         const { told, listeners, listener } = setUp();
         const leave = listeners.add(listener);
         listeners.pause();
@@ -109,7 +109,7 @@ describe("gateway reports", () => {
         assert.deepEqual(told, ["network: reset", "connected", "network: refused", "store: full"]);
     });
 
-    it("keep no more than a thousand such reports, and none once the flows run", () => {
+    it("keeps at most a thousand reports during a deploy, and none once the flows run", () => {
         const { clock, told, listeners, listener } = setUp();
         listeners.pause();
         for (let n = 0; n < 1001; n++) listeners.storageProblem(new GatewayError("GW_STORE", String(n)));
@@ -123,7 +123,7 @@ describe("gateway reports", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("tell late errors beyond a thousand at once, so that memory stays bounded", () => {
+    it("reports late errors beyond a thousand at once, so that memory stays bounded", () => {
         const { told, listeners, listener } = setUp();
         listeners.add(listener);
         listeners.pause();
@@ -131,7 +131,7 @@ describe("gateway reports", () => {
         assert.equal(told.length, 1);
     });
 
-    it("write sixty lines a minute at most and count the others", () => {
+    it("logs at most sixty lines a minute, and counts the others", () => {
         const { clock, told, listeners, listener } = setUp();
         listeners.add(listener);
         for (let n = 0; n < 100; n++) listeners.warn("again");

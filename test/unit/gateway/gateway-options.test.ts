@@ -5,7 +5,7 @@ import { throwsCode } from "../../support/assertions";
 const minimal = { orgId: "org", typeId: "gw", deviceId: "gw1", host: "example.com" };
 
 describe("gateway options", () => {
-    it("take the documented defaults", () => {
+    it("has the documented defaults", () => {
         assert.deepEqual(parseGatewayOptions(minimal), {
             identity: { orgId: "org", typeId: "gw", deviceId: "gw1" },
             platform: "maximo",
@@ -35,24 +35,24 @@ describe("gateway options", () => {
         ["broker", "wss", 443],
         ["broker", "ws", 80],
     ] as const) {
-        it(`means port ${port} for ${transport} to ${platform} when none is given`, () => {
+        it(`uses port ${port} for ${transport} to ${platform} by default`, () => {
             assert.equal(parseGatewayOptions({ ...minimal, platform, transport }).port, port);
         });
     }
 
-    it("put the simulator on this machine, whatever the form held before", () => {
+    it("connects to the simulator on this machine, whatever the form held before", () => {
         const options = parseGatewayOptions({ ...minimal, platform: "simulator", host: "example.com", transport: "wss" });
         assert.deepEqual([options.host, options.port, options.transport], ["127.0.0.1", 18830, "tcp"]);
     });
 
-    it("do not judge a variable that is not set where it is not used", () => {
+    it("ignores an unset variable in a property that is not used", () => {
         assert.equal(
             parseGatewayOptions({ ...minimal, platform: "simulator", host: "${NOT_SET}", transport: "${NOT_SET}" }).host,
             "127.0.0.1",
         );
     });
 
-    it("take ids that are numbers, as variables of a flow may be", () => {
+    it("accepts numeric ids, as in variables of a flow", () => {
         assert.deepEqual(parseGatewayOptions({ ...minimal, orgId: 1, typeId: 2, deviceId: 3 }).identity, {
             orgId: "1",
             typeId: "2",
@@ -60,48 +60,48 @@ describe("gateway options", () => {
         });
     });
 
-    it("take addresses of both kinds as host, and leave a path aside that nothing asks for", () => {
+    it("accepts IPv4 and IPv6 addresses as host, and ignores an unused path", () => {
         for (const host of ["10.0.0.7", "fd00::7", "::ffff:10.0.0.7", " broker "]) {
             assert.equal(parseGatewayOptions({ ...minimal, host, path: "mqtt" }).host, host.trim());
         }
     });
 
-    it("read numbers and booleans from the strings of environment variables", () => {
+    it("reads numbers and booleans from the strings of environment variables", () => {
         const options = parseGatewayOptions({ ...minimal, port: "8443", cleanSession: "false", keepAlive: " 30 ", outboxMaxMb: "0.5" });
         assert.deepEqual([options.port, options.cleanSession, options.keepAliveS, options.outboxMaxBytes], [8443, false, 30, 524_288]);
     });
 
     const refused: [string, Record<string, unknown>, RegExp][] = [
-        ["no host", { host: "" }, /host is ""/],
+        ["a missing host", { host: "" }, /host is ""/],
         ["a host that is a URL", { host: "mqtts://example.com" }, /host/],
         ["a host with a path", { host: "example.com/x" }, /host is "example\.com\/x"; .*without scheme, port or path/],
         ["a host with a port", { host: "example.com:8883" }, /host is "example\.com:8883"; .*without scheme, port or path/],
         ["an address in brackets", { host: "[::1]" }, /host is "\[::1\]"/],
-        ["no organisation", { orgId: undefined }, /orgId is missing/],
+        ["a missing organisation", { orgId: undefined }, /orgId is missing/],
         ["a type with a space", { typeId: "my type" }, /typeId is "my type"/],
-        ["a device id that is empty", { deviceId: "" }, /deviceId is empty/],
-        ["a variable that is not set as device id", { deviceId: "${NOT_SET}" }, /deviceId.*variable NOT_SET, which is not set/],
-        ["a variable that is not set as port, in the older notation", { port: "$(NOT_SET)" }, /port.*variable NOT_SET, which is not set/],
+        ["an empty device id", { deviceId: "" }, /deviceId is empty/],
+        ["an unset variable as device id", { deviceId: "${NOT_SET}" }, /deviceId.*variable NOT_SET, which is not set/],
+        ["an unset variable as port, in the older notation", { port: "$(NOT_SET)" }, /port.*variable NOT_SET, which is not set/],
         ["an unknown platform", { platform: "aws" }, /platform is "aws"; it must be one of maximo, broker, simulator/],
         ["an unencrypted transport to Maximo", { transport: "tcp" }, /Maximo accepts only tls and wss/],
         ["port 0", { port: "0" }, /port is "0"; it must be a whole number from 1 to 65535/],
         ["port 65536", { port: 65_536 }, /port/],
-        ["a port in words", { port: "mqtt" }, /port/],
+        ["a port that is not a number", { port: "mqtt" }, /port/],
         ["keep alive 0", { keepAlive: "0" }, /keepAlive/],
         ["keep alive 3601", { keepAlive: "3601" }, /keepAlive/],
-        ["an outbox of nothing", { outboxMaxMb: "0" }, /outboxMaxMb/],
+        ["an outbox of 0 MB", { outboxMaxMb: "0" }, /outboxMaxMb/],
         ["a negative age", { outboxMaxAge: "-1" }, /outboxMaxAge/],
         ["an unknown policy", { outboxFull: "block" }, /outboxFull/],
         ["maxInFlight 1001", { maxInFlight: "1001" }, /maxInFlight/],
         ["registrationLimit 129", { registrationLimit: "129" }, /registrationLimit/],
-        ["a number that is none", { maxRate: "1e9" }, /maxRate/],
-        ["a will that is no topic level", { will: "a/b" }, /will is "a\/b"/],
+        ["a rate in scientific notation", { maxRate: "1e9" }, /maxRate/],
+        ["a last will that is not a topic level", { will: "a/b" }, /will is "a\/b"/],
         ["a path without a slash", { transport: "wss", path: "mqtt" }, /path is "mqtt"/],
         ["cleanSession maybe", { cleanSession: "maybe" }, /cleanSession/],
         ["an object as host", { host: {} }, /host is of type object/],
     ];
     for (const [name, properties, words] of refused) {
-        it(`refuse ${name}, naming it`, () => {
+        it(`rejects ${name}, and names the property`, () => {
             const error = throwsCode("GW_CONFIG", () => parseGatewayOptions({ ...minimal, ...properties }));
             assert.match(error.message, words);
         });

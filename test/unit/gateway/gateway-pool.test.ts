@@ -59,7 +59,7 @@ describe("gateway pool", () => {
         return { clock, events, gateways, pool, lease, finishClosing };
     }
 
-    it("shares one gateway between all who lease an identity, and closes it with the last", () => {
+    it("shares one gateway between all leases of an identity, and closes it with the last one", () => {
         const { events, gateways, pool, lease } = setUp();
         const [one, other] = [lease("same", "config1"), lease("same", "config2")];
         assert.equal(one.gateway, other.gateway);
@@ -72,7 +72,7 @@ describe("gateway pool", () => {
         assert.equal(gateways.length, 1);
     });
 
-    it("connects only when the flows have started, so that every listener is there", () => {
+    it("connects only after the flows have started, so that every listener exists", () => {
         const { events, pool, lease } = setUp();
         lease();
         assert.deepEqual(events, []);
@@ -80,7 +80,7 @@ describe("gateway pool", () => {
         assert.deepEqual(events, ["gateway1 start", "gateway1 release"]);
     });
 
-    it("refuses a second configuration of an identity with different settings", () => {
+    it("refuses different settings for an identity in use", () => {
         const { lease } = setUp();
         lease("tcp");
         throwsCode("GW_CONFIG", () => lease("tls"));
@@ -100,7 +100,7 @@ describe("gateway pool", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("withholds commands as soon as a deploy is announced, before any node stops", () => {
+    it("pauses commands as soon as a deploy is announced, before any node stops", () => {
         const { clock, events, pool, lease } = setUp();
         const before = lease();
         pool.flowsStarted();
@@ -116,7 +116,7 @@ describe("gateway pool", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("goes on after 5 s when the deploy that was announced fails", () => {
+    it("resumes 5 s after an announced deploy that fails", () => {
         const { clock, events, pool, lease } = setUp();
         lease();
         pool.flowsStarted();
@@ -128,7 +128,7 @@ describe("gateway pool", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("loses no command to a deploy that is announced while the flows of the last one are still starting", () => {
+    it("loses no command to a deploy that is announced while the flows of the previous one start", () => {
         const { clock, events, pool, lease } = setUp();
         const before = lease();
         pool.flowsStarted();
@@ -144,7 +144,7 @@ describe("gateway pool", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("holds and connects what a start opens while the next deploy is announced, and goes on when that fails", () => {
+    it("connects gateways that open while the next deploy is announced, paused, and resumes if that deploy fails", () => {
         const { clock, events, pool, lease } = setUp();
         pool.deployAnnounced();
         lease();
@@ -154,7 +154,7 @@ describe("gateway pool", () => {
         assert.equal(events.at(-1), "gateway1 release");
     });
 
-    it("does not let go of commands while no flows run, though the deploy that was announced has failed", () => {
+    it("keeps commands paused while no flow runs, even if the announced deploy has failed", () => {
         const { clock, events, pool, lease } = setUp();
         lease();
         pool.flowsStarted();
@@ -164,7 +164,7 @@ describe("gateway pool", () => {
         assert.equal(events.at(-1), "gateway1 hold");
     });
 
-    it("closes a kept gateway when the flows do not start within 15 s", () => {
+    it("closes a kept gateway if the flows do not start within 15 s", () => {
         const { clock, events, pool, lease } = setUp();
         const before = lease();
         pool.flowsStopping(deploy());
@@ -173,7 +173,7 @@ describe("gateway pool", () => {
         assert.deepEqual(events, ["gateway1 hold", "gateway1 close"]);
     });
 
-    it("closes a kept gateway when the new flows do not use it", () => {
+    it("closes a kept gateway if the new flows do not use it", () => {
         const { events, pool, lease } = setUp();
         const before = lease();
         pool.flowsStopping(deploy());
@@ -184,9 +184,9 @@ describe("gateway pool", () => {
 
     for (const [name, change] of [
         ["its settings are part of the deploy", deploy("config")],
-        ["it is no deploy but a shutdown", shutdown],
+        ["Node-RED shuts down", shutdown],
     ] as const) {
-        it(`closes within the close of its node when ${name}`, async () => {
+        it(`closes before the close of its node ends when ${name}`, async () => {
             const { events, gateways, pool, lease } = setUp();
             const before = lease();
             pool.flowsStopping(change);

@@ -9,7 +9,7 @@ describe("gateway statistics", () => {
     const nothing = { acknowledged: 0, refused: 0 };
     const noReconnects = { "not-authorised": 0, tls: 0, network: 0, "taken-over": 0, stalled: 0, planned: 0, other: 0 };
 
-    it("counts each attempt to connect again once, by its reason, and not the first connection", () => {
+    it("counts each reconnect once, by its reason, but not the first connection", () => {
         const statistics = new GatewayStatistics(new FakeClock());
         statistics.connectionChanged({ phase: "connecting" });
         statistics.connectionChanged({ phase: "online", sessionPresent: false });
@@ -24,14 +24,14 @@ describe("gateway statistics", () => {
         assert.deepEqual(statistics.totals(nothing).reconnects, { ...noReconnects, network: 2, "not-authorised": 1 });
     });
 
-    it("does not count a connection renewed on purpose as trouble with the network", () => {
+    it("does not count an intended reconnect as network trouble", () => {
         const statistics = new GatewayStatistics(new FakeClock());
         statistics.connectionChanged({ phase: "online", sessionPresent: false });
         statistics.connectionChanged({ phase: "connecting", reason: { ...network, isPlanned: true } });
         assert.deepEqual(statistics.totals(nothing).reconnects, { ...noReconnects, planned: 1 });
     });
 
-    it("tells since when the gateway is online or not, not since the last attempt", () => {
+    it("says how long the gateway has been online or offline, not since the last attempt", () => {
         const clock = new FakeClock();
         const statistics = new GatewayStatistics(clock);
         const start = clock.now();
@@ -54,14 +54,14 @@ describe("gateway statistics", () => {
         assert.deepEqual([refused.other, notificationsReceived], [995, 1_001]);
     });
 
-    it("counts as published what left the outbox and what never passed it", () => {
+    it("counts events that left the outbox and those that bypass it as published", () => {
         const statistics = new GatewayStatistics(new FakeClock());
         statistics.eventHandedOver();
         statistics.eventAcknowledged(1);
         assert.equal(statistics.totals({ acknowledged: 7, refused: 0 }).eventsPublished, 8);
     });
 
-    it("counts as refused what was refused in the outbox and what had left it", () => {
+    it("counts refused events in the outbox and those that had left it", () => {
         const statistics = new GatewayStatistics(new FakeClock());
         statistics.eventRefused();
         assert.equal(statistics.totals({ acknowledged: 0, refused: 2 }).eventsRefused, 3);
@@ -69,7 +69,7 @@ describe("gateway statistics", () => {
 });
 
 describe("latency histogram", () => {
-    it("has in each bucket all durations up to its bound", () => {
+    it("each bucket of the latency histogram counts all durations up to its bound", () => {
         fc.assert(
             fc.property(fc.array(fc.double({ min: 0, max: 100_000, noNaN: true })), (durations) => {
                 const histogram = new LatencyHistogram();
@@ -86,7 +86,7 @@ describe("latency histogram", () => {
 });
 
 describe("gateway history", () => {
-    it("keeps an hour and no more, and stops when closed", () => {
+    it("the history keeps an hour and no more, and stops when closed", () => {
         const clock = new FakeClock();
         const history = new GatewayHistory(clock, () => ({
             at: clock.now(),

@@ -17,8 +17,8 @@ function create(pending: number, unanswered = 0) {
 
 const reason = "connection-limit";
 
-describe("a planned reconnect", () => {
-    it("is carried out at once when nothing is in flight", () => {
+describe("graceful reconnect", () => {
+    it("reconnects at once if nothing is in flight", () => {
         const { planned, reconnects, clock } = create(0);
         planned.begin(reason);
         assert.deepEqual(reconnects, ["GW_NETWORK"]);
@@ -26,7 +26,7 @@ describe("a planned reconnect", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("waits for what is in flight, but not for registrations that are never answered", () => {
+    it("waits for publishes in flight, but not for unanswered registrations", () => {
         const { planned, reconnects, counts } = create(3, 1);
         planned.begin(reason);
         counts.pending = 2;
@@ -37,7 +37,7 @@ describe("a planned reconnect", () => {
         assert.deepEqual(reconnects, ["GW_NETWORK"]);
     });
 
-    it("does not wait longer than five seconds", () => {
+    it("waits at most five seconds", () => {
         const { planned, reconnects, clock } = create(3);
         planned.begin(reason);
         planned.begin(reason);
@@ -47,7 +47,7 @@ describe("a planned reconnect", () => {
         assert.deepEqual(reconnects, ["GW_NETWORK"]);
     });
 
-    it("is over when the connection ends by itself", () => {
+    it("ends when the connection ends for another reason", () => {
         const { planned, reconnects, clock } = create(3);
         planned.begin(reason);
         planned.linkDown();

@@ -68,8 +68,8 @@ class Bench {
     }
 }
 
-describe("ManagementSender", () => {
-    it("sends at once for a known device", () => {
+describe("management sender", () => {
+    it("sends a message for a known device at once", () => {
         const bench = new Bench();
         bench.registration.restoreKnown(key);
         bench.send("a");
@@ -109,7 +109,7 @@ describe("ManagementSender", () => {
         assert.deepEqual(bench.sent(), ["a"]);
     });
 
-    it("waits for a free slot", () => {
+    it("waits for a free registration slot", () => {
         const bench = new Bench(1);
         bench.send("a");
         bench.send("b", { typeId: "s", deviceId: "2" });
@@ -119,7 +119,7 @@ describe("ManagementSender", () => {
         assert.deepEqual(bench.sent(), ["a", "b"]);
     });
 
-    it("fails a refused registration attempt and what waits behind it, and what follows at once while the device is held", () => {
+    it("fails a refused registration attempt and its queue, and later messages at once while the device is held", () => {
         const bench = new Bench();
         bench.send("a");
         bench.send("b");
@@ -131,7 +131,7 @@ describe("ManagementSender", () => {
         assert.deepEqual(bench.sent(), ["a"]);
     });
 
-    it("fails a registration attempt that was refused for what it is with the refusal", () => {
+    it("fails a registration attempt that was refused for its content with the refusal", () => {
         const bench = new Bench();
         bench.send("a");
         bench.published[0]?.acknowledge();
@@ -140,7 +140,7 @@ describe("ManagementSender", () => {
         assert.deepEqual(bench.outcomes, ["a GW_REFUSED"]);
     });
 
-    it("fails what is under way and what waits when the connection ends, as something that may be sent again", () => {
+    it("fails messages in flight and waiting when the connection ends, as retryable", () => {
         const bench = new Bench();
         bench.send("a");
         bench.send("b");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PausableDelivery } from "../../../src/gateway/inbound/pausable-delivery";
 import { FakeClock } from "../../support/doubles/fake-clock";
 
-describe("hand-over of commands to the flows", () => {
+describe("delivery of commands to the flows", () => {
     function setUp() {
         const clock = new FakeClock();
         const seen: string[] = [];
@@ -16,7 +16,7 @@ describe("hand-over of commands to the flows", () => {
         assert.deepEqual(seen, ["a"]);
     });
 
-    it("withholds messages while flows stop and start, then hands them over in order", () => {
+    it("keeps messages while flows stop and start, then delivers them in order", () => {
         const { clock, seen, delivery } = setUp();
         delivery.pause();
         delivery.pass(() => seen.push("a"));

@@ -180,8 +180,8 @@ const others = fc.constantFrom<Step>(
 );
 const steps = fc.array(fc.tuple(fc.oneof(joins, joins, leaves, judges, answersSome, others), fc.boolean()), { maxLength: 60 });
 
-describe("filter synchronisation, whatever happens", () => {
-    it("ends with what is wanted at the server, and nothing else there, in the notes, in a slot or in a status", async () => {
+describe("subscription manager, whatever happens", () => {
+    it("ends with exactly the wanted filters at the server, in the journal, the slots and the statuses, whatever happens", async () => {
         await fc.assert(
             fc.asyncProperty(fc.boolean(), fc.boolean(), steps, async (isDurable, isLimited, taken) => {
                 const world = new World(isDurable, isLimited);

@@ -94,7 +94,7 @@ function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {
     return { server, registration, warnings, filters };
 }
 
-describe("filter synchronisation", () => {
+describe("subscription manager", () => {
     it("sends each filter once in a packet of its own, and again on every connection", async () => {
         const { server, filters } = setUp();
         filters.add(command("t", "d1"), 1, new User());
@@ -109,7 +109,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(server.take(), [`+${command("t", "d1")}`, `+${command("t", "d2")}`]);
     });
 
-    it("gives a filter up with its last user", async () => {
+    it("unsubscribes from a filter with its last listener", async () => {
         const { server, filters } = setUp();
         const users = [new User(), new User()];
         filters.linkUp(false);
@@ -123,7 +123,7 @@ describe("filter synchronisation", () => {
         }
     });
 
-    it("lets the wider filter take over before the narrower one is given up, and the other way round", async () => {
+    it("subscribes to a wider filter before it gives up a narrower one, and the other way round", async () => {
         const { server, filters } = setUp();
         const wide = new User();
         filters.linkUp(false);
@@ -137,7 +137,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(server.take(), [`+${command("t", "d")}`, `-${command()}`]);
     });
 
-    it("makes room first where the server allows only so many", async () => {
+    it("unsubscribes first if the server limits the number of filters", async () => {
         const limit = { ...maximoFilterLimit, maxFilters: 2 };
         const { server, warnings, filters } = setUp({ limit });
         filters.linkUp(false);
@@ -152,7 +152,7 @@ describe("filter synchronisation", () => {
         assert.match(warnings[0] ?? "", /need 3 subscriptions, but the platform allows 2/);
     });
 
-    it("joins none of the forty-nine filters that Maximo leaves beside the notifications, and the fiftieth only within its type", async () => {
+    it("joins none of the forty-nine filters that Maximo leaves besides the notifications, and the fiftieth only within its type", async () => {
         const { server, warnings, filters } = setUp({ limit: maximoFilterLimit });
         filters.linkUp(false);
         for (let i = 0; i < 48; i++) filters.add(command("t", `d${i}`), 1, new User());
@@ -179,7 +179,7 @@ describe("filter synchronisation", () => {
         assert.equal(server.take().length, 100);
     });
 
-    it("changes nothing while flows are deployed, and then only what has really changed", async () => {
+    it("changes nothing during a deploy, and afterwards only the difference", async () => {
         const { server, filters } = setUp();
         const users = [new User(), new User()];
         filters.linkUp(false);
@@ -200,7 +200,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(server.take(), [`+${command("t", "d3")}`, `-${command("t", "d1")}`]);
     });
 
-    it("restores on a connection that comes back during a deploy what the last one had", async () => {
+    it("restores the previous filters on a connection that returns during a deploy", async () => {
         const { server, filters } = setUp();
         const user = new User();
         filters.linkUp(false);
@@ -215,7 +215,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(server.take(), [`+${command("t", "d1")}`]);
     });
 
-    it("removes what an earlier run left in a durable session", async () => {
+    it("unsubscribes from filters that an earlier run left in a durable session", async () => {
         const state = new Notes();
         const before = setUp({ state });
         before.filters.add(command("t", "old"), 1, new User());
@@ -232,7 +232,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual([...state.kept.keys()], [command("t", "kept")]);
     });
 
-    it("removes what an earlier run left also when the notes can be read only after the connection has come about", async () => {
+    it("unsubscribes from filters of an earlier run even if the journal becomes readable only after the connection is established", async () => {
         const state = new Notes();
         const { server, filters } = setUp({ state });
         filters.add(command("t", "kept"), 1, new User());
@@ -246,7 +246,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual([...state.kept.keys()], [command("t", "kept")]);
     });
 
-    it("forgets what an earlier run noted when the server has lost the session", async () => {
+    it("forgets the journal of an earlier run if the server has lost the session", async () => {
         const state = new Notes();
         const { server, filters } = setUp({ state });
         filters.linkUp(false);
@@ -256,7 +256,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual([server.take(), [...state.kept.keys()]], [[], []]);
     });
 
-    it("keeps the note of a filter whose removal was not answered", async () => {
+    it("keeps the journal entry of a filter whose UNSUBSCRIBE was not answered", async () => {
         const state = new Notes();
         const { server, filters } = setUp({ state });
         const user = new User();
@@ -269,7 +269,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual([...state.kept.keys()], [command("t")]);
     });
 
-    it("notes a filter durably before it is sent, and waits for that only once", async () => {
+    it("records a filter durably before it is sent, and waits for that only once", async () => {
         const state = new Notes();
         const { server, filters } = setUp({ state });
         const sent = server.subscribe.bind(server);
@@ -285,7 +285,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(state.events, ["flushed 1", "sent", "sent"]);
     });
 
-    it("does not send what was given up while its note was being written", async () => {
+    it("does not send a filter that was given up while its journal entry was being written", async () => {
         const { server, filters } = setUp({ state: new Notes() });
         filters.add(command("t"), 1, new User());
         filters.linkUp(false);
@@ -294,7 +294,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(server.take(), []);
     });
 
-    it("tells the users of a refused filter, and of no other, and when it is granted after all", async () => {
+    it("notifies the listeners of a refused filter, and no others, and again when it is granted after all", async () => {
         const { server, filters } = setUp();
         const [refused, granted] = [new User(), new User()];
         server.refuses.add(command("t", "mine"));
@@ -310,7 +310,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(refused.refusals, ["GW_SUBSCRIBE_REFUSED", undefined]);
     });
 
-    it("tells the users of a refused filter that it is granted when a wider one brings its messages, and nobody else", async () => {
+    it("notifies only the listeners of a refused filter when a wider one brings its messages", async () => {
         const { server, filters } = setUp();
         const [refused, elsewhere, gone] = [new User(), new User(), new User()];
         for (const device of ["mine", "gone"]) server.refuses.add(command("t", device));
@@ -327,7 +327,7 @@ describe("filter synchronisation", () => {
         for (const user of [elsewhere, gone]) assert.deepEqual(user.refusals, ["GW_SUBSCRIBE_REFUSED"]);
     });
 
-    it("asks again for a refused filter when somebody new wants it: nobody is left with a status that lies", async () => {
+    it("subscribes again to a refused filter for a new listener, so that no status is wrong", async () => {
         const { server, filters } = setUp();
         const [first, second] = [new User(), new User()];
         server.refuses.add(command("t"));
@@ -344,7 +344,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(second.refusals, ["GW_SUBSCRIBE_REFUSED", undefined]);
     });
 
-    it("waits for a slot with a filter that names an unknown device, and keeps the old filter until then", async () => {
+    it("waits for a slot with a filter of an unknown device, and keeps the old filter until then", async () => {
         const { server, registration, filters } = setUp();
         const wide = new User();
         filters.linkUp(false);
@@ -363,7 +363,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(registration.told, ["sent t/new", "acknowledged t/new"]);
     });
 
-    it("does not keep an old filter for that of a held device: the others' commands would come twice for hours", async () => {
+    it("does not keep an old filter for one of a held device: other commands would arrive twice for hours", async () => {
         const { server, registration, filters } = setUp();
         const wide = new User();
         filters.linkUp(false);
@@ -382,7 +382,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(server.take(), [`+${command("t", "held")}`]);
     });
 
-    it("takes no slot for a filter that is given up, or wanted otherwise, while its note is being written", async () => {
+    it("takes no slot for a filter that is given up or changed while its journal entry is being written", async () => {
         const state = new Notes();
         let written = () => {};
         state.flush = () =>
@@ -409,7 +409,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(registration.told, ["sent t/raised", "acknowledged t/raised"]);
     });
 
-    it("raises the quality of service of a filter", async () => {
+    it("raises the QoS of a filter", async () => {
         const { server, filters } = setUp();
         filters.linkUp(false);
         filters.add(command("t"), 0, new User());
@@ -421,7 +421,7 @@ describe("filter synchronisation", () => {
         assert.deepEqual(server.take(), [`+${command("t")}`, `+${command("t")}`]);
     });
 
-    it("takes ten thousand devices, and ten thousand others after a deploy", async () => {
+    it("handles ten thousand devices, and ten thousand others after a deploy", async () => {
         const { server, filters } = setUp({ state: new Notes() });
         const users = Array.from({ length: 10_000 }, () => new User());
         for (const [i, user] of users.entries()) filters.add(command("t", `a${i}`), 1, user);

@@ -25,7 +25,7 @@ function asked(bench = new ManagementBench()) {
 }
 
 describe("the firmware of a device", () => {
-    it("goes from idle over downloading, downloaded and updating back to idle, with one notification of what changed for each step", () => {
+    it("the firmware goes from idle through downloading, downloaded and updating back to idle, with one notification of the change for each step", () => {
         const { bench, responder } = asked();
         const values = ["downloading", "downloaded", "updating", "updated"].map((name) => {
             step(responder, name);
@@ -51,14 +51,14 @@ describe("the firmware of a device", () => {
         );
     });
 
-    it("shows the flow the image with the request to download or update it", () => {
+    it("the flow receives the image with the request to download or update it", () => {
         const { responder } = asked();
         assert.deepEqual(responder.last().dm.fields, {
             "mgmt.firmware": { name: "app", version: "2.0", uri: "https://example.com/app.bin", verifier: "abc" },
         });
     });
 
-    it("is told whole to an observer, with the real state", () => {
+    it("an observer receives the whole attribute with the real state", () => {
         const { bench, responder } = asked();
         step(responder, "downloading");
         bench.take();
@@ -68,7 +68,7 @@ describe("the firmware of a device", () => {
         assert.deepEqual(bench.takeOne().json, { rc: 200, d: { fields: [{ field: "mgmt.firmware", value }] }, reqId: "o2" });
     });
 
-    it("is filled in when a flow accepts an observation without data", () => {
+    it("an observation that a flow accepts without data is answered with the attribute", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive("observe", observe);
@@ -87,7 +87,7 @@ describe("the firmware of a device", () => {
         ["uri", 6],
         [undefined, 3],
     ] as const) {
-        it(`becomes idle with status ${code} when a download fails because of ${reason}`, () => {
+        it(`a download that fails with the reason ${reason} leaves the firmware idle with status ${code}`, () => {
             const { bench, responder } = asked();
             step(responder, "downloading");
             bench.reply(bench.takeOne(), 200);
@@ -96,7 +96,7 @@ describe("the firmware of a device", () => {
         });
     }
 
-    it("becomes idle after a failed update, so that the platform can start again", () => {
+    it("a failed update leaves the firmware idle, so that the platform can start again", () => {
         const { bench, responder } = asked();
         for (const name of ["downloading", "downloaded", "updating"]) step(responder, name);
         for (let count = 0; count < 3; count++) bench.reply(bench.takeOne(), 200);
@@ -106,7 +106,7 @@ describe("the firmware of a device", () => {
         assert.equal(bench.takeOne().json.rc, 202);
     });
 
-    it("refuses a download with 400 when it is not idle, has no uri or none that is valid", () => {
+    it("a download is refused with 400 if the firmware is not idle or has no valid uri", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({ respond: "auto" });
         bench.receive(download, { reqId: 1 });
@@ -126,7 +126,7 @@ describe("the firmware of a device", () => {
         );
     });
 
-    it("refuses an update with 400 unless it is downloaded", () => {
+    it("an update is refused with 400 unless the firmware is downloaded", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({ respond: "auto" });
         const expected = [400, 400, 202, 400, 400];
@@ -138,7 +138,7 @@ describe("the firmware of a device", () => {
         assert.deepEqual(codes, expected);
     });
 
-    it("refuses an image that is no object or too large", () => {
+    it("an image that is not an object or too large is refused", () => {
         const bench = new ManagementBench().connect();
         bench.responder({ respond: "auto" });
         for (const value of [5, null, { uri: `https://x/${"x".repeat(5000)}` }]) {
@@ -147,7 +147,7 @@ describe("the firmware of a device", () => {
         }
     });
 
-    it("notifies nobody before it is observed nor after cancel", () => {
+    it("no notification is sent before an observation or after a cancel", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({ respond: "auto" });
         step(responder, "downloading");
@@ -159,7 +159,7 @@ describe("the firmware of a device", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("refuses steps out of order with words, and takes a repeated step for one", async () => {
+    it("a step out of order is rejected with an explanation, and a repeated step counts once", async () => {
         const { bench, responder } = asked();
         assert.match(step(responder, "downloaded")[0]?.error?.message ?? "", /the device is idle; it must be downloading/);
         for (const name of ["failed", "updated", "exploded"]) assert.equal(step(responder, name)[0]?.error?.code, "GW_DM_INVALID");
@@ -171,7 +171,7 @@ describe("the firmware of a device", () => {
         assert.equal(step(responder, "failed", "moon")[0]?.error?.code, "GW_DM_INVALID");
     });
 
-    it("survives a restart with its image, its state and the steps not yet notified", () => {
+    it("image, state and unsent steps survive a restart", () => {
         const store = new FakeStore();
         const first = asked(new ManagementBench({}, store));
         step(first.responder, "downloading");
@@ -194,7 +194,7 @@ describe("the firmware of a device", () => {
         assert.deepEqual(responder.last().dm.fields, { "mgmt.firmware": { name: "app", version: "2.0", uri: image.uri, verifier: "abc" } });
     });
 
-    it("is sent again when the connection ended before the platform had it, and reported when nobody answered", () => {
+    it("a notification is sent again if the connection ended before its acknowledgement, and reported if it gets no answer", () => {
         const { bench, responder } = asked();
         bench.isAcknowledging = false;
         step(responder, "downloading");
@@ -207,7 +207,7 @@ describe("the firmware of a device", () => {
         assert.equal(responder.raised.at(-1)?.code, "GW_DM_TIMEOUT");
     });
 
-    it("reports a step that could not be stored", async () => {
+    it("a step that could not be stored is reported", async () => {
         const { bench, responder } = asked();
         bench.store.flushed = Promise.reject(new GatewayError("GW_STORE", "disk full"));
         const outcomes = step(responder, "downloading");
@@ -215,7 +215,7 @@ describe("the firmware of a device", () => {
         assert.equal(outcomes[0]?.error?.code, "GW_STORE");
     });
 
-    it("leaves nothing behind for a device that is idle, not observed and never described", () => {
+    it("nothing is stored for a device that is idle, not observed and never described", () => {
         const store = new FakeStore();
         const responder = new ManagementBench({}, store).connect().responder();
         step(responder, "downloading");
@@ -228,7 +228,7 @@ describe("the firmware of a device", () => {
         assert.equal(store.values.size, 0);
     });
 
-    it("is read from any stored text without an error", () => {
+    it("any stored text can be read as a firmware record", () => {
         fc.assert(
             fc.property(
                 fc.oneof(
@@ -244,7 +244,7 @@ describe("the firmware of a device", () => {
         );
     });
 
-    it("is always able to reach idle, whatever steps were made", () => {
+    it("the firmware can reach idle from any state", () => {
         const names = fc.constantFrom<FirmwareStep>("downloading", "downloaded", "updating", "updated", "failed");
         fc.assert(
             fc.property(fc.array(names), (steps) => {

@@ -12,7 +12,7 @@ function topics(sent: readonly Sent[]): string[] {
 }
 
 describe("automatic management", () => {
-    it("manages the gateway on every connect, with what the responder announces", () => {
+    it("manages the gateway on every connect, with the responder's announcement", () => {
         const bench = new ManagementBench();
         bench.responder({ ...gateway, lifetimeS: 7200, firmwareActions: false, deviceInfo: { serialNumber: "1" }, metadata: {} });
         bench.connect();
@@ -31,7 +31,7 @@ describe("automatic management", () => {
         assert.equal(bench.clock.timerCount, 0);
     });
 
-    it("sends nothing by itself when the responder does not manage", () => {
+    it("sends no manage request if the responder does not manage", () => {
         const bench = new ManagementBench();
         bench.responder({ ...devices, manage: false });
         bench.connect().engine.deviceSeen("s/1");
@@ -39,7 +39,7 @@ describe("automatic management", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("manages a device when it is first seen, once, and again on the next connect", () => {
+    it("manages a device once when it is first seen, and again on the next connect", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder(devices);
         for (let count = 0; count < 3; count++) bench.engine.deviceSeen("s/1");
@@ -59,7 +59,7 @@ describe("automatic management", () => {
         assert.deepEqual(topics(bench.take()), ["s/id/1/mgmt/manage"]);
     });
 
-    it("renews before the lifetime ends, spread over time, and not at all without a lifetime", () => {
+    it("renews before the lifetime ends, spread over time, and never without a lifetime", () => {
         for (const [random, earliestS, latestS] of [
             [0, hourS - 121, hourS - 114],
             [0.999, 0.9 * hourS - 121, 0.9 * hourS - 114],
@@ -81,7 +81,7 @@ describe("automatic management", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("holds a renewal back while a device restarts, as it would tell that the restart is over, but not beyond the lifetime", () => {
+    it("delays the renewal of a restarting device, which would report the end of the restart, but not beyond the lifetime", () => {
         const bench = new ManagementBench();
         const responder = bench.responder({ ...gateway, lifetimeS: hourS });
         bench.connect();
@@ -114,7 +114,7 @@ describe("automatic management", () => {
         });
     }
 
-    it("tries again later after 409, silently, and after another failure with a report, ever more slowly", () => {
+    it("retries silently after 409, and with a report after other failures, ever more slowly", () => {
         const bench = new ManagementBench();
         const responder = bench.responder(gateway);
         bench.connect();
@@ -135,7 +135,7 @@ describe("automatic management", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("reports once that the platform does not answer, and keeps trying", () => {
+    it("reports once that the platform does not answer, and keeps retrying", () => {
         const bench = new ManagementBench();
         const responder = bench.responder(devices);
         for (const id of ["s/1", "s/2", "s/3"]) bench.engine.deviceSeen(id);
@@ -151,7 +151,7 @@ describe("automatic management", () => {
         assert.deepEqual(responder.counts, { managed: 0, pending: 3, rejected: 0, requests: 0 });
     });
 
-    it("tries a device again later that is held or refused at its registration attempt, and reports only the refusal", () => {
+    it("retries a device that is held or refused at its registration attempt, and reports only the refusal", () => {
         const bench = new ManagementBench();
         const responder = bench.responder(devices);
         bench.isAcknowledging = false;
@@ -168,7 +168,7 @@ describe("automatic management", () => {
         );
     });
 
-    it("does not flood the platform with 5000 devices, nor wait for ever", () => {
+    it("neither floods the platform with 5000 devices nor waits indefinitely", () => {
         const bench = new ManagementBench({ pace: { perSecond: 50, maxUnderWay: 16 } });
         const responder = bench.responder(devices);
         for (let index = 0; index < 5000; index++) bench.engine.deviceSeen(`s/${index}`);
@@ -192,7 +192,7 @@ describe("automatic management", () => {
         assert.deepEqual(responder.counts, { managed: 5000, pending: 0, rejected: 0, requests: 0 });
     });
 
-    it("waits for answers before it sends more", () => {
+    it("waits for answers before it sends more manage requests", () => {
         const bench = new ManagementBench({ pace: { perSecond: 1000, maxUnderWay: 16 } });
         bench.responder(devices);
         for (let index = 0; index < 100; index++) bench.engine.deviceSeen(`s/${index}`);
@@ -205,7 +205,7 @@ describe("automatic management", () => {
         assert.equal(bench.take().length, 16);
     });
 
-    it("manages anew when a changed configuration announces something else, and only then", () => {
+    it("manages again if a changed configuration announces something else, and only then", () => {
         const bench = new ManagementBench().connect();
         const first = bench.responder(gateway);
         bench.reply(bench.takeOne(), 200);
@@ -248,7 +248,7 @@ describe("automatic management", () => {
         assert.equal(bench.take().length, 1);
     });
 
-    it("announces the version that an update brought, instead of setting the platform back to the old one", () => {
+    it("announces the version of the last update instead of the configured one", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({ ...gateway, respond: "auto", deviceInfo: { model: "m", fwVersion: "1.0" } });
         bench.reply(bench.takeOne(), 200);
@@ -258,7 +258,7 @@ describe("automatic management", () => {
         assert.deepEqual(memberOf(bench.takeOne().json.d, "deviceInfo"), { model: "m", fwVersion: "2.0" });
     });
 
-    it("sends nothing for devices of two responders in conflict", () => {
+    it("sends no manage request for devices of two responders in conflict", () => {
         const bench = new ManagementBench().connect();
         bench.responder({ ...devices, manage: false });
         const second = bench.responder(devices);

@@ -4,7 +4,7 @@ import { ManagementBench } from "../../support/doubles/management-bench";
 
 const device = { typeId: "s", deviceId: "1" };
 
-describe("our requests", () => {
+describe("the gateway's requests", () => {
     for (const [action, suffix, payload, d] of [
         [
             "manage",
@@ -25,7 +25,7 @@ describe("our requests", () => {
         ["clearLog", "clear/diag/log", undefined, undefined],
         ["notify", "notify", { fields: [{ field: "f", value: 1 }] }, { fields: [{ field: "f", value: 1 }] }],
     ] as const) {
-        it(`send ${action} to ${suffix} and settle with the platform's answer, whatever its code`, () => {
+        it(`sends ${action} to ${suffix}, and settles with the platform's answer, whatever its code`, () => {
             const bench = new ManagementBench().connect();
             const outcomes = bench.responder().input({ dm: { action, ...device }, payload });
             const request = bench.takeOne();
@@ -39,7 +39,7 @@ describe("our requests", () => {
         });
     }
 
-    it("are correlated by their id, and an unknown id is ignored", () => {
+    it("matches answers by request id, and ignores an unknown id", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         const one = responder.input({ dm: { action: "clearLog", ...device } });
@@ -54,7 +54,7 @@ describe("our requests", () => {
         assert.deepEqual(responder.requests, []);
     });
 
-    it("without reply carry no id and settle when they are acknowledged", () => {
+    it("a request without reply has no id, and settles when it is acknowledged", () => {
         const bench = new ManagementBench().connect();
         bench.isAcknowledging = false;
         const outcomes = bench.responder().input({ dm: { action: "clearLog", ...device, reply: false } });
@@ -65,7 +65,7 @@ describe("our requests", () => {
         assert.deepEqual(outcomes, [{}]);
     });
 
-    it("fail without a connection, and when it ends before they are acknowledged", () => {
+    it("a request fails without a connection, and if it ends before the acknowledgement", () => {
         const bench = new ManagementBench();
         const responder = bench.responder();
         assert.equal(responder.input({ dm: { action: "clearLog", ...device } })[0]?.error?.code, "GW_NOT_CONNECTED");
@@ -76,7 +76,7 @@ describe("our requests", () => {
         assert.equal(outcomes[0]?.error?.code, "GW_NOT_CONNECTED");
     });
 
-    it("fail with the refusal when the device may not be contacted", () => {
+    it("a request fails with the refusal if the device is held", () => {
         const bench = new ManagementBench().connect();
         bench.isAcknowledging = false;
         const outcomes = bench.responder().input({ dm: { action: "clearLog", ...device } });
@@ -84,7 +84,7 @@ describe("our requests", () => {
         assert.equal(outcomes[0]?.error?.code, "GW_DEVICE_HELD");
     });
 
-    it("fail when the platform does not answer in time, and when the gateway is closed", () => {
+    it("a request fails if the platform does not answer in time, and when the gateway is closed", () => {
         const bench = new ManagementBench({ requestTimeoutMs: 5000 }).connect();
         const responder = bench.responder();
         const slow = responder.input({ dm: { action: "clearLog", ...device } });
@@ -97,7 +97,7 @@ describe("our requests", () => {
         assert.equal(bench.clock.timerCount, 0);
     });
 
-    it("take the ids of the responder's target where the message names none, but never half of the gateway's", () => {
+    it("a request without ids takes those of the responder's target, but never half of the gateway's", () => {
         const bench = new ManagementBench().connect();
         const gateway = bench.responder({ target: { kind: "gateway" } });
         gateway.input({ dm: { action: "clearLog" } });
@@ -113,7 +113,7 @@ describe("our requests", () => {
         assert.equal(any.input({ dm: { action: "manage", typeId: "s" } })[0]?.error?.code, "GW_INVALID_ID");
     });
 
-    it("are refused with words when they are not understood", () => {
+    it("an invalid request is rejected with an explanation", () => {
         const responder = new ManagementBench().connect().responder();
         const hostile = {
             get action() {
@@ -135,7 +135,7 @@ describe("our requests", () => {
         assert.equal(responder.input({ dm: { action: "location", ...device }, payload: {} })[0]?.error?.code, "GW_DM_INVALID");
     });
 
-    it("are refused when they are too large for the platform", () => {
+    it("a request that is too large for the platform is rejected", () => {
         const responder = new ManagementBench().connect().responder();
         const dm = { action: "addLog", ...device };
         assert.equal(responder.input({ dm, payload: { message: "x".repeat(131_072) } })[0]?.error?.code, "GW_PAYLOAD_TOO_LARGE");
@@ -144,7 +144,7 @@ describe("our requests", () => {
         assert.equal(responder.input({ dm: { action: "manage", ...device }, payload: circular })[0]?.error?.code, "GW_DM_INVALID");
     });
 
-    it("wait in a bounded number", () => {
+    it("the number of waiting requests is bounded", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         for (let index = 0; index < 20_000; index++) responder.input({ dm: { action: "clearLog", ...device } });

@@ -7,7 +7,7 @@ const reboot = "mgmt/initiate/device/reboot";
 const lost = () => new GatewayError("GW_NOT_CONNECTED", "gone");
 
 describe("a request of the platform", () => {
-    it("is answered on the response topic of its device, at QoS 1, with the success code unless the flow gives one", () => {
+    it("a request is answered on the response topic of its device, at QoS 1, with the success code unless the flow gives one", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         for (const [suffix, d, rc] of [
@@ -27,7 +27,7 @@ describe("a request of the platform", () => {
         assert.equal(bench.clock.timerCount, 1, "only the timer of the manage checks is left");
     });
 
-    it("reaches the flow with its data, names and values", () => {
+    it("a request reaches the flow with its data, names and values", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive("mgmt/custom/b1/a1", { d: { fields: [{ field: "p", value: "v" }] }, reqId: "r" }, { replayed: true });
@@ -49,7 +49,7 @@ describe("a request of the platform", () => {
         assert.deepEqual(responder.last().dm.fields, ["location"]);
     });
 
-    it("gets the flow's code, message and data, but never its own data back", () => {
+    it("an answer has the flow's code, message and data, but never the request's data", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive("mgmt/custom/b1/a1", { d: { fields: [{ field: "p", value: "v" }] }, reqId: "r" });
@@ -60,7 +60,7 @@ describe("a request of the platform", () => {
         assert.equal(bench.takeOne().payload, '{"rc":200,"d":{"result":1},"reqId":"s"}');
     });
 
-    it("still waits after an answer that cannot be sent", () => {
+    it("a request still waits after an answer that cannot be sent", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive(reboot, { reqId: "r" });
@@ -80,7 +80,7 @@ describe("a request of the platform", () => {
         assert.equal(bench.takeOne().json.rc, 202);
     });
 
-    it("is carried out once when it arrives twice, and the stored answer is sent again", () => {
+    it("a request that arrives twice is carried out once, and the stored answer is sent again", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive(reboot, { reqId: "r" });
@@ -93,7 +93,7 @@ describe("a request of the platform", () => {
         assert.equal(responder.requests.length, 1);
     });
 
-    it("of another device with the same id is another request", () => {
+    it("requests of two devices with the same id are two requests", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive(reboot, { reqId: "r" });
@@ -104,7 +104,7 @@ describe("a request of the platform", () => {
         );
     });
 
-    it("is answered 500 when the flow is too slow, and the late answer is reported, not sent", () => {
+    it("a request is answered 500 if the flow is too slow, and the late answer is reported, not sent", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({ timeoutMs: 30_000 });
         bench.receive(reboot, { reqId: "r" });
@@ -116,7 +116,7 @@ describe("a request of the platform", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("is answered only once by the flow", () => {
+    it("the flow can answer a request only once", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive(reboot, { reqId: "r" });
@@ -125,7 +125,7 @@ describe("a request of the platform", () => {
         assert.equal(bench.take().length, 1);
     });
 
-    it("that was never made cannot be answered", () => {
+    it("a request that was never made cannot be answered", () => {
         const responder = new ManagementBench().connect().responder();
         const dm = { action: "device/reboot", typeId: "s", deviceId: "1", reqId: "r" };
         const circular: Record<string, unknown> = {};
@@ -136,7 +136,7 @@ describe("a request of the platform", () => {
         assert.equal(responder.input({ dm: { ...dm, typeId: "a b" } })[0]?.error?.code, "GW_INVALID_ID");
     });
 
-    it("without an id is carried out, and gets no answer even if the flow gives one", () => {
+    it("a request without an id is carried out, and not answered even if the flow answers", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive("device/update", { d: { fields: [{ field: "location", value: { latitude: 1, longitude: 2 } }] } });
@@ -146,7 +146,7 @@ describe("a request of the platform", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("is answered 501 at once when it was not announced, is not known, or nobody answers for the device", () => {
+    it("a request that is unknown or unannounced, or has no responder, is answered 501 at once", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({
             target: { kind: "device", typeId: "s" },
@@ -165,7 +165,7 @@ describe("a request of the platform", () => {
         assert.deepEqual(responder.requests, []);
     });
 
-    it("is answered 400 with words when it is malformed, and reported when it wants no answer", () => {
+    it("a malformed request is answered 400 with an explanation, or reported if it wants no answer", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive("observe", { d: { fields: 5 }, reqId: "r" });
@@ -175,7 +175,7 @@ describe("a request of the platform", () => {
         assert.equal(responder.raised[0]?.code, "GW_DM_INVALID");
     });
 
-    it("is accepted at once by a responder set to auto, which still tells the flow", () => {
+    it("a responder set to auto accepts a request at once, and passes it to the flow", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({ respond: "auto" });
         bench.receive(reboot, { reqId: "r" });
@@ -191,7 +191,7 @@ describe("a request of the platform", () => {
         });
     });
 
-    it("that was queued while the gateway was away is marked, or refused when the responder says so", () => {
+    it("a request that was queued while the gateway was away is marked, or refused if the responder says so", () => {
         const bench = new ManagementBench().connect();
         const passing = bench.responder({ target: { kind: "device", typeId: "s" } });
         const refusing = bench.responder({ target: { kind: "device", typeId: "t" }, replayed: "refuse" });
@@ -204,7 +204,7 @@ describe("a request of the platform", () => {
         assert.deepEqual(refusing.requests, []);
     });
 
-    it("warns of an unusual code and of a payload that is no object, and still is answered", () => {
+    it("an answer with an unusual code or a payload that is not an object is sent with a warning", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         for (const reqId of ["a", "b"]) {
@@ -218,7 +218,7 @@ describe("a request of the platform", () => {
         );
     });
 
-    it("answered without a connection gets its answer with the next one", () => {
+    it("an answer without a connection is sent on the next connection", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive(reboot, { reqId: "r" });
@@ -230,7 +230,7 @@ describe("a request of the platform", () => {
         assert.deepEqual(outcomes, [{}]);
     });
 
-    it("whose answer was on its way when the connection ended is answered again, and settled once", () => {
+    it("an answer in flight when the connection ends is sent again, and settled once", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive(reboot, { reqId: "r" });
@@ -244,7 +244,7 @@ describe("a request of the platform", () => {
         assert.deepEqual(outcomes, [{}]);
     });
 
-    it("whose answer the platform refused is not answered again", () => {
+    it("an answer that the platform refused is not sent again", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive(reboot, { reqId: "r" });
@@ -254,7 +254,7 @@ describe("a request of the platform", () => {
         assert.equal(outcomes[0]?.error?.code, "GW_REFUSED");
     });
 
-    it("is answered 500 when the gateway stops, and what was not sent is reported", () => {
+    it("waiting requests are answered 500 when the gateway stops, and unsent answers are reported", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         bench.receive(reboot, { reqId: "r" });
@@ -272,7 +272,7 @@ describe("a request of the platform", () => {
         assert.equal(outcomes[0]?.error?.code, "GW_NOT_CONNECTED");
     });
 
-    it("goes to the most specific responder, and the gateway's own only to the one that names it", () => {
+    it("a request goes to the most specific responder, and the gateway's own only to one for the gateway", () => {
         const bench = new ManagementBench().connect();
         const targets = {
             gateway: bench.responder({ target: { kind: "gateway" } }),
@@ -294,7 +294,7 @@ describe("a request of the platform", () => {
         assert.ok(Object.values(targets).every(({ requests }) => requests.length === 1));
     });
 
-    it("of two responders with the same target reaches neither, and both are told until one leaves", () => {
+    it("a request reaches neither of two responders with the same target, and both show the conflict until one leaves", () => {
         const bench = new ManagementBench().connect();
         const one = bench.responder({ target: { kind: "device", typeId: "s" } });
         const two = bench.responder({ target: { kind: "device", typeId: "s", deviceId: undefined } });
@@ -308,7 +308,7 @@ describe("a request of the platform", () => {
         assert.deepEqual([one.requests.length, two.requests.length], [1, 0]);
     });
 
-    it("is remembered within bounds", () => {
+    it("the number of remembered requests is bounded", () => {
         const bench = new ManagementBench().connect();
         bench.responder({ respond: "auto" });
         for (let index = 0; index < 20_001; index++) bench.receive(reboot, { reqId: index });
@@ -320,7 +320,7 @@ describe("a request of the platform", () => {
         bench.take();
     });
 
-    it("waits for flows in a bounded number, the others are answered 500", () => {
+    it("the number of requests that wait for the flow is bounded, and others are answered 500", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
         for (let index = 0; index < 10_001; index++) bench.receive(reboot, { reqId: index });
@@ -329,7 +329,7 @@ describe("a request of the platform", () => {
         bench.engine.close();
     });
 
-    it("gets exactly one answer for each id, whatever the order of requests, repetitions, answers, timeouts and connections", () => {
+    it("each request id gets exactly one answer, whatever the order of requests, repetitions, answers, timeouts and connections", () => {
         const step = fc.oneof(
             fc.record({
                 do: fc.constant("receive"),
@@ -371,7 +371,7 @@ describe("a request of the platform", () => {
         );
     });
 
-    it("never makes the engine throw, whatever arrives from the platform or from a flow", () => {
+    it("the engine never throws, whatever arrives from the platform or from a flow", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({ respond: "auto" });
         const suffixes = fc.oneof(

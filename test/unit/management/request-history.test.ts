@@ -23,7 +23,7 @@ describe("the history of device management", () => {
         assert.deepEqual([typeId, deviceId, at, from], ["s", "1", bench.clock.now(), "platform"]);
     });
 
-    it("tells what was refused at once, what ran out of time, and what wants no answer", () => {
+    it("shows requests that were refused at once, that timed out, and that want no answer", () => {
         const bench = new ManagementBench().connect();
         bench.responder({ deviceActions: true, firmwareActions: false, timeoutMs: 1000 });
         bench.receive("mgmt/initiate/firmware/download", { reqId: "r1" });
@@ -37,7 +37,7 @@ describe("the history of device management", () => {
         ]);
     });
 
-    it("shows a repeated request once, and a custom one by bundle and action", () => {
+    it("shows a repeated request once, and a custom action with bundle and action", () => {
         const bench = new ManagementBench().connect();
         bench.responder({ bundles: ["b1"], respond: "auto" });
         bench.receive("mgmt/custom/b1/a1", { reqId: "r1" });
@@ -45,7 +45,7 @@ describe("the history of device management", () => {
         assert.deepEqual(historyOf(bench), [["b1/a1", "answered", 200, true]]);
     });
 
-    it("remembers the last 50, and cuts what the platform wrote", () => {
+    it("remembers the last 50 requests, with bounded texts of the platform", () => {
         const bench = new ManagementBench().connect();
         bench.responder({ respond: "auto" });
         for (let index = 0; index < 60; index++) bench.receive(reboot, { reqId: `r${index}` }, { device: `s/${index}` });
@@ -55,7 +55,7 @@ describe("the history of device management", () => {
         assert.ok((bench.engine.history.items.at(-1)?.action ?? "").length < 400);
     });
 
-    it("shows firmware steps with what the platform said of them", () => {
+    it("shows firmware steps with the platform's answers", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder({ firmwareActions: true });
         bench.receive("observe", { d: { fields: [{ field: "mgmt.firmware" }] }, reqId: "o" });
@@ -69,7 +69,7 @@ describe("the history of device management", () => {
 });
 
 describe("where a managed device stands", () => {
-    it("is to be seen: waiting, managed, dormant after its lifetime, and nothing once it is forgotten", () => {
+    it("a device is waiting, managed, dormant after its lifetime, and unknown once it is forgotten", () => {
         const bench = new ManagementBench().connect();
         const phase = () => bench.engine.phaseOf("s/1");
         assert.equal(phase(), undefined);

@@ -3,7 +3,7 @@ import { parseResponderSettings } from "../../../src/node-red/dm-responder";
 import { throwsCode } from "../../support/assertions";
 
 describe("the settings of a dm-responder", () => {
-    it("have a default each", () => {
+    it("every setting has a default", () => {
         assert.deepEqual(parseResponderSettings({}), {
             target: { kind: "gateway" },
             manage: true,
@@ -19,7 +19,7 @@ describe("the settings of a dm-responder", () => {
         });
     });
 
-    it("are read as the form and the environment give them", () => {
+    it("settings are read as the form and the environment give them", () => {
         const settings = parseResponderSettings({
             target: "device",
             typeId: "pump",
@@ -36,7 +36,7 @@ describe("the settings of a dm-responder", () => {
         assert.deepEqual([settings.deviceInfo, settings.metadata, settings.timeoutMs], [{ model: "m" }, { site: { room: 1 } }, 1500]);
     });
 
-    it("do not look at the ids of devices when the gateway itself is meant", () => {
+    it("settings ignore the ids of devices if the target is the gateway itself", () => {
         assert.deepEqual(parseResponderSettings({ target: "gateway", typeId: "a b" }).target, { kind: "gateway" });
     });
 
@@ -55,7 +55,7 @@ describe("the settings of a dm-responder", () => {
         ["respond", "maybe", "GW_CONFIG"],
         ["replayed", "drop", "GW_CONFIG"],
     ] as const) {
-        it(`refuse ${name} ${value}`, () => {
+        it(`settings reject ${name} ${value}`, () => {
             throwsCode(code, () => parseResponderSettings({ target: "device", [name]: value }));
         });
     }

@@ -14,7 +14,7 @@ function state(connection: Connection, changes: Partial<GatewayState> = {}): Gat
 const waiting = (reason: Omit<Reason, "text">): Connection => ({ phase: "waiting", retryInMs: 1000, reason: { text: "words", ...reason } });
 
 describe("status of a gateway", () => {
-    it("tells the cause in its own words, and the code where there are none", () => {
+    it("shows the cause as text, or the code if there is no text", () => {
         const keyOf = (reason: Omit<Reason, "text">) => gatewayStatus(state(waiting(reason))).key;
         assert.equal(keyOf({ code: "GW_NETWORK", cause: "hostNotFound" }), "hostNotFound");
         assert.equal(keyOf({ code: "GW_TLS", cause: "certificateExpired" }), "certificateExpired");
@@ -24,7 +24,7 @@ describe("status of a gateway", () => {
         assert.equal(keyOf({ code: "GW_CONFIG" }), "config");
     });
 
-    it("goes on telling a known cause while it is tried again, in yellow", () => {
+    it("keeps showing a known cause, in yellow, during the next attempt", () => {
         const shown = (reason: Omit<Reason, "text">) => {
             const { fill, shape, key } = gatewayStatus(state({ phase: "connecting", reason: { text: "words", ...reason } }));
             return [fill, shape, key];
@@ -40,7 +40,7 @@ describe("status of a gateway", () => {
         assert.deepEqual([key, parameters], ["takenOver", { client: "g:org:gw:g1" }]);
     });
 
-    it("tells how many events wait beside whatever it is", () => {
+    it("shows the number of waiting events in every state", () => {
         const queued = { queued: 7 };
         assert.equal(gatewayStatus(state(waiting({ code: "GW_NETWORK", cause: "refused" }), queued)).waiting, 7);
         assert.equal(gatewayStatus(state({ phase: "connecting" }, queued)).waiting, 7);
@@ -50,7 +50,7 @@ describe("status of a gateway", () => {
         assert.equal(gatewayStatus(state(online, { ...queued, isBacklogged: true })).waiting, 7);
     });
 
-    it("tells how a backlog goes down so that it can be read at a glance", () => {
+    it("shows the progress of a backlog at a glance", () => {
         const online = { phase: "online", sessionPresent: false } as const;
         const drain = { eventsPerS: 1.7, remainingMs: (2 * 60 + 3.5) * 60_000 };
         const { key, parameters } = gatewayStatus(state(online, { queued: 12_430, isBacklogged: true, drain }));

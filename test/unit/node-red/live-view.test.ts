@@ -20,14 +20,14 @@ describe("live view", () => {
         return { clock, subjects, published, view, reads: () => reads, set: (value: number) => subjects.set("g1", { value }) };
     }
 
-    it("publishes nothing, reads nothing and runs no timer while nobody looks", () => {
+    it("publishes nothing, reads nothing and runs no timer while no browser watches", () => {
         const { clock, published, set, reads } = create();
         set(1);
         clock.advance(60_000);
         assert.deepEqual([published, reads(), clock.timerCount], [[], 0, 0]);
     });
 
-    it("tells whoever begins to look, and publishes only what changes after that", () => {
+    it("sends the state to a browser that starts watching, and then only changes", () => {
         const { clock, published, view, set } = create();
         assert.deepEqual(view.watch("g1"), { value: 0 });
         clock.advance(3_000);
@@ -38,7 +38,7 @@ describe("live view", () => {
         assert.deepEqual(published, ['g1 {"value":1}']);
     });
 
-    it("publishes at most once a second, however often things change and however many look", () => {
+    it("publishes at most once a second, however many changes and watching browsers there are", () => {
         const { clock, published, view, set } = create();
         for (let step = 1; step <= 100; step++) {
             view.watch("g1");
@@ -50,7 +50,7 @@ describe("live view", () => {
         assert.equal(clock.timerCount, 1);
     });
 
-    it("falls silent 15 s after the last one looked", () => {
+    it("stops publishing 15 s after the last watch request", () => {
         const { clock, published, view, set } = create();
         view.watch("g1");
         clock.advance(10_000);
@@ -66,7 +66,7 @@ describe("live view", () => {
         assert.deepEqual(view.watch("g1"), { value: 2 }, "and begins again");
     });
 
-    it("forgets a gateway that is gone, and knows none that never was", () => {
+    it("forgets a gateway that is gone, and does not know one that never existed", () => {
         const { clock, subjects, view } = create();
         assert.equal(view.watch("other"), undefined);
         view.watch("g1");

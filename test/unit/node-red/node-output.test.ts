@@ -46,8 +46,8 @@ class FakeNode {
 
 const failure = new GatewayError("GW_BAD_COMMAND", "bad");
 
-describe("outlet", () => {
-    it("does not fill the log with errors that nobody catches, and says how many it left out", () => {
+describe("node output", () => {
+    it("does not fill the log with uncaught errors, and logs how many it left out", () => {
         const node = new FakeNode();
         const clock = new FakeClock();
         const output = new NodeOutput(node.asRuntime(), node.asNode(), clock);
@@ -75,7 +75,7 @@ describe("outlet", () => {
         assert.deepEqual(node.logged, []);
     });
 
-    it("logs once what belongs in the log, whether a Catch node takes it or not, and no more than the rest", () => {
+    it("logs an error for the log once, with or without a Catch node, and within the same limit", () => {
         for (const isCaught of [true, false]) {
             const node = new FakeNode();
             node.isCaught = isCaught;
@@ -92,7 +92,7 @@ describe("outlet", () => {
         }
     });
 
-    it("fails messages of the flow by their callback, and beyond thirty a minute without a line in the log", () => {
+    it("fails messages through their callback, and beyond thirty a minute without a log line", () => {
         const node = new FakeNode();
         const clock = new FakeClock();
         const output = new NodeOutput(node.asRuntime(), node.asNode(), clock);
@@ -106,7 +106,7 @@ describe("outlet", () => {
         assert.match(node.logged[0] ?? "", /^Further errors of this node omitted from the log: 70\./);
     });
 
-    it("counts a message that a Catch node sends back for ever, instead of a warning for each", () => {
+    it("counts a message that a Catch node sends back indefinitely, instead of logging a warning for each", () => {
         const node = new FakeNode();
         node.isCaught = true;
         const output = new NodeOutput(node.asRuntime(), node.asNode(), new FakeClock());
@@ -121,7 +121,7 @@ describe("outlet", () => {
         assert.match(node.logged.at(-1) ?? "", /^Further errors of this node omitted from the log: 1\./);
     });
 
-    it("raises an error with the outline of a message that cannot be cloned, instead of ending the process", () => {
+    it("raises an error with a stub of a message that cannot be cloned, instead of ending the process", () => {
         const node = new FakeNode();
         node.send = () => {
             throw new RangeError("Maximum call stack size exceeded");

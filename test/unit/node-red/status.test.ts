@@ -25,7 +25,7 @@ function setUp() {
 const words = (sent: readonly NodeStatus[]) => sent.map((status) => (typeof status === "object" ? status.text : status));
 
 describe("status of a node", () => {
-    it("is sent once for each change, and not for what stays the same", () => {
+    it("sends a status once for each change, and not if it stays the same", () => {
         const { sent, reporter } = setUp();
         const connected = { fill: "green", shape: "dot", key: "connected" } as const;
         for (let i = 0; i < 10; i++) reporter.show(connected);
@@ -42,7 +42,7 @@ describe("status of a node", () => {
         ]);
     });
 
-    it("does not go on telling of one bad message while good ones go through", () => {
+    it("does not keep showing one bad message while good ones go through", () => {
         const { sent, reporter, clock, message } = setUp();
         reporter.show({ fill: "green", shape: "dot", key: "connected" });
         message().failed(new GatewayError("GW_INVALID_ID", "no"));
@@ -53,7 +53,7 @@ describe("status of a node", () => {
         assert.deepEqual(words(sent), ["device-event-out.status.connected", "GW_INVALID_ID", "device-event-out.status.connected"]);
     });
 
-    it("stands still while bad and good messages alternate", () => {
+    it("shows a steady status while bad and good messages alternate", () => {
         const { sent, reporter, clock, message } = setUp();
         reporter.show({ fill: "green", shape: "dot", key: "connected" });
         for (let n = 0; n < 1000; n++) {
@@ -67,7 +67,7 @@ describe("status of a node", () => {
         assert.equal(words(sent).at(-1), "device-event-out.status.connected");
     });
 
-    it("tells after a failure what the connection has come to meanwhile", () => {
+    it("shows the current state of the connection after a failure", () => {
         const { sent, reporter, clock, message } = setUp();
         reporter.failed(new GatewayError("GW_REFUSED", "no"), "pump/p1");
         reporter.show({ fill: "blue", shape: "ring", key: "held", parameters: { count: 1 } });
@@ -76,7 +76,7 @@ describe("status of a node", () => {
         assert.deepEqual(words(sent), ["GW_REFUSED pump/p1", "held(1)"]);
     });
 
-    it("is left to each editor to translate where it has no parameters", () => {
+    it("leaves the translation of a status without parameters to each editor", () => {
         const { sent, reporter } = setUp();
         reporter.show({ fill: "red", shape: "ring", key: "refused" });
         reporter.show({ fill: "red", shape: "ring", key: "takenOver", parameters: { client: "g:org:gw:g1" }, waiting: 2 });

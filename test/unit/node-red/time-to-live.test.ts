@@ -19,7 +19,7 @@ function ttlOf(ttl: unknown, ofForm?: number): number | undefined {
 }
 
 describe("the time to live that a message gives its event", () => {
-    it("is a number of seconds above 0, also as text", () => {
+    it("is a number of seconds above 0, or such a number as text", () => {
         for (const [ttl, expected] of [
             [1, 1000],
             [0.5, 500],
@@ -31,12 +31,12 @@ describe("the time to live that a message gives its event", () => {
         }
     });
 
-    it("is that of the outbox where it is missing or blank, and that of the form where there is one", () => {
+    it("is that of the form, or else of the outbox, if it is missing or blank", () => {
         for (const ttl of [undefined, null, ""]) assert.equal(ttlOf(ttl), undefined);
         for (const ttl of [undefined, 7, "nonsense"]) assert.equal(ttlOf(ttl, 5000), 5000);
     });
 
-    it("is refused when it is anything else: an event must not expire, or stay, against the word of who sent it", () => {
+    it("rejects anything else, so that no event expires or stays against its sender's intent", () => {
         const bad = [
             0,
             -1,

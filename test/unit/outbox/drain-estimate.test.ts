@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { DrainEstimate } from "../../../src/outbox/sending/drain-estimate";
 import { FakeClock } from "../../support/doubles/fake-clock";
 
-describe("backlog progress", () => {
-    it("tells how long a backlog takes, and not that of one that goes down no more", () => {
+describe("drain estimate", () => {
+    it("estimates the time of a shrinking backlog, but not of one that no longer shrinks", () => {
         const clock = new FakeClock();
         const estimate = new DrainEstimate(clock);
         const look = (left: number, acknowledged: number) => {

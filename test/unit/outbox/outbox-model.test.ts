@@ -96,7 +96,7 @@ function turn(): Promise<void> {
 describe("the outbox against a naive reference", () => {
     const numRuns = Number(process.env.MODEL_RUNS ?? 500);
 
-    it("sends every event in order for its device, whatever is acknowledged, lost, held or crashes when", () => {
+    it("sends the events of each device in order, whatever is acknowledged, lost or held, and whenever it crashes", () => {
         const script = fc.array(fc.oneof(...steps, failStore, crash), { minLength: 5, maxLength: 150, size: "max" });
         fc.assert(
             fc.property(script, (generated) => run({ checksOrder: true }, generated)),
@@ -145,7 +145,7 @@ describe("the outbox against a naive reference", () => {
         );
     });
 
-    it("does the same in memory", () => {
+    it("keeps the same promises in memory", () => {
         const script = fc.array(fc.oneof(...steps, setClock), { minLength: 5, maxLength: 150, size: "max" });
         fc.assert(
             fc.property(script, (generated) => run({ checksOrder: true, isInMemory: true }, generated)),
@@ -153,7 +153,7 @@ describe("the outbox against a naive reference", () => {
         );
     });
 
-    it("tells what has outlived its time although nothing can be sent", () => {
+    it("reports expired events although nothing can be sent", () => {
         const script = fc.array(fc.oneof(...steps, failStore, ...storeLoss), { minLength: 5, maxLength: 150, size: "max" });
         const rest = (generated: Step[], options: WorldOptions) => {
             const world = new World(options);
@@ -166,7 +166,7 @@ describe("the outbox against a naive reference", () => {
         );
     });
 
-    it("says truly when it is closed what was lost", async () => {
+    it("reports at its close exactly the events that were lost", async () => {
         const script = fc.array(fc.oneof(...steps, failStore, ...storeLoss), { minLength: 5, maxLength: 100, size: "max" });
         const close = async (generated: Step[], options: WorldOptions) => {
             const world = new World(options);
@@ -179,7 +179,7 @@ describe("the outbox against a naive reference", () => {
         );
     });
 
-    it("drops what waits for a device when it is purged, and nothing else", async () => {
+    it("drops exactly the queue of a device that is purged", async () => {
         const script = fc.array(fc.oneof(...steps, failStore, purge, crash), { minLength: 5, maxLength: 150, size: "max" });
         await fc.assert(
             fc.asyncProperty(script, (generated) => runWithTurns(true, generated)),

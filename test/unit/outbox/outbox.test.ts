@@ -24,7 +24,7 @@ describe("an outbox on a healthy link", () => {
         assert.equal(outbox.counters.acknowledged, 5000);
     });
 
-    it("stores what is not acknowledged after four times the usual, all in one transaction", () => {
+    it("stores events that are unacknowledged after four times the usual delay, all in one transaction", () => {
         const { outbox, link, store, clock, admit } = outboxFixture();
         outbox.linkUp();
         for (let index = 0; index < 20; index++) {
@@ -47,7 +47,7 @@ describe("an outbox on a healthy link", () => {
         assert.equal(store.commits, 1);
     });
 
-    it("measures how quick the platform is also after an event whose acknowledgement never counted", () => {
+    it("measures the platform's delay even after an event whose acknowledgement never counted", () => {
         const { outbox, link, store, clock, admit } = outboxFixture();
         outbox.linkUp();
         admit("t/refused", "goes back");
@@ -65,7 +65,7 @@ describe("an outbox on a healthy link", () => {
         assert.equal(slow.outcome, "done");
     });
 
-    it("writes nothing to disk because the process was held up while acknowledgements came", () => {
+    it("writes nothing to disk if the process was held up while acknowledgements arrived", () => {
         const { outbox, link, store, clock, admit } = outboxFixture();
         outbox.linkUp();
         const read = admit("t/a", "acknowledged meanwhile");
@@ -91,7 +91,7 @@ describe("an outbox on a healthy link", () => {
         assert.equal(disk.events, 0);
     });
 
-    it("sends no more than the window, nor faster than the rate", () => {
+    it("sends no more events than the window allows, and no faster than the rate", () => {
         const { outbox, link, clock, admit } = outboxFixture({ limits: { maxInFlight: 3, maxRate: 10 } });
         outbox.linkUp();
         for (let index = 0; index < 30; index++) admit("t/a", `${index}`);
@@ -111,7 +111,7 @@ describe("an outbox on a healthy link", () => {
         assert.equal(outbox.takeRate(), false);
     });
 
-    it("waits while the connection takes nothing", () => {
+    it("sends nothing while the connection accepts no writes", () => {
         const { outbox, link, admit } = outboxFixture();
         outbox.linkUp();
         link.writable = false;
@@ -124,7 +124,7 @@ describe("an outbox on a healthy link", () => {
 });
 
 describe("an outbox without a link", () => {
-    it("completes when the group is on disk, not before", () => {
+    it("without a link, completes events when their group is on disk, not before", () => {
         const { store, clock, admit } = outboxFixture();
         const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
         clock.advance(25);
@@ -140,7 +140,7 @@ describe("an outbox without a link", () => {
         );
     });
 
-    it("sends everything unacknowledged again, in order, through the window", () => {
+    it("after a reconnect, sends all unacknowledged events again, in order, through the window", () => {
         const { outbox, link, cut, admit } = outboxFixture({ limits: { maxInFlight: 4 } });
         outbox.linkUp();
         for (let index = 0; index < 6; index++) admit("t/a", `${index}`);
@@ -176,7 +176,7 @@ describe("an outbox without a link", () => {
         assert.equal(after.outbox.counters.queued, 0);
     });
 
-    it("puts events that come while the file is being opened behind those in the file", () => {
+    it("queues events that arrive while the file is being opened behind those in the file", () => {
         const disk = new Disk();
         const before = outboxFixture({ disk });
         before.admit("t/a", "old");
@@ -192,8 +192,8 @@ describe("an outbox without a link", () => {
     });
 });
 
-describe("completion of events", () => {
-    it("waits for the acknowledgement in the mode `acknowledged`, also when the event was on disk only meanwhile", () => {
+describe("the completion of events", () => {
+    it("completes in the mode `acknowledged` at the acknowledgement, even if the event was only on disk meanwhile", () => {
         const { outbox, link, store, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
         const completions = [...Array(8).keys()].map((index) => admit("t/a", `${index}`, { completionMode: "acknowledged" }));
         for (let round = 0; round < 10; round++) writeOut();
@@ -209,14 +209,14 @@ describe("completion of events", () => {
         );
     });
 
-    it("lets only so many wait for their acknowledgement", () => {
+    it("limits the number of events that wait for their acknowledgement", () => {
         const { admit } = outboxFixture({ memory: { waitingCompletions: 3 } });
         for (let index = 0; index < 3; index++) assert.equal(admit("t/a", "waits", { completionMode: "acknowledged" }).outcome, "open");
         assert.equal(admit("t/a", "too many", { completionMode: "acknowledged" }).error?.code, "GW_OUTBOX_FULL");
         assert.equal(admit("t/a", "safe").outcome, "open");
     });
 
-    it("comes with the acknowledgement where nothing is durable; beyond the limit events are kept and sent but never told", () => {
+    it("completes at the acknowledgement without a durable store; beyond the limit, events are sent but not completed", () => {
         const { outbox, link, admit } = outboxFixture({ store: new MemoryStore(), memory: { waitingCompletions: 2 } });
         const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
         outbox.linkUp();
@@ -228,7 +228,7 @@ describe("completion of events", () => {
         );
     });
 
-    it("fails offline when the outbox is off, while what was in flight is sent again", () => {
+    it("rejects events offline if the outbox is off, while events in flight are sent again", () => {
         const { outbox, link, cut, admit } = outboxFixture({ store: new MemoryStore(), limits: { acceptsOffline: false } });
         assert.equal(admit("t/a", "early").error?.code, "GW_NOT_CONNECTED");
         outbox.linkUp();
@@ -245,7 +245,7 @@ describe("completion of events", () => {
 describe("a full outbox", () => {
     const payload = "x".repeat(100);
 
-    it("rejects the new event with an error that says how full it is", () => {
+    it("rejects a new event when it is full, with an error that says how full it is", () => {
         const { admit } = outboxFixture({ limits: { maxBytes: 1000 } });
         const completions = [...Array(11)].map(() => admit("t/a", payload));
         assert.equal(completions[9]?.outcome, "open");
@@ -253,21 +253,21 @@ describe("a full outbox", () => {
         assert.match(completions[10]?.error?.message ?? "", /^The outbox rejected the event: it holds /);
     });
 
-    it("bounds the number of events with empty payloads", () => {
+    it("limits the number of events with empty payloads", () => {
         const { outbox, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxBytes: 1000 } });
         for (let index = 0; index < 10_002; index++) admit("t/a", "");
         assert.equal(admit("t/a", "").error?.code, "GW_OUTBOX_FULL");
         assert.equal(outbox.counters.queued, 10_002);
     });
 
-    it("refuses events with GW_OUTBOX_FULL before a flood of small ones takes more memory than the user allowed", () => {
+    it("rejects events with GW_OUTBOX_FULL before a flood of small ones exceeds the configured memory", () => {
         const { outbox, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxBytes: 5_000_000 } });
         for (let index = 0; index < 30_000; index++) admit("t/a", "");
         assert.equal(outbox.counters.queued, 20_000);
         assert.match(String(admit("t/a", "").error?.message), /500 bytes of memory/);
     });
 
-    it("drops the oldest instead, if told so: those not completed fail, the others are counted and told now and then", () => {
+    it("drops the oldest events if configured: incomplete ones fail, others are counted and reported from time to time", () => {
         const { outbox, listener, clock, writeOut, admit } = outboxFixture({ limits: { maxBytes: 500, whenFull: "drop-oldest" } });
         const first = [...Array(5).keys()].map(() => admit("t/a", payload));
         writeOut();
@@ -286,7 +286,7 @@ describe("a full outbox", () => {
         assert.equal(outbox.counters.queuedBytes, 500);
     });
 
-    it("tells of drops also when nothing is left afterwards, or the outbox is closed", async () => {
+    it("reports drops even if no event is left or the outbox is closed", async () => {
         const { outbox, link, listener, clock, store, writeOut, admit } = outboxFixture({
             limits: { maxBytes: 200, whenFull: "drop-oldest" },
         });
@@ -319,7 +319,7 @@ describe("a full outbox", () => {
         assert.equal(told(), 4);
     });
 
-    it("drops the oldest also when they are on disk only", () => {
+    it("drops the oldest events even if they are only on disk", () => {
         const { outbox, store, link, writeOut, admit } = outboxFixture({
             limits: { maxBytes: 2000, whenFull: "drop-oldest" },
             memory: { readyEvents: 4, batchEvents: 2 },
@@ -348,7 +348,7 @@ describe("a full outbox", () => {
         assert.ok(kept.every(({ outcome }) => outcome === "open"));
     });
 
-    it("drops the oldest, not the next one to be sent, when a held device has older ones", () => {
+    it("drops the oldest event, not the next one to be sent, if a held device has older ones", () => {
         const { outbox, link, gate, admit, cut } = outboxFixture({ limits: { maxBytes: 1000, whenFull: "drop-oldest" } });
         for (const device of ["t/held1", "t/held2"]) gate.hold(device);
         outbox.linkUp();
@@ -363,7 +363,7 @@ describe("a full outbox", () => {
         assert.deepEqual(sent, ["held 3", ...[...Array(9).keys()].map((index) => `new ${index}`)]);
     });
 
-    it("gives held devices no more than half, and refuses only their events beyond it", () => {
+    it("limits held devices to half of the outbox, and rejects only their events beyond it", () => {
         const { outbox, link, gate, store, admit } = outboxFixture({ limits: { maxBytes: 1000 } });
         gate.hold("t/held");
         outbox.linkUp();
@@ -383,7 +383,7 @@ describe("a full outbox", () => {
         assert.equal(outbox.counters.queued, 0);
     });
 
-    it("counts what a device queues as held from the start when it is known to be held, online or not", () => {
+    it("counts the queue of a device that is known to be held as held from the start, online or not", () => {
         const { outbox, admit } = outboxFixture({ limits: { maxBytes: 1000 } });
         outbox.hold("t/held");
         const held = [...Array(6)].map(() => admit("t/held", payload));
@@ -393,7 +393,7 @@ describe("a full outbox", () => {
 });
 
 describe("expiry", () => {
-    it("is told at the time, offline, through the completion or afterwards through the listener", () => {
+    it("reports an expired event offline and on time, through its completion or the listener", () => {
         const { clock, listener, outbox, writeOut, admit } = outboxFixture();
         const stored = admit("t/a", "stored", { ttlMs: 10 * second });
         const waiting = admit("t/a", "waiting", { ttlMs: 20 * second, completionMode: "acknowledged" });
@@ -415,7 +415,7 @@ describe("expiry", () => {
         assert.equal(outbox.counters.queued, 1);
     });
 
-    it("finds events that are on disk only", () => {
+    it("finds expired events that are only on disk", () => {
         const { clock, store, listener, disk, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
         for (let index = 0; index < 6; index++) admit("t/a", `${index}`, { ttlMs: index < 4 ? 10 * second : hour });
         for (let round = 0; round < 5; round++) writeOut();
@@ -426,7 +426,7 @@ describe("expiry", () => {
         assert.equal(disk.events, 2);
     });
 
-    it("on disk gives a held device no more room than its share", () => {
+    it("expiry on disk gives a held device no more than its share", () => {
         const { outbox, clock, store, writeOut, admit } = outboxFixture({
             memory: { readyEvents: 2, batchEvents: 2 },
             limits: { maxBytes: 1000 },
@@ -442,7 +442,7 @@ describe("expiry", () => {
         assert.equal(held[5]?.error?.code, "GW_OUTBOX_FULL");
     });
 
-    it("does not send what has expired", () => {
+    it("does not send an expired event", () => {
         const { outbox, link, clock, admit } = outboxFixture();
         admit("t/a", "short", { ttlMs: 500 });
         admit("t/a", "long");
@@ -451,7 +451,7 @@ describe("expiry", () => {
         assert.deepEqual(link.sent, ["long"]);
     });
 
-    it("is not caused by setting the clock, in either direction", () => {
+    it("expires no event because the clock was set in either direction", () => {
         const { outbox, clock, link, store, listener, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
         for (let index = 0; index < 6; index++) admit("t/a", `${index}`, { ttlMs: hour });
         writeOut();
@@ -491,7 +491,7 @@ describe("expiry", () => {
             return { ...fixture, assertAllIsSent };
         }
 
-        it("does not happen to the event that is about to be sent", () => {
+        it("setting the clock does not expire the event that is about to be sent", () => {
             const { outbox, link, clock, listener, admit } = outboxFixture();
             for (const text of ["1", "2"]) admit("t/a", text, { ttlMs: hour });
             clock.jump(clock.now() + years);
@@ -499,7 +499,7 @@ describe("expiry", () => {
             assert.deepEqual([link.sent, listener.late], [["1", "2"], []]);
         });
 
-        it("does not happen to events that are just being read from disk", () => {
+        it("setting the clock does not expire events that are being read from disk", () => {
             const { outbox, store, clock, admit, assertAllIsSent } = stored();
             outbox.linkUp();
             assert.equal(store.outstanding, 1);
@@ -508,7 +508,7 @@ describe("expiry", () => {
             assertAllIsSent();
         });
 
-        it("does not happen to events in a file that could not be reached just then", () => {
+        it("setting the clock does not expire events in a file that is unreachable at that moment", () => {
             const { store, clock, admit, assertAllIsSent } = stored();
             store.close();
             clock.jump(clock.now() + years);
@@ -521,7 +521,7 @@ describe("expiry", () => {
             assertAllIsSent();
         });
 
-        it("does not happen to events whose times could not be written to a full disk just then", () => {
+        it("setting the clock does not expire events whose times cannot be written to a full disk", () => {
             const { store, clock, admit, assertAllIsSent } = stored();
             clock.jump(clock.now() + years);
             admit("t/b", "notices it");
@@ -536,7 +536,7 @@ describe("expiry", () => {
 });
 
 describe("an outbox whose store fails", () => {
-    it("completes at the acknowledgement, stays bounded, and stores what is left when the store is back", () => {
+    it("while the store fails, completes at the acknowledgement, stays bounded, and stores the rest when the store is back", () => {
         const { outbox, link, store, disk, writeOut, admit } = outboxFixture({ memory: { readyEvents: 3, unsavedEvents: 4 } });
         store.close();
         const completions = [...Array(9).keys()].map((index) => admit("t/a", `${index}`));
@@ -562,7 +562,7 @@ describe("an outbox whose store fails", () => {
         assert.deepEqual(link.sent, ["0", "1", "2", "3", "4", "5", "6"]);
     });
 
-    it("tries a group again, and removes before it writes: that may be what makes room", () => {
+    it("retries a group, and removes before it writes, because that may free space", () => {
         const { outbox, link, store, clock, writeOut, admit } = outboxFixture();
         outbox.linkUp();
         admit("t/a", "stored");
@@ -579,7 +579,7 @@ describe("an outbox whose store fails", () => {
         assert.equal(late.outcome, "done");
     });
 
-    it("keeps the order of events when the store is back within seconds, and goes on without it when it is not", () => {
+    it("keeps the order of events if the store returns within seconds, and continues without it otherwise", () => {
         const { outbox, link, store, clock, writeOut, admit } = outboxFixture({ memory: { readyEvents: 2, batchEvents: 2 } });
         const interrupt = () => {
             for (let index = 1; index <= 4; index++) admit("t/a", `stored ${index}`);
@@ -610,7 +610,7 @@ describe("an outbox whose store fails", () => {
         assert.deepEqual(end(), ["stored 1", "stored 2", "new", "stored 3", "stored 4"]);
     });
 
-    it("does not wait for the store where nothing is in it", () => {
+    it("does not wait for an empty store", () => {
         const { outbox, link, store, admit } = outboxFixture();
         outbox.linkUp();
         admit("t/a", "before");
@@ -619,7 +619,7 @@ describe("an outbox whose store fails", () => {
         assert.deepEqual(link.sent, ["before", "after"]);
     });
 
-    it("tells those who wait for the acknowledgement of an event that was in a file set aside", () => {
+    it("fails events that wait for an acknowledgement if their file was set aside", () => {
         const { outbox, store, link, disk, writeOut, admit } = outboxFixture({ memory: { readyEvents: 1, batchEvents: 1 } });
         const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`, { completionMode: "acknowledged" }));
         for (let round = 0; round < 5; round++) writeOut();
@@ -640,7 +640,7 @@ describe("an outbox whose store fails", () => {
 });
 
 describe("closing an outbox", () => {
-    it("stores what is unsafe, and removes what is acknowledged meanwhile, so that it is not sent again", async () => {
+    it("on closing, stores unsafe events, and removes those acknowledged meanwhile, so that they are not sent again", async () => {
         const { outbox, link, store, disk, clock, admit } = outboxFixture({ limits: { maxInFlight: 2 } });
         outbox.linkUp();
         const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
@@ -663,7 +663,7 @@ describe("closing an outbox", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("ends at the deadline with the number of events that are not safe", async () => {
+    it("closing ends at the deadline with the number of unsafe events", async () => {
         const { outbox, store, clock, admit } = outboxFixture();
         store.close();
         admit("t/a", "1");
@@ -676,7 +676,7 @@ describe("closing an outbox", () => {
         assert.equal(clock.timerCount, 0);
     });
 
-    it("waits for acknowledgements where nothing is durable, and then fails the rest", async () => {
+    it("closing without a durable store waits for acknowledgements, and then fails the rest", async () => {
         const { outbox, link, clock, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxInFlight: 1 } });
         outbox.linkUp();
         const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
@@ -693,7 +693,7 @@ describe("closing an outbox", () => {
 });
 
 describe("an outbox in memory", () => {
-    it("fails and counts every event when it closes, also those behind the first thousands", async () => {
+    it("in memory, fails and counts every event when it closes, even those behind the first thousands", async () => {
         const { outbox, admit } = outboxFixture({ store: new MemoryStore(), memory: { waitingCompletions: 7000 } });
         const completions = [...Array(8000).keys()].map((index) => admit("t/a", `${index}`));
         assert.equal(await outbox.close(1 * second), 8000);
@@ -701,7 +701,7 @@ describe("an outbox in memory", () => {
         assert.match(completions[6999]?.error?.message ?? "", /event status of t\/a/);
     });
 
-    it("sends what waits for a device behind events that expired there", () => {
+    it("sends the events of a device that wait behind expired ones", () => {
         const { outbox, link, gate, clock, cut, admit } = outboxFixture({
             store: new MemoryStore(),
             limits: { maxInFlight: 4 },
@@ -724,7 +724,7 @@ describe("an outbox in memory", () => {
         assert.deepEqual([link.sent.at(-1), outbox.counters.queued], ["kept", 0]);
     });
 
-    it("counts as lost when it closes only what is not in the file of an earlier run", async () => {
+    it("counts only events outside the file of an earlier run as lost when it closes", async () => {
         const { outbox, file, link, left } = previousBacklogs();
         outbox.linkUp();
         for (let round = 0; round < 3; round++) {
@@ -738,7 +738,7 @@ describe("an outbox in memory", () => {
         assert.equal(left.disk.events, 40 - link.sent.length);
     });
 
-    it("goes on without what an earlier run left in a file that cannot be read any more", () => {
+    it("continues without the backlog of an earlier run if its file is no longer readable", () => {
         const { outbox, file, clock, link, left } = previousBacklogs();
         outbox.linkUp();
         file.step();
@@ -757,7 +757,7 @@ describe("an outbox in memory", () => {
         assert.ok(left.disk.events >= 40 - length);
     });
 
-    it("waits for the file of an earlier run that fails only for a moment", () => {
+    it("waits for the file of an earlier run if it fails only for a moment", () => {
         const { outbox, file, clock, link } = previousBacklogs();
         outbox.linkUp();
         file.step();
@@ -786,8 +786,8 @@ describe("an outbox in memory", () => {
     }
 });
 
-describe("registration attempts", () => {
-    it("keep followers behind them until the outcome, while other devices flow", () => {
+describe("registration attempts in the outbox", () => {
+    it("a registration attempt keeps later events of its device waiting until its outcome, while other devices flow", () => {
         const { outbox, link, gate, admit } = outboxFixture();
         gate.answers.set("t/new", "check");
         outbox.linkUp();
@@ -803,7 +803,7 @@ describe("registration attempts", () => {
         assert.deepEqual(link.sent, ["n1", "k1", "n2"]);
     });
 
-    it("of a device that is refused although it was known: what is in flight goes back in order, and its acknowledgements are ignored", () => {
+    it("events in flight of a known device that is refused return to its queue in order, and their acknowledgements are ignored", () => {
         const { outbox, link, gate, admit } = outboxFixture();
         outbox.linkUp();
         const events = ["n1", "n2", "n3"].map((payload) => admit("t/known", payload));
@@ -827,7 +827,7 @@ describe("registration attempts", () => {
         assert.deepEqual([outbox.counters.queued, outbox.counters.waitingDevices, outbox.counters.heldBytes], [0, 0, 0]);
     });
 
-    it("go back to the head when they failed for now, and are dropped when they failed for good", () => {
+    it("a registration attempt returns to the head of its queue after a temporary failure, and is dropped after a final one", () => {
         const { outbox, link, gate, admit } = outboxFixture();
         gate.answers.set("t/new", "check");
         outbox.linkUp();
@@ -851,7 +851,7 @@ describe("registration attempts", () => {
 });
 
 describe("the progress of a drain", () => {
-    it("says how fast it goes and how long it will take, new events included", () => {
+    it("estimates the rate and the remaining time of a drain, new events included", () => {
         const { outbox, link, clock, admit } = outboxFixture({ store: new MemoryStore() });
         outbox.progress();
         for (let index = 0; index < 2000; index++) admit("t/a", `${index}`);

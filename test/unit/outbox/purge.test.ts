@@ -54,7 +54,7 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () =>
         ({ store, close } = await open());
     });
 
-    it("drops what waits for the device, in memory and on disk, tells each sender once, and leaves the rest in order", async () => {
+    it("drops the queue of the device in memory and on disk, reports each event once, and leaves the rest in order", async () => {
         const { outbox, link, listener, admit, drain } = outboxOn(store, { memory: small });
         const safe = Array.from({ length: 40 }, (_, index) => admit(index % 2 === 0 ? gone : kept, `${index}`));
         const waiting = admit(gone, "waiting", "acknowledged");
@@ -77,7 +77,7 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () =>
         assert.equal((await close()).events, 0);
     });
 
-    it("leaves nothing of the device in the store when it has ended", async () => {
+    it("leaves no event of the device in the store", async () => {
         const { outbox, admit } = outboxOn(store, { memory: small });
         for (let index = 0; index < 30; index++) admit(index % 3 === 0 ? kept : gone, `${index}`);
         if (store.isDurable) await waitFor(() => outbox.counters.writtenEvents === 30, "everything to be stored");
@@ -92,7 +92,7 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () =>
         await close();
     });
 
-    it("leaves what is in flight, and what comes afterwards", async () => {
+    it("leaves events in flight, and those that arrive later", async () => {
         const { outbox, link, admit } = outboxOn(store, { maxInFlight: 2 });
         outbox.linkUp();
         const [inFlight, other, waiting] = [admit(gone, "in flight"), admit(kept, "other"), admit(gone, "waiting")];
@@ -107,7 +107,7 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () =>
         await close();
     });
 
-    it("gives back what a held device took of the outbox", async () => {
+    it("frees the share of the outbox that a held device used", async () => {
         const { outbox, link, gate, admit } = outboxOn(store, { memory: small });
         gate.hold(gone);
         outbox.linkUp();
@@ -127,7 +127,7 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () =>
         await close();
     });
 
-    it("of a device whose backlog is being drained: each event is either sent or dropped", async () => {
+    it("either sends or drops each event of a device whose backlog is being drained", async () => {
         const { outbox, link, listener, admit } = outboxOn(store, { maxInFlight: 10, memory: small });
         const completions = Array.from({ length: 2000 }, (_, index) => admit(gone, `${index}`, "acknowledged"));
         outbox.linkUp();
@@ -149,7 +149,7 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore; close: () =>
         await close();
     });
 
-    it("of a large backlog lets the rest of the process have its turn", async () => {
+    it("yields to the rest of the process during the purge of a large backlog", async () => {
         const events = 30_000;
         const { outbox, listener, admit } = outboxOn(store);
         for (let index = 0; index < events; index++) admit(index % 3 === 0 ? kept : gone, `${index}`);
@@ -201,7 +201,7 @@ if (isSqliteAvailable()) {
             return { store, close };
         });
 
-        it("fails in words when the file cannot be read, after what was in memory has been dropped", async () => {
+        it("fails with an explanation if the file cannot be read, after the events in memory were dropped", async () => {
             const directory = mkdtempSync(path.join(tmpdir(), "outbox-"));
             const store = new SqliteStore({ path: directory, clock: systemClock, listener: { failed: () => {}, recovered: () => {} } });
             await store.ready;

@@ -61,7 +61,7 @@ if (isSqliteAvailable()) {
             }));
         }
 
-        it("takes the steps it lacks, once, and keeps its events", () => {
+        it("takes the missing steps once, and keeps its events", () => {
             open(schemaSteps);
             store(3);
             open(later.slice(0, 2));
@@ -71,12 +71,12 @@ if (isSqliteAvailable()) {
             assert.deepEqual(contents(), { version: 3, events: [3, 4], total: { events: 2, bytes: 14, owner: "taken over" }, columns: 12 });
         });
 
-        it("takes all steps at once when it is new, and comes out the same", () => {
+        it("takes all steps at once in a new file, with the same result", () => {
             open(later);
             assert.deepEqual(contents(), { version: 3, events: [], total: { events: 0, bytes: 0, owner: "taken over" }, columns: 12 });
         });
 
-        it("stays as it was when a step fails, and can be opened again", () => {
+        it("leaves the file as it was if a step fails, so that it can be opened again", () => {
             open(schemaSteps);
             store(3);
             const before = contents();
@@ -85,7 +85,7 @@ if (isSqliteAvailable()) {
             open(schemaSteps);
         });
 
-        it("is refused by an earlier version once a later one has opened it", () => {
+        it("refuses a file that a later version has opened", () => {
             open(later);
             const refusal = (error: unknown) => {
                 assert.ok(error instanceof UnusableFileError);

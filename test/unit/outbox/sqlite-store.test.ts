@@ -124,7 +124,7 @@ if (isSqliteAvailable()) {
             rmSync(directory, { recursive: true, force: true });
         });
 
-        it("keeps events and states over a restart", async () => {
+        it("keeps events and states in the file over a restart", async () => {
             const before = await open();
             before.store.put("device", "t/a", "known");
             before.store.put("device", "t/b", "held");
@@ -144,7 +144,7 @@ if (isSqliteAvailable()) {
             assert.deepEqual(after.errors, []);
         });
 
-        it("says what it holds when it is opened, without counting", async () => {
+        it("reports its content when it is opened, without counting", async () => {
             const before = await open();
             await before.commit([storedEvent(1, "t/a"), storedEvent(2, "t/a"), storedEvent(7, "t/a")]);
             await before.commit([storedEvent(2, "t/a")], [1, 5]);
@@ -159,7 +159,7 @@ if (isSqliteAvailable()) {
         });
 
         if (process.platform !== "win32") {
-            it("can be read by its owner only", async () => {
+            it("the outbox file can be read by its owner only", async () => {
                 const under = await open();
                 await under.commit([storedEvent(1, "t/a")]);
                 assert.equal(statSync(path.dirname(file)).mode & 0o777, 0o700);
@@ -169,7 +169,7 @@ if (isSqliteAvailable()) {
             });
         }
 
-        it("is opened once in a process; the second waits for it", async () => {
+        it("the outbox file is opened once in a process; a second store waits for it", async () => {
             const first = await open();
             await first.commit([storedEvent(1, "t/a")]);
             const second = await open();
@@ -182,7 +182,7 @@ if (isSqliteAvailable()) {
             assert.equal(second.errors.length, 1);
         });
 
-        it("is opened by one process; when that is killed, the next one gets it", async () => {
+        it("the outbox file is opened by one process, and by the next one when that is killed", async () => {
             const module = path.join(__dirname, "../../../src/outbox/store/sqlite-file.js");
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "other" });
@@ -200,7 +200,7 @@ if (isSqliteAvailable()) {
             assert.deepEqual(await under.numbers(), [4]);
         });
 
-        it("is set aside when it is no database, with its new path in the error", async () => {
+        it("a file that is not a database is set aside, with its new path in the error", async () => {
             mkdirSync(path.dirname(file));
             writeFileSync(file, "this is not a database, but a note that somebody left here ".repeat(100));
             const under = await open();
@@ -212,7 +212,7 @@ if (isSqliteAvailable()) {
             assert.deepEqual(await under.numbers(), [1]);
         });
 
-        it("is set aside when damage shows while it is in use, and nothing of the states is lost", async () => {
+        it("a file whose damage shows in use is set aside, and no state is lost", async () => {
             const before = await open();
             before.store.put("device", "t/a", "known");
             const payload = "x".repeat(1000);
@@ -238,7 +238,7 @@ if (isSqliteAvailable()) {
             assert.deepEqual([...again.store.entries("device")], [["t/a", "known"]]);
         });
 
-        it("is set aside when it was cut off", async () => {
+        it("a truncated file is set aside", async () => {
             const before = await open();
             const payload = "x".repeat(1000);
             await before.commit([...Array(500).keys()].map((index) => storedEvent(index + 1, "t/a", { payload, bytes: 1000 })));
@@ -256,7 +256,7 @@ if (isSqliteAvailable()) {
             assert.equal(after.errors[0]?.code, "GW_STORE");
         });
 
-        it("is left alone when a newer version wrote it, and used as soon as it is gone", async () => {
+        it("a file of a newer version is left alone, and a new one is used as soon as it is gone", async () => {
             const before = await open();
             await before.close();
             changeVersion(file, 99);
@@ -275,14 +275,14 @@ if (isSqliteAvailable()) {
             }, "the event to be stored");
         });
 
-        it("is left alone when another program wrote it", async () => {
+        it("a file of another program is left alone", async () => {
             mkdirSync(path.dirname(file));
             run(`new (require("node:sqlite").DatabaseSync)(process.argv[1]).exec("CREATE TABLE diary (page TEXT)")`, file);
             const under = await open();
             assert.match(under.errors[0]?.message ?? "", /another program's database/);
         });
 
-        it("fails in words while its folder cannot be made, and is used when it can", async () => {
+        it("fails with an explanation while its folder cannot be created, and recovers when it can", async () => {
             writeFileSync(path.dirname(file), "a file where the folder should be");
             const under = await open();
             assert.equal(under.errors[0]?.code, "GW_STORE");
@@ -299,7 +299,7 @@ if (isSqliteAvailable()) {
         });
 
         if (process.getuid?.() === 0) {
-            it("fails in words in a folder that is read-only, and is used when it is not any more", async () => {
+            it("fails with an explanation in a read-only folder, and recovers when it is writable", async () => {
                 const nobody = 65534;
                 mkdirSync(path.dirname(file));
                 chownSync(directory, nobody, nobody);
@@ -319,7 +319,7 @@ if (isSqliteAvailable()) {
             });
         }
 
-        it("completes nothing while the disk is full, goes on from memory, and stores what is left when there is room", async () => {
+        it("completes nothing while the disk is full, continues from memory, and stores the rest when there is space", async () => {
             const disk = new FaultyDisk({ maxPages: 12 });
             const under = await disk.under(() => open());
             const { outbox, link, admit } = outboxOn(under);
@@ -345,7 +345,7 @@ if (isSqliteAvailable()) {
             disk.dispose();
         });
 
-        it("is not called unusable for as long as nothing has to be written, once the disk has room again", async () => {
+        it("recovers when the disk has space again, even if nothing has to be written", async () => {
             const disk = new FaultyDisk({ maxPages: 12 });
             const under = await disk.under(() => open());
             const { outbox, link, admit } = outboxOn(under);
@@ -368,7 +368,7 @@ if (isSqliteAvailable()) {
             disk.dispose();
         });
 
-        it("is set aside when the disk cannot read it, time and again, and the rest goes on without it", async () => {
+        it("a file that the disk repeatedly fails to read is set aside, and the gateway continues without it", async () => {
             const before = await open();
             await before.commit([storedEvent(1, "t/a"), storedEvent(2, "t/a")]);
             await before.close();
@@ -392,7 +392,7 @@ if (isSqliteAvailable()) {
             disk.dispose();
         });
 
-        it("goes on after the worker has died: nothing is lost, nothing is stored twice", async () => {
+        it("recovers after the worker has died: nothing is lost, nothing is stored twice", async () => {
             const under = await open();
             const { outbox, link, admit } = outboxOn(under);
             const completions: RecordedCompletion[] = [];
@@ -412,7 +412,7 @@ if (isSqliteAvailable()) {
             assert.deepEqual(link.sent, [...Array(250).keys()].map(String));
         });
 
-        it("gives events that were written before the clock was set their whole time from now", async () => {
+        it("restarts the time to live of events that were written before the clock was set", async () => {
             const before = await open();
             await before.commit([storedEvent(1, "t/a", { createdAt: 5000, expiresAt: 65_000 })]);
             await before.close();
@@ -426,7 +426,7 @@ if (isSqliteAvailable()) {
         });
 
         if (process.platform !== "win32") {
-            it("is given up at the deadline when the disk holds up the thread that closes it", async () => {
+            it("gives up closing at the deadline if the disk holds up the thread", async () => {
                 const pipe = path.join(directory, "pipe");
                 execFileSync("mkfifo", [pipe]);
                 const disk = new FaultyDisk();
@@ -443,7 +443,7 @@ if (isSqliteAvailable()) {
             });
         }
 
-        it("gives the disk back what a backlog took up, at the next start", async () => {
+        it("returns the space of a former backlog to the disk at the next start", async () => {
             const before = await open();
             const payload = "x".repeat(5000);
             await before.commit([...Array(2000).keys()].map((index) => storedEvent(index + 1, "t/a", { payload, bytes: 5000 })));
@@ -458,7 +458,7 @@ if (isSqliteAvailable()) {
             assert.ok(statSync(file).size < 100_000, String(statSync(file).size));
         });
 
-        it("is opened although there is no room to give the disk back what a backlog took up", async () => {
+        it("opens the file although there is no space to shrink it after a backlog", async () => {
             const mount = path.join(directory, "wiotp-gateway");
             mkdirSync(mount);
             // Where nothing may be mounted, the disk cannot be filled up.
@@ -502,7 +502,7 @@ if (isSqliteAvailable()) {
             assert.equal(stdout, "moved 1001\n");
         });
 
-        it("fails in words when a real disk is full, and goes on when there is room", async () => {
+        it("fails with an explanation when a real disk is full, and recovers when there is space", async () => {
             const mount = path.join(directory, "wiotp-gateway");
             mkdirSync(mount);
             // Where nothing may be mounted, the limit on pages above stands for it.

@@ -48,7 +48,7 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
         assert.ok(Buffer.isBuffer(batch.events[1]?.payload));
     });
 
-    it("keeps what stands behind a zero byte in a text", async () => {
+    it("keeps the text behind a zero byte", async () => {
         await commit(store, [storedEvent(1, "t/a", { payload: "a\0b", bytes: 3 })]);
         assert.equal(String((await read(store, {})).events[0]?.payload), "a\0b");
     });
@@ -83,7 +83,7 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
         assert.deepEqual([numbers(oneTooLarge), oneTooLarge.isComplete], [[1], false]);
     });
 
-    it("removes, and takes a second write or removal of a number as no change", async () => {
+    it("removes events, and ignores a second write or removal of a number", async () => {
         await commit(store, [storedEvent(1, "t/a"), storedEvent(2, "t/a")]);
         await commit(store, [storedEvent(2, "t/a", { payload: "other" })], [1, 7]);
         const batch = await read(store, {});
@@ -92,7 +92,7 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
         assert.deepEqual(numbers(await read(store, { device: "t/a" })), []);
     });
 
-    it("finds what has expired, soonest first, and when the next one will", async () => {
+    it("finds expired events, soonest first, and the time of the next one", async () => {
         await commit(
             store,
             [10, 30, 20, 40].map((expiresAt, index) => storedEvent(index + 1, "t/a", { expiresAt })),
@@ -128,7 +128,7 @@ describe("a memory store", () => {
         return Promise.resolve({ store, dispose: () => Promise.resolve() });
     });
 
-    it("stays small and right while a long queue moves through it", () => {
+    it("a memory store stays small and correct while a long queue moves through it", () => {
         const store = new MemoryStore();
         const seen: number[] = [];
         for (let seq = 1; seq <= 5000; seq++) {
@@ -157,7 +157,7 @@ if (isSqliteAvailable()) {
     });
 
     describe("a memory store with what was left on disk", () => {
-        it("reads what was left before what is new, and removes it from the file", async () => {
+        it("reads the events in the file before new ones, and removes them from the file", async () => {
             const directory = mkdtempSync(path.join(tmpdir(), "outbox-"));
             const before = await openSqlite(directory);
             await commit(before, [storedEvent(1, "t/a"), storedEvent(2, "t/b"), storedEvent(3, "t/a")]);

@@ -6,11 +6,11 @@ describe("the name of an outbox file", () => {
     const id = fc.oneof(fc.stringMatching(/^[A-Za-z0-9_.-]{1,36}$/), fc.stringMatching(/^[AB]{35,36}$/));
     const owner = fc.record({ orgId: id, typeId: id, deviceId: id });
 
-    it("is readable for an ordinary identity", () => {
+    it("the name is readable for an ordinary identity", () => {
         assert.equal(storeFileName({ orgId: "myorg1", typeId: "gateway", deviceId: "hall-3" }), "gw+myorg1+gateway+hall-3.sqlite");
     });
 
-    it("is legal on Linux and Windows for every legal identity", () => {
+    it("the name is legal on Linux and Windows for every legal identity", () => {
         fc.assert(
             fc.property(owner, (identity) => {
                 const name = storeFileName(identity);
@@ -20,7 +20,7 @@ describe("the name of an outbox file", () => {
         );
     });
 
-    it("differs for different identities, also where file names do not distinguish case", () => {
+    it("names differ for different identities, even on a file system that ignores case", () => {
         fc.assert(
             fc.property(owner, owner, (one, other) => {
                 const isSame = JSON.stringify(one) === JSON.stringify(other);
@@ -33,11 +33,11 @@ describe("the name of an outbox file", () => {
         );
     });
 
-    it("keeps out of the way of what is not legal in an id but may come from elsewhere", () => {
+    it("the name encodes characters that are not legal in an id", () => {
         assert.equal(storeFileName({ orgId: "../x", typeId: "é+", deviceId: "a b" }), "gw+..%2fx+%c3%a9%2b+a%20b.sqlite");
     });
 
-    it("is none that Windows reserves, takes for a folder or writes differently", () => {
+    it("the name is never one that Windows reserves, mistakes for a folder or changes", () => {
         const ids = ["CON", "NUL", "COM1", "aux", "..", ".", "a.", "a..", ".".repeat(36), "-", "_"];
         const names = new Set<string>();
         for (const orgId of ids) {

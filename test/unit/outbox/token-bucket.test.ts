@@ -5,7 +5,7 @@ import { TokenBucket } from "../../../src/outbox/sending/token-bucket";
 describe("the rate of sending", () => {
     const rate = fc.oneof(fc.double({ min: 0.1, max: 20, noNaN: true }), fc.double({ min: 20, max: 1_000_000, noNaN: true }));
 
-    it("is never exceeded by more than a tenth of a second's worth, or one event, over any time", () => {
+    it("the rate is never exceeded by more than a tenth of a second's worth, or one event, over any time", () => {
         const pauses = fc.array(
             fc.oneof(fc.constant(0), fc.double({ min: 0, max: 50, noNaN: true }), fc.double({ min: 0, max: 5000, noNaN: true })),
             {
@@ -33,7 +33,7 @@ describe("the rate of sending", () => {
         );
     });
 
-    it("is reached by whoever waits as long as it is told, up to what a timer of whole milliseconds can do", () => {
+    it("the rate is reached by waiting the returned times, up to the precision of a timer in milliseconds", () => {
         fc.assert(
             fc.property(rate, (perSecond) => {
                 const bucket = new TokenBucket(perSecond, 0);
@@ -51,7 +51,7 @@ describe("the rate of sending", () => {
         );
     });
 
-    it("counts an event that was not sent after all as not sent, and no more than fit", () => {
+    it("an event that was not sent after all gives its token back, up to the size of the bucket", () => {
         const bucket = new TokenBucket(10, 0);
         assert.equal(bucket.take(0), true);
         bucket.refund();

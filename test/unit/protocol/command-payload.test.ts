@@ -7,7 +7,7 @@ import { throwsCode } from "../../support/assertions";
 const invalidUtf8 = Buffer.from([0x66, 0xff, 0xfe]);
 
 describe("command payload", () => {
-    it("is parsed, a string or a Buffer by the command's format", () => {
+    it("a payload is parsed, or becomes a string or a Buffer, by the command's format", () => {
         assert.deepEqual(decodeCommandPayload(Buffer.from('{"a":1}'), "json", "auto"), { a: 1 });
         for (const format of ["text", "txt", "csv", "xml"]) assert.equal(decodeCommandPayload(Buffer.from("é"), format, "auto"), "é");
         assert.deepEqual(decodeCommandPayload(Buffer.from("x"), "bin", "auto"), Buffer.from("x"));
@@ -15,20 +15,20 @@ describe("command payload", () => {
         assert.deepEqual(decodeCommandPayload(invalidUtf8, "custom", "auto"), invalidUtf8);
     });
 
-    it("obeys an explicit datatype whatever the format", () => {
+    it("an explicit datatype overrides the format", () => {
         assert.deepEqual(decodeCommandPayload(Buffer.from("[1]"), "bin", "json"), [1]);
         assert.equal(decodeCommandPayload(Buffer.from("[1]"), "json", "utf8"), "[1]");
         assert.deepEqual(decodeCommandPayload(Buffer.from("[1]"), "json", "buffer"), Buffer.from("[1]"));
     });
 
-    it("refuses bytes that are not what the datatype promises", () => {
+    it("rejects bytes that do not match the datatype", () => {
         throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(Buffer.from("{bad"), "json", "auto"));
         throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(Buffer.alloc(0), "json", "auto"));
         throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(invalidUtf8, "text", "auto"));
         throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(Buffer.from([0x22, 0xff, 0x22]), "json", "auto"));
     });
 
-    it("refuses JSON nested so deeply that cloning it would end the process, and takes 100 levels", () => {
+    it("rejects JSON nested so deeply that cloning it would end the process, but accepts 100 levels", () => {
         const nested = (levels: number) => Buffer.from(`${"[".repeat(levels)}"]{["${"]".repeat(levels)}`);
         throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(nested(101), "json", "auto"));
         throwsCode("GW_BAD_COMMAND", () => decodeCommandPayload(nested(60_000), "x", "json"));

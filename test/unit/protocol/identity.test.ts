@@ -53,11 +53,11 @@ describe("identity", () => {
         });
     }
 
-    it("never splits a surrogate pair of an id that an error message cuts", () => {
+    it("never splits a surrogate pair when an error message cuts an id", () => {
         assert.throws(() => parseDeviceId(`${"x".repeat(59)}\u{1f600}y`), /deviceId is "x{59}…" \(characters: 62\)/);
     });
 
-    it("names the property, the value and the rule when it refuses", () => {
+    it("names the property, the value and the rule when it rejects an id", () => {
         assert.throws(() => parseTypeId("my type"), /typeId is "my type" \(characters: 7\); it must be 1 to 36 of the characters/);
         assert.throws(
             () => parseDeviceId("x".repeat(5000)),
@@ -91,7 +91,7 @@ describe("identity", () => {
         });
     }
 
-    it("turns any device into a key and back", () => {
+    it("converts any device to a key and back", () => {
         fc.assert(
             fc.property(anyId, anyId, (typeId, deviceId) => {
                 assert.deepEqual(parseDeviceKey(deviceKey({ typeId, deviceId })), { typeId, deviceId });
@@ -106,7 +106,7 @@ describe("identity", () => {
         assert.equal(sameDevice(device, { typeId: "a", deviceId: "a" }), false);
     });
 
-    it("accepts every level the generators of the other tests make", () => {
+    it("accepts every level that the other tests generate", () => {
         fc.assert(fc.property(anyLevel, (level) => parseLevel(level, "x") === level));
     });
 });

@@ -24,14 +24,14 @@ describe("a device management message of the platform", () => {
         ["mgmt/initiate/firmware/download", "firmware/download"],
         ["mgmt/initiate/firmware/update", "firmware/update"],
     ] as const) {
-        it(`is ${action} on ${suffix}`, () => {
+        it(`a message on ${suffix} is a request for ${action}`, () => {
             const { reqId, ...rest } = request(suffix, { reqId: "r1" });
             assert.deepEqual(rest, { typeId: "s", deviceId: "1", action });
             assert.deepEqual(reqId, { value: "r1", source: '"r1"' });
         });
     }
 
-    it("takes the fields of observe and cancel as objects or as names", () => {
+    it("accepts the fields of observe and cancel as objects or as names", () => {
         for (const suffix of ["observe", "cancel"]) {
             for (const fields of [[{ field: "mgmt.firmware" }], ["mgmt.firmware"]]) {
                 const { fields: parsed } = request(suffix, { d: { fields }, reqId: "r" });
@@ -40,14 +40,14 @@ describe("a device management message of the platform", () => {
         }
     });
 
-    it("takes the bundle, the action and the parameters of a custom action, and needs no parameters", () => {
+    it("reads bundle, action and optional parameters of a custom action", () => {
         const { bundleId, actionId, fields } = request("mgmt/custom/b1/a1", { d: { fields: [{ field: "p", value: "v" }] }, reqId: "r" });
         assert.deepEqual({ bundleId, actionId, fields: [...(fields ?? [])] }, { bundleId: "b1", actionId: "a1", fields: [["p", "v"]] });
         assert.equal(request("mgmt/custom/b1/a1", { reqId: "r" }).fields, undefined);
     });
 
     for (const suffix of ["foo", "mgmt/initiate/device", "mgmt/custom/b1", "mgmt/custom/b1/a1/x", "device/update/location", "__proto__"]) {
-        it(`is not known on ${suffix}`, () => {
+        it(`a message on ${suffix} is an unknown request`, () => {
             const message = parse(suffix, { reqId: "r" });
             assert.deepEqual(message.kind === "unusable" && { rc: message.rc, reqId: message.reqId?.source }, { rc: 501, reqId: '"r"' });
         });
@@ -61,14 +61,14 @@ describe("a device management message of the platform", () => {
         ["a field without a name", "observe", { d: { fields: [{ value: 1 }] }, reqId: "r" }],
         ["an update without a value", "device/update", { d: { fields: [{ field: "location" }] }, reqId: "r" }],
     ] as const) {
-        it(`breaks the rules with ${what}, and says so in words`, () => {
+        it(`a request with ${what} is rejected with an explanation`, () => {
             const message = parse(suffix, payload);
             assert.ok(message.kind === "unusable" && message.rc === 400 && message.reqId);
             assert.match(message.reason, /\w+ .*\.$/);
         });
     }
 
-    it("cannot be answered when it is not a JSON object, not UTF-8, or nested too deeply", () => {
+    it("a request that is not a JSON object, not UTF-8 or nested too deeply cannot be answered", () => {
         const deep = `{"reqId":"r","d":{"x":${"[".repeat(maxJsonDepth)}${"]".repeat(maxJsonDepth)}}}`;
         for (const payload of ["", "no", "[]", "5", "null", '{"reqId":', Buffer.from([0x7b, 0xff, 0x7d]), deep]) {
             const message = parse("mgmt/initiate/device/reboot", payload);
@@ -76,17 +76,17 @@ describe("a device management message of the platform", () => {
         }
     });
 
-    it("cannot be answered when its id would fill the answer", () => {
+    it("a request whose id would fill the answer cannot be answered", () => {
         const message = parse("mgmt/initiate/device/reboot", { reqId: "x".repeat(5000) });
         assert.ok(message.kind === "unusable" && message.reqId === undefined);
     });
 
-    it("wants no answer without an id or with null", () => {
+    it("a request without an id, or with null, wants no answer", () => {
         assert.equal(request("device/update", { d: { fields: [{ field: "location", value: {} }] } }).reqId, undefined);
         assert.equal(request("mgmt/initiate/device/reboot", { reqId: null }).reqId, undefined);
     });
 
-    it("is never a request on response, whatever follows", () => {
+    it("a message on response is never a request, whatever follows", () => {
         assert.deepEqual(parse("response", { rc: 200, reqId: "r", message: "m", d: { a: 1 } }), {
             kind: "response",
             reqId: "r",
@@ -98,7 +98,7 @@ describe("a device management message of the platform", () => {
         assert.equal(parse("response/x", { rc: "200", reqId: "r" }).kind, "response");
     });
 
-    it("keeps names such as __proto__ as plain data", () => {
+    it("keeps member names such as __proto__ as plain data", () => {
         const { fields, d } = request(
             "device/update",
             '{"d":{"fields":[{"field":"__proto__","value":{"polluted":1}}],"__proto__":{"a":1}}}',
@@ -108,7 +108,7 @@ describe("a device management message of the platform", () => {
         assert.equal(Reflect.get({}, "polluted"), undefined);
     });
 
-    it("never makes the parser throw, whatever the bytes and the topic", () => {
+    it("the parser never throws, whatever the bytes and the topic", () => {
         const anyTopic = fc.oneof(
             fc.string(),
             fc
@@ -135,7 +135,7 @@ describe("a device management message of the platform", () => {
 });
 
 describe("an answer to the platform", () => {
-    it("repeats the id byte for byte, also numbers beyond a double's precision and escaped text", () => {
+    it("an answer repeats the id byte for byte, even numbers beyond a double's precision and escaped text", () => {
         for (const source of ['"r1"', '"caf\\u00e9"', "12345678901234567890", "1e3", '{ "a": [1, 2] }', "true", '""']) {
             const { reqId } = request("mgmt/initiate/device/reboot", `{ "d" : {"reqId":"inner"}, "reqId" : ${source} }`);
             assert.ok(reqId);
@@ -143,7 +143,7 @@ describe("an answer to the platform", () => {
         }
     });
 
-    it("holds the message and the data only when they are given", () => {
+    it("an answer contains message and data only if they are given", () => {
         const reqId = { value: "r", source: '"r"' };
         assert.equal(encodeAnswer({ rc: 500, message: "no" }, reqId), '{"rc":500,"message":"no","reqId":"r"}');
         assert.equal(encodeAnswer({ rc: 200, d: { a: 1 } }, reqId), '{"rc":200,"d":{"a":1},"reqId":"r"}');
@@ -161,17 +161,17 @@ describe("an answer to the platform", () => {
         );
     });
 
-    it("takes the last of two members with the same name, as the parser does", () => {
+    it("finds the last of two members with the same name, as the parser does", () => {
         const text = '{"reqId":"a","re\\u0071Id":"b"}';
         assert.equal(parseJsonObject(Buffer.from(text))?.members.reqId, "b");
         assert.equal(memberSource(text, "reqId"), '"b"');
     });
 });
 
-describe("our requests to the platform", () => {
+describe("the gateway's requests to the platform", () => {
     const now = Date.UTC(2026, 0, 1);
 
-    it("leave out empty objects of a manage request", () => {
+    it("a manage request leaves out empty objects", () => {
         const data = requestData("manage", { lifetime: 0, supports: {}, deviceInfo: {}, metadata: { a: 1 } }, now);
         assert.equal(JSON.stringify(data), '{"lifetime":0,"metadata":{"a":1}}');
     });
@@ -189,12 +189,12 @@ describe("our requests to the platform", () => {
         [],
         Buffer.from("{}"),
     ]) {
-        it(`refuse a manage request of ${JSON.stringify(payload)}`, () => {
+        it(`rejects a manage request of ${JSON.stringify(payload)}`, () => {
             throwsCode("GW_DM_INVALID", () => requestData("manage", payload, now));
         });
     }
 
-    it("need a latitude and a longitude in a location", () => {
+    it("a location requires latitude and longitude", () => {
         const location = { latitude: 48.2, longitude: -120, accuracy: 5, measuredDateTime: new Date(now) };
         assert.equal(
             JSON.stringify(requestData("location", location, now)),
@@ -212,13 +212,13 @@ describe("our requests to the platform", () => {
         throwsCode("GW_DM_INVALID", () => requestData("location", { ...location, updatedDateTime: "yesterday" }, now));
     });
 
-    it("take an error code as a number or as data", () => {
+    it("an error code may be a number or data", () => {
         assert.deepEqual(requestData("addErrorCode", 7, now), { errorCode: 7 });
         assert.deepEqual(requestData("addErrorCode", { errorCode: 7 }, now), { errorCode: 7 });
         throwsCode("GW_DM_INVALID", () => requestData("addErrorCode", { errorCode: "7" }, now));
     });
 
-    it("encode a Buffer of a log entry as base64, and complete its time and severity", () => {
+    it("a log entry has a Buffer as base64, and defaults for time and severity", () => {
         assert.deepEqual(requestData("addLog", { message: "hot", data: Buffer.from("abc") }, now), {
             message: "hot",
             timestamp: "2026-01-01T00:00:00.000Z",
@@ -237,7 +237,7 @@ describe("our requests to the platform", () => {
         }
     });
 
-    it("send notify with fields, also when it was written in the old form", () => {
+    it("notify is sent with fields, even if it was written in the old form", () => {
         const fields = [{ field: "f", value: 1 }];
         assert.deepEqual(requestData("notify", { fields }, now), { fields });
         assert.deepEqual(requestData("notify", { field: "f", value: 1 }, now), { fields });
@@ -246,12 +246,12 @@ describe("our requests to the platform", () => {
         }
     });
 
-    it("have no data when there is none to send", () => {
+    it("a request without data has no member for it", () => {
         for (const action of ["unmanage", "clearErrorCodes", "clearLog"] as const)
             assert.equal(requestData(action, { x: 1 }, now), undefined);
     });
 
-    it("report a payload whose getters throw", () => {
+    it("reports a payload whose getters throw", () => {
         const hostile = {
             get latitude() {
                 throw new Error("boom");
@@ -260,7 +260,7 @@ describe("our requests to the platform", () => {
         assert.match(throwsCode("GW_DM_INVALID", () => requestData("location", hostile, now)).message, /boom/);
     });
 
-    it("never throw anything but a GatewayError, whatever the payload", () => {
+    it("throws nothing but a GatewayError, whatever the payload", () => {
         const actions = fc.constantFrom("manage", "location", "addErrorCode", "addLog", "notify", "clearLog");
         fc.assert(
             fc.property(actions, fc.anything({ withNullPrototype: true, withBigInt: true }), (action, payload) => {

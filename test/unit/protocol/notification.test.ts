@@ -54,12 +54,12 @@ describe("gateway notification", () => {
         }
     });
 
-    it("reads Unsubscribe, and a request it does not know (case 43)", () => {
+    it("reads Unsubscribe, and an unknown request (case 43)", () => {
         assert.equal(fieldsOf({ Request: "Unsubscribe" }).request, "unsubscribe");
         assert.equal(fieldsOf({ Request: "Teleport" }).request, "teleport");
     });
 
-    it("leaves out what is missing or of no use", () => {
+    it("leaves out missing and unusable members", () => {
         assert.deepEqual(fieldsOf({}), {});
         assert.deepEqual(fieldsOf({ Topic: null, Type: { a: 1 }, Id: 17, Message: ["x"] }), { deviceId: "17" });
     });
@@ -81,7 +81,7 @@ describe("gateway notification", () => {
         assert.equal(notifiedDevice({}), undefined);
     });
 
-    it("gives the topic without the organisation, also in an organisation or type that is called type or id", () => {
+    it("returns the topic without the organisation, even if the organisation or type is called type or id", () => {
         assert.equal(notifiedTopic(fieldsOf(registrationFailed)), "iot-2/type/autotype/id/failA/evt/e/fmt/json");
         assert.equal(notifiedTopic({ topic: "iot-2/type/type/t/id/d/evt/e/fmt/json" }), "iot-2/type/t/id/d/evt/e/fmt/json");
         assert.equal(notifiedTopic({ topic: "iot-2/type/type/id/id/evt/e/fmt/json" }), "iot-2/type/type/id/id/evt/e/fmt/json");
@@ -89,26 +89,26 @@ describe("gateway notification", () => {
         assert.equal(notifiedTopic({}), undefined);
     });
 
-    it("keeps one nested so deeply that cloning it would end the process as text", () => {
+    it("keeps a notification as text if it is nested so deeply that cloning it would end the process", () => {
         const text = `{"RC":276,"x":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
         assert.deepEqual(parseNotification(Buffer.from(text)), { malformed: true, fields: {}, raw: text });
     });
 
-    it("keeps one that is larger than any message of the platform as text, cut to that size", () => {
+    it("keeps a notification as text, cut to the platform's limit, if it is larger than any message of the platform", () => {
         const text = JSON.stringify({ RC: 276, Message: "m".repeat(200_000) });
         assert.deepEqual(parseNotification(Buffer.from(text)), { malformed: true, fields: {}, raw: text.slice(0, 131_072) });
         const largest = JSON.stringify({ Message: "m".repeat(131_072 - 14) });
         assert.equal(parseNotification(Buffer.from(largest)).malformed, false);
     });
 
-    it("names no device by an id that is longer than any", () => {
+    it("names no device with an id that is too long", () => {
         const longest = "x".repeat(36);
         assert.deepEqual(notifiedDevice({ typeId: longest, deviceId: longest }), { typeId: longest, deviceId: longest });
         assert.equal(notifiedDevice({ typeId: "t", deviceId: `${longest}x` }), undefined);
         assert.equal(notifiedDevice({ topic: `iot-2/type/${longest}x/id/d/evt/e/fmt/json` }), undefined);
     });
 
-    it("never throws, whatever comes", () => {
+    it("never throws, whatever the members", () => {
         fc.assert(
             fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
                 const { fields } = parseNotification(Buffer.from(text));

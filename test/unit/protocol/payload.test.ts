@@ -26,7 +26,7 @@ describe("payload", () => {
         for (const text of ['{"a":1}', " [1, 2] ", '{"n":12345678901234567890}']) assert.equal(encodePayload(text, "json"), text);
     });
 
-    it("makes any other string a JSON string", () => {
+    it("encodes any other string as a JSON string", () => {
         for (const text of ["hello", "21.5", "true", "{not json", ""]) assert.equal(encodePayload(text, "json"), JSON.stringify(text));
     });
 
@@ -71,7 +71,7 @@ describe("payload", () => {
         ["an object", {}, "csv"],
     ];
     for (const [name, payload, format] of refused) {
-        it(`refuses ${name} in format ${format}`, () => {
+        it(`rejects ${name} in format ${format}`, () => {
             throwsCode("GW_INVALID_PAYLOAD", () => encodePayload(payload, format));
             throwsCode("GW_INVALID_PAYLOAD", () => encodePayload(payload, format, { wrap: true, timestampField: "ts", time: "t" }));
         });
@@ -99,7 +99,7 @@ describe("payload", () => {
         assert.equal(encodePayload("x", "text", options), "x");
     });
 
-    it("stamps a value that writes itself, such as a date or a decimal number, without losing it", () => {
+    it("stamps a value with a toJSON method, such as a date or a decimal number, without losing it", () => {
         const options = { timestampField: "ts", time: "2026-01-01T00:00:00.000Z" };
         class Reading {
             toJSON() {
@@ -131,17 +131,17 @@ describe("payload", () => {
 describe("the platform's size limit", () => {
     const shortTopic = "iot-2/type/mydevice/id/d1/evt/status/fmt/json";
 
-    it("takes exactly 131072 bytes and not one more", () => {
+    it("accepts exactly 131072 bytes and not one more", () => {
         assertFits(shortTopic, maxPayloadBytes);
         throwsCode("GW_PAYLOAD_TOO_LARGE", () => assertFits(shortTopic, maxPayloadBytes + 1));
     });
 
-    it("counts multi-byte text in bytes", () => {
+    it("the limit counts multi-byte text in bytes", () => {
         assert.equal(payloadBytes("é".repeat(65_536)), maxPayloadBytes);
         assert.equal(payloadBytes(Buffer.alloc(5)), 5);
     });
 
-    it("counts the topic bytes over 200", () => {
+    it("the limit counts the topic bytes over 200", () => {
         const topic = "x".repeat(338);
         assertFits(topic, 130_934);
         throwsCode("GW_PAYLOAD_TOO_LARGE", () => assertFits(topic, 130_935));
@@ -152,7 +152,7 @@ describe("the platform's size limit", () => {
 });
 
 describe("qos", () => {
-    it("accepts 0, 1 and 2 as numbers and as strings", () => {
+    it("accepts QoS 0, 1 and 2 as numbers and as strings", () => {
         for (const qos of [0, 1, 2]) {
             assert.equal(parseQos(qos), qos);
             assert.equal(parseQos(String(qos)), qos);
@@ -160,6 +160,6 @@ describe("qos", () => {
     });
 
     for (const value of [3, -1, 1.5, "3", "", " 1", "one", null, undefined, true, {}, [1]]) {
-        it(`refuses ${JSON.stringify(value)}`, () => throwsCode("GW_INVALID_QOS", () => parseQos(value)));
+        it(`rejects ${JSON.stringify(value)} as QoS`, () => throwsCode("GW_INVALID_QOS", () => parseQos(value)));
     }
 });

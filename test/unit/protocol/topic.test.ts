@@ -19,7 +19,7 @@ describe("topics", () => {
         assert.equal(eventTopic(gateway, "status", "json"), "iot-2/type/mygw/id/gw1/evt/status/fmt/json");
     });
 
-    it("maps each absent part of a command filter to + on its own", () => {
+    it("maps each absent part of a command filter to + independently", () => {
         assert.equal(commandFilter({}), "iot-2/type/+/id/+/cmd/+/fmt/+");
         assert.equal(commandFilter(device), "iot-2/type/mydevice/id/device1/cmd/+/fmt/+");
         assert.equal(commandFilter({ typeId: "mydevice" }), "iot-2/type/mydevice/id/+/cmd/+/fmt/+");
@@ -112,7 +112,7 @@ describe("topics", () => {
         );
     });
 
-    it("makes filters of commands with as many levels as a topic has, whatever parts are absent", () => {
+    it("gives command filters as many levels as a topic has, whatever parts are absent", () => {
         const parts = fc.record({ typeId: anyId, deviceId: anyId, commandId: anyLevel, format: anyLevel }, { requiredKeys: [] });
         fc.assert(
             fc.property(parts, (wanted) => {

@@ -7,7 +7,7 @@ import { allTopics, filterArbitrary } from "./arbitraries";
 const wantedArbitrary = fc.array(fc.tuple(filterArbitrary, fc.constantFrom<FilterQos>(0, 1, 2)), { maxLength: 8 });
 
 describe("topic filters", () => {
-    it("overlap exactly when some topic matches both", () => {
+    it("two filters overlap exactly if some topic matches both", () => {
         fc.assert(
             fc.property(filterArbitrary, filterArbitrary, (one, other) => {
                 const common = allTopics.some((topic) => filterCovers(one, topic) && filterCovers(other, topic));
@@ -17,7 +17,7 @@ describe("topic filters", () => {
         );
     });
 
-    it("cover another only when they match all that it matches", () => {
+    it("a filter covers another only if it matches every topic of the other", () => {
         fc.assert(
             fc.property(filterArbitrary, filterArbitrary, (one, other) => {
                 const all = allTopics.every((topic) => !filterCovers(other, topic) || filterCovers(one, topic));
@@ -27,7 +27,7 @@ describe("topic filters", () => {
         );
     });
 
-    it("join to one that covers both when they overlap", () => {
+    it("overlapping filters join to one that covers both", () => {
         fc.assert(
             fc.property(filterArbitrary, filterArbitrary, (one, other) => {
                 fc.pre(filtersOverlap(one, other));
@@ -39,7 +39,7 @@ describe("topic filters", () => {
 });
 
 describe("disjoint filters", () => {
-    it("cover everything wanted, never overlap, and do not depend on the order", () => {
+    it("disjoint filters cover all wanted filters, never overlap, and do not depend on the order", () => {
         fc.assert(
             fc.property(wantedArbitrary, fc.infiniteStream(fc.nat()), (wanted, seeds) => {
                 const filters = new Map(wanted);
@@ -65,7 +65,7 @@ describe("disjoint filters", () => {
         );
     });
 
-    it("leave filters alone that do not overlap", () => {
+    it("filters that do not overlap stay unchanged", () => {
         const wanted = new Map<string, FilterQos>([
             ["iot-2/type/t/id/d1/cmd/+/fmt/+", 1],
             ["iot-2/type/t/id/d2/cmd/+/fmt/+", 0],
@@ -74,7 +74,7 @@ describe("disjoint filters", () => {
         assert.deepEqual(disjointFilters(wanted), wanted);
     });
 
-    it("replace a partial overlap by its join", () => {
+    it("partially overlapping filters are replaced by their join", () => {
         const wanted = new Map<string, FilterQos>([
             ["iot-2/type/t/id/+/cmd/reboot/fmt/+", 1],
             ["iot-2/type/t/id/d/cmd/+/fmt/json", 2],
@@ -82,7 +82,7 @@ describe("disjoint filters", () => {
         assert.deepEqual(disjointFilters(wanted), new Map([["iot-2/type/t/id/+/cmd/+/fmt/+", 2]]));
     });
 
-    it("take ten thousand devices and one filter over all of them in their stride", () => {
+    it("ten thousand devices and one filter over all of them take little time", () => {
         const wanted = new Map<string, FilterQos>();
         for (let i = 0; i < 10_000; i++) wanted.set(`iot-2/type/t/id/d${i}/cmd/+/fmt/+`, 1);
         assert.equal(disjointFilters(wanted).size, 10_000);

@@ -13,7 +13,7 @@ function groupOf(filter: string): string | undefined {
 const command = (typeId: string, deviceId: string, commandId = "+") => `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/+`;
 
 describe("subscription table", () => {
-    it("holds a filter as long as one user is left, with the highest quality of service", () => {
+    it("keeps a filter as long as one user is left, with the highest QoS", () => {
         const table = new SubscriptionTable<string>();
         table.add(command("t", "d"), 0, "one");
         table.add(command("t", "d"), 2, "two");
@@ -26,7 +26,7 @@ describe("subscription table", () => {
         assert.deepEqual([...table.serverFilters().filters], []);
     });
 
-    it("names the users behind a filter that stands for several", () => {
+    it("names the users behind a joined filter", () => {
         const table = new SubscriptionTable<string>();
         table.add(command("t", "d1"), 1, "one");
         table.add(command("t", "+"), 1, "two");
@@ -37,7 +37,7 @@ describe("subscription table", () => {
         assert.deepEqual(table.usersOf([...filters, "unknown"]), ["one", "two"]);
     });
 
-    it("keeps to the limit by joining the largest group first, and leaves the others alone", () => {
+    it("stays within the limit by joining the largest group first, and leaves the others alone", () => {
         const table = new SubscriptionTable<string>({ maxFilters: 5, groupOf });
         for (const device of ["d1", "d2", "d3", "d4"]) table.add(command("big", device), 1, device);
         for (const device of ["d1", "d2"]) table.add(command("small", device), 1, device);
@@ -46,14 +46,14 @@ describe("subscription table", () => {
         assert.deepEqual([...filters.keys()].sort(), [command("big", "+"), command("small", "d1"), command("small", "d2")]);
     });
 
-    it("joins as narrowly as it can", () => {
+    it("joins filters as narrowly as possible", () => {
         const table = new SubscriptionTable<string>({ maxFilters: 1, groupOf });
         table.add(command("t", "d1", "reboot"), 1, "one");
         table.add(command("t", "d2", "reboot"), 1, "two");
         assert.deepEqual([...table.serverFilters().filters.keys()], [command("t", "+", "reboot")]);
     });
 
-    it("never goes beyond one type because of the number, even when that means more filters than the limit", () => {
+    it("never joins across types, even if that means more filters than the limit", () => {
         const table = new SubscriptionTable<string>({ maxFilters: 1, groupOf });
         table.add(command("t", "d1"), 1, "one");
         table.add(command("t", "d2"), 1, "two");
