@@ -1,4 +1,4 @@
-// Compiles nodes/ and src/ to dist/ and copies what Node-RED expects beside the compiled node files.
+// Compiles nodes/ and src/ to dist/, copies what Node-RED expects beside the compiled node files, and writes the rules of the forms.
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -15,3 +15,4 @@ cpSync(path.join(root, "plugins"), path.join(dist, "plugins"), { recursive: true
 if (existsSync(path.join(root, "icons"))) {
     cpSync(path.join(root, "icons"), path.join(dist, "nodes", "icons"), { recursive: true });
 }
+execFileSync(process.execPath, [path.join(root, "scripts", "form-rules.mjs")], { stdio: "inherit" });

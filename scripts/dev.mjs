@@ -1,4 +1,5 @@
-// npm run dev: Node-RED on the demo flow, restarted after each change; the compiler and a copier of forms run beside it.
+// npm run dev: Node-RED on the demo flow, restarted after each change. Beside it run the compiler, a copier of forms, and the script
+// that writes the rules of the forms.
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, watch } from "node:fs";
 import path from "node:path";
@@ -20,9 +21,16 @@ build.on("exit", (code) => {
             cpSync(path.join(root, folder, name), path.join(root, "dist", folder, name), { recursive: true });
         }),
     );
+    let writing;
+    const ruleWriter = watch(path.join(root, "dist", "src"), { recursive: true }, () => {
+        // The compiler writes many files at once.
+        clearTimeout(writing);
+        writing = setTimeout(() => start("scripts/form-rules.mjs"), 500);
+    });
     for (const signal of ["SIGINT", "SIGTERM"]) {
         process.on(signal, () => {
-            for (const copier of copiers) copier.close();
+            clearTimeout(writing);
+            for (const watcher of [...copiers, ruleWriter]) watcher.close();
             for (const child of children) child.kill(signal);
         });
     }

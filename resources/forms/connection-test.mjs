@@ -1,81 +1,78 @@
-// The "Test connection" part of the gateway's form: asks the server, step by step, and says in words what it found.
-((root) => {
-    "use strict";
+// The "Test connection" part of the gateway's form: the server tests the settings, and the form shows each finding.
 
-    if (root.wiotpConnectionTest) return;
+import { current, field } from "./fields.mjs";
 
-    /** What the server needs to know of the form. The token goes along only if it was typed just now. */
-    function request(forms, node, connect) {
-        const names = ["platform", "host", "port", "transport", "path", "tls", "orgId", "typeId", "deviceId", "cleanSession", "keepAlive"];
-        const settings = Object.fromEntries(names.map((name) => [name, forms.current(node, name)]));
-        const typed = forms.field(node, "token").val();
-        // This is what the editor shows in place of a stored password.
-        const token = typed === "__PWRD__" ? {} : { token: typed };
-        return { settings, connect, ...token };
-    }
+/** What the server needs to know of the form. The token goes along only if it was typed just now. */
+function request(node, connect) {
+    const names = ["platform", "host", "port", "transport", "path", "tls", "orgId", "typeId", "deviceId", "cleanSession", "keepAlive"];
+    const settings = Object.fromEntries(names.map((name) => [name, current(node, name)]));
+    const typed = field(node, "token").val();
+    // This is what the editor shows in place of a stored password.
+    const token = typed === "__PWRD__" ? {} : { token: typed };
+    return { settings, connect, ...token };
+}
 
-    /** The parameters with their times as people of this place write them. */
-    function readable(parameters) {
-        const local = (time) => new Date(time).toLocaleString(root.RED.i18n.lang());
-        const times = ["since", "validTo"].filter((name) => name in parameters).map((name) => [name, local(parameters[name])]);
-        return { ...parameters, ...Object.fromEntries(times) };
-    }
+/** The parameters with their times as people of this place write them. */
+function readable(parameters) {
+    const local = (time) => new Date(time).toLocaleString(globalThis.RED.i18n.lang());
+    const times = ["since", "validTo"].filter((name) => name in parameters).map((name) => [name, local(parameters[name])]);
+    return { ...parameters, ...Object.fromEntries(times) };
+}
 
-    /** One line of the report: a sign, and words that never come from the other side as html. */
-    function line(node, { outcome, key, parameters }) {
-        const sign = { ok: "fa-check", failed: "fa-times", note: "fa-info" }[outcome] ?? "fa-info";
-        const words = node._(`gateway-config.test.${key}`, readable(parameters ?? {}));
-        return root.$("<li>").append(root.$("<i>").addClass(`fa fa-fw ${sign}`), " ", root.$("<span>").text(words));
-    }
+/** One line of the report: a sign and a text. What the other side wrote is never taken for html. */
+function line(node, { outcome, key, parameters }) {
+    const { $ } = globalThis;
+    const sign = { ok: "fa-check", failed: "fa-times", note: "fa-info" }[outcome] ?? "fa-info";
+    const words = node._(`gateway-config.test.${key}`, readable(parameters ?? {}));
+    return $("<li>").append($("<i>").addClass(`fa fa-fw ${sign}`), " ", $("<span>").text(words));
+}
 
-    /** Connects the buttons of the form. */
-    function start(forms, node) {
-        const button = root.$("#gateway-config-test");
-        const connectButton = root.$("#gateway-config-test-connect");
-        const risk = root.$("#gateway-config-test-risk");
-        const report = root.$("#gateway-config-test-report");
-        let latest = 0;
+/** Connects the buttons of the form. */
+export function startConnectionTest(node) {
+    const { $ } = globalThis;
+    const button = $("#gateway-config-test");
+    const connectButton = $("#gateway-config-test-connect");
+    const risk = $("#gateway-config-test-risk");
+    const report = $("#gateway-config-test-report");
+    let latest = 0;
 
-        function run(connect) {
-            latest += 1;
-            const current = latest;
-            button.prop("disabled", true);
-            risk.hide();
-            report.empty().append(line(node, { outcome: "note", key: "running" }));
-            root.$.ajax({
-                url: `gateway-config/${encodeURIComponent(node.id)}/test`,
-                method: "POST",
-                contentType: "application/json",
-                data: JSON.stringify(request(forms, node, connect)),
-            })
-                .done(({ steps, mayConnect }) => {
-                    if (current !== latest) return;
-                    report.empty().append(steps.map((step) => line(node, step)));
-                    risk.toggle(mayConnect === true);
-                })
-                .fail((answer) => {
-                    if (current !== latest) return;
-                    const key = answer.status === 401 || answer.status === 403 ? "forbidden" : "unavailable";
-                    report.empty().append(line(node, { outcome: "failed", key }));
-                })
-                .always(() => {
-                    if (current === latest) button.prop("disabled", false);
-                });
-        }
-
-        /** What was found is about the settings of that moment. */
-        function forget() {
-            latest += 1;
-            button.prop("disabled", false);
-            risk.hide();
-            report.empty();
-        }
-
+    function run(connect) {
+        latest += 1;
+        const asked = latest;
+        button.prop("disabled", true);
         risk.hide();
-        button.on("click", () => run(false));
-        connectButton.on("click", () => run(true));
-        button.closest("form").on("change.wiotp-gateway", "input, select", forget);
+        report.empty().append(line(node, { outcome: "note", key: "running" }));
+        $.ajax({
+            url: `gateway-config/${encodeURIComponent(node.id)}/test`,
+            method: "POST",
+            contentType: "application/json",
+            data: JSON.stringify(request(node, connect)),
+        })
+            .done(({ steps, mayConnect }) => {
+                if (asked !== latest) return;
+                report.empty().append(steps.map((step) => line(node, step)));
+                risk.toggle(mayConnect === true);
+            })
+            .fail((answer) => {
+                if (asked !== latest) return;
+                const key = answer.status === 401 || answer.status === 403 ? "forbidden" : "unavailable";
+                report.empty().append(line(node, { outcome: "failed", key }));
+            })
+            .always(() => {
+                if (asked === latest) button.prop("disabled", false);
+            });
     }
 
-    root.wiotpConnectionTest = { start };
-})(globalThis);
+    /** What was found is about the settings of that moment. */
+    function forget() {
+        latest += 1;
+        button.prop("disabled", false);
+        risk.hide();
+        report.empty();
+    }
+
+    risk.hide();
+    button.on("click", () => run(false));
+    connectButton.on("click", () => run(true));
+    button.closest("form").on("change.wiotp-gateway", "input, select", forget);
+}

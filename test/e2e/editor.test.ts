@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import path from "node:path";
 import type { EditorPage } from "../support/drivers/editor-page";
 import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
 import { nodeRedModules } from "../support/drivers/node-red-process";
@@ -73,6 +75,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 "the server sent the token to the browser",
             );
             assert.equal(suite.nodeRed.log.includes(token), false);
+        });
+
+        suite.test("loads each file of the forms once", async () => {
+            const { page } = await suite.open();
+            const addresses = await page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
+            const loaded = addresses.filter((address) => address.includes("/forms/")).map((address) => path.basename(address));
+            assert.deepEqual(loaded.sort(), readdirSync(path.join("resources", "forms")).sort());
         });
 
         suite.test("keeps environment variables in selects and checkboxes when a dialog is saved", async () => {

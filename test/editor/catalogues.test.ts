@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { languages, nodeTypes, readCatalogue, readForm, readSharedScripts, root } from "../support/drivers/editor-forms";
+import { languages, nodeTypes, readCatalogue, readForm, readSharedScripts, readTemplate, root } from "../support/drivers/editor-forms";
 
 /** The code that may name a text or show one. */
 function runtime(): string[] {
@@ -15,7 +15,7 @@ function runtime(): string[] {
 /** Everything that may name a text: the forms, their shared scripts, the runtime and what tests a connection. */
 function sources(): string {
     const test = readFileSync(path.join(root, "src", "connection", "connection-test.ts"), "utf8");
-    return [...nodeTypes.map(readForm), readSharedScripts(), ...runtime(), test].join("\n");
+    return [...nodeTypes.map(readForm), ...nodeTypes.map(readTemplate), readSharedScripts(), ...runtime(), test].join("\n");
 }
 
 describe("catalogues", () => {
@@ -23,7 +23,9 @@ describe("catalogues", () => {
 
     it("know every key that a form names", () => {
         for (const type of nodeTypes) {
-            const named = [...readForm(type).matchAll(/(?:data-i18n="(?:\[\w+\])?|_\(\s*")([\w.-]+)"/g)].map((match) => match[1] ?? "");
+            const named = [...(readForm(type) + readTemplate(type)).matchAll(/(?:data-i18n="(?:\[\w+\])?|_\(\s*")([\w.-]+)"/g)].map(
+                (match) => match[1] ?? "",
+            );
             assert.ok(named.length > 0);
             for (const key of named) assert.ok(reference.get(type)?.has(key), `${type} names ${key}`);
         }
@@ -32,7 +34,7 @@ describe("catalogues", () => {
     it("have no text that nothing uses", () => {
         const text = sources();
         // Their names are put together by the forms, from names that stand in the code.
-        const prefixes: Record<string, string[]> = { rule: ["rule.", ""], test: [""], label: ["label."], tab: [""], placeholder: [""] };
+        const prefixes: Record<string, string[]> = { rule: ["rule.", ""], test: [""], label: ["label.", ""], tab: [""], placeholder: [""] };
         for (const catalogue of reference.values()) {
             for (const key of catalogue.keys()) {
                 const [, group = "", name] = key.split(".");

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseGatewayOptions } from "../../src/gateway/gateway-options";
-import { parseResponderSettings } from "../../src/node-red/dm-responder";
-import { parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
-import { FormHost } from "../support/drivers/editor-forms";
+import { defaultPort, gatewayRules, parseGatewayOptions, platforms, transports } from "../../src/gateway/gateway-options";
+import { eventRules } from "../../src/node-red/device-event-out";
+import { parseResponderSettings, responderRules } from "../../src/node-red/dm-responder";
+import { mqttClientId, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
+import { commandFilter, eventTopic, notifyTopic } from "../../src/protocol/topic";
+import { numberOption } from "../../src/settings";
+import { callFormModule, FormHost } from "../support/drivers/editor-forms";
 
 const host = new FormHost();
 
@@ -136,6 +139,80 @@ describe("editor rules agree with the runtime's", () => {
     it("on which devices to manage", () => {
         agrees((value) => host.validate("dm-responder", "typeId", value, { target: "device" }), parseTypeId, blankOrAny);
         agrees((value) => host.validate("dm-responder", "deviceId", value, { target: "device" }), parseDeviceId, blankOrAny);
+    });
+
+    /** Numbers as people may enter them, near the bounds of a rule and far from them. */
+    const numbers = ({ min, max }: { min: number; max: number }) =>
+        fc.oneof(
+            fc.constantFrom(min - 1, min - 0.5, min, min + 0.5, min + 1, max - 1, max, max + 0.5, max + 1, 0).map(String),
+            fc.double({ min: -2 * max, max: 2 * max, noNaN: true }).map(String),
+            fc.constantFrom("1.0", " 5 ", "05", "1e3", "0x10", "-0", ".5", "5.", "1,5", "Infinity", "NaN", "", "  ", "\u0665"),
+            awkward,
+        );
+
+    it("on every number", () => {
+        const complete = { platform: "broker", host: "a", orgId: "org", typeId: "gw", deviceId: "1" };
+        const parsers = {
+            "gateway-config": (property: string) => (value: string) => parseGatewayOptions({ ...complete, [property]: value }),
+            "dm-responder": (property: string) => (value: string) => parseResponderSettings({ [property]: value }),
+            "device-event-out": () => (value: string) => numberOption({ ttl: value }, "ttl", { ...eventRules.ttl, fallback: 0 }),
+        } as const;
+        const rules = { "gateway-config": gatewayRules, "dm-responder": responderRules, "device-event-out": eventRules } as const;
+        let judged = 0;
+        for (const type of ["gateway-config", "dm-responder", "device-event-out"] as const) {
+            for (const [property, rule] of Object.entries(rules[type])) {
+                if (!("min" in rule)) continue;
+                judged += 1;
+                agrees((value) => host.validate(type, property, value), parsers[type](property), undefined, numbers(rule));
+            }
+        }
+        assert.equal(judged, 11);
+    });
+
+    it("on JSON objects and lists of bundles", () => {
+        const json = fc.oneof(
+            awkward,
+            fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.stringify(value)),
+            fc.dictionary(fc.string(), fc.string()).map((value) => JSON.stringify(value)),
+            fc.constantFrom("", "  ", "{}", " {} ", "[]", "null"),
+        );
+        for (const property of ["deviceInfo", "metadata"]) {
+            const parse = (value: string) => parseResponderSettings({ [property]: value });
+            agrees((value) => host.validate("dm-responder", property, value), parse, undefined, json);
+        }
+        const bundles = fc.oneof(
+            awkward,
+            fc.array(awkward, { maxLength: 3 }).map((ids) => ids.join(", ")),
+        );
+        const parse = (value: string) => parseResponderSettings({ bundles: value });
+        agrees((value) => host.validate("dm-responder", "bundles", value), parse, undefined, bundles);
+    });
+
+    it("on the transport and the default port of each platform", () => {
+        const identity = { host: "a", orgId: "org", typeId: "gw", deviceId: "1" };
+        for (const platform of platforms) {
+            for (const transport of transports) {
+                const parse = (value: string) => parseGatewayOptions({ ...identity, platform, transport: value });
+                const outcome = host.validate("gateway-config", "transport", transport, { platform });
+                assert.equal(outcome === true, accepts(parse, transport), `${platform} ${transport}`);
+                const shown = callFormModule("previews", "defaultPort", platform, transport);
+                assert.equal(shown, String(defaultPort(platform, transport)), `${platform} ${transport}`);
+            }
+        }
+    });
+
+    it("on the topics that the previews show", () => {
+        const topic = (kind: string, parts: object) => callFormModule("previews", `topics.${kind}`, parts);
+        const gateway = { orgId: "org", typeId: "gw", deviceId: "1" };
+        const device = { typeId: "pump", deviceId: "17" };
+        assert.equal(topic("clientId", gateway), mqttClientId(gateway));
+        assert.equal(topic("event", { ...device, eventId: "status", format: "json" }), eventTopic(device, "status", "json"));
+        assert.equal(topic("commands", { ...device, commandId: "", format: "" }), commandFilter(device));
+        assert.equal(
+            topic("commands", { typeId: "", commandId: "start", format: "json" }),
+            commandFilter({ commandId: "start", format: "json" }),
+        );
+        assert.equal(topic("notifications", gateway), notifyTopic(gateway));
     });
 
     it("on what a flow leaves out: it has its default", () => {

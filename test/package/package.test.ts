@@ -11,6 +11,11 @@ const manifest = requireRecord(JSON.parse(readFileSync(path.join(root, "package.
 const packageName = String(manifest.name);
 const nodeTypes = Object.keys(requireRecord(requireRecord(manifest["node-red"]).nodes));
 
+/** What the forms and the panel load. The rules of the forms are there because the package was built before the tests. */
+const resources = ["forms", "panel"].flatMap((folder) =>
+    readdirSync(path.join(root, "resources", folder)).map((name) => `${folder}/${name}`),
+);
+
 function npm(directory: string, ...args: string[]): string {
     const shell = process.platform === "win32";
     return execFileSync("npm", args, { cwd: directory, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], shell });
@@ -63,9 +68,9 @@ describe("the package", () => {
         }
     });
 
-    it("contains the panel, its scripts and its labels in every language", () => {
+    it("contains the scripts of the forms and the panel, and its labels in every language", () => {
         const languages = readdirSync(path.join(root, "plugins", "locales"));
-        const scripts = readdirSync(path.join(root, "resources", "panel")).map((name) => `resources/panel/${name}`);
+        const scripts = resources.map((name) => `resources/${name}`);
         const labels = languages.map((language) => `dist/plugins/locales/${language}/gateway-panel.json`);
         assert.deepEqual(
             ["dist/plugins/gateway-panel.html", ...scripts, ...labels].filter((file) => !files.includes(file)),
@@ -110,11 +115,11 @@ describe("the package", () => {
                 );
             });
 
-            it("serves the panel: page, scripts, labels, and charts from where npm put the library", async () => {
+            it("serves the scripts, and the panel's page, labels, and charts from where npm put the library", async () => {
                 const pages = await (await get("plugins", "text/html")).text();
                 assert.match(pages, /wiotp-gateway-panel/);
-                for (const name of readdirSync(path.join(root, "resources", "panel"))) {
-                    const { status, headers } = await get(`resources/${packageName}/panel/${name}`, "*/*");
+                for (const name of resources) {
+                    const { status, headers } = await get(`resources/${packageName}/${name}`, "*/*");
                     // A browser takes a module of the right type only.
                     assert.match(String(headers.get("content-type")), name.endsWith(".css") ? /css/ : /javascript/, name);
                     assert.equal(status, 200);

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import vm from "node:vm";
 import { isRecord, requireRecord } from "../records";
@@ -41,6 +42,9 @@ export interface Definition {
     call(name: string, node: object, ...args: unknown[]): unknown;
 }
 
+const formModules = path.join(root, "resources", "forms");
+const load = createRequire(__filename);
+
 /** The languages there are catalogues for; the first is the reference. */
 export const languages = ["en-US", ...readdirSync(path.join(root, "nodes", "locales")).filter((name) => name !== "en-US")];
 
@@ -49,11 +53,26 @@ export function readForm(type: NodeType): string {
     return readFileSync(path.join(root, "nodes", `${type}.html`), "utf8");
 }
 
-/** The template that becomes the dialog. */
+/** The template that becomes the dialog, with its rows written out. */
 export function readTemplate(type: NodeType): string {
     const template = new RegExp(`<script type="text/html" data-template-name="${type}">([\\s\\S]*?)</script>`).exec(readForm(type));
     if (!template?.[1]) throw new Error(`${type} has no template`);
-    return template[1];
+    return String(callFormModule("rows", "writeRows", type, template[1]));
+}
+
+/**
+ * Calls a function of a module that the forms share, by its name or by those of an object and its member. A browser loads these
+ * modules as they are, and so does Node.js.
+ */
+export function callFormModule(name: string, member: string, ...args: unknown[]): unknown {
+    let called: unknown = loadFormModule(name);
+    for (const part of member.split(".")) called = Reflect.get(Object(called), part);
+    if (typeof called !== "function") throw new Error(`${name}.mjs has no ${member}()`);
+    return Reflect.apply(called, undefined, args);
+}
+
+function loadFormModule(name: string): unknown {
+    return load(path.join(formModules, `${name}.mjs`));
 }
 
 /** The help of a node type in one language. */
@@ -91,9 +110,9 @@ function readFlat(file: string): Map<string, string> {
     return flat;
 }
 
-/** The scripts that the forms share. */
+/** The text of the modules that the forms share. */
 export function readSharedScripts(): string {
-    return readScripts(path.join(root, "resources"));
+    return readScripts(formModules);
 }
 
 function readScripts(folder: string): string {
@@ -105,23 +124,23 @@ function readScripts(folder: string): string {
 export class FormHost {
     readonly definitions = new Map<string, Definition>();
     readonly #language: string;
+    readonly #editor: object;
 
     constructor(language = "en-US") {
         this.#language = language;
-        const context: Record<string, unknown> = {
+        const nothing = { length: 0, text: () => nothing };
+        this.#editor = {
             RED: {
                 _: (key: string, parameters?: object) => this.translate(key, parameters),
                 nodes: { registerType: (type: string, definition: unknown) => this.#register(type, definition), node: () => null },
                 utils: { validateTypedProperty: (value: unknown) => value !== "!" },
             },
-            $: () => ({ length: 0 }),
-            TextEncoder,
+            $: () => nothing,
         };
-        vm.createContext(context);
-        vm.runInContext(readSharedScripts(), context);
+        loadFormModule("forms");
         for (const type of nodeTypes) {
             for (const script of readForm(type).matchAll(/<script type="text\/javascript">([\s\S]*?)<\/script>/g)) {
-                vm.runInContext(script[1] ?? "", context);
+                this.#inEditor(() => vm.runInThisContext(script[1] ?? ""));
             }
         }
     }
@@ -145,7 +164,7 @@ export class FormHost {
     validate(type: NodeType, property: string, value: unknown, properties: object = {}): unknown {
         const validator = this.definition(type).defaults[property]?.validate;
         if (!validator) throw new Error(`${type}.${property} has no validator`);
-        return validator.call(this.node(type, { ...properties, [property]: value }), value, {});
+        return this.#inEditor(() => validator.call(this.node(type, { ...properties, [property]: value }), value, {}));
     }
 
     /** The text of a key as the editor finds it; a key that is missing is an error. */
@@ -159,6 +178,16 @@ export class FormHost {
         );
     }
 
+    /** The scripts of the forms find the editor in the global object, as in a page; several hosts take turns. */
+    #inEditor<T>(run: () => T): T {
+        Object.assign(globalThis, this.#editor);
+        try {
+            return run();
+        } finally {
+            for (const name of Object.keys(this.#editor)) Reflect.deleteProperty(globalThis, name);
+        }
+    }
+
     #register(type: string, definition: unknown): void {
         const { category, color, icon, inputs, outputs, defaults, credentials, ...rest } = requireRecord(definition);
         this.definitions.set(type, {
@@ -169,10 +198,10 @@ export class FormHost {
             ...(typeof outputs === "number" ? { outputs } : {}),
             defaults: properties(defaults),
             credentials: properties(credentials ?? {}),
-            call(name, node, ...args) {
+            call: (name, node, ...args) => {
                 const member = rest[name];
                 if (typeof member !== "function") throw new Error(`${type} has no ${name}()`);
-                return Reflect.apply(member, node, args);
+                return this.#inEditor(() => Reflect.apply(member, node, args));
             },
         });
     }
