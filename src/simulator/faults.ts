@@ -85,6 +85,12 @@ export type Fault = FaultScope &
         | { fault: "closeAfter"; packets: number }
         /** The client's packets are read and discarded; nothing is answered or delivered. */
         | { fault: "blackHole" }
+        /** The `DE 00` of dropped messages are held back for `delayMs` from the first one, then sent as one run. */
+        | { fault: "delayStrayPings"; delayMs: number }
+        /** The notification of a refusal is not sent; `topic` is the one that it would name. */
+        | { fault: "loseNotification" }
+        /** The notification of a refusal has no `Message`; `topic` is the one that it names. */
+        | { fault: "notificationWithoutMessage" }
         /** Two stray bytes `DE 00` before the acknowledgement of each matching publish. */
         | { fault: "strayPing" }
         /** The device-management server's answer to a request of a matching device; `topic` is what follows the device. */
@@ -112,6 +118,9 @@ const fieldsByFault: Readonly<Record<FaultName, { required?: Record<string, Fiel
     refuseConnect: { required: { returnCode: "number" } },
     closeAfter: { required: { packets: "number" } },
     blackHole: {},
+    delayStrayPings: { required: { delayMs: "number" } },
+    loseNotification: {},
+    notificationWithoutMessage: {},
     strayPing: {},
     registration: { required: { devices: "string" }, optional: { rc: "number", delayMs: "number", never: "boolean" } },
     management: { optional: { device: "string", rc: "number", delayMs: "number", never: "boolean" } },

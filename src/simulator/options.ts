@@ -76,6 +76,8 @@ export interface SimulatorOptions {
     copyPerFilter?: boolean;
     /** Whether the two bytes `DE 00` are sent for each message of a refused device. */
     strayPing?: boolean;
+    /** How long those two bytes are held back; then all that were held back are sent as one run. */
+    strayPingDelayMs?: number;
     /** Time between an acknowledgement and the notification of the refusal. */
     notificationDelayMs?: number;
     /** How long a client may take to send its CONNECT. */
@@ -108,6 +110,7 @@ export interface Settings {
     maxUnacknowledged: number;
     copyPerFilter: boolean;
     strayPing: boolean;
+    strayPingDelayMs: number;
     notificationDelayMs: number;
     connectTimeoutMs: number;
     registration: Required<RegistrationOptions>;
@@ -137,6 +140,7 @@ export function resolveOptions(options: SimulatorOptions): Settings {
         maxUnacknowledged: options.maxUnacknowledged ?? 1000,
         copyPerFilter: options.copyPerFilter ?? true,
         strayPing: options.strayPing ?? true,
+        strayPingDelayMs: options.strayPingDelayMs ?? 0,
         notificationDelayMs: options.notificationDelayMs ?? 2,
         connectTimeoutMs: options.connectTimeoutMs ?? 30_000,
         registration: {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Fault } from "../../src/simulator/simulator";
+import { SkippingClock } from "../support/doubles/skipping-clock";
 import { nextNotification, TestPlatform } from "./support/platform";
 import { RawClient } from "./support/raw-client";
 
@@ -100,6 +101,65 @@ describe("the faults of the simulator", () => {
         add({ fault: "strayPing", times: 1 });
         await gateway.publish(event("good"));
         assert.deepEqual(await gateway.settle(), [{ cmd: "stray" }]);
+    });
+
+    const deviceEvent = (id: string): string => `iot-2/type/sensor/id/${id}/evt/e/fmt/json`;
+
+    it("sends the stray packets of dropped messages as one run behind the PUBACKs of later messages", async () => {
+        const clock = new SkippingClock();
+        await platform.close();
+        platform = await TestPlatform.start({ clock });
+        gateway = await platform.connect("g:org:mygw:gw1");
+        add({ fault: "delayStrayPings", delayMs: 1_000, clientId: "g:org:mygw:gw1" });
+        platform.simulator.organisation("org").backOff({ typeId: "sensor", deviceId: "bad" });
+        for (let index = 0; index < 3; index++) {
+            await gateway.publish(deviceEvent("bad"));
+            await gateway.publish(deviceEvent("good"));
+        }
+        assert.deepEqual(await gateway.settle(), []);
+        clock.skip(1_000);
+        assert.deepEqual(await gateway.settle(), [{ cmd: "stray" }, { cmd: "stray" }, { cmd: "stray" }]);
+        await gateway.publish(deviceEvent("bad"));
+        clock.skip(1_000);
+        assert.deepEqual(await gateway.settle(), [{ cmd: "stray" }]);
+    });
+
+    it("holds the stray packets of every client back with strayPingDelayMs", async () => {
+        const clock = new SkippingClock();
+        await platform.close();
+        platform = await TestPlatform.start({ clock, strayPingDelayMs: 1_000 });
+        gateway = await platform.connect("g:org:mygw:gw1");
+        platform.simulator.organisation("org").backOff({ typeId: "sensor", deviceId: "bad" });
+        await gateway.publish(deviceEvent("bad"));
+        assert.deepEqual(await gateway.settle(), []);
+        clock.skip(1_000);
+        assert.deepEqual(await gateway.settle(), [{ cmd: "stray" }]);
+    });
+
+    it("loses the notification of a refusal", async () => {
+        add({ fault: "registration", devices: "sensor/*", rc: 180 });
+        add({ fault: "loseNotification", topic: "*/id/lost/*" });
+        await gateway.publish(deviceEvent("lost"));
+        await gateway.publish(deviceEvent("kept"));
+        assert.equal((await nextNotification(gateway)).Id, "kept");
+        assert.deepEqual(await gateway.settle(), [{ cmd: "stray" }, { cmd: "stray" }]);
+    });
+
+    it("notifies without a Message", async () => {
+        add({ fault: "registration", devices: "sensor/*", rc: 180 });
+        add({ fault: "notificationWithoutMessage", times: 1 });
+        await gateway.publish(deviceEvent("d1"));
+        const expected = {
+            Request: "Publish",
+            Topic: "iot-2/org/type/sensor/id/d1/evt/e/fmt/json",
+            Type: "sensor",
+            Id: "d1",
+            Client: "g:org:mygw:gw1",
+            RC: 180,
+        };
+        assert.deepEqual(await nextNotification(gateway), expected);
+        await gateway.publish(deviceEvent("d2"));
+        assert.equal((await nextNotification(gateway)).Message, "The operation is not authorized.");
     });
 
     it("switches all faults off at once", async () => {

@@ -17,7 +17,7 @@ import { ReadThrottle } from "./read-throttle";
 import { receiveSubscribe, receiveUnsubscribe } from "./subscribe-handler";
 import type { ConnectedClient } from "./types";
 
-const strayBytes = Buffer.from([0xde, 0x00]);
+const strayPing = Buffer.from([0xde, 0x00]);
 const topicAllowanceBytes = 200;
 
 /** A client from its CONNACK to the end of its connection: connected, then leaving (DISCONNECT came, answers are due), then closed. */
@@ -36,6 +36,8 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
     readonly #sessionPresent: boolean;
     #state: "connected" | "leaving" | "closed" = "connected";
     #will: Message | undefined;
+    /** Stray pings that are held back. */
+    #heldStrayPings = 0;
 
     constructor(
         platform: Platform,
@@ -161,15 +163,26 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
     }
 
     sendStrayPing(): void {
-        this.#stream.sendRaw(strayBytes);
+        const { faults, settings, timers } = this.platform;
+        const delayMs = faults.take("delayStrayPings", this.clientId)?.delayMs ?? settings.strayPingDelayMs;
+        if (delayMs === 0) {
+            this.#stream.sendRaw(strayPing);
+            return;
+        }
+        this.#heldStrayPings++;
+        if (this.#heldStrayPings === 1) timers.after(delayMs, () => this.#sendHeldStrayPings());
     }
 
     notify(refusal: Refusal): void {
         const { organisation, clientId } = this;
         const { typeId, id } = this.identity;
-        this.#report("notification", { topic: refusal.topic, code: refusal.rc, message: refusal.message });
-        this.platform.timers.after(this.platform.settings.notificationDelayMs, () => {
-            const payload = notificationPayload(refusal, clientId, new Date());
+        const { faults, settings, timers } = this.platform;
+        const { message = "", ...withoutMessage } = refusal;
+        this.#report("notification", { topic: refusal.topic, code: refusal.rc, message });
+        if (faults.take("loseNotification", clientId, refusal.topic)) return;
+        const sent = faults.take("notificationWithoutMessage", clientId, refusal.topic) ? withoutMessage : refusal;
+        timers.after(settings.notificationDelayMs, () => {
+            const payload = notificationPayload(sent, clientId, new Date());
             organisation.publish({ topic: `iot-2/type/${typeId}/id/${id}/notify`, payload, qos: 0 });
         });
     }
@@ -203,6 +216,11 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
         this.#will = undefined;
         if (this.#throttle.allAnswered) this.close(0);
         else this.#state = "leaving";
+    }
+
+    #sendHeldStrayPings(): void {
+        this.#stream.sendRaw(Buffer.concat(Array.from({ length: this.#heldStrayPings }, () => strayPing)));
+        this.#heldStrayPings = 0;
     }
 
     #report(event: string, details: { topic?: string; code?: number; message?: string } = {}): void {

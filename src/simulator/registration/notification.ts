@@ -11,7 +11,8 @@ export interface Refusal {
     /** Only when the registry refused the device or its ids are illegal. */
     device?: DeviceName;
     rc: number;
-    message: string;
+    /** Absent in a notification without `Message`. */
+    message?: string;
 }
 
 const registryMessages: Readonly<Record<number, string>> = {
