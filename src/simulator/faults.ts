@@ -85,6 +85,8 @@ export type Fault = FaultScope &
         | { fault: "closeAfter"; packets: number }
         /** The client's packets are read and discarded; nothing is answered or delivered. */
         | { fault: "blackHole" }
+        /** A message for a matching client waits in the queue of its filter; `topic` is the message's, with its device. */
+        | { fault: "delayDelivery"; delayMs: number }
         /** The `DE 00` of dropped messages are held back for `delayMs` from the first one, then sent as one run. */
         | { fault: "delayStrayPings"; delayMs: number }
         /** The notification of a refusal is not sent; `topic` is the one that it would name. */
@@ -118,6 +120,7 @@ const fieldsByFault: Readonly<Record<FaultName, { required?: Record<string, Fiel
     refuseConnect: { required: { returnCode: "number" } },
     closeAfter: { required: { packets: "number" } },
     blackHole: {},
+    delayDelivery: { required: { delayMs: "number" } },
     delayStrayPings: { required: { delayMs: "number" } },
     loseNotification: {},
     notificationWithoutMessage: {},

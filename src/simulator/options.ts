@@ -68,6 +68,8 @@ export interface SimulatorOptions {
     maxSubscriptions?: number;
     /** Messages kept for each filter; beyond that, the oldest is dropped. */
     queueDepth?: number;
+    /** How long each message waits in the queue of its filter, from which UNSUBSCRIBE discards it. */
+    deliveryDelayMs?: number;
     /** Messages sent to one client and not yet acknowledged by it. */
     maxInFlight?: number;
     /** Messages of one client that are not yet acknowledged to it; beyond that, it is not read. */
@@ -106,6 +108,7 @@ export interface Settings {
     maxPayloadBytes: number;
     maxSubscriptions: number;
     queueDepth: number;
+    deliveryDelayMs: number;
     maxInFlight: number;
     maxUnacknowledged: number;
     copyPerFilter: boolean;
@@ -136,6 +139,7 @@ export function resolveOptions(options: SimulatorOptions): Settings {
         maxPayloadBytes: options.maxPayloadBytes ?? 131072,
         maxSubscriptions: options.maxSubscriptions ?? 50,
         queueDepth: options.queueDepth ?? 5000,
+        deliveryDelayMs: options.deliveryDelayMs ?? 0,
         maxInFlight: options.maxInFlight ?? 1000,
         maxUnacknowledged: options.maxUnacknowledged ?? 1000,
         copyPerFilter: options.copyPerFilter ?? true,

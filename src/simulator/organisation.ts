@@ -27,6 +27,8 @@ export class Organisation {
     readonly clients = new Map<string, OnlineClient>();
     readonly #tree = new SubscriptionTree<Subscription>();
     readonly #copyPerFilter: boolean;
+    readonly #deliveryDelayMs: number;
+    readonly #faults: Faults;
     readonly #newFrontEnd: () => FrontEnd;
     #frontEnd: FrontEnd;
     /** By the client id of a gateway that was moved. */
@@ -35,6 +37,8 @@ export class Organisation {
     constructor(name: string, settings: Settings, faults: Faults, timers: Timers) {
         this.name = name;
         this.#copyPerFilter = settings.copyPerFilter;
+        this.#deliveryDelayMs = settings.deliveryDelayMs;
+        this.#faults = faults;
         this.registry = new Registry(settings.registration, faults, timers, settings.onEvent);
         this.#newFrontEnd = () => new FrontEnd(this.registry, settings.registration, timers);
         this.#frontEnd = this.#newFrontEnd();
@@ -56,7 +60,10 @@ export class Organisation {
         const levels = message.topic.split("/");
         const matching = this.#tree.match(levels).filter((subscription) => subscription.allows(levels));
         const receivers = this.#copyPerFilter ? matching : bestPerSubscriber(matching);
-        for (const subscription of receivers) subscription.deliver(message);
+        for (const subscription of receivers) {
+            const fault = this.#faults.take("delayDelivery", subscription.subscriber.clientId, message.topic);
+            subscription.deliver(message, fault?.delayMs ?? this.#deliveryDelayMs);
+        }
         return receivers.length;
     }
 

@@ -60,7 +60,7 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
         this.#will = will;
         const kept = packet.clean === false ? organisation.sessions.get(identity.clientId) : undefined;
         this.#sessionPresent = kept?.durable === true;
-        this.session = kept?.durable ? kept : new Session(identity.clientId, packet.clean === false, settings);
+        this.session = kept?.durable ? kept : new Session(identity.clientId, packet.clean === false, settings, timers);
     }
 
     get clientId(): string {

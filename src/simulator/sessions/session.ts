@@ -1,4 +1,5 @@
 import type { QoS } from "mqtt-packet";
+import type { Timers } from "../timers";
 import type { Message } from "./message";
 import { type MemberFilter, type Subscriber, Subscription } from "./subscription";
 
@@ -11,17 +12,22 @@ export class Session implements Subscriber {
     readonly clientId: string;
     readonly durable: boolean;
     readonly #limits: SessionLimits;
+    readonly #timers: Timers;
     readonly #subscriptions = new Map<string, Subscription>();
     readonly #unreleasedIds = new Set<number>();
     readonly #inFlight = new Map<number, InFlight>();
     readonly #backlog = new Set<Subscription>();
     #sink: PacketSink | undefined;
     #lastId = 0;
+    /** When delayed messages are looked at next. */
+    #wakeMs = Number.POSITIVE_INFINITY;
+    #cancelWake: () => void = () => undefined;
 
-    constructor(clientId: string, durable: boolean, limits: SessionLimits) {
+    constructor(clientId: string, durable: boolean, limits: SessionLimits, timers: Timers) {
         this.clientId = clientId;
         this.durable = durable;
         this.#limits = limits;
+        this.#timers = timers;
     }
 
     /** Whether the session has a connection now. */
@@ -78,15 +84,19 @@ export class Session implements Subscriber {
         }
     }
 
-    /** Delivers a message for one of the session's filters. A filter of QoS 1 or 2 also queues messages of QoS 0. */
-    deliver(subscription: Subscription, message: Message): void {
+    /**
+     * Delivers a message for one of the session's filters, after the delay and never before an older one for that filter. A filter of
+     * QoS 1 or 2 also queues messages of QoS 0.
+     */
+    deliver(subscription: Subscription, message: Message, delayMs: number): void {
         const qos = lower(message.qos, subscription.qos);
         const outgoing = qos === message.qos ? message : { ...message, qos };
-        if (subscription.length === 0 && this.#maySend(qos)) {
+        if (delayMs === 0 && subscription.length === 0 && this.#maySend(qos)) {
             this.#send(outgoing);
         } else if (this.#sink || subscription.qos > 0) {
-            subscription.enqueue(outgoing, this.#limits.queueDepth);
+            subscription.enqueue(outgoing, this.#timers.monotonicMs() + delayMs, this.#limits.queueDepth);
             this.#backlog.add(subscription);
+            if (delayMs > 0 && subscription.dueMs !== undefined) this.#wakeAt(subscription.dueMs);
         }
     }
 
@@ -117,16 +127,28 @@ export class Session implements Subscriber {
         this.#unreleasedIds.delete(messageId);
     }
 
-    /** Sends what waits, one filter after the other, as far as window and connection allow. */
+    /** Sends what waits and is due, one filter after the other, as far as window and connection allow. */
     flush(): void {
+        const now = this.#timers.monotonicMs();
         for (const subscription of this.#backlog) {
-            while (subscription.length > 0) {
+            while (subscription.dueMs !== undefined && subscription.dueMs <= now) {
                 if (!this.#maySend(1)) return;
                 const message = subscription.shift();
                 if (message) this.#send(message);
             }
-            this.#backlog.delete(subscription);
+            if (subscription.dueMs === undefined) this.#backlog.delete(subscription);
+            else this.#wakeAt(subscription.dueMs);
         }
+    }
+
+    #wakeAt(dueMs: number): void {
+        if (this.#wakeMs <= dueMs) return;
+        this.#cancelWake();
+        this.#wakeMs = dueMs;
+        this.#cancelWake = this.#timers.after(dueMs - this.#timers.monotonicMs(), () => {
+            this.#wakeMs = Number.POSITIVE_INFINITY;
+            this.flush();
+        });
     }
 
     #discard(subscription: Subscription): void {

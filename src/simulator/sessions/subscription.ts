@@ -10,7 +10,7 @@ export class Subscription {
     readonly filter: string;
     readonly #allows: MemberFilter | undefined;
     #qos: QoS;
-    #waiting: Message[] = [];
+    #waiting: WaitingMessage[] = [];
     #head = 0;
     #waitingBytes = 0;
     #dropped = 0;
@@ -46,15 +46,20 @@ export class Subscription {
         this.#qos = qos;
     }
 
-    /** Sends the message to the client, or keeps it until it can be sent. */
-    deliver(message: Message): void {
-        this.subscriber.deliver(this, message);
+    /** Sends the message to the client, or keeps it until the delay is over and it can be sent. */
+    deliver(message: Message, delayMs: number): void {
+        this.subscriber.deliver(this, message, delayMs);
+    }
+
+    /** When the oldest message may be sent; `undefined` when none waits. */
+    get dueMs(): number | undefined {
+        return this.#waiting[this.#head]?.dueMs;
     }
 
     /** Keeps a message. When the queue is at its depth, or at its limit of bytes, the oldest message is dropped. */
-    enqueue(message: Message, depth: number): void {
+    enqueue(message: Message, dueMs: number, depth: number): void {
         // A payload is a view into a larger network buffer. Without a copy, a queue of small messages would keep all of those.
-        this.#waiting.push({ ...message, payload: Buffer.from(message.payload) });
+        this.#waiting.push({ message: { ...message, payload: Buffer.from(message.payload) }, dueMs });
         this.#waitingBytes += message.payload.length;
         while (this.length > depth || this.#waitingBytes > maxWaitingBytes) {
             this.shift();
@@ -64,8 +69,9 @@ export class Subscription {
 
     /** Takes the oldest message out. */
     shift(): Message | undefined {
-        const message = this.#waiting[this.#head];
-        if (message === undefined) return undefined;
+        const waiting = this.#waiting[this.#head];
+        if (waiting === undefined) return undefined;
+        const { message } = waiting;
         this.#head++;
         this.#waitingBytes -= message.payload.length;
         if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
@@ -85,8 +91,15 @@ export class Subscription {
 
 /** The session that a subscription belongs to. */
 export interface Subscriber {
-    deliver(subscription: Subscription, message: Message): void;
+    readonly clientId: string;
+    deliver(subscription: Subscription, message: Message, delayMs: number): void;
 }
 
 /** Whether a message with these topic levels concerns a member of the client's resource group. */
 export type MemberFilter = (levels: readonly string[]) => boolean;
+
+interface WaitingMessage {
+    message: Message;
+    /** In milliseconds of the monotonic clock. */
+    dueMs: number;
+}
