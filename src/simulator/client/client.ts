@@ -1,36 +1,25 @@
-import type { IConnectPacket, IPublishPacket, Packet } from "mqtt-packet";
-import type { OnlineClient, Organisation } from "../organisation";
+import type { IConnectPacket, IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
 import type { Platform } from "../platform";
-import type { DeviceChecks } from "../registration/front-end";
-import { notificationPayload, type Refusal } from "../registration/notification";
-import type { GatewayRights } from "../registration/registry";
 import type { Message } from "../sessions/message";
 import { type PacketSink, Session } from "../sessions/session";
-import { toClient } from "../topic-form";
-import type { Admission } from "./admission";
-import type { ClientIdentity } from "./client-identity";
+import type { OnlineClient, TopicSpace } from "../sessions/topic-space";
 import { type CloseCode, closeReasons } from "./close-codes";
-import { publishMonitoring } from "./monitoring";
 import type { PacketStream } from "./packet-stream";
-import { receivePublish } from "./publish-handler";
 import { ReadThrottle } from "./read-throttle";
-import { receiveSubscribe, receiveUnsubscribe } from "./subscribe-handler";
-import type { ConnectedClient } from "./types";
 
 const strayPing = Buffer.from([0xde, 0x00]);
 const topicAllowanceBytes = 200;
 
-/** A client from its CONNACK to the end of its connection: connected, then leaving (DISCONNECT came, answers are due), then closed. */
-export class Client implements ConnectedClient, PacketSink, OnlineClient {
+/**
+ * A client from its CONNACK to the end of its connection: what all kinds of clients have in common. It is connected, then leaving (it
+ * sent DISCONNECT, but answers are due), then closed.
+ */
+export abstract class Client implements PacketSink, OnlineClient {
     readonly platform: Platform;
-    readonly identity: ClientIdentity;
-    readonly organisation: Organisation;
-    readonly rights: GatewayRights;
+    readonly clientId: string;
     readonly session: Session;
-    readonly checks: DeviceChecks;
-    readonly speaksOldMqtt: boolean;
+    readonly #space: TopicSpace;
     readonly #stream: PacketStream;
-    readonly #openedAt: Date;
     readonly #keepAliveMs: number;
     readonly #throttle: ReadThrottle;
     readonly #sessionPresent: boolean;
@@ -39,52 +28,41 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
     /** Stray pings that are held back. */
     #heldStrayPings = 0;
 
-    constructor(
-        platform: Platform,
-        stream: PacketStream,
-        openedAt: Date,
-        { identity, organisation, will }: Admission,
-        packet: IConnectPacket,
-    ) {
+    constructor({ platform, stream, space, clientId, will }: ClientOptions, packet: IConnectPacket) {
         const { settings, timers } = platform;
         this.platform = platform;
-        this.identity = identity;
-        this.organisation = organisation;
-        this.rights = organisation.registry.rights(identity.typeId, identity.id);
-        this.checks = organisation.frontEndOf(identity.clientId).connect({ clientId: identity.clientId, rights: this.rights });
-        this.speaksOldMqtt = packet.protocolVersion === 3;
+        this.clientId = clientId;
+        this.#space = space;
         this.#stream = stream;
-        this.#openedAt = openedAt;
         this.#keepAliveMs = (packet.keepalive ?? 0) * 1000;
         this.#throttle = new ReadThrottle(stream, settings.maxUnacknowledged, settings.quota, timers);
         this.#will = will;
-        const kept = packet.clean === false ? organisation.sessions.get(identity.clientId) : undefined;
+        const kept = packet.clean === false ? space.sessions.get(clientId) : undefined;
         this.#sessionPresent = kept?.durable === true;
-        this.session = kept?.durable ? kept : new Session(identity.clientId, packet.clean === false, settings, timers);
-    }
-
-    get clientId(): string {
-        return this.identity.clientId;
+        this.session = kept?.durable ? kept : new Session(clientId, packet.clean === false, settings, timers);
     }
 
     get writable(): boolean {
         return this.#stream.writable;
     }
 
+    /** The address of the other side. */
+    protected get remoteAddress(): string {
+        return this.#stream.remoteAddress;
+    }
+
     /** Takes over from an older connection with the same id, answers CONNECT and delivers what was queued. */
     begin(): void {
-        const { organisation, identity, clientId } = this;
-        const older = organisation.clients.get(clientId);
-        const previous = organisation.sessions.get(clientId);
-        if (previous && previous !== this.session) organisation.removeSession(previous);
-        organisation.addSession(this.session);
-        organisation.clients.set(clientId, this);
-        if (identity.typeId !== "" && !organisation.registry.isFull) organisation.registry.register(identity.typeId, identity.id);
+        const older = this.#space.clients.get(this.clientId);
+        const previous = this.#space.sessions.get(this.clientId);
+        if (previous && previous !== this.session) this.#space.removeSession(previous);
+        this.#space.addSession(this.session);
+        this.#space.clients.set(this.clientId, this);
         this.send({ cmd: "connack", returnCode: 0, sessionPresent: this.#sessionPresent });
         // Closing the older connection detaches the session from it, so this must precede attaching it here.
         older?.close(288);
-        this.#report("connected");
-        publishMonitoring(this, "Connect", this.#stream.remoteAddress, this.#openedAt);
+        this.report("connected");
+        this.connected();
         this.session.attach(this);
     }
 
@@ -109,11 +87,11 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
                 break;
             case "subscribe":
                 if (packet.subscriptions.some(({ topic }) => topic === "")) this.close(271);
-                else receiveSubscribe(this, packet);
+                else this.receiveSubscribe(packet);
                 break;
             case "unsubscribe":
                 if (packet.unsubscriptions.some((topic) => topic === "")) this.close(271);
-                else receiveUnsubscribe(this, packet);
+                else this.receiveUnsubscribe(packet);
                 break;
             case "pingreq":
                 this.send({ cmd: "pingresp" });
@@ -141,13 +119,30 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
         if (this.#keepAliveMs > 0 && silentMs > this.#keepAliveMs * 1.5 && !this.#throttle.isThrottled) this.close(160);
     }
 
+    /** Counts a message whose answer is due. A client with too many of them is not read for a while. */
     expectAnswer(payloadBytes: number): void {
         this.#throttle.expect(payloadBytes);
     }
 
+    /** Counts an answer. */
     answered(): void {
         this.#throttle.answered();
         if (this.#state === "leaving" && this.#throttle.allAnswered) this.close(0);
+    }
+
+    /** Acknowledges a PUBLISH, unless a fault withholds or delays that. */
+    acknowledge(packet: IPublishPacket): void {
+        const { faults, timers } = this.platform;
+        if (!faults.isEmpty) {
+            if (faults.take("strayPing", this.clientId, packet.topic)) this.sendStrayPing();
+            if (faults.take("withholdPuback", this.clientId, packet.topic)) return;
+            const fault = faults.take("delayPuback", this.clientId, packet.topic);
+            if (fault) {
+                timers.after(fault.delayMs, () => this.#acknowledge(packet));
+                return;
+            }
+        }
+        this.#acknowledge(packet);
     }
 
     send(packet: Packet): void {
@@ -155,13 +150,14 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
     }
 
     sendPublish({ topic, payload, qos }: Message, messageId: number, dup: boolean): void {
-        this.send({ cmd: "publish", topic: toClient(this.identity, topic), payload, qos, messageId, dup, retain: false });
+        this.send({ cmd: "publish", topic: this.wireTopic(topic), payload, qos, messageId, dup, retain: false });
     }
 
     sendPubrel(messageId: number): void {
         this.send({ cmd: "pubrel", messageId });
     }
 
+    /** Sends the malformed PINGRESP of the real front end, or holds it back for a run of them. */
     sendStrayPing(): void {
         const { faults, settings, timers } = this.platform;
         const delayMs = faults.take("delayStrayPings", this.clientId)?.delayMs ?? settings.strayPingDelayMs;
@@ -173,34 +169,35 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
         if (this.#heldStrayPings === 1) timers.after(delayMs, () => this.#sendHeldStrayPings());
     }
 
-    notify(refusal: Refusal): void {
-        const { organisation, clientId } = this;
-        const { typeId, id } = this.identity;
-        const { faults, settings, timers } = this.platform;
-        const { message = "", ...withoutMessage } = refusal;
-        this.#report("notification", { topic: refusal.topic, code: refusal.rc, message });
-        if (faults.take("loseNotification", clientId, refusal.topic)) return;
-        const sent = faults.take("notificationWithoutMessage", clientId, refusal.topic) ? withoutMessage : refusal;
-        timers.after(settings.notificationDelayMs, () => {
-            const payload = notificationPayload(sent, clientId, new Date());
-            organisation.publish({ topic: `iot-2/type/${typeId}/id/${id}/notify`, payload, qos: 0 });
-        });
-    }
-
+    /** Ends the connection. The code goes to the log and the monitoring message, not to the client. */
     close(code: CloseCode): void {
         if (this.#state === "closed") return;
         this.#state = "closed";
         if (code === 0 || code === 288) this.#stream.end();
         else this.#stream.destroy();
-        const { organisation, session } = this;
         this.#throttle.dispose();
-        this.checks.end();
-        if (organisation.clients.get(this.clientId) === this) organisation.clients.delete(this.clientId);
-        session.detach();
-        if (!session.durable) organisation.removeSession(session);
-        this.#report("disconnected", { code, message: closeReasons[code] });
-        if (this.#will) organisation.publish(this.#will);
-        publishMonitoring(this, "Disconnect", this.#stream.remoteAddress, this.#openedAt, code);
+        if (this.#space.clients.get(this.clientId) === this) this.#space.clients.delete(this.clientId);
+        this.session.detach();
+        if (!this.session.durable) this.#space.removeSession(this.session);
+        this.report("disconnected", { code, message: closeReasons[code] });
+        if (this.#will) this.#space.publish(this.#will);
+        this.disconnected(code);
+    }
+
+    /** Handles a PUBLISH of legal size. */
+    protected abstract receivePublish(packet: IPublishPacket): void;
+    protected abstract receiveSubscribe(packet: ISubscribePacket): void;
+    protected abstract receiveUnsubscribe(packet: IUnsubscribePacket): void;
+    /** The topic of a message as the client knows it. */
+    protected abstract wireTopic(topic: string): string;
+    /** CONNACK was sent, and nothing was delivered yet. */
+    protected abstract connected(): void;
+    /** The connection has ended, and the will was published. */
+    protected abstract disconnected(code: CloseCode): void;
+
+    /** Logs an event of this client. */
+    protected report(event: string, details: { topic?: string; code?: number; message?: string } = {}): void {
+        this.platform.settings.onEvent({ event, clientId: this.clientId, ...details });
     }
 
     #receivePublish(packet: IPublishPacket): void {
@@ -208,7 +205,7 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
         const countedBytes = packet.payload.length + Math.max(0, topicBytes - topicAllowanceBytes);
         if (topicBytes === 0) this.close(271);
         else if (countedBytes > this.platform.settings.maxPayloadBytes) this.close(287);
-        else receivePublish(this, packet);
+        else this.receivePublish(packet);
     }
 
     /** Handles DISCONNECT: the will is void, and the connection stays until the registry has answered for its messages. */
@@ -218,12 +215,22 @@ export class Client implements ConnectedClient, PacketSink, OnlineClient {
         else this.#state = "leaving";
     }
 
+    #acknowledge(packet: IPublishPacket): void {
+        if (packet.qos > 0) this.send({ cmd: packet.qos === 1 ? "puback" : "pubrec", messageId: packet.messageId ?? 0 });
+        this.answered();
+    }
+
     #sendHeldStrayPings(): void {
         this.#stream.sendRaw(Buffer.concat(Array.from({ length: this.#heldStrayPings }, () => strayPing)));
         this.#heldStrayPings = 0;
     }
+}
 
-    #report(event: string, details: { topic?: string; code?: number; message?: string } = {}): void {
-        this.platform.settings.onEvent({ event, clientId: this.clientId, ...details });
-    }
+/** What a client begins with. */
+export interface ClientOptions {
+    platform: Platform;
+    stream: PacketStream;
+    space: TopicSpace;
+    clientId: string;
+    will: Message | undefined;
 }

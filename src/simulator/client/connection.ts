@@ -2,10 +2,11 @@ import type { Socket } from "node:net";
 import type { IConnectPacket, Packet } from "mqtt-packet";
 import type { Platform } from "../platform";
 import { type ConnectRefusal, decideConnect } from "./admission";
-import { Client } from "./client";
+import type { Client } from "./client";
 import type { CloseCode } from "./close-codes";
 import { publishMonitoring } from "./monitoring";
 import { PacketStream, type PacketStreamListener } from "./packet-stream";
+import { PlatformClient } from "./platform-client";
 
 /** One socket, from its first byte to its end. It becomes a client when its CONNECT is accepted. */
 export class Connection implements PacketStreamListener {
@@ -86,7 +87,7 @@ export class Connection implements PacketStreamListener {
         if ("closeCode" in decision) {
             this.#refuse(decision);
         } else {
-            this.#client = new Client(this.#platform, this.#stream, this.#openedAt, decision, packet);
+            this.#client = new PlatformClient(this.#platform, this.#stream, this.#openedAt, decision, packet);
             this.#client.begin();
         }
     }

@@ -13,7 +13,7 @@ export function receivePublish(client: ConnectedClient, packet: IPublishPacket):
     const { identity, platform } = client;
     client.expectAnswer(packet.payload.length);
     if (packet.qos === 2 && client.session.isUnreleased(packet.messageId ?? 0)) {
-        acknowledge(client, packet);
+        client.acknowledge(packet);
         return;
     }
     const levels = packet.topic.split("/");
@@ -21,12 +21,12 @@ export function receivePublish(client: ConnectedClient, packet: IPublishPacket):
     if (violation && identity.clientClass !== "g") {
         client.close(violation.rc);
     } else if (violation) {
-        acknowledge(client, packet);
+        client.acknowledge(packet);
         client.notify(topicRefusal("Publish", packet.topic, violation));
     } else if (identity.clientClass === "g") {
         const fault = platform.faults.take("refusePublish", client.clientId, packet.topic);
         if (fault) {
-            acknowledge(client, packet);
+            client.acknowledge(packet);
             client.notify({ request: "Publish", topic: packet.topic, rc: fault.rc, message: fault.message ?? registryMessage(fault.rc) });
         } else {
             publishForDevice(client, packet, levels);
@@ -44,7 +44,7 @@ function publishForDevice(client: ConnectedClient, packet: IPublishPacket, level
     }
     const { role, group } = client.rights;
     if (group && role === "standard" && !group.has(deviceKey(device))) {
-        acknowledge(client, packet);
+        client.acknowledge(packet);
         client.notify({ request: "Publish", topic: packet.topic, rc: 180, message: notInGroupMessage });
         return;
     }
@@ -55,7 +55,7 @@ function publishForDevice(client: ConnectedClient, packet: IPublishPacket, level
 }
 
 function refuse(client: ConnectedClient, packet: IPublishPacket, device: DeviceName, refusal: DeviceRefusal): void {
-    acknowledge(client, packet);
+    client.acknowledge(packet);
     if (client.platform.settings.strayPing) client.sendStrayPing();
     if (refusal === "in-back-off") return;
     client.notify({ request: "Publish", topic: withOrganisation(client.identity.organisation, packet.topic), device, ...refusal });
@@ -65,24 +65,5 @@ function accept(client: ConnectedClient, packet: IPublishPacket): void {
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
     if (packet.qos === 2) client.session.receive(packet.messageId ?? 0);
     client.organisation.publish({ topic: toPlatform(client.identity, packet.topic), payload, qos: packet.qos });
-    acknowledge(client, packet);
-}
-
-function acknowledge(client: ConnectedClient, packet: IPublishPacket): void {
-    const { faults, timers } = client.platform;
-    if (!faults.isEmpty) {
-        if (faults.take("strayPing", client.clientId, packet.topic)) client.sendStrayPing();
-        if (faults.take("withholdPuback", client.clientId, packet.topic)) return;
-        const fault = faults.take("delayPuback", client.clientId, packet.topic);
-        if (fault) {
-            timers.after(fault.delayMs, () => answer(client, packet));
-            return;
-        }
-    }
-    answer(client, packet);
-}
-
-function answer(client: ConnectedClient, packet: IPublishPacket): void {
-    if (packet.qos > 0) client.send({ cmd: packet.qos === 1 ? "puback" : "pubrec", messageId: packet.messageId ?? 0 });
-    client.answered();
+    client.acknowledge(packet);
 }

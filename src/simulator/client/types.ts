@@ -1,4 +1,4 @@
-import type { Packet } from "mqtt-packet";
+import type { IPublishPacket, Packet } from "mqtt-packet";
 import type { Organisation } from "../organisation";
 import type { Platform } from "../platform";
 import type { DeviceChecks } from "../registration/front-end";
@@ -23,8 +23,10 @@ export interface ConnectedClient {
     expectAnswer(payloadBytes: number): void;
     /** Counts an answer. */
     answered(): void;
+    /** Acknowledges a PUBLISH, unless a fault withholds or delays that. */
+    acknowledge(packet: IPublishPacket): void;
     send(packet: Packet): void;
-    /** Sends the malformed PINGRESP of the real front end. */
+    /** Sends the malformed PINGRESP of the real front end, or holds it back for a run of them. */
     sendStrayPing(): void;
     /** Publishes a refusal on the gateway's notify topic, a moment after the acknowledgement. */
     notify(refusal: Refusal): void;
