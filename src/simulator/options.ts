@@ -62,6 +62,8 @@ export interface SimulatorOptions {
     organisation?: string;
     /** The token that every client must give; absent = any, or none. */
     token?: string;
+    /** Admits plain MQTT clients: those whose client id names no class of the platform. They have topics of their own, and no rules. */
+    plain?: boolean;
     /** Payload bytes of one message. */
     maxPayloadBytes?: number;
     /** Filters that a gateway or device may have; one more closes its connection. */
@@ -105,6 +107,7 @@ export interface Settings {
     httpPort: number;
     organisation: string | undefined;
     token: string | undefined;
+    plain: boolean;
     maxPayloadBytes: number;
     maxSubscriptions: number;
     queueDepth: number;
@@ -136,6 +139,7 @@ export function resolveOptions(options: SimulatorOptions): Settings {
         httpPort: options.httpPort ?? (port === 0 ? 0 : port + 1),
         organisation: options.organisation,
         token: options.token,
+        plain: options.plain ?? false,
         maxPayloadBytes: options.maxPayloadBytes ?? 131072,
         maxSubscriptions: options.maxSubscriptions ?? 50,
         queueDepth: options.queueDepth ?? 5000,

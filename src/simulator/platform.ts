@@ -2,6 +2,7 @@ import { Faults } from "./faults";
 import { Observation } from "./observation";
 import type { Settings } from "./options";
 import { Organisation } from "./organisation";
+import { PlainTopics } from "./sessions/plain-topics";
 import { Timers } from "./timers";
 
 const maxOrganisations = 1000;
@@ -13,11 +14,14 @@ export class Platform {
     readonly timers: Timers;
     readonly faults = new Faults();
     readonly observed: Observation;
+    /** The topics of plain MQTT clients; absent = there are no such clients. */
+    readonly plainTopics: PlainTopics | undefined;
     readonly #organisations = new Map<string, Organisation>();
 
     constructor(settings: Settings) {
         this.settings = settings;
         this.timers = new Timers(settings.clock);
+        this.plainTopics = settings.plain ? new PlainTopics(settings, this.faults) : undefined;
         this.observed = new Observation(settings.logSize);
     }
 

@@ -17,7 +17,8 @@ const ending = new Map<number, Promise<void>>();
 
 /**
  * The simulator on a port of this machine. The first call of this process starts it, further calls share it. MQTT is on `port`, the
- * HTTP API on the next one. Any organisation and any token are accepted, including none. Rejects with a `PortError`.
+ * HTTP API on the next one. Any organisation and any token are accepted, including none, and plain MQTT clients. Rejects with a
+ * `PortError`.
  */
 export async function acquireSimulator(port: number): Promise<SimulatorLease> {
     const shared = byPort.get(port) ?? begin(port);
@@ -37,7 +38,7 @@ export async function acquireSimulator(port: number): Promise<SimulatorLease> {
 
 function begin(port: number): Shared {
     const before = ending.get(port) ?? Promise.resolve();
-    const shared: Shared = { starting: before.then(() => startSimulator({ port, logSize: 0 })), users: 0 };
+    const shared: Shared = { starting: before.then(() => startSimulator({ port, plain: true, logSize: 0 })), users: 0 };
     // The callers await this promise and get the error. Until they do, it must not count as unhandled.
     shared.starting.catch(() => undefined);
     byPort.set(port, shared);

@@ -83,3 +83,13 @@ export function checkFilter(clientClass: ClientClass, filter: string, levels: re
     if (partialWildcard.test(filter)) return reasons.wildcard;
     return rulesByClass[clientClass].subscribe.some((rule) => matches(levels, rule)) ? undefined : reasons.rule;
 }
+
+/** Whether plain MQTT clients may publish on the topic: on any without wildcards that does not begin with `$`. */
+export function isPlainTopic(topic: string): boolean {
+    return topic !== "" && !/[+#\0]/.test(topic) && !topic.startsWith("$");
+}
+
+/** Whether plain MQTT clients may subscribe with the filter: each wildcard is a whole level, and `#` is the last one. */
+export function isPlainFilter(filter: string): boolean {
+    return /^(?!\$)(?:(?:[^+#\0/]*|\+)\/)*(?:[^+#\0/]*|[+#])$/.test(filter);
+}

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, connectAsync } from "mqtt";
 import { TestPlatform } from "./support/platform";
 
-describe("plain MQTT clients", () => {
+describe("client programs that are in use", () => {
     let platform: TestPlatform;
     beforeEach(async () => {
         platform = await TestPlatform.start({ token: "s3cret" });

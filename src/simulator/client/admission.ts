@@ -1,16 +1,25 @@
+import { randomUUID } from "node:crypto";
 import type { IConnectPacket } from "mqtt-packet";
 import type { Organisation } from "../organisation";
 import type { Platform } from "../platform";
 import { isSameSecret } from "../secret";
 import type { Message } from "../sessions/message";
+import type { PlainTopics } from "../sessions/plain-topics";
 import { deviceKey, deviceOf, isOwnDevice, toPlatform } from "../topic-form";
-import { checkPublish } from "../topic-rules";
-import { type ClientIdentity, parseClientId } from "./client-identity";
+import { checkPublish, isPlainTopic } from "../topic-rules";
+import { type ClientIdentity, namesPlatformClass, parseClientId } from "./client-identity";
 import type { CloseCode } from "./close-codes";
 import type { IdentifiedClient } from "./monitoring";
 
 /** A client that may connect. */
 export interface Admission extends IdentifiedClient {
+    will: Message | undefined;
+}
+
+/** A plain MQTT client. */
+export interface PlainAdmission {
+    topics: PlainTopics;
+    clientId: string;
     will: Message | undefined;
 }
 
@@ -25,11 +34,13 @@ export interface ConnectRefusal {
 }
 
 const gatewayUser = "use-token-auth";
+const maxPlainClientIdLength = 1024;
 
 /** Decides on a CONNECT by the platform's rules. Its only effect is that the organisation may have been created. */
-export function decideConnect(platform: Platform, packet: IConnectPacket): Admission | ConnectRefusal {
+export function decideConnect(platform: Platform, packet: IConnectPacket): Admission | PlainAdmission | ConnectRefusal {
     // MQTT 5 is left out: gateways use 3.1.1 only, and the platform's version 5 behaves differently.
     if (packet.protocolVersion === 5) return { returnCode: 1, closeCode: 105 };
+    if (platform.plainTopics && !namesPlatformClass(packet.clientId)) return decidePlainConnect(platform, platform.plainTopics, packet);
     const identity = parseClientId(packet.clientId);
     if ("returnCode" in identity) return { ...identity, closeCode: identity.returnCode === 2 ? 166 : 180 };
     const organisation = platform.organisation(identity.organisation);
@@ -41,13 +52,30 @@ export function decideConnect(platform: Platform, packet: IConnectPacket): Admis
     return { identity, organisation, will: allowedWill(organisation, identity, packet) };
 }
 
+/** An empty client id stands for one that is made up here, which cannot have a durable session. */
+function decidePlainConnect({ settings }: Platform, topics: PlainTopics, packet: IConnectPacket): PlainAdmission | ConnectRefusal {
+    const { clientId, will } = packet;
+    if (!hasToken(packet, settings.token)) return { returnCode: 5, closeCode: 180 };
+    if (clientId.length > maxPlainClientIdLength || (clientId === "" && packet.clean === false)) return { returnCode: 2, closeCode: 166 };
+    if (will && !isPlainTopic(will.topic)) return { closeCode: 276 };
+    return {
+        topics,
+        clientId: clientId === "" ? randomUUID() : clientId,
+        will: will && { topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos ?? 0, retain: will.retain ?? false },
+    };
+}
+
 function isAuthorised(platform: Platform, organisation: Organisation, identity: ClientIdentity, packet: IConnectPacket): boolean {
     const { clientClass, typeId, id } = identity;
     const isDevice = clientClass === "g" || clientClass === "d";
     if (isDevice && organisation.registry.device(typeId, id)?.disabled) return false;
     const token = (isDevice ? organisation.registry.rights(typeId, id).token : undefined) ?? platform.settings.token;
     if (isDevice && packet.username !== gatewayUser && (token !== undefined || packet.username !== undefined)) return false;
-    return token === undefined || isSameSecret(packet.password ?? Buffer.alloc(0), token);
+    return hasToken(packet, token);
+}
+
+function hasToken({ password }: IConnectPacket, token: string | undefined): boolean {
+    return token === undefined || isSameSecret(password ?? Buffer.alloc(0), token);
 }
 
 /** A will for a device outside the gateway's resource group is silently removed. */

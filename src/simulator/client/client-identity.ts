@@ -23,6 +23,11 @@ export function isLegalId(id: string): boolean {
     return idRule.test(id);
 }
 
+/** Whether a client id begins as one of a gateway, device or application. */
+export function namesPlatformClass(clientId: string): boolean {
+    return /^[gdaA]:/.test(clientId);
+}
+
 /**
  * Parses a client id. As on the real platform, a wrong number of parts, an empty part and an unknown class are "not authorized" (5).
  * Only illegal characters and lengths are "identifier rejected" (2). A colon in the last part counts as a character.

@@ -149,8 +149,8 @@ export abstract class Client implements PacketSink, OnlineClient {
         this.#stream.send(packet);
     }
 
-    sendPublish({ topic, payload, qos }: Message, messageId: number, dup: boolean): void {
-        this.send({ cmd: "publish", topic: this.wireTopic(topic), payload, qos, messageId, dup, retain: false });
+    sendPublish({ topic, payload, qos, retain = false }: Message, messageId: number, dup: boolean): void {
+        this.send({ cmd: "publish", topic: this.wireTopic(topic), payload, qos, messageId, dup, retain });
     }
 
     sendPubrel(messageId: number): void {

@@ -6,6 +6,7 @@ import type { Client } from "./client";
 import type { CloseCode } from "./close-codes";
 import { publishMonitoring } from "./monitoring";
 import { PacketStream, type PacketStreamListener } from "./packet-stream";
+import { PlainClient } from "./plain-client";
 import { PlatformClient } from "./platform-client";
 
 /** One socket, from its first byte to its end. It becomes a client when its CONNECT is accepted. */
@@ -87,7 +88,10 @@ export class Connection implements PacketStreamListener {
         if ("closeCode" in decision) {
             this.#refuse(decision);
         } else {
-            this.#client = new PlatformClient(this.#platform, this.#stream, this.#openedAt, decision, packet);
+            this.#client =
+                "topics" in decision
+                    ? new PlainClient(this.#platform, this.#stream, decision, packet)
+                    : new PlatformClient(this.#platform, this.#stream, this.#openedAt, decision, packet);
             this.#client.begin();
         }
     }

@@ -1,8 +1,10 @@
 import type { QoS } from "mqtt-packet";
 
-/** A message inside the platform: its topic always names the device. */
+/** A message between clients. */
 export interface Message {
     topic: string;
     payload: Buffer;
     qos: QoS;
+    /** Published: it is to be retained. Delivered: it was retained. Only plain clients retain messages. */
+    retain?: boolean;
 }
