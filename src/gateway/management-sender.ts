@@ -2,7 +2,7 @@ import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration/registration";
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
-import type { ManagementLink } from "../management/management-link";
+import type { ManagementLink } from "../management/ports";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
 import type { RegistrationClient } from "./events/registration-router";
 

@@ -8,11 +8,11 @@ import {
     isEmpty,
     parseImage,
     parseRecord,
-} from "./firmware-record";
+} from "./device-firmware";
 import { changeBetween, describeStatus, type FirmwareStep, firmwareField, nextStatus } from "./firmware-status";
-import { isLinkLoss } from "./management-link";
 import type { OwnRequest } from "./own-requests";
-import type { Pacer } from "./pacer";
+import type { Pacer } from "./paced-tasks";
+import { isLinkLoss } from "./ports";
 import type { FirmwareReport, FlowOutcome } from "./responder";
 
 const storeKind = "firmware";

@@ -4,9 +4,9 @@ import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/ident
 import type { RequestData } from "../protocol/management-request";
 import { ManageFailures } from "./manage-failures";
 import { ManagedDevice } from "./managed-device";
-import { isLinkLoss } from "./management-link";
 import type { OwnRequest } from "./own-requests";
-import type { Pacer } from "./pacer";
+import type { Pacer } from "./paced-tasks";
+import { isLinkLoss } from "./ports";
 import type { FlowOutcome } from "./responder";
 
 /** What is sent for a device without being asked for. */

@@ -4,19 +4,19 @@ import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { parseManagementMessage } from "../protocol/management";
 import { type RequestData, requestData } from "../protocol/management-request";
 import { parseManagementTopic } from "../protocol/topic";
+import type { FirmwareStore } from "./device-firmware";
 import { FirmwareDevices } from "./firmware-devices";
-import type { FirmwareStore } from "./firmware-record";
 import { type FlowMessage, type FlowOrder, type FlowStep, parseFlowMessage } from "./flow-message";
 import { ManagedDevices, type ManagedPhase, type ManagePlan } from "./managed-devices";
-import type { ManagementLink } from "./management-link";
 import { OwnRequests } from "./own-requests";
-import { type Pace, Pacer } from "./pacer";
+import { type Pace, Pacer } from "./paced-tasks";
 import { PlatformRequests } from "./platform-requests";
+import type { ManagementLink } from "./ports";
 import { RequestDispatcher } from "./request-dispatcher";
 import { RequestHistory } from "./request-history";
 import type { FlowOutcome, Responder, ResponderListener, ResponderOptions } from "./responder";
 import { CountReports, tally } from "./responder-counts";
-import { ResponderTable } from "./responder-table";
+import { ResponderTable } from "./responders";
 
 /** What device management works with. */
 export interface ManagementEngineDeps {

@@ -6,7 +6,7 @@ import type { ManagementAnswer } from "../protocol/management";
 import { type OwnAction, type RequestData, requestSuffixes } from "../protocol/management-request";
 import { assertFits } from "../protocol/payload-limit";
 import { managementTopic } from "../protocol/topic";
-import { isLinkLoss, type ManagementLink, notConnected } from "./management-link";
+import { isLinkLoss, type ManagementLink, notConnected } from "./ports";
 import type { FlowOutcome } from "./responder";
 
 /** One of our requests to the platform. */

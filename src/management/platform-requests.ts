@@ -5,7 +5,7 @@ import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { encodeAnswer, type ManagementAnswer, type PlatformRequest, type RequestId } from "../protocol/management";
 import { assertFits } from "../protocol/payload-limit";
 import { managementTopic } from "../protocol/topic";
-import { isLinkLoss, type ManagementLink, notConnected } from "./management-link";
+import { isLinkLoss, type ManagementLink, notConnected } from "./ports";
 import type { RequestHistory } from "./request-history";
 
 /** A request that a flow is working on. */

@@ -1,7 +1,7 @@
 import { shortened } from "../i18n";
 import { type ManagementAnswer, type PlatformRequest, successCodes } from "../protocol/management";
+import { imageProblem } from "./device-firmware";
 import type { FirmwareDevices } from "./firmware-devices";
-import { imageProblem } from "./firmware-record";
 import { firmwareField } from "./firmware-status";
 import type { FlowRequest, ResponderOptions } from "./responder";
 

@@ -36,7 +36,7 @@ const exempt: ReadonlySet<string> = new Set([
     // Answers to the platform, whose own words are English.
     "src/protocol/management",
     "src/management/firmware-devices",
-    "src/management/firmware-record",
+    "src/management/device-firmware",
     "src/management/platform-requests",
     "src/management/request-dispatcher",
     "src/management/request-rules",

@@ -4,7 +4,7 @@ import type { FlowMessage } from "../../../src/management/flow-message";
 
 export type { FlowMessage } from "../../../src/management/flow-message";
 
-import type { FirmwareStore } from "../../../src/management/firmware-record";
+import type { FirmwareStore } from "../../../src/management/device-firmware";
 import { type AttachedResponder, ManagementEngine, type ManagementEngineDeps } from "../../../src/management/management-engine";
 import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../../src/management/responder";
 import type { DeviceAddress } from "../../../src/protocol/identity";

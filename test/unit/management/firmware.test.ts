@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { GatewayError } from "../../../src/errors";
-import { parseRecord } from "../../../src/management/firmware-record";
+import { parseRecord } from "../../../src/management/device-firmware";
 import { type FirmwareStep, idle, nextStatus } from "../../../src/management/firmware-status";
 import { FakeStore, ManagementBench, type TestResponder } from "../../support/doubles/management-bench";
 

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "nod
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DeviceRecord } from "../../../src/devices/inventory/device-record";
-import { parseRecord } from "../../../src/management/firmware-record";
+import { parseRecord } from "../../../src/management/device-firmware";
 import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
