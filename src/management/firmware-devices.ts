@@ -1,132 +1,79 @@
 import type { Clock } from "../clock";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
-import {
-    emptyRecord,
-    type FirmwareImage,
-    type FirmwareRecord,
-    type FirmwareStore,
-    isEmpty,
-    parseImage,
-    parseRecord,
-} from "./device-firmware";
-import { changeBetween, describeStatus, type FirmwareStep, firmwareField, nextStatus } from "./firmware-status";
+import { DeviceFirmware, type FirmwareStep, firmwareField } from "./device-firmware";
 import type { OwnRequest } from "./own-requests";
-import type { Pacer } from "./paced-tasks";
-import { isLinkLoss } from "./ports";
+import type { PacedTasks } from "./paced-tasks";
+import { type FirmwareStore, isLinkLoss } from "./ports";
 import type { FirmwareReport, FlowOutcome } from "./responder";
 
-const storeKind = "firmware";
-
-/** A device makes a handful of steps for one update; more that nobody could be told are the sign of a loop in a flow. */
-const maxUnsent = 16;
-
-/** What the firmware states need from the rest of device management. */
-export interface FirmwareDevicesListener {
-    /** Sends a notification and settles with the platform's answer. */
-    send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void;
-    /** A notification was answered, or failed for good. */
-    reported(report: FirmwareReport, outcome: FlowOutcome): void;
-}
-
-/** The firmware of every device: its state over restarts, and one notification for each step while the platform observes it. */
+/**
+ * The firmware of every device: kept over restarts, with one notification for each step while the platform observes the device.
+ * The notifications of a device are sent in order, one at a time. One that the connection cut off is sent again over the next.
+ */
 export class FirmwareDevices {
-    readonly #records = new Map<string, FirmwareRecord>();
-    /** The devices whose first unsent step is on its way, each with the round of the connection it was sent over. */
+    readonly #devices = new Map<string, DeviceFirmware>();
+    /** The devices whose oldest unsent step is on its way, each with the connection that it was sent over. */
     readonly #notifying = new Map<string, number>();
     readonly #clock: Clock;
     readonly #store: FirmwareStore;
-    readonly #pacer: Pacer;
+    readonly #tasks: PacedTasks;
     readonly #listener: FirmwareDevicesListener;
     #isLinkUp = false;
-    #generation = 0;
+    #connectionNumber = 0;
 
-    constructor(clock: Clock, store: FirmwareStore, pacer: Pacer, listener: FirmwareDevicesListener) {
+    constructor({ clock, store, tasks, listener }: FirmwareDevicesDeps) {
         this.#clock = clock;
         this.#store = store;
-        this.#pacer = pacer;
+        this.#tasks = tasks;
         this.#listener = listener;
     }
 
-    /** Takes over what the store holds, once it can be read; what changed meanwhile counts more. */
+    /** Loads the stored states, once the store can be read. A state that changed meanwhile takes precedence. */
     restore(): void {
-        for (const [device, text] of this.#store.entries(storeKind)) {
-            if (!this.#records.has(device)) this.#records.set(device, parseRecord(text));
+        for (const [key, text] of this.#store.entries(storeKind)) {
+            if (!this.#devices.has(key)) this.#devices.set(key, DeviceFirmware.parse(text));
         }
         if (this.#isLinkUp) this.linkUp();
     }
 
-    /** Notifications that could not be sent are sent now, in order. */
+    /** Steps that could not be sent are sent now, in order. */
     linkUp(): void {
         this.#isLinkUp = true;
-        for (const [device, { unsent }] of this.#records) if (unsent.length > 0) this.#notify(device);
+        for (const key of this.#devices.keys()) this.#notify(key);
     }
 
-    /** Notifications wait for the next connection. */
+    /** Steps wait for the next connection. */
     linkDown(): void {
         this.#isLinkUp = false;
-        this.#generation++;
-        this.#pacer.clear();
+        this.#connectionNumber += 1;
+        this.#tasks.clear();
         this.#notifying.clear();
     }
 
-    /** Why a download cannot begin, or undefined when it can. */
-    downloadProblem(device: DeviceAddress): string | undefined {
-        const { status, image } = this.#get(device);
-        if (status.state !== 0) return `The firmware is ${describeStatus(status)}; a download can only begin when it is idle.`;
-        if (image.uri === undefined) return "No firmware uri was set; send a device update of mgmt.firmware first.";
-        return URL.canParse(image.uri) ? undefined : "The firmware uri is not a valid URI.";
+    /** The firmware of a device at this moment. */
+    of(device: DeviceAddress): FirmwareView {
+        return this.#devices.get(deviceKey(device)) ?? new DeviceFirmware();
     }
 
-    /** Why an update cannot begin, or undefined when it can. */
-    updateProblem(device: DeviceAddress): string | undefined {
-        const { status } = this.#get(device);
-        if (describeStatus(status) === "downloaded") return undefined;
-        return `The firmware is ${describeStatus(status)}; an update can only begin when it is downloaded.`;
+    /** A device update described the image. */
+    describe(device: DeviceAddress, image: unknown): void {
+        this.#change(deviceKey(device), (firmware) => firmware.describe(image, this.#time()));
     }
 
-    /** What the platform or the flow set as the image. */
-    image(device: DeviceAddress): FirmwareImage {
-        return this.#get(device).image;
-    }
-
-    /** The whole attribute, as an observer sees it. */
-    attribute(device: DeviceAddress): Record<string, unknown> {
-        const { image, status, updatedDateTime } = this.#get(device);
-        return { ...image, ...status, ...(updatedDateTime !== undefined && { updatedDateTime }) };
-    }
-
-    /** The version the last update brought to the device, if there was one. */
-    installedVersion(device: DeviceAddress): string | undefined {
-        return this.#get(device).installedVersion;
-    }
-
-    /** Takes over what a device update says of the image. The state stays: only the device knows it. */
-    describe(device: DeviceAddress, value: unknown): void {
-        const record = this.#get(device);
-        this.#put(device, { ...record, image: { ...record.image, ...parseImage(value) }, updatedDateTime: this.#time() });
-    }
-
-    /** The platform wants to be notified from now on, or no longer. */
-    observe(device: DeviceAddress, observed: boolean): void {
-        const record = this.#get(device);
-        this.#put(device, { ...record, observed, unsent: observed ? record.unsent : [] });
+    /** From now on the platform wants to be notified, or does not. */
+    observe(device: DeviceAddress, isObserved: boolean): void {
+        this.#change(deviceKey(device), (firmware) => firmware.observe(isObserved));
     }
 
     /**
      * Makes a step and notifies the platform if it observes the device; without a connection, as soon as there is one.
      * @returns whether an update was completed by this step
-     * @throws GW_DM_INVALID when the step does not follow from the state
+     * @throws GW_DM_INVALID when the step does not follow from the status
      */
     advance(device: DeviceAddress, step: FirmwareStep, reason: unknown): boolean {
-        const record = this.#get(device);
-        const status = nextStatus(record.status, step, reason);
-        const change = changeBetween(record.status, status);
-        if (!change) return false;
-        const unsent = record.observed ? [...record.unsent, { step, change }].slice(-maxUnsent) : record.unsent;
-        const { version } = record.image;
-        const installed = step === "updated" && version !== undefined ? { installedVersion: version } : undefined;
-        this.#put(device, { ...record, status, unsent, updatedDateTime: this.#time(), ...installed });
-        this.#notify(deviceKey(device));
+        const key = deviceKey(device);
+        if (!this.#change(key, (firmware) => firmware.advance(step, reason, this.#time()))) return false;
+        this.#notify(key);
         return step === "updated";
     }
 
@@ -136,48 +83,68 @@ export class FirmwareDevices {
     }
 
     #notify(key: string): void {
-        if (!this.#isLinkUp || this.#notifying.has(key) || !this.#records.get(key)?.unsent.length) return;
-        this.#notifying.set(key, this.#generation);
-        this.#pacer.add((finished) => this.#sendFirst(key, finished));
+        if (!this.#isLinkUp || this.#notifying.has(key) || !this.#devices.get(key)?.firstUnsent) return;
+        this.#notifying.set(key, this.#connectionNumber);
+        this.#tasks.add((finished) => this.#sendFirst(key, finished));
     }
 
     #sendFirst(key: string, finished: () => void): void {
         const device = parseDeviceKey(key);
-        const first = this.#get(device).unsent[0];
+        const first = this.#devices.get(key)?.firstUnsent;
         if (!first) {
             this.#notifying.delete(key);
             finished();
             return;
         }
-        const generation = this.#generation;
+        const connectionNumber = this.#connectionNumber;
         const data = { fields: [{ field: firmwareField, value: first.change }] };
         this.#listener.send({ device, action: "notify", data, reply: true }, (outcome) => {
             finished();
-            if (this.#notifying.get(key) === generation) this.#notifying.delete(key);
+            if (this.#notifying.get(key) === connectionNumber) this.#notifying.delete(key);
             if (outcome.error && isLinkLoss(outcome.error)) return;
-            const record = this.#get(device);
-            if (record.unsent[0] === first) this.#put(device, { ...record, unsent: record.unsent.slice(1) });
+            this.#change(key, (firmware) => firmware.notified(first));
             this.#listener.reported({ ...device, action: "firmware", step: first.step }, outcome);
             this.#notify(key);
         });
     }
 
-    #get(device: DeviceAddress): FirmwareRecord {
-        return this.#records.get(deviceKey(device)) ?? emptyRecord;
-    }
-
-    #put(device: DeviceAddress, record: FirmwareRecord): void {
-        const key = deviceKey(device);
-        if (isEmpty(record)) {
-            this.#records.delete(key);
+    /** Changes the firmware of a device and stores it, unless it says nothing any more. */
+    #change<T>(key: string, change: (firmware: DeviceFirmware) => T): T {
+        const firmware = this.#devices.get(key) ?? new DeviceFirmware();
+        const result = change(firmware);
+        if (firmware.isEmpty) {
+            this.#devices.delete(key);
             this.#store.remove(storeKind, key);
-            return;
+        } else {
+            this.#devices.set(key, firmware);
+            this.#store.put(storeKind, key, JSON.stringify(firmware));
         }
-        this.#records.set(key, record);
-        this.#store.put(storeKind, key, JSON.stringify(record));
+        return result;
     }
 
     #time(): string {
         return new Date(this.#clock.now()).toISOString();
     }
 }
+
+/** What can be read of a device's firmware. */
+export type FirmwareView = Pick<DeviceFirmware, "image" | "attribute" | "installedVersion" | "downloadProblem" | "updateProblem">;
+
+/** What the firmware of devices works with. */
+export interface FirmwareDevicesDeps {
+    readonly clock: Clock;
+    readonly store: FirmwareStore;
+    /** How fast notifications are sent. */
+    readonly tasks: PacedTasks;
+    readonly listener: FirmwareDevicesListener;
+}
+
+/** What the firmware of devices needs from the rest of device management. */
+export interface FirmwareDevicesListener {
+    /** Sends a notification and settles with the platform's answer. */
+    send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void;
+    /** A notification was answered, or failed for good. */
+    reported(report: FirmwareReport, outcome: FlowOutcome): void;
+}
+
+const storeKind = "firmware";

@@ -4,9 +4,23 @@ import { type DeviceAddress, parseDeviceId, parseTypeId } from "../protocol/iden
 import { isRecord } from "../protocol/json";
 import { isPlatformAction, type PlatformAction } from "../protocol/management";
 import { isOwnAction, type OwnAction } from "../protocol/management-request";
-import { type FirmwareStep, isFirmwareStep } from "./firmware-status";
+import { type FirmwareStep, isFirmwareStep } from "./device-firmware";
 
-/** The parts of a flow's message that matter here, of which nothing is known yet. */
+/**
+ * Reads a message a flow sent to a dm-responder.
+ * @param fallback the ids that a message may leave out
+ * @throws GW_DM_INVALID, GW_INVALID_ID
+ */
+export function parseFlowMessage(message: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
+    try {
+        return parse(message, fallback);
+    } catch (thrown) {
+        if (thrown instanceof GatewayError) throw thrown;
+        throw new GatewayError("GW_DM_INVALID", translate("management.unreadable", { reason: describeThrown(thrown) }), { cause: thrown });
+    }
+}
+
+/** The parts of a flow's message that matter here, not checked yet. */
 export interface FlowMessage {
     readonly dm?: unknown;
     readonly rc?: unknown;
@@ -26,13 +40,13 @@ export interface FlowAnswer {
     readonly payload: unknown;
 }
 
-/** The flow wants a request of our own to be sent. */
+/** The flow sends a request of our own. */
 export interface FlowOrder {
     readonly kind: "request";
     readonly device: DeviceAddress;
     readonly action: OwnAction;
     readonly payload: unknown;
-    /** Whether the platform's answer is wanted. */
+    /** Whether the platform is to answer. */
     readonly reply: boolean;
 }
 
@@ -44,22 +58,8 @@ export interface FlowStep {
     readonly reason: unknown;
 }
 
-/** What a flow's message turns out to be. */
+/** The meaning of a flow's message. */
 export type ParsedFlowMessage = FlowAnswer | FlowOrder | FlowStep;
-
-/**
- * Reads a message a flow sent to a dm-responder.
- * @param fallback the ids that a message need not name
- * @throws GW_DM_INVALID, GW_INVALID_ID
- */
-export function parseFlowMessage(message: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
-    try {
-        return parse(message, fallback);
-    } catch (thrown) {
-        if (thrown instanceof GatewayError) throw thrown;
-        throw new GatewayError("GW_DM_INVALID", translate("management.unreadable", { reason: describeThrown(thrown) }), { cause: thrown });
-    }
-}
 
 function parse({ dm, rc, message, payload }: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
     if (!isRecord(dm)) throw invalid(translate("management.dmMissing"));

@@ -1,73 +1,65 @@
 import type { Clock, Timer } from "../clock";
-import type { GatewayError } from "../errors";
+import { GatewayError } from "../errors";
+import { translate } from "../i18n";
 import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
+import { isSuccess, type ManagementAnswer } from "../protocol/management";
 import type { RequestData } from "../protocol/management-request";
-import { ManageFailures } from "./manage-failures";
 import { ManagedDevice } from "./managed-device";
 import type { OwnRequest } from "./own-requests";
-import type { Pacer } from "./paced-tasks";
+import type { PacedTasks } from "./paced-tasks";
 import { isLinkLoss } from "./ports";
-import type { FlowOutcome } from "./responder";
+import type { FlowOutcome, Responder } from "./responder";
+import type { CountedKind } from "./responders";
 
-/** What is sent for a device without being asked for. */
-export interface ManagePlan {
-    readonly lifetimeS: number;
-    readonly data: RequestData;
-}
-
-/** What automatic management needs from the rest. */
-export interface ManagedDevicesListener {
-    /** What to send for a device; undefined when no responder manages it. */
-    plan(device: DeviceAddress): ManagePlan | undefined;
-    send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void;
-    /** The platform refused a device, or did not answer. */
-    failed(device: DeviceAddress, error: GatewayError): void;
-    changed(): void;
-}
-
-/** Where a device stands; `dormant` = its lifetime ended without a renewal. */
-export type ManagedPhase = "waiting" | "managed" | "rejected" | "dormant";
-
-/** How many devices are managed by themselves at most; the platform's requests are limited to far fewer. */
-const maxDevices = 100_000;
-const checkEveryMs = 5000;
-
-/** Keeps devices managed: on every connect, when first seen, before a lifetime ends, and after a configuration changed. */
+/**
+ * Keeps devices managed: on every connection, when first seen, before a lifetime ends, and after a configuration changed. The cost of an
+ * event or an answer does not grow with the number of devices; what concerns all of them is done a thousand in each turn of the event
+ * loop.
+ */
 export class ManagedDevices {
     readonly #clock: Clock;
     readonly #random: () => number;
-    readonly #pacer: Pacer;
+    readonly #tasks: PacedTasks;
     readonly #listener: ManagedDevicesListener;
-    readonly #failures: ManageFailures;
+    readonly #reports: ManageReports;
     readonly #devices = new Map<string, ManagedDevice>();
     #isListening = false;
-    #generation = 0;
+    #connectionNumber = 0;
+    /** The devices that have not been reviewed yet. */
+    #toReview: Iterator<[string, ManagedDevice]> | undefined;
+    #reviewTimer: Timer | undefined;
     #checkTimer: Timer | undefined;
 
-    constructor(clock: Clock, random: () => number, pacer: Pacer, listener: ManagedDevicesListener) {
+    constructor({ clock, random, tasks, listener }: ManagedDevicesDeps) {
         this.#clock = clock;
         this.#random = random;
-        this.#pacer = pacer;
+        this.#tasks = tasks;
         this.#listener = listener;
-        this.#failures = new ManageFailures((device, error) => listener.failed(device, error));
+        this.#reports = new ManageReports((device, error) => listener.failed(device, error));
     }
 
-    /** The platform's answers can be received: every device is managed anew. */
+    /** The platform's answers can be received on this connection: every device is managed again. */
     listening(): void {
         this.#isListening = true;
-        this.#failures.listening();
-        for (const [key, device] of this.#devices) if (device.phase !== "unmanaged") this.#enqueue(key, device);
+        this.#connectionNumber += 1;
+        this.#reports.listening();
+        this.reviewAll();
         this.#scheduleCheck();
     }
 
     /** Nothing is sent until the next `listening`. */
     linkDown(): void {
         this.#isListening = false;
-        this.#generation++;
-        this.#pacer.clear();
+        this.#connectionNumber += 1;
+        this.#tasks.clear();
         this.#checkTimer?.cancel();
         this.#checkTimer = undefined;
-        for (const device of this.#devices.values()) device.isQueued = false;
+    }
+
+    /** Ends every timer. */
+    close(): void {
+        this.linkDown();
+        this.#reviewTimer?.cancel();
     }
 
     /** Whether a device showed up before. */
@@ -75,128 +67,232 @@ export class ManagedDevices {
         return this.#devices.has(key);
     }
 
-    /** A device showed up. Cheap for one that is known, as this is called for every event. */
+    /** A device showed up. Cheap for a known one, as this is called for every event. */
     seen(key: string): void {
         if (this.#devices.has(key)) return;
         if (this.#devices.size >= maxDevices) {
-            this.#failures.tooMany(parseDeviceKey(key), maxDevices);
+            this.#reports.tooMany(parseDeviceKey(key));
             return;
         }
         const device = new ManagedDevice();
         this.#devices.set(key, device);
-        if (this.#isListening) this.#enqueue(key, device);
+        this.#review(key, device);
     }
 
-    /** Manages every device whose request would now differ from the one that the platform accepted. */
-    plansChanged(): void {
-        for (const [key, device] of this.#devices) this.#refresh(key, device);
-        this.#listener.changed();
+    /** Responders or their settings have changed: devices whose request would now be another one are managed again. */
+    reviewAll(): void {
+        this.#toReview = this.#devices.entries();
+        this.#reviewNext();
     }
 
     /** The same for one device. */
-    planChanged(address: DeviceAddress): void {
+    review(address: DeviceAddress): void {
         const key = deviceKey(address);
         const device = this.#devices.get(key);
-        if (device) this.#refresh(key, device);
+        if (device) this.#review(key, device);
     }
 
-    /** A flow's own manage or unmanage request was accepted. */
+    /** The platform accepted a flow's own manage or unmanage request. */
     acceptedFromFlow(address: DeviceAddress, action: "manage" | "unmanage", lifetimeS: number): void {
         const key = deviceKey(address);
         this.seen(key);
         const device = this.#devices.get(key);
         if (!device) return;
-        const plan = this.#listener.plan(address);
-        device.accepted = plan && JSON.stringify(plan.data);
-        if (action === "manage") device.managed(lifetimeS, this.#clock.monotonicMs(), this.#random);
-        else device.unmanaged();
-        this.#listener.changed();
+        this.#change(device, () => {
+            device.acceptedFromFlow(this.#listener.plan(address)?.text, this.#connectionNumber);
+            if (action === "manage") device.accepted(lifetimeS, this.#clock.monotonicMs(), this.#random);
+            else device.unmanaged();
+        });
     }
 
     /** Where a device stands; undefined = it is not managed. */
     phaseOf(key: string): ManagedPhase | undefined {
         const device = this.#devices.get(key);
         if (!device || device.phase === "unmanaged") return undefined;
-        if (device.phase === "waiting" && !this.#listener.plan(parseDeviceKey(key))) return undefined;
+        if (device.phase === "waiting" && !device.owner) return undefined;
         return device.isDormant(this.#clock.monotonicMs()) ? "dormant" : device.phase;
     }
 
-    /** Forgets a device: when it shows up again, it is managed anew. */
+    /** Forgets a device: when it shows up again, it is managed like a new one. */
     forget(key: string): void {
-        if (this.#devices.delete(key)) this.#listener.changed();
+        const device = this.#devices.get(key);
+        if (!device) return;
+        this.#change(device, () => device.assign(undefined));
+        this.#devices.delete(key);
     }
 
-    /** The device was asked to restart: a renewal must not tell the platform that it has, unless its lifetime ends. */
+    /** The device was asked to restart; see `ManagedDevice`. */
     restarting(address: DeviceAddress): void {
         this.#devices.get(deviceKey(address))?.restarting();
     }
 
-    /** Tells the condition of each device that is kept managed. */
-    forEach(visit: (device: DeviceAddress, phase: "waiting" | "managed" | "rejected", rc: number | undefined) => void): void {
-        for (const [key, { phase, reportedRc }] of this.#devices) if (phase !== "unmanaged") visit(parseDeviceKey(key), phase, reportedRc);
+    #reviewNext(): void {
+        this.#reviewTimer?.cancel();
+        for (let count = 0; count < devicesPerTurn; count++) {
+            const next = this.#toReview?.next();
+            if (!next || next.done) {
+                this.#toReview = undefined;
+                return;
+            }
+            this.#review(...next.value);
+        }
+        this.#reviewTimer = this.#clock.setTimer(0, () => this.#reviewNext());
     }
 
-    #refresh(key: string, device: ManagedDevice): void {
-        if (!this.#isListening || device.phase === "unmanaged") return;
+    #review(key: string, device: ManagedDevice): void {
         const plan = this.#listener.plan(parseDeviceKey(key));
-        if (plan && JSON.stringify(plan.data) !== device.accepted) this.#enqueue(key, device);
+        if (device.owner !== plan?.owner) this.#change(device, () => device.assign(plan?.owner));
+        if (plan && this.#isListening && device.isOutdated(plan.text, this.#connectionNumber)) this.#enqueue(key, device);
     }
 
     #enqueue(key: string, device: ManagedDevice): void {
-        if (device.isQueued || !this.#listener.plan(parseDeviceKey(key))) return;
-        device.queued();
-        this.#pacer.add((finished) => this.#send(key, device, finished));
+        if (device.ask(this.#connectionNumber)) this.#tasks.add((finished) => this.#send(key, device, finished));
     }
 
     #send(key: string, device: ManagedDevice, finished: () => void): void {
         const address = parseDeviceKey(key);
+        const isForgotten = () => this.#devices.get(key) !== device;
         const plan = this.#listener.plan(address);
-        if (!plan || device.phase === "unmanaged") {
-            device.isQueued = false;
+        if (!plan || device.phase === "unmanaged" || isForgotten()) {
+            device.ended();
             finished();
             return;
         }
-        const generation = this.#generation;
+        const connectionNumber = this.#connectionNumber;
+        device.sent(plan.text);
         this.#listener.send({ device: address, action: "manage", data: plan.data, reply: true }, (outcome) => {
             finished();
-            if (generation !== this.#generation) return;
-            device.isQueued = false;
-            if (outcome.answer?.rc === 200) {
-                device.accepted = JSON.stringify(plan.data);
-                device.reportedRc = undefined;
-                device.managed(plan.lifetimeS, this.#clock.monotonicMs(), this.#random);
-                this.#refresh(key, device);
-            } else this.#notManaged(address, device, outcome);
-            this.#listener.changed();
+            if (connectionNumber !== this.#connectionNumber || isForgotten()) return;
+            this.#change(device, () => this.#answered(address, device, plan, outcome));
+            this.#review(key, device);
         });
     }
 
-    #notManaged(address: DeviceAddress, device: ManagedDevice, { answer, error }: FlowOutcome): void {
-        if (answer && (answer.rc === 400 || answer.rc === 403 || answer.rc === 404)) {
-            device.rejected();
-            if (isNews(device, answer.rc)) this.#failures.rejected(address, answer);
-            return;
+    #answered(address: DeviceAddress, device: ManagedDevice, { lifetimeS }: ManagePlan, { answer, error }: FlowOutcome): void {
+        device.ended();
+        const nowMs = this.#clock.monotonicMs();
+        if (answer && isSuccess(answer.rc)) device.accepted(lifetimeS, nowMs, this.#random);
+        else if (answer && finalCodes.has(answer.rc)) {
+            if (device.rejected(answer.rc)) this.#reports.rejected(address, answer);
+        } else if (answer) {
+            // Busy is not worth a report, nor is it remembered as the last one.
+            const rc = answer.rc === busy ? undefined : answer.rc;
+            if (device.postponed(rc, nowMs, this.#random)) this.#reports.notAccepted(address, answer);
+        } else if (error && !isLinkLoss(error)) {
+            device.postponed(undefined, nowMs, this.#random);
+            this.#reports.unanswered(address, error);
         }
-        if (error && isLinkLoss(error)) return;
-        device.retryLater(this.#clock.monotonicMs(), this.#random);
-        if (answer && answer.rc !== 409) {
-            if (isNews(device, answer.rc)) this.#failures.notAccepted(address, answer);
-        } else if (error) this.#failures.unanswered(address, error);
+    }
+
+    /** Changes where a device stands, and the counts of its responder with it. */
+    #change(device: ManagedDevice, change: () => void): void {
+        this.#count(device, -1);
+        change();
+        this.#count(device, 1);
+    }
+
+    #count({ owner, phase, reportedRc }: ManagedDevice, by: 1 | -1): void {
+        if (!owner || phase === "unmanaged") return;
+        this.#listener.counted(owner, phase === "waiting" ? "pending" : phase, by, phase === "rejected" ? reportedRc : undefined);
     }
 
     #scheduleCheck(): void {
         this.#checkTimer?.cancel();
         this.#checkTimer = this.#clock.setTimer(checkEveryMs, () => {
             const nowMs = this.#clock.monotonicMs();
-            for (const [key, device] of this.#devices) if (device.isDue(nowMs)) this.#enqueue(key, device);
+            for (const [key, device] of this.#devices) if (device.isDue(nowMs) && device.owner) this.#enqueue(key, device);
             this.#scheduleCheck();
         });
     }
 }
 
-/** Whether this code was not reported for the device before; takes note of it. */
-function isNews(device: ManagedDevice, rc: number): boolean {
-    if (device.reportedRc === rc) return false;
-    device.reportedRc = rc;
-    return true;
+/** What automatic management works with. */
+export interface ManagedDevicesDeps {
+    readonly clock: Clock;
+    /** A number from 0 to 1, to spread what many devices would do at once. */
+    readonly random: () => number;
+    /** How fast requests are sent. */
+    readonly tasks: PacedTasks;
+    readonly listener: ManagedDevicesListener;
+}
+
+/** What automatic management needs from the rest. */
+export interface ManagedDevicesListener {
+    /** What to send for a device; undefined when no responder keeps it managed. */
+    plan(device: DeviceAddress): ManagePlan | undefined;
+    send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void;
+    /** The platform rejected a device, or did not answer. */
+    failed(device: DeviceAddress, error: GatewayError): void;
+    /** A responder has one device more or less of a kind; `rc` is the code that the platform gave for it. */
+    counted(owner: Responder, kind: CountedKind, by: 1 | -1, rc?: number): void;
+}
+
+/** What is sent for a device automatically. */
+export interface ManagePlan {
+    /** Whose device it is. */
+    readonly owner: Responder;
+    readonly lifetimeS: number;
+    readonly data: RequestData;
+    /** The data as JSON text, to compare two requests by. */
+    readonly text: string;
+}
+
+/** Where a device stands; `dormant` = its lifetime ended without a renewal. */
+export type ManagedPhase = "waiting" | "managed" | "rejected" | "dormant";
+
+/** How many devices are managed automatically at most; the platform's requests are limited to far fewer. */
+const maxDevices = 100_000;
+const devicesPerTurn = 1000;
+const checkEveryMs = 5000;
+/** With these codes the platform will not manage the device, however often it is asked. */
+const finalCodes: ReadonlySet<number> = new Set([400, 403, 404]);
+const busy = 409;
+
+/** Reports why devices are not managed: silence once on each connection, too many devices once. */
+class ManageReports {
+    readonly #report: (device: DeviceAddress, error: GatewayError) => void;
+    #hasReportedSilence = false;
+    #hasReportedTooMany = false;
+
+    constructor(report: (device: DeviceAddress, error: GatewayError) => void) {
+        this.#report = report;
+    }
+
+    /** A new connection: if the platform does not answer on it either, that is reported again. */
+    listening(): void {
+        this.#hasReportedSilence = false;
+    }
+
+    rejected(device: DeviceAddress, { rc, message }: ManagementAnswer): void {
+        const place = { device: deviceKey(device), rc };
+        const text = message
+            ? translate("management.rejectedReason", { ...place, reason: message })
+            : translate("management.rejected", place);
+        this.#report(device, new GatewayError("GW_DM_REJECTED", text, { rc, willRetry: false }));
+    }
+
+    notAccepted(device: DeviceAddress, { rc, message }: ManagementAnswer): void {
+        const place = { device: deviceKey(device), rc };
+        const text = message
+            ? translate("management.notAcceptedReason", { ...place, reason: message })
+            : translate("management.notAccepted", place);
+        this.#report(device, new GatewayError("GW_DM_REJECTED", text, { rc, willRetry: true }));
+    }
+
+    /** A held device was reported where it was refused. Silence is reported once, as usually no request is answered at all. */
+    unanswered(device: DeviceAddress, error: GatewayError): void {
+        if (error.code === "GW_DEVICE_HELD") return;
+        if (error.code === "GW_DM_TIMEOUT") {
+            if (this.#hasReportedSilence) return;
+            this.#hasReportedSilence = true;
+        }
+        this.#report(device, error);
+    }
+
+    tooMany(device: DeviceAddress): void {
+        if (this.#hasReportedTooMany) return;
+        this.#hasReportedTooMany = true;
+        const text = translate("management.tooManyDevices", { device: deviceKey(device), count: maxDevices });
+        this.#report(device, new GatewayError("GW_DM_INVALID", text));
+    }
 }

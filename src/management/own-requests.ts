@@ -9,24 +9,10 @@ import { managementTopic } from "../protocol/topic";
 import { isLinkLoss, type ManagementLink, notConnected } from "./ports";
 import type { FlowOutcome } from "./responder";
 
-/** One of our requests to the platform. */
-export interface OwnRequest {
-    readonly device: DeviceAddress;
-    readonly action: OwnAction;
-    readonly data?: RequestData | undefined;
-    /** False sends no request id, so that the platform does not answer. */
-    readonly reply: boolean;
-}
-
-interface Waiting {
-    readonly settle: (outcome: FlowOutcome) => void;
-    readonly timer: Timer;
-}
-
-/** How many requests may wait for the platform's answer. */
-const maxWaiting = 20_000;
-
-/** Our requests: each is settled exactly once, by the platform's answer, by its absence or by the end of the connection. */
+/**
+ * Our requests to the platform. Each is settled exactly once: by the platform's answer, by the lack of one within the timeout, or by
+ * `close`. A request that was acknowledged may still be answered over the next connection of a durable session.
+ */
 export class OwnRequests {
     readonly #clock: Clock;
     readonly #link: ManagementLink;
@@ -35,24 +21,24 @@ export class OwnRequests {
     readonly #waiting = new Map<string, Waiting>();
     #isLinkUp = false;
 
-    constructor(clock: Clock, link: ManagementLink, createId: () => string, timeoutMs: number) {
+    constructor({ clock, link, createId, timeoutMs }: OwnRequestsDeps) {
         this.#clock = clock;
         this.#link = link;
         this.#createId = createId;
         this.#timeoutMs = timeoutMs;
     }
 
-    /** Requests may be sent. */
+    /** From now on requests are sent. */
     linkUp(): void {
         this.#isLinkUp = true;
     }
 
-    /** New requests fail; those that were acknowledged may still be answered over the next connection of a durable session. */
+    /** From now on new requests fail. */
     linkDown(): void {
         this.#isLinkUp = false;
     }
 
-    /** Fails everything that still waits. */
+    /** Fails every request that still waits for its answer. */
     close(): void {
         this.#isLinkUp = false;
         for (const [reqId, { settle }] of [...this.#waiting]) {
@@ -61,7 +47,7 @@ export class OwnRequests {
         }
     }
 
-    /** Sends a request. `settle` is called once, never before this returns only if the request could be sent. */
+    /** Sends a request. `settle` is called once; for a request that cannot be sent, before this returns. */
     send(request: OwnRequest, settle: (outcome: FlowOutcome) => void): void {
         const { device, action } = request;
         const name = deviceKey(device);
@@ -89,7 +75,7 @@ export class OwnRequests {
         });
     }
 
-    /** Takes an answer of the platform; one that nothing waits for is ignored, because it came too late. */
+    /** The platform answered. An answer that no request waits for came too late and is ignored. */
     answered(reqId: unknown, answer: ManagementAnswer): void {
         if (typeof reqId === "string") this.#forget(reqId)?.settle({ answer });
     }
@@ -109,6 +95,33 @@ export class OwnRequests {
         return waiting;
     }
 }
+
+/** What our requests work with. */
+export interface OwnRequestsDeps {
+    readonly clock: Clock;
+    readonly link: ManagementLink;
+    /** A new id for a request; never the same twice. */
+    readonly createId: () => string;
+    /** How long the platform has to answer. */
+    readonly timeoutMs: number;
+}
+
+/** One of our requests to the platform. */
+export interface OwnRequest {
+    readonly device: DeviceAddress;
+    readonly action: OwnAction;
+    readonly data?: RequestData | undefined;
+    /** False sends no request id, so that the platform does not answer. */
+    readonly reply: boolean;
+}
+
+interface Waiting {
+    readonly settle: (outcome: FlowOutcome) => void;
+    readonly timer: Timer;
+}
+
+/** How many requests may wait for the platform's answer. */
+const maxWaiting = 20_000;
 
 function encode({ action, device }: OwnRequest, topic: string, message: Record<string, unknown>): string | GatewayError {
     try {

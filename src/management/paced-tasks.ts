@@ -1,17 +1,7 @@
 import type { Clock, Timer } from "../clock";
 
-/** One thing to do, which calls `finished` when the next may start in its place. */
-export type PacedTask = (finished: () => void) => void;
-
-/** How fast a pacer lets tasks start. */
-export interface Pace {
-    readonly perSecond: number;
-    /** How many may be under way at once; after a pause as many may start at the same moment. */
-    readonly maxUnderWay: number;
-}
-
-/** Starts tasks in order, not more than so many at once and not more than so many each second. */
-export class Pacer {
+/** Starts tasks in order, at a limited rate and with a limited number of them under way. */
+export class PacedTasks {
     readonly #clock: Clock;
     readonly #pace: Pace;
     #waiting: PacedTask[] = [];
@@ -19,6 +9,7 @@ export class Pacer {
     #underWay = 0;
     /** When the next task would start at an even pace. */
     #nextStartMs = 0;
+    /** Changes with `clear`, so that a task of the time before it frees no place. */
     #generation = 0;
     #timer: Timer | undefined;
 
@@ -33,9 +24,9 @@ export class Pacer {
         this.#startDue();
     }
 
-    /** Forgets every task that has not started, and that those that have are under way. */
+    /** Removes every task that has not started; the others occupy no place any more. */
     clear(): void {
-        this.#generation++;
+        this.#generation += 1;
         this.#waiting = [];
         this.#next = 0;
         this.#underWay = 0;
@@ -64,7 +55,7 @@ export class Pacer {
     }
 
     #take(): void {
-        this.#next++;
+        this.#next += 1;
         if (this.#next < 1000 && this.#next < this.#waiting.length) return;
         this.#waiting = this.#waiting.slice(this.#next);
         this.#next = 0;
@@ -72,13 +63,22 @@ export class Pacer {
 
     #start(task: PacedTask): void {
         const generation = this.#generation;
-        let running = true;
-        this.#underWay++;
+        let isRunning = true;
+        this.#underWay += 1;
         task(() => {
-            if (!running || generation !== this.#generation) return;
-            running = false;
-            this.#underWay--;
+            if (!isRunning || generation !== this.#generation) return;
+            isRunning = false;
+            this.#underWay -= 1;
             this.#startDue();
         });
     }
+}
+
+/** One task. It calls `finished` when the next may start in its place. */
+export type PacedTask = (finished: () => void) => void;
+
+/** How fast tasks start. */
+export interface Pace {
+    readonly perSecond: number;
+    readonly maxUnderWay: number;
 }

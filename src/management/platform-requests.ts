@@ -7,48 +7,35 @@ import { assertFits } from "../protocol/payload-limit";
 import { managementTopic } from "../protocol/topic";
 import { isLinkLoss, type ManagementLink, notConnected } from "./ports";
 import type { RequestHistory } from "./request-history";
-
-/** A request that a flow is working on. */
-export interface WaitingRequest {
-    readonly request: PlatformRequest & { readonly reqId: RequestId };
-    readonly timer: Timer;
-}
-
-interface Answered {
-    readonly key: string;
-    readonly device: DeviceAddress;
-    readonly payload: string;
-    readonly isTimeout: boolean;
-    settle?: ((error?: GatewayError) => void) | undefined;
-}
-
-/** How many requests flows may be working on at once; the platform addresses at most 5000 devices with one. */
-const maxWaiting = 10_000;
-/** How much is remembered of answered requests, to answer a repeated one alike. */
-const maxAnswered = 20_000;
-const maxAnsweredCharacters = 8_000_000;
+import type { Responder } from "./responder";
 
 /**
- * Remembers what the platform asked and what was answered, so that each request id gets exactly one answer: a repeated
- * request gets the stored answer again, and a second answer is refused. An answer that could not be sent is kept for the next connection.
+ * Remembers the platform's requests and our answers, so that each request id gets exactly one answer.
+ *
+ * | a request is | until                                                        | if the platform repeats it |
+ * |--------------|--------------------------------------------------------------|----------------------------|
+ * | waiting      | its flow answers, its time is over (500) or we stop (500)    | nothing happens            |
+ * | unsent       | there is a connection                                        | nothing happens            |
+ * | answered     | 20 000 others were answered, or 8 million characters of them | the answer is sent again   |
+ *
+ * An answer becomes unsent again if the connection ends before the platform acknowledges it. A second answer is rejected.
  */
 export class PlatformRequests {
     readonly #clock: Clock;
     readonly #link: ManagementLink;
     readonly #history: RequestHistory;
-    readonly #changed: () => void;
+    readonly #listener: PlatformRequestsListener;
     readonly #waiting = new Map<string, WaitingRequest>();
-    readonly #answered = new Map<string, Answered>();
-    readonly #unsent = new Set<Answered>();
+    readonly #answered = new Map<string, AnsweredRequest>();
+    readonly #unsent = new Set<AnsweredRequest>();
     #answeredCharacters = 0;
     #isLinkUp = false;
 
-    /** @param changed called when a request begins or ends to wait for a flow */
-    constructor(clock: Clock, link: ManagementLink, history: RequestHistory, changed: () => void) {
+    constructor({ clock, link, history, listener }: PlatformRequestsDeps) {
         this.#clock = clock;
         this.#link = link;
         this.#history = history;
-        this.#changed = changed;
+        this.#listener = listener;
     }
 
     /** Sends the answers that wait for a connection. */
@@ -59,12 +46,12 @@ export class PlatformRequests {
         for (const answered of unsent) this.#send(answered);
     }
 
-    /** Answers are kept from now on. */
+    /** From now on answers are kept for the next connection. */
     linkDown(): void {
         this.#isLinkUp = false;
     }
 
-    /** Answers 500 to everything a flow is working on, and fails what cannot be sent any more. */
+    /** Answers 500 to every waiting request, and fails the answers that cannot be sent any more. */
     close(): void {
         for (const { request } of [...this.#waiting.values()]) {
             this.#settle(
@@ -80,7 +67,7 @@ export class PlatformRequests {
     }
 
     /**
-     * Takes note of a request. False if it was received before; if it was answered, the answer is sent again.
+     * A request arrived. False if it is a repeated one: then all is done that is to be done.
      * @param action its name, where it could be read
      */
     begin(device: DeviceAddress, reqId: RequestId | undefined, action: string | undefined): boolean {
@@ -103,9 +90,13 @@ export class PlatformRequests {
         return answered !== undefined || this.#waiting.has(key);
     }
 
-    /** The devices of the requests that flows are working on, one for each request. */
-    *waitingDevices(): Iterable<DeviceAddress> {
-        for (const { request } of this.#waiting.values()) yield request;
+    /** Responders were added or removed: a waiting request counts for the one that answers for its device now. */
+    recount(): void {
+        for (const waiting of this.#waiting.values()) {
+            if (waiting.owner) this.#listener.counted(waiting.owner, -1);
+            waiting.owner = this.#listener.ownerOf(waiting.request);
+            if (waiting.owner) this.#listener.counted(waiting.owner, 1);
+        }
     }
 
     /** Whether no more requests can be given to flows. */
@@ -114,20 +105,21 @@ export class PlatformRequests {
     }
 
     /** A flow works on the request; without an answer in time, 500 is sent. */
-    wait(request: PlatformRequest & { readonly reqId: RequestId }, timeoutMs: number): void {
+    wait(request: AnswerableRequest, timeoutMs: number): void {
         const timer = this.#clock.setTimer(timeoutMs, () => {
             const message = `The flow did not answer within ${timeoutMs / 1000} s.`;
             this.#settle(request.reqId, request, { rc: 500, message }, true);
         });
-        this.#waiting.set(keyOf(request, request.reqId.value), { request, timer });
-        this.#changed();
+        const owner = this.#listener.ownerOf(request);
+        this.#waiting.set(keyOf(request, request.reqId.value), { request, timer, owner });
+        if (owner) this.#listener.counted(owner, 1);
     }
 
     /**
-     * The request a flow's answer is for.
+     * The waiting request that a flow's answer is for.
      * @throws GW_DM_TIMEOUT when 500 was sent meanwhile, GW_DM_INVALID when it was answered before or never received
      */
-    find(device: DeviceAddress, reqIdValue: unknown): WaitingRequest["request"] {
+    find(device: DeviceAddress, reqIdValue: unknown): AnswerableRequest {
         const reqId = shown(reqIdValue);
         const name = deviceKey(device);
         const key = keyOf(device, reqIdValue);
@@ -149,7 +141,7 @@ export class PlatformRequests {
         this.#settle(reqId, device, answer, false, settle);
     }
 
-    /** The same for an answer the gateway gives by itself: one that is too large becomes 500. Never throws. */
+    /** The same for an answer that the gateway gives automatically: one that is too large becomes 500. Never throws. */
     answerAtOnce(device: DeviceAddress, reqId: RequestId, answer: ManagementAnswer): void {
         try {
             this.#settle(reqId, device, answer, false);
@@ -170,9 +162,8 @@ export class PlatformRequests {
         const device = { typeId, deviceId };
         const payload = encode(device, answer, reqId);
         const key = keyOf(device, reqId.value);
-        this.#waiting.get(key)?.timer.cancel();
-        if (this.#waiting.delete(key)) this.#changed();
-        const answered: Answered = { key, device, payload, isTimeout, settle };
+        this.#endWaiting(key);
+        const answered: AnsweredRequest = { key, device, payload, isTimeout, settle };
         this.#answered.set(key, answered);
         this.#answeredCharacters += key.length + payload.length;
         this.#history.answered(key, answer);
@@ -180,7 +171,15 @@ export class PlatformRequests {
         this.#send(answered);
     }
 
-    #send(answered: Answered): void {
+    #endWaiting(key: string): void {
+        const waiting = this.#waiting.get(key);
+        if (!waiting) return;
+        this.#waiting.delete(key);
+        waiting.timer.cancel();
+        if (waiting.owner) this.#listener.counted(waiting.owner, -1);
+    }
+
+    #send(answered: AnsweredRequest): void {
         if (!this.#isLinkUp) {
             this.#unsent.add(answered);
             return;
@@ -208,12 +207,51 @@ export class PlatformRequests {
         }
     }
 
-    #giveUp(answered: Answered): void {
+    #giveUp(answered: AnsweredRequest): void {
         const { settle } = answered;
         answered.settle = undefined;
         settle?.(notConnected(translate("management.answerNotSent", { device: deviceKey(answered.device) })));
     }
 }
+
+/** A request that wants an answer. */
+export type AnswerableRequest = PlatformRequest & { readonly reqId: RequestId };
+
+/** What the platform's requests work with. */
+export interface PlatformRequestsDeps {
+    readonly clock: Clock;
+    readonly link: ManagementLink;
+    readonly history: RequestHistory;
+    readonly listener: PlatformRequestsListener;
+}
+
+/** What the platform's requests need from the rest of device management. */
+export interface PlatformRequestsListener {
+    /** The responder that answers for a device. */
+    ownerOf(device: DeviceAddress): Responder | undefined;
+    /** A responder has one request more or less that waits for its flow. */
+    counted(owner: Responder, by: 1 | -1): void;
+}
+
+interface WaitingRequest {
+    readonly request: AnswerableRequest;
+    readonly timer: Timer;
+    owner: Responder | undefined;
+}
+
+interface AnsweredRequest {
+    readonly key: string;
+    readonly device: DeviceAddress;
+    readonly payload: string;
+    readonly isTimeout: boolean;
+    settle?: ((error?: GatewayError) => void) | undefined;
+}
+
+/** How many requests flows may be working on at once; the platform addresses at most 5000 devices with one. */
+const maxWaiting = 10_000;
+/** How much is remembered of answered requests, to answer a repeated one alike. */
+const maxAnswered = 20_000;
+const maxAnsweredCharacters = 8_000_000;
 
 function responseTopic(device: DeviceAddress): string {
     return managementTopic(device, "response");

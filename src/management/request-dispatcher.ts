@@ -2,33 +2,16 @@ import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
-import { type ManagementAnswer, type PlatformRequest, type RequestId, usualReturnCodes } from "../protocol/management";
+import { isSuccess, type ManagementAnswer, type PlatformRequest, type RequestId, usualReturnCodes } from "../protocol/management";
+import { firmwareField } from "./device-firmware";
 import type { FirmwareDevices } from "./firmware-devices";
-import { firmwareField } from "./firmware-status";
 import type { FlowAnswer } from "./flow-message";
 import type { PlatformRequests } from "./platform-requests";
 import { immediateRejection, successAnswer, toFlowRequest } from "./request-rules";
 import type { FlowOutcome, Responder } from "./responder";
-import type { TargetMatch } from "./target-table";
+import type { TargetMatch } from "./responders";
 
-/** A message of the platform as it arrived. */
-export interface Arrival {
-    readonly topic: string;
-    readonly payload: Buffer;
-    /** Whether it was queued by a durable session while the gateway was away. */
-    readonly isReplayed: boolean;
-}
-
-/** What the dispatcher works with. */
-export interface RequestDispatcherDeps {
-    readonly requests: PlatformRequests;
-    readonly firmware: FirmwareDevices;
-    responderOf(device: DeviceAddress): TargetMatch<Responder>;
-    /** The device accepted a restart. */
-    restarting(device: DeviceAddress): void;
-}
-
-/** Takes the platform's requests to the responder they are meant for, or answers them itself. */
+/** Takes each request of the platform to the responder of its device, or answers it where no flow has to be asked. */
 export class RequestDispatcher {
     readonly #deps: RequestDispatcherDeps;
     readonly #warnedOfPayload = new WeakSet<Responder>();
@@ -43,19 +26,22 @@ export class RequestDispatcher {
         const { reqId } = request;
         if (!requests.begin(request, reqId, actionName(request))) return;
         const match = this.#deps.responderOf(request);
-        const refusal =
-            match.kind === "one" ? immediateRejection(request, match.owner.options, firmware, arrival.isReplayed) : noResponder(match);
-        if (match.kind !== "one" || refusal) {
-            this.#answerAtOnce(request, reqId, refusal ?? noResponder(match), arrival.payload);
+        if (match.kind !== "one") {
+            this.#answerAtOnce(request, reqId, noResponder(match), arrival.payload);
             return;
         }
         const { options, listener } = match.owner;
-        const flowRequest = toFlowRequest(request, arrival.topic, firmware, arrival.isReplayed);
+        const rejection = immediateRejection(request, options, firmware.of(request), arrival.isReplayed);
+        if (rejection) {
+            this.#answerAtOnce(request, reqId, rejection, arrival.payload);
+            return;
+        }
+        const flowRequest = toFlowRequest(request, arrival.topic, firmware.of(request), arrival.isReplayed);
         if (!reqId) this.#accepted(request);
         else if (options.respond === "auto") {
-            const answer = successAnswer(request, options, firmware, true);
+            const answer = successAnswer(request, options, firmware.of(request), true);
             requests.answerAtOnce(request, reqId, answer);
-            if (answer.rc >= 300) return;
+            if (!isSuccess(answer.rc)) return;
             this.#accepted(request);
         } else if (requests.isFull) {
             requests.answerAtOnce(request, reqId, { rc: 500, message: "Too many requests are being worked on." });
@@ -64,7 +50,7 @@ export class RequestDispatcher {
         listener.requestReceived(flowRequest);
     }
 
-    /** Something arrived that is no request that could be carried out. */
+    /** A message arrived that is not a request this gateway can carry out. */
     reject(device: DeviceAddress, reason: { reqId?: RequestId; rc: number; reason: string }, payload: Buffer): void {
         if (!this.#deps.requests.begin(device, reason.reqId, undefined)) return;
         this.#answerAtOnce(device, reason.reqId, { rc: reason.rc, message: reason.reason }, payload);
@@ -83,12 +69,12 @@ export class RequestDispatcher {
         const request = requests.find(flow.device, flow.reqId);
         const match = this.#deps.responderOf(request);
         const { options } = match.kind === "one" ? match.owner : responder;
-        const success = successAnswer(request, options, firmware, false);
+        const success = successAnswer(request, options, firmware.of(request), false);
         const rc = flow.rc ?? success.rc;
         const d = this.#answerData(responder, flow.payload, request) ?? (rc === success.rc ? success.d : undefined);
         const answer = { rc, ...(flow.message !== undefined && { message: flow.message }), ...(d !== undefined && { d }) };
         requests.answer(request, request.reqId, answer, (error) => settle(error ? { error } : {}));
-        if (rc >= 200 && rc < 300) this.#accepted(request);
+        if (isSuccess(rc)) this.#accepted(request);
         if (!usualReturnCodes.has(rc)) responder.listener.warned(translate("management.unusualCode", { rc }));
     }
 
@@ -105,7 +91,7 @@ export class RequestDispatcher {
         match.owner.listener.raised(new GatewayError("GW_DM_INVALID", text), { typeId, deviceId, payload });
     }
 
-    /** What follows from a request that is carried out. */
+    /** The request is carried out: a restart delays renewals, and fields of the firmware are for the gateway itself. */
     #accepted(request: PlatformRequest): void {
         const { action, fields } = request;
         const { firmware } = this.#deps;
@@ -115,7 +101,7 @@ export class RequestDispatcher {
         else if (action === "observe" || action === "cancel") firmware.observe(request, action === "observe");
     }
 
-    /** What the flow wants to send back as data: an object that differs from the request's own. */
+    /** The data that the flow sends back: an object that differs from the request's own. */
     #answerData(responder: Responder, payload: unknown, request: PlatformRequest): unknown {
         if (payload === undefined || payload === null) return undefined;
         if (isRecord(payload)) return request.d && JSON.stringify(payload) === JSON.stringify(request.d) ? undefined : payload;
@@ -127,7 +113,24 @@ export class RequestDispatcher {
     }
 }
 
-function noResponder({ kind }: TargetMatch<Responder>): ManagementAnswer {
+/** A message of the platform as it arrived. */
+export interface Arrival {
+    readonly topic: string;
+    readonly payload: Buffer;
+    /** Whether it was queued by a durable session while the gateway was away. */
+    readonly isReplayed: boolean;
+}
+
+/** What the dispatcher works with. */
+export interface RequestDispatcherDeps {
+    readonly requests: PlatformRequests;
+    readonly firmware: FirmwareDevices;
+    responderOf(device: DeviceAddress): TargetMatch;
+    /** The device accepted a restart. */
+    restarting(device: DeviceAddress): void;
+}
+
+function noResponder({ kind }: TargetMatch): ManagementAnswer {
     if (kind === "tie") return { rc: 500, message: "Several dm-responder nodes have this target." };
     return { rc: 501, message: "No dm-responder is set up for this device." };
 }

@@ -2,29 +2,7 @@ import { shortened } from "../i18n";
 import type { DeviceAddress } from "../protocol/identity";
 import type { ManagementAnswer } from "../protocol/management";
 
-/** A device management request, or a firmware step that was notified, as it is shown. */
-export interface RequestView extends DeviceAddress {
-    /** When it was received or sent (wall clock, milliseconds). */
-    readonly at: number;
-    /** As in `msg.dm.action`; a custom one as `bundle/action`, a firmware step as `firmware/step`. Absent = it could not be read. */
-    readonly action?: string;
-    /** `device`: the gateway told the platform something by itself. */
-    readonly from: "platform" | "device";
-    /** `waiting`: a flow is working on it. `unanswered`: the platform wants no answer. `failed`: the platform did not take it. */
-    readonly outcome: "waiting" | "answered" | "unanswered" | "failed";
-    /** The code of the answer. */
-    readonly rc?: number;
-    readonly message?: string;
-    /** Of an answer of ours: whether the platform has acknowledged it. */
-    readonly isDelivered?: boolean;
-}
-
-type Begun = Omit<RequestView, "outcome" | "rc" | "message" | "isDelivered">;
-
-const capacity = 50;
-const maxCharacters = 300;
-
-/** Remembers the requests of device management that came last, and what became of each. */
+/** Remembers the latest requests of device management, each with its outcome. */
 export class RequestHistory {
     /** By key, the oldest first. */
     readonly #views = new Map<string, RequestView>();
@@ -41,7 +19,7 @@ export class RequestHistory {
         return this.#count;
     }
 
-    /** A request arrived that was not seen before; the key is that of its answer, absent when the platform wants none. */
+    /** A new request arrived. The key is that of its answer, absent when the platform wants none. */
     received(key: string | undefined, request: Begun): void {
         this.#put(key ?? this.#newKey(), { ...request, outcome: key === undefined ? "unanswered" : "waiting" });
     }
@@ -56,7 +34,7 @@ export class RequestHistory {
         if (this.#views.get(key)?.isDelivered === false) this.#change(key, { isDelivered: true });
     }
 
-    /** Something that was sent without being asked for came to an end. */
+    /** A firmware step was answered, or failed. */
     ended(sent: Begun, { answer, error }: { answer?: ManagementAnswer; error?: Error }): void {
         const message = error?.message ?? answer?.message;
         this.#put(this.#newKey(), {
@@ -87,6 +65,28 @@ export class RequestHistory {
         this.#views.set(key, { ...view, ...change });
     }
 }
+
+/** A device management request, or a firmware step that was notified, as it is shown. */
+export interface RequestView extends DeviceAddress {
+    /** When it was received or sent (wall clock, milliseconds). */
+    readonly at: number;
+    /** As in `msg.dm.action`; a custom one as `bundle/action`, a firmware step as `firmware/step`. Absent = it could not be read. */
+    readonly action?: string;
+    /** `device`: the gateway notified the platform of something. */
+    readonly from: "platform" | "device";
+    /** `waiting`: a flow is working on it. `unanswered`: the platform wants no answer. `failed`: it could not be sent, or was not answered. */
+    readonly outcome: "waiting" | "answered" | "unanswered" | "failed";
+    /** The code of the answer. */
+    readonly rc?: number;
+    readonly message?: string;
+    /** Whether the platform has acknowledged our answer. */
+    readonly isDelivered?: boolean;
+}
+
+type Begun = Omit<RequestView, "outcome" | "rc" | "message" | "isDelivered">;
+
+const capacity = 50;
+const maxCharacters = 300;
 
 function cut(text: string): string {
     return shortened(text, maxCharacters);

@@ -1,15 +1,14 @@
 import { shortened } from "../i18n";
 import { type ManagementAnswer, type PlatformRequest, successCodes } from "../protocol/management";
-import { imageProblem } from "./device-firmware";
-import type { FirmwareDevices } from "./firmware-devices";
-import { firmwareField } from "./firmware-status";
+import { firmwareField, imageProblem } from "./device-firmware";
+import type { FirmwareView } from "./firmware-devices";
 import type { FlowRequest, ResponderOptions } from "./responder";
 
-/** The answer that must be given without asking the flow, or undefined when the request may be carried out. */
+/** The answer to a request that the flow is not asked about; undefined when the request may be carried out. */
 export function immediateRejection(
     request: PlatformRequest,
     options: ResponderOptions,
-    firmware: FirmwareDevices,
+    firmware: FirmwareView,
     isReplayed: boolean,
 ): ManagementAnswer | undefined {
     if (!isAnnounced(request, options)) return { rc: 501, message: `${describeAction(request)} is not supported here.` };
@@ -20,26 +19,26 @@ export function immediateRejection(
     return problem === undefined ? undefined : { rc: 400, message: problem };
 }
 
-/** The answer to a request that was carried out or accepted; `auto` when no flow was asked. */
+/** The answer to a request that was carried out or accepted; `isAutomatic` when no flow was asked. */
 export function successAnswer(
     request: PlatformRequest,
     options: ResponderOptions,
-    firmware: FirmwareDevices,
-    auto: boolean,
+    firmware: FirmwareView,
+    isAutomatic: boolean,
 ): ManagementAnswer {
     const rc = successCodes[request.action];
     if (request.action !== "observe") return { rc };
     const names = [...(request.fields?.keys() ?? [])];
     const unknown = names.filter((name) => name !== firmwareField || !options.firmwareActions);
-    if (auto && unknown.length > 0) {
+    if (isAutomatic && unknown.length > 0) {
         return { rc: 404, message: "Not an attribute of this device.", d: { fields: unknown.map((field) => ({ field })) } };
     }
     if (unknown.length === names.length) return { rc };
-    return { rc, d: { fields: [{ field: firmwareField, value: firmware.attribute(request) }] } };
+    return { rc, d: { fields: [{ field: firmwareField, value: firmware.attribute }] } };
 }
 
 /** A request as a flow sees it. A firmware request shows the image that was described before, as the flow needs its uri. */
-export function toFlowRequest(request: PlatformRequest, topic: string, firmware: FirmwareDevices, isReplayed: boolean): FlowRequest {
+export function toFlowRequest(request: PlatformRequest, topic: string, firmware: FirmwareView, isReplayed: boolean): FlowRequest {
     const { action, typeId, deviceId, reqId, bundleId, actionId } = request;
     const fields = flowFields(request, firmware);
     return {
@@ -59,25 +58,25 @@ export function toFlowRequest(request: PlatformRequest, topic: string, firmware:
     };
 }
 
-function flowFields(request: PlatformRequest, firmware: FirmwareDevices): FlowRequest["dm"]["fields"] {
+function flowFields(request: PlatformRequest, firmware: FirmwareView): FlowRequest["dm"]["fields"] {
     switch (request.action) {
         case "observe":
         case "cancel":
             return [...(request.fields?.keys() ?? [])];
         case "firmware/download":
         case "firmware/update":
-            return { [firmwareField]: { ...firmware.image(request) } };
+            return { [firmwareField]: { ...firmware.image } };
         default:
             return request.fields && structuredClone(Object.fromEntries(request.fields));
     }
 }
 
-function problemOf(request: PlatformRequest, firmware: FirmwareDevices): string | undefined {
+function problemOf(request: PlatformRequest, firmware: FirmwareView): string | undefined {
     switch (request.action) {
         case "firmware/download":
-            return firmware.downloadProblem(request);
+            return firmware.downloadProblem;
         case "firmware/update":
-            return firmware.updateProblem(request);
+            return firmware.updateProblem;
         case "device/update":
             return request.fields?.has(firmwareField) ? imageProblem(request.fields.get(firmwareField)) : undefined;
         default:

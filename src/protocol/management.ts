@@ -27,8 +27,13 @@ export function isPlatformAction(value: unknown): value is PlatformAction {
     return typeof value === "string" && Object.hasOwn(successCodes, value);
 }
 
-/** The codes an answer to the platform normally carries; others are sent, with a warning. */
+/** The codes that an answer to the platform normally carries; others are sent, with a warning. */
 export const usualReturnCodes: ReadonlySet<number> = new Set([200, 202, 204, 400, 404, 409, 500, 501]);
+
+/** Whether the code of an answer reports success. Protocol, section Device management. */
+export function isSuccess(rc: number): boolean {
+    return rc >= 200 && rc < 300;
+}
 
 /** A request's id: its value, and its text exactly as received, which is what an answer must repeat. */
 export interface RequestId {

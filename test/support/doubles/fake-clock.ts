@@ -36,15 +36,19 @@ export class FakeClock implements Clock {
         return this.#pending.size;
     }
 
-    /** Moves time on, firing what is due on the way, each timer at its own time. */
-    advance(durationMs: number): void {
+    /** Moves time on, firing what is due on the way, each timer at its own time. Returns the longest action in real milliseconds. */
+    advance(durationMs: number): number {
         const endMs = this.#monotonicMs + durationMs;
+        let longestMs = 0;
         for (let next = this.#nextDue(endMs); next; next = this.#nextDue(endMs)) {
             this.#moveTo(next.dueMs);
             this.#pending.delete(next);
+            const startMs = performance.now();
             next.action();
+            longestMs = Math.max(longestMs, performance.now() - startMs);
         }
         this.#moveTo(endMs);
+        return longestMs;
     }
 
     /** Time passes while the process is held up: what came due meanwhile fires only afterwards. */

@@ -4,8 +4,8 @@ import type { FlowMessage } from "../../../src/management/flow-message";
 
 export type { FlowMessage } from "../../../src/management/flow-message";
 
-import type { FirmwareStore } from "../../../src/management/device-firmware";
 import { type AttachedResponder, ManagementEngine, type ManagementEngineDeps } from "../../../src/management/management-engine";
+import type { FirmwareStore } from "../../../src/management/ports";
 import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../../src/management/responder";
 import type { DeviceAddress } from "../../../src/protocol/identity";
 import { isRecord } from "../../../src/protocol/json";

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { GatewayError } from "../../../src/errors";
-import { parseRecord } from "../../../src/management/device-firmware";
-import { type FirmwareStep, idle, nextStatus } from "../../../src/management/firmware-status";
+import { DeviceFirmware, type FirmwareStep } from "../../../src/management/device-firmware";
 import { FakeStore, ManagementBench, type TestResponder } from "../../support/doubles/management-bench";
 
 const image = { version: "2.0", name: "app", uri: "https://example.com/app.bin", verifier: "abc", state: 0, updateStatus: 0 };
@@ -22,6 +21,12 @@ function asked(bench = new ManagementBench()) {
     bench.receive(download, { reqId: "d" });
     bench.take();
     return { bench, responder };
+}
+
+/** Whether a step follows from the status, by the table of `DeviceFirmware`. */
+function canMake({ status }: DeviceFirmware, name: FirmwareStep): boolean {
+    const from = { downloading: "idle", downloaded: "downloading", updating: "downloaded", updated: "updating", failed: undefined }[name];
+    return from === undefined ? status !== "idle" : status === from;
 }
 
 describe("the firmware of a device", () => {
@@ -228,7 +233,21 @@ describe("the firmware of a device", () => {
         assert.equal(store.values.size, 0);
     });
 
-    it("any stored text can be read as a firmware record", () => {
+    it("the firmware is the same after a restart, whatever steps were made", () => {
+        const names = fc.constantFrom<FirmwareStep>("downloading", "downloaded", "updating", "updated", "failed");
+        fc.assert(
+            fc.property(fc.array(names), fc.boolean(), (steps, isObserved) => {
+                const firmware = new DeviceFirmware();
+                firmware.observe(isObserved);
+                firmware.describe(image, "2026-01-01T00:00:00.000Z");
+                for (const name of steps) if (canMake(firmware, name)) firmware.advance(name, undefined, "2026-01-02T00:00:00.000Z");
+                const text = JSON.stringify(firmware);
+                assert.equal(JSON.stringify(DeviceFirmware.parse(text)), text);
+            }),
+        );
+    });
+
+    it("any stored text can be read as the firmware of a device", () => {
         fc.assert(
             fc.property(
                 fc.oneof(
@@ -237,8 +256,8 @@ describe("the firmware of a device", () => {
                     fc.record({ status: fc.jsonValue(), unsent: fc.jsonValue() }).map((value) => JSON.stringify(value)),
                 ),
                 (text) => {
-                    const { status } = parseRecord(text);
-                    assert.ok([0, 1, 2].includes(status.state));
+                    const { status } = DeviceFirmware.parse(text);
+                    assert.ok(["idle", "downloading", "downloaded", "updating"].includes(status));
                 },
             ),
         );
@@ -248,16 +267,16 @@ describe("the firmware of a device", () => {
         const names = fc.constantFrom<FirmwareStep>("downloading", "downloaded", "updating", "updated", "failed");
         fc.assert(
             fc.property(fc.array(names), (steps) => {
-                let status = idle;
+                const firmware = new DeviceFirmware();
                 for (const name of steps) {
                     try {
-                        status = nextStatus(status, name, undefined);
+                        firmware.advance(name, undefined, "2026-01-01T00:00:00.000Z");
                     } catch (thrown) {
                         assert.ok(thrown instanceof GatewayError);
                     }
                 }
-                if (status.state !== 0) status = nextStatus(status, "failed", undefined);
-                assert.equal(status.state, 0);
+                if (firmware.status !== "idle") firmware.advance("failed", undefined, "2026-01-01T00:00:00.000Z");
+                assert.equal(firmware.status, "idle");
             }),
         );
     });

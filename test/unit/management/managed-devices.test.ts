@@ -211,9 +211,11 @@ describe("automatic management", () => {
         bench.reply(bench.takeOne(), 200);
         first.attached.detach();
         const second = bench.responder(gateway);
+        bench.clock.advance(1);
         assert.deepEqual(bench.take(), []);
         second.attached.detach();
         bench.responder({ ...gateway, metadata: { site: "A" } });
+        bench.clock.advance(1);
         assert.equal(bench.take().length, 1);
     });
 
@@ -266,6 +268,63 @@ describe("automatic management", () => {
         assert.deepEqual(bench.take(), []);
         second.attached.detach();
         bench.responder(devices).attached.detach();
+        bench.clock.advance(1);
         assert.deepEqual(bench.take(), []);
+    });
+
+    it("manages all devices again when their responder begins to, and counts them for it", () => {
+        const bench = new ManagementBench({ pace: { perSecond: 1e6, maxUnderWay: 10_000 } }).connect();
+        const first = bench.responder({ ...devices, manage: false });
+        for (let index = 0; index < 2500; index++) bench.engine.deviceSeen(`s/${index}`);
+        bench.clock.advance(300);
+        assert.deepEqual(bench.take(), []);
+        first.attached.detach();
+        const second = bench.responder(devices);
+        bench.clock.advance(300);
+        assert.deepEqual(second.counts, { managed: 0, pending: 2500, rejected: 0, requests: 0 });
+        for (const request of bench.take()) bench.reply(request, 200);
+        bench.clock.advance(300);
+        assert.deepEqual(second.counts, { managed: 2500, pending: 0, rejected: 0, requests: 0 });
+        second.attached.detach();
+        const third = bench.responder({ ...devices, metadata: { site: "A" } });
+        const single = bench.responder({ target: { kind: "device", typeId: "s", deviceId: "7" }, manage: true });
+        bench.clock.advance(300);
+        assert.deepEqual(third.counts, { managed: 2499, pending: 0, rejected: 0, requests: 0 });
+        assert.deepEqual(single.counts, { managed: 1, pending: 0, rejected: 0, requests: 0 });
+    });
+
+    it("forgets a device while its request waits for the answer, and counts it no more", () => {
+        const bench = new ManagementBench().connect();
+        const responder = bench.responder(devices);
+        for (const id of ["s/1", "s/2"]) bench.engine.deviceSeen(id);
+        bench.engine.forget("s/1");
+        for (const request of bench.take()) bench.reply(request, 200);
+        bench.clock.advance(300);
+        assert.deepEqual(responder.counts, { managed: 1, pending: 0, rejected: 0, requests: 0 });
+        assert.deepEqual(bench.take(), []);
+    });
+
+    it("blocks the event loop no longer with a hundred thousand devices than with a few", () => {
+        const bench = new ManagementBench({ pace: { perSecond: 1, maxUnderWay: 1 } }).connect();
+        const first = bench.responder(devices);
+        for (let index = 0; index < 100_000; index++) bench.engine.deviceSeen(`s/${index}`);
+        bench.clock.advance(300);
+        // The best of a few, as the machine may be busy with something else.
+        const answerMs = Array.from({ length: 5 }, () => {
+            bench.clock.advance(1000);
+            const request = bench.takeOne();
+            const startMs = performance.now();
+            bench.reply(request, 200);
+            bench.clock.advance(250);
+            return performance.now() - startMs;
+        });
+        assert.ok(Math.min(...answerMs) < 10, `an answer took ${Math.min(...answerMs)} ms`);
+        const changeMs = Array.from({ length: 3 }, () => {
+            first.attached.detach();
+            bench.responder(devices).attached.detach();
+            bench.responder({ ...devices, metadata: { site: "A" } }).attached.detach();
+            return bench.clock.advance(1000);
+        });
+        assert.ok(Math.min(...changeMs) < 30, `a change of responders took ${Math.min(...changeMs)} ms`);
     });
 });

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "nod
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DeviceRecord } from "../../../src/devices/inventory/device-record";
-import { parseRecord } from "../../../src/management/device-firmware";
+import { DeviceFirmware } from "../../../src/management/device-firmware";
 import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
@@ -218,9 +218,9 @@ if (isSqliteAvailable()) {
         });
 
         it("gives back the firmware states, with the steps that were not sent yet", () => {
-            const states = [...store.entries("firmware")].map(([device, text]) => [device, parseRecord(text)]);
+            const states = [...store.entries("firmware")].map(([device, text]) => [device, JSON.stringify(DeviceFirmware.parse(text))]);
             const pumpImage = { version: "7", uri: "https://firmware.example/pump-7.bin" };
-            assert.deepEqual(Object.fromEntries(states), {
+            assert.deepEqual(Object.fromEntries(states.map(([device, text]) => [device, JSON.parse(text ?? "")])), {
                 "gateway/g1": {
                     status: { state: 2, updateStatus: 0 },
                     image: {
