@@ -28,11 +28,11 @@ export function isPlatformAction(value: unknown): value is PlatformAction {
 }
 
 /** The codes that an answer to the platform normally carries; others are sent, with a warning. */
-export const usualReturnCodes: ReadonlySet<number> = new Set([200, 202, 204, 400, 404, 409, 500, 501]);
+export const usualReturnCodes: ReadonlySet<number> = new Set([0, 200, 202, 204, 400, 404, 409, 500, 501]);
 
-/** Whether the code of an answer reports success. Protocol, section Device management. */
+/** Whether the code of an answer reports success: 200 to 299, or 0. Protocol, section Differences from the 2016 documentation. */
 export function isSuccess(rc: number): boolean {
-    return rc >= 200 && rc < 300;
+    return rc === 0 || (rc >= 200 && rc < 300);
 }
 
 /** A request's id: its value, and its text exactly as received, which is what an answer must repeat. */

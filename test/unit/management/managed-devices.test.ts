@@ -95,6 +95,19 @@ describe("automatic management", () => {
         assert.deepEqual(topics(bench.take()), ["mygw/id/gw1/mgmt/manage"]);
     });
 
+    it("an answer with the code 0, as in the documentation of 2016, is a success", () => {
+        const bench = new ManagementBench().connect();
+        const responder = bench.responder({ ...gateway, respond: "flow" });
+        bench.reply(bench.takeOne(), 0, { message: "success" });
+        bench.clock.advance(70_000);
+        assert.deepEqual(bench.take(), []);
+        assert.deepEqual(responder.counts, { managed: 1, pending: 0, rejected: 0, requests: 0 });
+        responder.input({ dm: { action: "unmanage" } });
+        bench.reply(bench.takeOne(), 0);
+        assert.equal(bench.engine.phaseOf("mygw/gw1"), undefined);
+        assert.deepEqual(responder.raised, []);
+    });
+
     for (const rc of [400, 403, 404]) {
         it(`reports the code ${rc} once and does not try again before the next connect`, () => {
             const bench = new ManagementBench();
@@ -272,7 +285,7 @@ describe("automatic management", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("manages all devices again when their responder begins to, and counts them for it", () => {
+    it("a responder that begins to manage has all of its devices managed, and counted", () => {
         const bench = new ManagementBench({ pace: { perSecond: 1e6, maxUnderWay: 10_000 } }).connect();
         const first = bench.responder({ ...devices, manage: false });
         for (let index = 0; index < 2500; index++) bench.engine.deviceSeen(`s/${index}`);
@@ -293,7 +306,7 @@ describe("automatic management", () => {
         assert.deepEqual(single.counts, { managed: 1, pending: 0, rejected: 0, requests: 0 });
     });
 
-    it("forgets a device while its request waits for the answer, and counts it no more", () => {
+    it("a device that is forgotten while its request waits for the answer is counted no more", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder(devices);
         for (const id of ["s/1", "s/2"]) bench.engine.deviceSeen(id);
@@ -304,7 +317,7 @@ describe("automatic management", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("blocks the event loop no longer with a hundred thousand devices than with a few", () => {
+    it("a hundred thousand managed devices do not block the event loop", () => {
         const bench = new ManagementBench({ pace: { perSecond: 1, maxUnderWay: 1 } }).connect();
         const first = bench.responder(devices);
         for (let index = 0; index < 100_000; index++) bench.engine.deviceSeen(`s/${index}`);

@@ -204,6 +204,17 @@ describe("a request of the platform", () => {
         assert.deepEqual(refusing.requests, []);
     });
 
+    it("a request is carried out when the flow answers with the code 0, as in the documentation of 2016", () => {
+        const bench = new ManagementBench().connect();
+        const responder = bench.responder();
+        bench.receive("observe", { d: { fields: [{ field: "mgmt.firmware" }] }, reqId: "o" });
+        responder.answer({ rc: 0, message: "success" });
+        assert.equal(bench.takeOne().payload, '{"rc":0,"message":"success","reqId":"o"}');
+        responder.input({ dm: { action: "firmware", typeId: "s", deviceId: "1", step: "downloading" } });
+        assert.equal(bench.takeOne().topic, "iotdevice-1/type/s/id/1/notify");
+        assert.deepEqual(responder.warnings, []);
+    });
+
     it("an answer with an unusual code or a payload that is not an object is sent with a warning", () => {
         const bench = new ManagementBench().connect();
         const responder = bench.responder();
