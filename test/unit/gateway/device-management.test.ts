@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Registration } from "../../../src/devices/registration/registration";
+import { ManagementSender } from "../../../src/gateway/device-management";
 import type { RegistrationClient } from "../../../src/gateway/events/registration-router";
 import { RegistrationRouter } from "../../../src/gateway/events/registration-router";
-import { ManagementSender } from "../../../src/gateway/management-sender";
 import { FakeClock } from "../../support/doubles/fake-clock";
 
 const device = { typeId: "s", deviceId: "1" };
