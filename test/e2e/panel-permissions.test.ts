@@ -71,7 +71,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await panel.phase("connected");
             const device = panel.device("pump/p1");
             await device.locator(".wiotp-panel-device-head").click();
-            await device.filter({ hasText: "You may look, but not act" }).waitFor();
+            await device.filter({ hasText: "You can look but not act" }).waitFor();
             for (const action of [...actions, "cutLine"]) {
                 const button = panel.content.locator(`[data-action="${action}"]:visible`);
                 assert.equal(await button.count(), 0, `${action} is offered`);
@@ -83,9 +83,9 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.deepEqual(await statuses(), { read: new Set([401]), watch: 401, act: new Set([401]) });
             const editor = await suite.openAnother({ accessToken });
             const panel = await PanelPage.open(editor);
-            await panel.says("You are not allowed to see the gateways");
+            await panel.says("You cannot see the gateways");
             await panel.content.locator('[data-action="diagnostics"]').click();
-            await panel.told("You are not allowed to see the gateways");
+            await panel.told("You cannot see the gateways");
             // The browser's own words about the two refusals.
             const refused = editor.complaints.splice(0).filter((each) => each.startsWith("401: "));
             assert.deepEqual(

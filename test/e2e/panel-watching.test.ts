@@ -83,7 +83,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             // While the gateway is not there, the server may answer 404.
             assert.deepEqual(editor.complaints, []);
             await nodeRed.deploy([tab, ...two()]);
-            await panel.says("not deployed any more");
+            await panel.says("no longer deployed");
             assert.deepEqual([await panel.choices(), await panel.chosen()], [["South"], ""]);
             await nodeRed.deploy([tab, ...one(), ...two()]);
             await panel.phase(/^connected$/);
@@ -166,7 +166,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await question.waitFor();
             await editor.page.keyboard.press("Tab");
             await editor.page.keyboard.press("Enter");
-            await panel.told("closed and opened anew");
+            await panel.told("The gateway is reconnecting");
             await panel.phase(/^connected$/);
         });
 

@@ -43,7 +43,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await panel.told("accepts the device again");
             await held.locator(".wiotp-panel-device-head").click();
             await panel.confirmed("release", held);
-            await panel.told("The hold is ended");
+            await panel.told("The hold has ended");
             await held.filter({ hasText: "registered" }).waitFor();
 
             await panel.content.locator('[data-action="cutLine"]').click();
@@ -53,14 +53,14 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 .fact("waiting")
                 .filter({ hasText: /^[1-9]/ })
                 .waitFor();
-            await panel.content.locator('[data-action="cutLine"]').filter({ hasText: "Mend" }).click();
-            await panel.told("The line is whole again");
+            await panel.content.locator('[data-action="cutLine"]').filter({ hasText: "Restore the link" }).click();
+            await panel.told("The link is restored");
             await panel.confirmed("reconnect");
             await Promise.all([panel, other].map((each) => each.phase(/^connected$/)));
 
             await panel.platform("download", "gateway", "hall-4");
             await other.entry("requests", "gateway/hall-4 firmware/download", "answered 202").waitFor();
-            await panel.content.locator(".wiotp-panel-simulator").filter({ hasText: "firmware/download · under way" }).waitFor();
+            await panel.content.locator(".wiotp-panel-simulator").filter({ hasText: "firmware/download · in progress" }).waitFor();
         });
 
         suite.test(
@@ -153,7 +153,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await row.locator(".wiotp-panel-device-head").click();
             await row.locator('[data-action="forget"]').click();
             const question = page.locator(".red-ui-notification").filter({ hasText: hostile });
-            await question.filter({ hasText: `Forget what is known of ${hostile}/${hostile}?` }).waitFor();
+            await question.filter({ hasText: `Forget ${hostile}/${hostile}?` }).waitFor();
             await question.locator("button").first().click();
             assert.equal(await page.locator(".wiotp-panel img, .red-ui-notification img").count(), 0);
             assert.equal(await page.evaluate("globalThis.hacked"), undefined);
@@ -206,14 +206,14 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             const found = panel.device("pump/many-9999");
             await found.locator(".wiotp-panel-device-head").click();
             await panel.confirmed("purge", found);
-            await panel.told(/Events purged: 1|No event of the device waits/);
+            await panel.told(/Events purged: 1|No events of the device are waiting/);
             // Marks of an address are nothing but characters to look for.
             await panel.find("MANY-1&page=3#50% +");
-            await range.filter({ hasText: "No such device" }).waitFor();
+            await range.filter({ hasText: "No matching devices" }).waitFor();
             await panel.find("many-1000");
             await range.filter({ hasText: "1–1 of 1" }).waitFor();
             await panel.find("many-", "dormant");
-            await range.filter({ hasText: "No such device" }).waitFor();
+            await range.filter({ hasText: "No matching devices" }).waitFor();
         });
     });
 }
