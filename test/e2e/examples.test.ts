@@ -107,11 +107,11 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await start(4);
             await run.shows("received", /^last [2-9]\d*, gaps 0$/);
             await run.press("cut");
-            await run.shows("line is down", /^true$/);
+            await run.shows("link is down", /^true$/);
             assert.doesNotMatch(await run.shows("device-event-out", /, waiting: [2-9]$/), /^connected/);
             const cutAt = Number(await run.shows("last safe event", /^\d+$/));
             await run.press("restore");
-            await run.shows("line is down", /^false$/);
+            await run.shows("link is down", /^false$/);
             await run.shows("device-event-out", /^connected$/);
             await waitFor(async () => {
                 const [, last, gaps] = /^last (\d+), gaps (\d+)$/.exec(await run.shows("received", /^last/)) ?? [];
