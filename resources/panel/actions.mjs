@@ -1,8 +1,8 @@
-// What an operator does in the gateway panel: asked once more where it matters, and answered truthfully.
+// The operator's actions in the gateway panel: confirmed where data is at stake, and with the real result.
 import { server } from "./server.mjs";
 import { element, text } from "./words.mjs";
 
-/** Carries an action out and says what came of it; `over` is called when it is, whatever the outcome. */
+/** Carries out an action and shows its result; calls `over` at the end, whatever the outcome. */
 export function run(gatewayId, action, body, over) {
     server
         .act(gatewayId, action, body)
@@ -20,7 +20,7 @@ export function say(words, type) {
     globalThis.RED.notify(element("p", "", words), { type, timeout: 6000 });
 }
 
-/** Asks before it runs; the question says what will be lost. The keyboard goes to it, and back to where it was. */
+/** Asks for confirmation and names what will be lost. The focus moves to the question, and back afterwards. */
 export function confirm(key, parameters, go) {
     const before = document.activeElement;
     const words = element("p", "", text(`confirm.${key}`, parameters));
@@ -48,7 +48,7 @@ export function confirm(key, parameters, go) {
     question.setAttribute("aria-label", words.textContent);
     question.addEventListener("keydown", (event) => {
         if (event.key === "Escape") close();
-        // The editor has keys of its own: "delete" would delete a node behind the question.
+        // The editor has its own keys: "delete" would delete a node behind the question.
         event.stopPropagation();
     });
     question.querySelector("button").focus();

@@ -1,4 +1,4 @@
-// The two small charts of the gateway panel. Colours are read when something is drawn, so a change of theme shows at once.
+// The two small charts of the gateway panel. Each drawing reads the colours, so a change of theme shows immediately.
 import { server } from "./server.mjs";
 import { clock, element, shortNumber, text } from "./words.mjs";
 
@@ -19,7 +19,7 @@ export class Charts {
         this.#rates.querySelector("header").append(this.#spanSelect());
         this.#resizer = new ResizeObserver(() => this.#resize());
         this.#resizer.observe(this.content);
-        // The editor changes its theme by a class.
+        // The editor switches its theme with a class.
         new MutationObserver(() => this.#redraw()).observe(document.documentElement, {
             attributeFilter: ["class"],
         });
@@ -29,7 +29,7 @@ export class Charts {
     #queue;
     #resizer;
 
-    /** Draws the samples up to a moment. */
+    /** Draws the samples up to a point in time. */
     async draw(samples, now) {
         this.#library ??= await server.chartLibrary();
         if (this.#plots.length === 0 && this.content.clientWidth > 0) this.#create();

@@ -14,17 +14,17 @@ export class GatewayChoice {
     #id = "";
     #entries = [];
 
-    /** The node id of the gateway that was chosen, also while it is not deployed; empty before there is any. */
+    /** The node id of the selected gateway, even while it is not deployed; empty before there is any. */
     get id() {
         return this.#id;
     }
 
-    /** Whether the chosen gateway is among those that are listed. */
+    /** Whether the list contains the selected gateway. */
     get isThere() {
         return this.#entries.some(({ id }) => id === this.#id);
     }
 
-    /** Lists what is deployed. The choice stays: whoever is about to act on a gateway must not find another one in its place. */
+    /** Lists the deployed gateways. The choice stays: an operator about to act on a gateway must not find another one in its place. */
     list(entries) {
         this.#entries = [...entries].sort((one, other) => labelOf(one).localeCompare(labelOf(other)));
         if (this.#id === "") this.#id = this.#entries[0]?.id ?? "";
@@ -34,7 +34,7 @@ export class GatewayChoice {
         this.content.disabled = this.#entries.length === 0;
     }
 
-    /** The gateway may have been given another name. */
+    /** The gateway may have a new name. */
     rename(entry) {
         const known = this.#entries.find(({ id }) => id === entry.id);
         if (known && labelOf(known) !== labelOf(entry)) this.list(this.#entries.map((each) => (each === known ? entry : each)));
@@ -45,7 +45,7 @@ function labelOf({ id, name, gateway }) {
     return name || gateway?.clientId || id;
 }
 
-/** What tells the gateways apart, where several have one name, or lead to one connection. */
+/** Distinguishes gateways that have the same name or share a connection. */
 function distinct(entries) {
     const withClient = (entry) => (entry.gateway ? `${labelOf(entry)} (${entry.gateway.clientId})` : labelOf(entry));
     const withId = (entry) => `${labelOf(entry)} (${entry.id})`;

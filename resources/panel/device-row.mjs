@@ -1,4 +1,4 @@
-// One device in the gateway panel. The row stays while its numbers change, so that a click or the focus is never lost.
+// One device in the gateway panel. The row element stays while its numbers change, so that no click or focus is lost.
 import { ago, button, element, number, setText, text, time } from "./words.mjs";
 
 const fills = { known: "green", held: "blue", new: "grey" };

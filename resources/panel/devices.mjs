@@ -5,7 +5,7 @@ import { element, number, text } from "./words.mjs";
 
 const filters = ["", "registered", "pending", "held", "refused", "managed", "dormant"];
 const typingMs = 250;
-/** No device has a longer name, and the server takes no address of any length. */
+/** No device has a longer name, and the server limits the length of an address. */
 const maxSearchCharacters = 200;
 
 export class Devices {
@@ -52,15 +52,15 @@ export class Devices {
     #page = 0;
     #rows = new Map();
     #asked = 0;
-    /** Called when another part of the list is to be shown. */
+    /** Called to show another part of the list. */
     onChanged = () => undefined;
 
-    /** What to ask the server for. */
+    /** The query for the server. */
     get query() {
         return { search: this.#search.value.trim(), state: this.#filter.value, page: this.#page };
     }
 
-    /** Forgets what is shown: another gateway is chosen. */
+    /** Clears the list: another gateway is selected. */
     clear() {
         this.#asked += 1;
         this.#page = 0;
@@ -69,7 +69,7 @@ export class Devices {
         this.#range.textContent = "";
     }
 
-    /** Asks the server and shows what it says; an answer to an older question is left out. Resolves when it is over. */
+    /** Queries the server and shows the answer; ignores the answer to an older query. Resolves when the query has ended. */
     refresh(id, nowOf) {
         this.#asked += 1;
         const asked = this.#asked;
@@ -95,7 +95,7 @@ export class Devices {
         this.#after.disabled = from + devices.length >= total;
     }
 
-    /** Moves only what is not in its place: an element that is moved loses the focus. */
+    /** Moves only elements that are out of place: a moved element loses the focus. */
     #arrange(wanted) {
         const kept = new Set(wanted);
         for (const child of [...this.#list.children]) if (!kept.has(child)) child.remove();

@@ -28,16 +28,16 @@ export class GatewayView {
     #simulator;
     #samples = new Samples();
     #id = "";
-    /** What is on display. */
+    /** The displayed view. */
     #view;
-    /** What is shown of the lists, by the numbers that change with them. */
+    /** The displayed version of each list, by the number that changes with it. */
     #versions = {};
     #hasHistory = false;
-    /** The server's clock less this machine's. */
+    /** The server's clock minus this machine's. */
     #skewMs = 0;
     #isAskingDevices = false;
 
-    /** The parts that run: without a gateway there is nothing in them. */
+    /** The running parts; empty without a gateway. */
     get #running() {
         return [this.#charts, this.#devices, ...Object.values(this.#lists)];
     }
@@ -50,7 +50,7 @@ export class GatewayView {
         return Date.now() + this.#skewMs;
     }
 
-    /** Turns to a gateway, anew if it is the same: it may have been deployed with other settings. Returns whether it is another one. */
+    /** Switches to a gateway, even to the same one: it may have new settings after a deploy. Returns whether it is another one. */
     begin(id) {
         const isOther = id !== this.#id;
         if (isOther) {
@@ -79,14 +79,14 @@ export class GatewayView {
         this.tick();
     }
 
-    /** Shows what changes with time alone. */
+    /** Updates the texts that change with time alone. */
     tick() {
         if (!this.#view) return;
         this.#summary.show(this.#view, this.#samples.rates, this.#now, server.mayWrite());
         this.#draw();
     }
 
-    /** Asks for the devices. One question at a time: a server that is busy is not asked more often. */
+    /** Requests the devices, one request at a time: a busy server receives no further requests. */
     refreshDevices() {
         if (!this.#view?.gateway || this.#isAskingDevices) return;
         this.#isAskingDevices = true;
@@ -96,7 +96,7 @@ export class GatewayView {
             .refresh(this.#id, () => this.#now)
             .always(() => {
                 this.#isAskingDevices = false;
-                // What was typed or chosen meanwhile counts.
+                // Input made in the meantime counts.
                 if (asked !== question()) this.refreshDevices();
             });
     }

@@ -1,7 +1,7 @@
 // The last notifications and the last device management requests in the gateway panel.
 import { element, text, time } from "./words.mjs";
 
-/** A list under a heading, the newest first. `describe` gives the parts of an entry: a title, a state and more words. */
+/** A list under a heading, the newest first. `describe` returns the parts of an entry: a title, a state and further text. */
 export class RecentList {
     constructor(key, describe) {
         this.#key = key;

@@ -1,4 +1,4 @@
-// The sidebar tab "IoT Gateway": shows the gateway that is chosen while somebody looks, and keeps quiet otherwise.
+// The sidebar tab "IoT Gateway": shows the selected gateway while it is visible, and is idle otherwise.
 import * as actions from "./actions.mjs";
 import { GatewayChoice } from "./choice.mjs";
 import { GatewayView } from "./gateway-view.mjs";
@@ -33,7 +33,7 @@ class Panel {
         this.content = element("div", "wiotp-panel");
         this.content.append(header, this.#body);
         onPresence(this.content, (isLooking) => this.#look(isLooking));
-        // Told as well when the editor has found back to a server that was away.
+        // Also fires when the editor has reconnected to the server.
         globalThis.RED.comms.subscribe("notification/runtime-deploy", () => this.#loadGateways());
     }
 
@@ -47,7 +47,7 @@ class Panel {
     #timers = [];
     #asked = 0;
 
-    /** Somebody begins to look, or nobody looks any more: then nothing is asked, and the server sends nothing. */
+    /** The panel becomes visible or hidden. While it is hidden, it requests nothing, and the server sends nothing. */
     #look(isLooking) {
         this.#isLooking = isLooking;
         this.#timers.splice(0).forEach(clearInterval);
@@ -63,12 +63,12 @@ class Panel {
         }
     }
 
-    /** Whether a gateway is on display, in place of a sentence about why there is none. */
+    /** Whether the panel shows a gateway instead of a sentence that explains why there is none. */
     get #isShown() {
         return this.#watch.id !== "";
     }
 
-    /** A gateway that is gone and a server that does not answer may be back. */
+    /** A missing gateway or an unreachable server may be back. */
     #renew() {
         if (this.#isShown) this.#watch.renew();
         else if (!this.#isForbidden) this.#loadGateways();
@@ -93,7 +93,7 @@ class Panel {
 
     #begin() {
         const { id } = this.#choice;
-        // Nothing of one gateway stands below the name of another one.
+        // No data of one gateway appears below the name of another one.
         if (this.#view.begin(id)) this.#body.classList.toggle("wiotp-panel-empty", true);
         this.#watch.begin(id);
     }
@@ -119,7 +119,7 @@ class Panel {
         setText(this.#message, text(key));
     }
 
-    /** The action is for the gateway that is shown when the question is put, whatever is shown when it is answered. */
+    /** The action is for the gateway shown when the question appears, even if the panel shows another one by the time of the answer. */
     #confirmed(action, parameters, body) {
         const { id } = this.#choice;
         actions.confirm(action, parameters, () => this.#act(id, action, body));

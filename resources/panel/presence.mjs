@@ -1,6 +1,6 @@
-// Whether somebody looks at the panel: its tab is the one that the sidebar shows, and the page is not behind another one.
+// Whether the panel is visible: the sidebar shows its tab, and the page is not in the background.
 
-/** Calls `changed` with `true` when somebody begins to look, and with `false` when nobody does any more. */
+/** Calls `changed` with `true` when the panel becomes visible, and with `false` when it becomes hidden. */
 export function onPresence(content, changed) {
     let isOnScreen = false;
     let isLooking = false;
@@ -11,7 +11,7 @@ export function onPresence(content, changed) {
         changed(now);
     };
     new IntersectionObserver((entries) => {
-        // Several changes may be told at once, the last one counts.
+        // One callback may report several changes; the last one counts.
         isOnScreen = entries.at(-1).isIntersecting;
         look();
     }).observe(content);

@@ -1,20 +1,20 @@
-// The numbers behind the charts of the gateway panel: an hour from the server, and what has come live since.
+// The data of the charts in the gateway panel: one hour from the server, plus the live samples since then.
 
 const keptMs = 3_600_000;
-/** A rate is taken over this time, or it would jump. */
+/** The averaging time of a rate; a shorter one would make it jump. */
 const rateMs = 5_000;
 const gapMs = 15_000;
 
 export class Samples {
     #items = [];
 
-    /** Begins anew with what the server remembers. */
+    /** Starts over with the samples that the server remembers. */
     restart(history) {
         this.#items = [];
         for (const sample of history) this.#push(sample);
     }
 
-    /** Adds what has just come. */
+    /** Adds a live sample. */
     add(sample) {
         const sinceLastMs = sample.at - (this.#items.at(-1)?.at ?? 0);
         if (sinceLastMs >= 0 && sinceLastMs < 900) return;
@@ -22,13 +22,13 @@ export class Samples {
         while (this.#items[0].at < sample.at - keptMs) this.#items.shift();
     }
 
-    /** When the server's clock is put back, what is later than now does not count any more: a chart goes one way only. */
+    /** After the server's clock is set back, samples later than now no longer count: time in a chart only moves forward. */
     #push(sample) {
         while (this.#items.at(-1)?.at > sample.at) this.#items.pop();
         this.#items.push(sample);
     }
 
-    /** Events per second that came in and went out lately; undefined when that is not known. */
+    /** Recent events per second, in and out; undefined if unknown. */
     get rates() {
         const last = this.#items.at(-1);
         const before = last && this.#items.findLast(({ at }) => at <= last.at - rateMs);
@@ -36,7 +36,7 @@ export class Samples {
         return between(before, last);
     }
 
-    /** Columns for the charts: seconds, events per second in and out, events that wait, whether there was a connection. */
+    /** Columns for the charts: seconds, events per second in and out, waiting events, whether there was a connection. */
     columns(fromMs) {
         const columns = [[], [], [], [], []];
         let before;
@@ -54,7 +54,7 @@ export class Samples {
     }
 }
 
-/** Totals begin at 0 when a gateway is opened anew; there is no rate across that. */
+/** Totals restart at 0 when a gateway is reopened; no rate spans that point. */
 function between(before, after) {
     const seconds = (after.at - before.at) / 1000;
     const incoming = (after.eventsReceived - before.eventsReceived) / seconds;

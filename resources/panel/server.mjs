@@ -1,7 +1,7 @@
-// What the gateway panel asks the server. Every path is relative, because the editor may be below another path.
+// The requests of the gateway panel. All paths are relative, because the editor may be served below another path.
 
 const ofGateway = (id, what) => `gateway-config/${encodeURIComponent(id)}/${what}`;
-/** A server that hangs must not leave old numbers on display. An action may take longer. */
+/** A hanging server must not leave stale numbers on display. An action may take longer. */
 const patienceMs = 10_000;
 const get = (url, query) => globalThis.$.ajax({ url, data: query, dataType: "json", timeout: patienceMs });
 const post = (url, body, timeout = 0) =>
@@ -20,7 +20,7 @@ function chartLibrary() {
         document.head.append(style);
         return globalThis.wiotpPanel.uPlot;
     });
-    // Whoever asks again gets another try.
+    // The next call tries again.
     library.catch(() => {
         library = undefined;
     });
@@ -33,7 +33,7 @@ function failureKey(status) {
     return status === 404 ? "notDeployed" : "unreachable";
 }
 
-/** Gives the browser a file. The request carries the login, which a plain link would not. */
+/** Downloads a file. The request carries the login, which a plain link would not. */
 function download(url, name) {
     return globalThis.$.ajax({ url, dataType: "text" }).done((content) => {
         const link = document.createElement("a");

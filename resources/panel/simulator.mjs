@@ -1,4 +1,4 @@
-// The platform's side in the gateway panel, for a gateway on the built-in simulator: what an application and the platform would do.
+// The platform's side in the gateway panel, for a gateway on the built-in simulator: the actions of an application and of the platform.
 import { button, element, setLines, setText, text } from "./words.mjs";
 
 export class SimulatorPart {
@@ -60,12 +60,12 @@ export class SimulatorPart {
         if (this.#typeId.value === "" && this.#deviceId.value === "") this.choose({ typeId, deviceId });
     }
 
-    /** Another gateway is shown: its devices are others. */
+    /** The panel shows another gateway, which has other devices. */
     clear() {
         this.choose({ typeId: "", deviceId: "" });
     }
 
-    /** Turns to a device. */
+    /** Selects a device. */
     choose({ typeId, deviceId }) {
         this.#typeId.value = typeId;
         this.#deviceId.value = deviceId;
@@ -108,7 +108,7 @@ function row(...parts) {
     return made;
 }
 
-/** A small labelled input; `label` is what to show, `value` what is in it. */
+/** A small input with a label and a value. */
 function input(key, value) {
     const field = element("input");
     field.type = "text";

@@ -1,4 +1,4 @@
-// The head of the gateway panel: whether there is a connection and why not, and what is in the outbox.
+// The head of the gateway panel: the connection, with the reason if there is none, and the outbox.
 import { button, bytes, duration, element, number, setText, text, time } from "./words.mjs";
 
 const fills = { online: "green", connecting: "yellow", waiting: "red", closed: "grey" };
@@ -31,10 +31,10 @@ export class Summary {
     #reconnect;
     #facts;
 
-    /** Shows a view as it is at a moment. */
+    /** Shows a view at a point in time. */
     show({ gateway, problem }, rates, now, mayWrite) {
         const phase = gateway?.connection.phase ?? "closed";
-        // As the statuses of nodes have it: an outbox file that cannot be used is not green, whatever the connection is.
+        // As in the statuses of nodes: an unusable outbox file is never green, whatever the connection.
         this.#dot.dataset.fill = problem || gateway?.outbox.problem ? "red" : fills[phase];
         setText(this.#phase, gateway ? text(`phase.${phase}`) : text(problem ? "phase.problem" : "phase.unused"));
         setText(this.#since, gateway ? sinceWords(gateway.connection, now) : "");

@@ -1,8 +1,8 @@
-// Looks at one gateway: the server publishes its changes for a while after each time it is asked to.
+// Watches one gateway: after each request, the server publishes the gateway's changes for a while.
 import { server } from "./server.mjs";
 
 export class Watch {
-    /** `seen` gets each view of the gateway, `failed` the HTTP status of an answer that is none. */
+    /** `seen` receives each view of the gateway, `failed` the HTTP status of a failed request. */
     constructor({ seen, failed }) {
         this.#seen = seen;
         this.#failed = failed;
@@ -13,12 +13,12 @@ export class Watch {
     #id = "";
     #listener = (_topic, view) => this.#show(view);
 
-    /** What is looked at; empty = nothing. */
+    /** The watched gateway; empty if there is none. */
     get id() {
         return this.#id;
     }
 
-    /** Looks at a gateway, in place of another one. */
+    /** Watches a gateway instead of another one. */
     begin(id) {
         this.end();
         this.#id = id;
@@ -26,7 +26,7 @@ export class Watch {
         this.renew();
     }
 
-    /** Has the server go on, and asks how things are now. */
+    /** Extends the watch and requests the current state. */
     renew() {
         const id = this.#id;
         server
@@ -35,7 +35,7 @@ export class Watch {
             .fail(({ status }) => id === this.#id && this.#failed(status));
     }
 
-    /** Nothing more is asked for; what still comes is not shown. */
+    /** Ends the watch; later answers are ignored. */
     end() {
         if (this.#id !== "") globalThis.RED.comms.unsubscribe(`wiotp-gateway/${this.#id}`, this.#listener);
         this.#id = "";

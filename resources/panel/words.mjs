@@ -1,8 +1,8 @@
-// Words, numbers, times and elements of the gateway panel. All text becomes text nodes: ids and the platform's words are not trusted.
+// Words, numbers, times and elements of the gateway panel. All text becomes text nodes: ids and texts of the platform are not trusted.
 
 const catalogue = "node-red-contrib-wiotp-gateway/gateway-panel:gateway-panel";
 
-/** The words of a key, in the editor's language. */
+/** The text of a key, in the editor's language. */
 export function text(key, parameters) {
     return globalThis.RED._(`${catalogue}.${key}`, parameters);
 }
@@ -19,12 +19,12 @@ export function element(tag, className, words) {
     return made;
 }
 
-/** Changes the text of an element if it is another one: what is written anew loses its selection, and is read out again. */
+/** Sets the text of an element only if it differs: a rewritten text loses its selection, and screen readers read it again. */
 export function setText(shown, words) {
     if (shown.textContent !== words) shown.textContent = words;
 }
 
-/** Makes a list show these lines, and leaves alone what it shows already. */
+/** Makes a list show these lines and keeps elements that it already shows. */
 export function setLines(list, className, lines) {
     while (list.children.length > lines.length) list.lastElementChild.remove();
     lines.forEach((words, index) => {
@@ -46,7 +46,7 @@ export function number(value, digits = 0) {
     return new Intl.NumberFormat(language(), { maximumFractionDigits: digits }).format(value);
 }
 
-/** A number in little room: thousands as words of the language have them. */
+/** A number in compact notation, as the language abbreviates thousands. */
 export function shortNumber(value) {
     return new Intl.NumberFormat(language(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
@@ -83,7 +83,7 @@ function inUnit(durationMs) {
     return [unit, Math.floor(seconds / size)];
 }
 
-/** A duration in its largest unit; of hours and days the next one as well, or an hour could be two. */
+/** A duration in its largest unit. Hours and days also show the next smaller unit, because rounding would hide too much. */
 export function duration(durationMs) {
     const [unit, count] = inUnit(durationMs);
     const words = [unitWords(unit, count)];
