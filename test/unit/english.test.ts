@@ -4,7 +4,8 @@ import path from "node:path";
 import { sentencesOf, wordsIn } from "../support/markdown";
 
 /** The files and folders whose English is checked. */
-const places = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs"];
+const shown = ["nodes/locales/en-US", "plugins/locales/en-US", "examples"];
+const places = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "resources", ...shown];
 
 /** Phrases that a native engineer would not write, each with a better one. */
 const replacements: Readonly<Record<string, string>> = {
@@ -26,11 +27,23 @@ const files = places
             ? readdirSync(place, { recursive: true, encoding: "utf8" }).map((name) => path.join(place, name))
             : [place],
     )
-    .filter((file) => /\.(md|ts|json|html)$/.test(file));
+    .filter((file) => /\.(md|ts|json|html|js|mjs)$/.test(file));
 
 /** Finds a phrase in any case, also where a line of prose or of a comment breaks within it. */
 function occurrencesOf(phrase: string, text: string): number {
     return [...text.matchAll(new RegExp(`\\b${phrase.replace(" ", "[\\s*/]+")}\\b`, "gi"))].length;
+}
+
+/** What a user reads of a catalogue, a help or an example, not the code of its functions. */
+function shownTexts(file: string): string[] {
+    const content = readFileSync(file, "utf8");
+    if (!file.endsWith(".json")) return [content];
+    const texts: string[] = [];
+    JSON.parse(content, (key, value: unknown) => {
+        if (typeof value === "string" && key !== "func") texts.push(value);
+        return value;
+    });
+    return texts;
 }
 
 describe("the English of the project", () => {
@@ -48,6 +61,21 @@ describe("the English of the project", () => {
             .filter((file) => file.endsWith(".md"))
             .flatMap((file) => sentencesOf(readFileSync(file, "utf8")).map((sentence) => ({ file, sentence })));
         assert.ok(sentences.length > 100);
+        assert.deepEqual(
+            sentences.filter(({ sentence }) => wordsIn(sentence) > maxWords),
+            [],
+        );
+    });
+
+    it(`shows users sentences of at most ${maxWords} words: labels, errors, help and examples`, () => {
+        const sentences = files
+            .filter((file) => shown.some((place) => file.startsWith(path.normalize(place))))
+            .flatMap((file) =>
+                shownTexts(file)
+                    .flatMap((text) => text.split(/\n|(?<=[.!?]) /))
+                    .map((sentence) => ({ file, sentence })),
+            );
+        assert.ok(sentences.length > 700);
         assert.deepEqual(
             sentences.filter(({ sentence }) => wordsIn(sentence) > maxWords),
             [],
