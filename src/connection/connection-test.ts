@@ -56,11 +56,9 @@ export function testConnect(options: TransportOptions, clock = systemClock): Pro
                     finish({ outcome: "ok", key: "accepted" });
                     opened.disconnect();
                 },
-                messageReceived() {},
-                strayPing() {},
-                drained() {},
                 ended: (end) => finish(failed("failed", { reason: describeEnd(end, false, context).text })),
             },
+            { messageReceived() {}, strayPing() {}, drained() {} },
         );
         const timer = clock.setTimer(stepTimeoutMs, () => {
             finish(failed("failed", { reason: describeTimeout(opened.progress, stepTimeoutMs, context).text }));

@@ -1,4 +1,5 @@
 import { translate } from "../i18n";
+import type { LinkListener } from "./link";
 
 const pingResponse = 0xd0;
 const typeMask = 0xf0;
@@ -14,7 +15,7 @@ export const maxPacketBytes = 16 * 1024 * 1024;
  * Everything else passes byte for byte, in order, whatever the chunk boundaries; a packet of more than 16 MiB does not.
  */
 export class FramingFilter {
-    readonly #strayPing: () => void;
+    readonly #listener: Pick<LinkListener, "strayPing">;
     readonly #violated: (detail: string) => void;
     #place: "header" | "length" | "body" | "lost" = "header";
     #bodyLeft = 0;
@@ -23,11 +24,11 @@ export class FramingFilter {
     #heldBack: number | undefined;
 
     /**
-     * @param strayPing called once for each stray ping taken out
+     * @param listener called once for each stray ping taken out
      * @param violated called when the server breaks the framing, with a sentence on what it sent; nothing passes any more
      */
-    constructor(strayPing: () => void, violated: (detail: string) => void) {
-        this.#strayPing = strayPing;
+    constructor(listener: Pick<LinkListener, "strayPing">, violated: (detail: string) => void) {
+        this.#listener = listener;
         this.#violated = violated;
     }
 
@@ -38,7 +39,7 @@ export class FramingFilter {
         const heldBack = this.#heldBack;
         this.#heldBack = undefined;
         if (chunk[0] === 0) {
-            this.#strayPing();
+            this.#listener.strayPing();
             return this.#scan(chunk, 1);
         }
         this.#startPacket();
@@ -61,7 +62,7 @@ export class FramingFilter {
                     kept.push(chunk.subarray(keptFrom, at));
                     at += 2;
                     keptFrom = at;
-                    this.#strayPing();
+                    this.#listener.strayPing();
                     continue;
                 }
                 if (at + 1 === chunk.length) {

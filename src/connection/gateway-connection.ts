@@ -3,71 +3,50 @@ import { GatewayError } from "../errors";
 import { joinSentences, translate } from "../i18n";
 import type { Qos } from "../protocol/qos";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
+import type { LinkListener } from "./link";
 import { mqttTransportFactory } from "./mqtt-transport";
 import type { Settled } from "./pending-publishes";
 import { type ConnectionReason, serverOf } from "./reason";
 import { authorisationPauseMs, describeTakeOver, takeOverPauseMs } from "./reasons";
 import { BackOff, TakeOverDetector } from "./reconnect-policy";
-import type { ReceivedMessage, TransportFactory, TransportOptions } from "./transport";
-
-/** Where the connection stands. `waiting` says why there is none and when the next attempt comes. */
-export type ConnectionState =
-    | { readonly phase: "closed" }
-    | { readonly phase: "connecting"; readonly reason?: ConnectionReason }
-    | { readonly phase: "online"; readonly sessionPresent: boolean }
-    | { readonly phase: "waiting"; readonly reason: ConnectionReason; readonly retryInMs: number };
-
-/** What a connection tells the one who owns it. */
-export interface ConnectionListener {
-    stateChanged(state: ConnectionState): void;
-    /**
-     * A message came. Its acknowledgement, and everything the server sent after it, wait until `accepted` is called; when
-     * that takes longer than 30 s the connection is opened anew.
-     */
-    messageReceived(message: ReceivedMessage, accepted: () => void): void;
-    /** The server sent a malformed ping response: it has dropped a registration attempt. */
-    strayPing(): void;
-    /** Writing may go on after `isWritable` was false. */
-    drained(): void;
-}
-
-/** Settings and surroundings of a connection. */
-export interface ConnectionOptions extends TransportOptions {
-    readonly clock: Clock;
-    /** A number from 0 to below 1, for the jitter. */
-    readonly random?: () => number;
-    readonly transportFactory?: TransportFactory;
-    /** From the first packet to the CONNACK; 30 s when absent. */
-    readonly connectTimeoutMs?: number;
-}
+import type { TransportFactory, TransportOptions } from "./transport";
 
 const defaultConnectTimeoutMs = 30_000;
 const partingMs = 2_000;
 
 /**
- * The MQTT connection of one gateway: it always comes back, says in words why it is down, and holds no message back. It
- * queues nothing; who publishes while it is not online is told so.
+ * The MQTT connection of one gateway. It always comes back, and gives a readable reason while it is down. It queues nothing: a publish
+ * without a connection fails at once.
+ *
+ * | phase | left by |
+ * |---|---|
+ * | `closed` | `start` → `connecting` |
+ * | `connecting` | CONNACK → `online`; the end of the attempt → `waiting` |
+ * | `online` | the end of the connection → `waiting`; `reconnect` → `connecting` |
+ * | `waiting` | the end of the back-off, or `reconnect` → `connecting` |
+ *
+ * `stop` leads from each of them to `closed`.
  */
 export class GatewayConnection {
-    readonly #listener: ConnectionListener;
     readonly #clock: Clock;
     readonly #open: TransportFactory;
     readonly #backOff: BackOff;
     readonly #takeOver = new TakeOverDetector();
     readonly #connectTimeoutMs: number;
     readonly #transportOptions: TransportOptions;
+    /** From `start` on. */
+    #listener: ConnectionListener | undefined;
     #state: ConnectionState = { phase: "closed" };
     #attempt: ConnectionAttempt | undefined;
     #retry: Timer | undefined;
-    /** Set while the connection is being opened anew on purpose: the next attempt then follows at once. */
+    /** Set while the connection is closed on purpose, to open it again: the next attempt then follows at once. */
     #renewal: ConnectionReason | undefined;
     #stopped: Promise<void> | undefined;
     #resolveStopped: () => void = () => {};
 
-    constructor(options: ConnectionOptions, listener: ConnectionListener) {
+    constructor(options: ConnectionOptions) {
         const { clock, random = Math.random, transportFactory, connectTimeoutMs = defaultConnectTimeoutMs, ...transportOptions } = options;
         this.#clock = clock;
-        this.#listener = listener;
         this.#open = transportFactory ?? mqttTransportFactory(random);
         this.#backOff = new BackOff(random);
         this.#connectTimeoutMs = connectTimeoutMs;
@@ -87,19 +66,16 @@ export class GatewayConnection {
         return this.#online?.isWritable === true;
     }
 
-    /** Bytes accepted and not yet taken by the operating system. */
-    get waitingBytes(): number {
-        return this.#attempt?.waitingBytes ?? 0;
-    }
-
     /** Publishes that wait for their acknowledgement. */
     get pendingCount(): number {
         return this.#attempt?.pendingCount ?? 0;
     }
 
     /** Opens the connection and keeps it open, until `stop`. */
-    start(): void {
-        if (this.#state.phase === "closed" && !this.#stopped) this.#connect();
+    start(listener: ConnectionListener): void {
+        if (this.#state.phase !== "closed" || this.#stopped) return;
+        this.#listener = listener;
+        this.#connect();
     }
 
     /** Sends DISCONNECT and closes; at the deadline it closes without ceremony. Resolves when the connection is gone. */
@@ -143,7 +119,7 @@ export class GatewayConnection {
 
     /**
      * Sends one SUBSCRIBE with one filter; resolves with the quality of service granted.
-     * @param deadlineMs without an answer until then the connection is opened anew; absent = the answer may be withheld for ever
+     * @param deadlineMs without an answer until then the connection is closed and opened again; absent = the answer may be withheld indefinitely
      * @throws GW_SUBSCRIBE_REFUSED when the server refuses it, GW_NOT_CONNECTED when there is no answer
      */
     subscribe(filter: string, qos: Qos, deadlineMs?: number): Promise<Qos> {
@@ -163,20 +139,19 @@ export class GatewayConnection {
     }
 
     #connect(reason?: ConnectionReason): void {
+        const listener = this.#listener;
+        if (!listener) return;
         this.#retry?.cancel();
         const attempt = new ConnectionAttempt(
             { clock: this.#clock, open: this.#open, transport: this.#transportOptions, connectTimeoutMs: this.#connectTimeoutMs },
             {
                 online: (sessionPresent) => this.#change({ phase: "online", sessionPresent }),
-                messageReceived: (message, accepted) => this.#listener.messageReceived(message, accepted),
-                strayPing: () => this.#listener.strayPing(),
-                drained: () => this.#listener.drained(),
                 ended: (end) => this.#ended(end),
             },
         );
         this.#attempt = attempt;
         this.#change(reason ? { phase: "connecting", reason } : { phase: "connecting" });
-        attempt.start();
+        attempt.start(listener);
     }
 
     #ended(end: AttemptEnd): void {
@@ -204,7 +179,7 @@ export class GatewayConnection {
 
     #change(state: ConnectionState): void {
         this.#state = state;
-        this.#listener.stateChanged(state);
+        this.#listener?.stateChanged(state);
     }
 
     #notConnected(): GatewayError {
@@ -212,6 +187,28 @@ export class GatewayConnection {
         const why = "reason" in this.#state && this.#state.reason ? [this.#state.reason.text] : [];
         return new GatewayError("GW_NOT_CONNECTED", joinSentences([none, ...why]));
     }
+}
+
+/** The one who owns a connection: its states, and what happens on the link while it is open. Nothing of this may throw. */
+export interface ConnectionListener extends LinkListener {
+    stateChanged(state: ConnectionState): void;
+}
+
+/** Where the connection stands. `waiting` gives the reason and the time of the next attempt. */
+export type ConnectionState =
+    | { readonly phase: "closed" }
+    | { readonly phase: "connecting"; readonly reason?: ConnectionReason }
+    | { readonly phase: "online"; readonly sessionPresent: boolean }
+    | { readonly phase: "waiting"; readonly reason: ConnectionReason; readonly retryInMs: number };
+
+/** Settings and surroundings of a connection. */
+export interface ConnectionOptions extends TransportOptions {
+    readonly clock: Clock;
+    /** A number from 0 to below 1, for the jitter. */
+    readonly random?: () => number;
+    readonly transportFactory?: TransportFactory;
+    /** From the first packet to the CONNACK; 30 s when absent. */
+    readonly connectTimeoutMs?: number;
 }
 
 /** Some causes go away only by somebody's hand; until then a server should not be pressed. */

@@ -1,18 +1,7 @@
 import { Duplex } from "node:stream";
 import { BatchingWriter } from "./batching-writer";
 import { FramingFilter } from "./framing-filter";
-
-/** What has moved on a link so far, in bytes of MQTT. */
-export interface LinkTraffic {
-    /** Received from the server, stray pings included. */
-    readonly receivedBytes: number;
-    /** Taken by the operating system. */
-    readonly sentBytes: number;
-    /** Accepted, but not yet taken by the operating system. */
-    readonly waitingBytes: number;
-}
-
-type WriteCallback = (error?: Error | null) => void;
+import type { LinkListener, LinkTraffic } from "./link";
 
 /**
  * The stream between MQTT.js and the socket: on the way in the framing filter, on the way out the batching writer, with
@@ -26,16 +15,15 @@ export class LinkStream extends Duplex implements LinkTraffic {
     #ended = false;
 
     /**
-     * @param strayPing called for each stray ping the filter takes out
+     * An error of the socket becomes an `error` of this stream, before it closes.
+     * @param listener called for each stray ping that the filter takes out
      * @param violated called when the server breaks the framing of MQTT
-     * @param failed called with the socket's error, if it has one, before the stream closes
      */
-    constructor(socket: Duplex, strayPing: () => void, violated: (detail: string) => void, failed: (error: Error) => void) {
+    constructor(socket: Duplex, listener: Pick<LinkListener, "strayPing">, violated: (detail: string) => void) {
         super({ allowHalfOpen: false, emitClose: true });
         this.#socket = socket;
-        this.#filter = new FramingFilter(strayPing, violated);
+        this.#filter = new FramingFilter(listener, violated);
         this.#writer = new BatchingWriter(socket, () => this.emit("drain"));
-        this.on("error", failed);
         socket.on("data", (chunk: Buffer) => this.#receive(chunk));
         socket.on("end", () => this.#finishReading());
         socket.on("error", (error) => this.destroy(error));
@@ -48,10 +36,6 @@ export class LinkStream extends Duplex implements LinkTraffic {
 
     get sentBytes(): number {
         return this.#writer.writtenBytes;
-    }
-
-    get waitingBytes(): number {
-        return this.#writer.waitingBytes;
     }
 
     /** Bypasses the machinery of `Writable`, whose cost for six small writes a publish is more than all the rest. */
@@ -101,3 +85,5 @@ export class LinkStream extends Duplex implements LinkTraffic {
         this.push(null);
     }
 }
+
+type WriteCallback = (error?: Error | null) => void;

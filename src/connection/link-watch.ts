@@ -1,31 +1,20 @@
-import type { LinkTraffic } from "./link-stream";
+import type { LinkTraffic } from "./link";
 
 const shortestSilenceMs = 20_000;
 const longestAcknowledgementMs = 5 * 60_000;
 const longestTickMs = 1_000;
 const pingBytes = 2;
 
-/** What the watch needs to know at each look. */
-export interface LinkFacts {
-    readonly nowMs: number;
-    readonly traffic: LinkTraffic;
-    /** When the oldest publish was sent whose acknowledgement is due; absent when none is. */
-    readonly oldestDueMs: number | undefined;
-    /** The gateway itself is not reading, because a message has not been taken yet. */
-    readonly handingOver: boolean;
-}
-
-/** What is to be done about the link. */
-export type LinkVerdict = "fine" | "ping" | "stalled" | "acknowledgement missing";
-
 /**
- * Tells a dead link from a slow or a quiet one. Stalled: an acknowledgement (or the answer to a ping) is due, and for
+ * Distinguishes a dead link from a slow or a quiet one. Stalled: an acknowledgement (or the answer to a ping) is due, and for
  * max(20 s, half the keep-alive) nothing came in and not a byte went out. A server that has stopped reading because of a
- * quota still answers or still drains; a registration attempt whose acknowledgement the platform withholds is not due.
+ * quota still answers or still drains. A registration attempt whose acknowledgement the platform withholds is not due.
  */
 export class LinkWatch {
-    /** How often to look, in milliseconds. */
+    /** How often to evaluate, in milliseconds. */
     readonly tickMs: number;
+    /** How long a received message may wait to be accepted. */
+    readonly acceptLimitMs = 30_000;
     readonly #silenceMs: number;
     readonly #pingAfterMs: number;
     #receivedBytes = 0;
@@ -34,6 +23,8 @@ export class LinkWatch {
     #lastSentMs: number;
     #lastPingMs: number;
     #pingUnanswered = false;
+    #unacceptedMessage = 0;
+    #unacceptedSinceMs = 0;
 
     /** @param nowMs monotonic time at which the link became usable */
     constructor(keepAliveS: number, traffic: LinkTraffic, nowMs: number) {
@@ -48,13 +39,15 @@ export class LinkWatch {
         this.#lastPingMs = nowMs;
     }
 
-    /** Looks at the link; the caller sends the ping that a verdict asks for. */
+    /** Evaluates the link; the caller sends the ping that a verdict asks for. */
     evaluate(facts: LinkFacts): LinkVerdict {
         this.#noteProgress(facts);
-        const { nowMs, oldestDueMs, handingOver } = facts;
+        const { nowMs, oldestDueMs, unacceptedMessage } = facts;
         const lastProgressMs = Math.max(this.#lastReceivedMs, this.#lastSentMs);
         const dueSilenceMs = oldestDueMs === undefined ? 0 : nowMs - Math.max(lastProgressMs, oldestDueMs);
-        if (!handingOver) {
+        if (unacceptedMessage !== 0) {
+            if (nowMs - this.#unacceptedSinceMs >= this.acceptLimitMs) return "message not accepted";
+        } else {
             const pingSilenceMs = this.#pingUnanswered ? nowMs - Math.max(lastProgressMs, this.#lastPingMs) : 0;
             if (Math.max(dueSilenceMs, pingSilenceMs) >= this.#silenceMs) return "stalled";
             if (oldestDueMs !== undefined && nowMs - oldestDueMs >= longestAcknowledgementMs) return "acknowledgement missing";
@@ -68,8 +61,8 @@ export class LinkWatch {
         return "ping";
     }
 
-    #noteProgress({ nowMs, traffic, handingOver }: LinkFacts): void {
-        if (traffic.receivedBytes !== this.#receivedBytes || handingOver) {
+    #noteProgress({ nowMs, traffic, unacceptedMessage }: LinkFacts): void {
+        if (traffic.receivedBytes !== this.#receivedBytes || unacceptedMessage !== 0) {
             this.#receivedBytes = traffic.receivedBytes;
             this.#lastReceivedMs = nowMs;
             this.#pingUnanswered = false;
@@ -78,12 +71,29 @@ export class LinkWatch {
             this.#sentBytes = traffic.sentBytes;
             this.#lastSentMs = nowMs;
         }
+        if (unacceptedMessage !== this.#unacceptedMessage) {
+            this.#unacceptedMessage = unacceptedMessage;
+            this.#unacceptedSinceMs = nowMs;
+        }
     }
 
     #pingSent(nowMs: number): void {
         this.#lastPingMs = nowMs;
         this.#pingUnanswered = true;
-        // A ping that leaves is no progress: on a dead link it would put off the verdict for ever.
+        // A ping that leaves is no progress: on a dead link it would put off the verdict indefinitely.
         this.#sentBytes += pingBytes;
     }
 }
+
+/** What the watch needs to know each time. */
+export interface LinkFacts {
+    readonly nowMs: number;
+    readonly traffic: LinkTraffic;
+    /** When the oldest publish was sent whose acknowledgement is due; absent when none is. */
+    readonly oldestDueMs: number | undefined;
+    /** The number of the received message that has not been accepted yet, 0 = none. The gateway itself reads nothing meanwhile. */
+    readonly unacceptedMessage: number;
+}
+
+/** What is to be done about the link. */
+export type LinkVerdict = "fine" | "ping" | "stalled" | "acknowledgement missing" | "message not accepted";

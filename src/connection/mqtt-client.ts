@@ -27,7 +27,6 @@ function clientOptions(options: TransportOptions, session: MqttSession<Packet>):
         connectTimeout: neverMs,
         resubscribe: false,
         queueQoSZero: false,
-        outgoingStore: new ForgetfulStore(),
         incomingStore: new SessionStore(session),
         messageIdProvider: session.ids,
         // Each call of the default logger formats its arguments; silent it still costs 2 µs a publish.
@@ -36,19 +35,6 @@ function clientOptions(options: TransportOptions, session: MqttSession<Packet>):
         timerVariant: { set: () => 0, clear: () => {} },
         reschedulePings: false,
     };
-}
-
-/** MQTT.js stores what it publishes so that it can send it again; here the outbox does. */
-class ForgetfulStore extends Store {
-    override put(_packet: Packet, stored: () => void): this {
-        stored();
-        return this;
-    }
-
-    override del(_packet: Pick<Packet, "messageId">, removed: () => void): this {
-        removed();
-        return this;
-    }
 }
 
 /** Where MQTT.js keeps what was received with QoS 2 until the server releases it. */

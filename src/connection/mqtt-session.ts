@@ -1,8 +1,3 @@
-/** A message received with QoS 2 that the server has not released yet. */
-export interface StoredMessage {
-    readonly messageId?: number | undefined;
-}
-
 /**
  * What client and server both remember between two connections of a durable session, and forget together: the messages
  * received with QoS 2 and not released yet, and the ids of those sent with QoS 2 and not completed.
@@ -38,7 +33,7 @@ export class MqttSession<Message extends StoredMessage> {
 
     /** The server has let go of an id. */
     released(id: number): void {
-        this.#unreleased.delete(id);
+        if (this.#unreleased.delete(id)) this.ids.deallocate(id);
     }
 
     store(message: Message): void {
@@ -54,6 +49,11 @@ export class MqttSession<Message extends StoredMessage> {
         if (id !== undefined) this.#received.delete(id);
         return message;
     }
+}
+
+/** A message received with QoS 2 that the server has not released yet. */
+export interface StoredMessage {
+    readonly messageId?: number | undefined;
 }
 
 const highestId = 65_535;

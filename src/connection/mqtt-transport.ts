@@ -2,7 +2,8 @@ import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
 import { translate } from "../i18n";
 import type { Qos } from "../protocol/qos";
-import { dial, type RawStream } from "./dial";
+import { type DialOptions, dial, type RawStream } from "./dial";
+import type { LinkListener, ReceivedMessage } from "./link";
 import { LinkStream } from "./link-stream";
 import { createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
@@ -12,54 +13,64 @@ import type {
     Transport,
     TransportEnd,
     TransportFactory,
-    TransportListener,
     TransportOptions,
+    TransportOwner,
 } from "./transport";
-
-const disconnectPacket = Buffer.from([0xe0, 0x00]);
 
 /**
  * Makes connections with MQTT.js, a new client for each attempt. One factory serves one client id: it carries what a durable
  * session remembers from one connection to the next.
+ * @param random a number from 0 to below 1
+ * @param open opens the stream under a connection
  */
-export function mqttTransportFactory(random: () => number = Math.random): TransportFactory {
+export function mqttTransportFactory(
+    random: () => number = Math.random,
+    open: (options: DialOptions) => RawStream = dial,
+): TransportFactory {
     const session = new MqttSession<Packet>(random);
-    return (options, listener) => new MqttTransport(options, listener, session);
+    return (options, owner, listener) => new MqttTransport(options, owner, listener, { session, rawStream: open(options) });
 }
 
+/**
+ * MQTT.js connects, subscribes, decodes what comes in and acknowledges the messages that were accepted. Publishing is done here: MQTT.js
+ * would clone each message for a store that sends it again, which the outbox does.
+ */
 class MqttTransport implements Transport {
     readonly traffic: LinkStream;
-    readonly #listener: TransportListener;
+    readonly #owner: TransportOwner;
+    readonly #listener: LinkListener;
     readonly #session: MqttSession<Packet>;
     readonly #rawStream: RawStream;
     readonly #client: MqttClient;
+    readonly #cleanSession: boolean;
+    /** What waits for its acknowledgement (PUBACK, with QoS 2 PUBCOMP), by packet id. */
+    readonly #unacknowledged = new Map<number, () => void>();
     /** Ids of QoS 2 publishes the server has not completed. */
     readonly #incomplete = new Set<number>();
     #writable = true;
     #refusal = 0;
     #failure: unknown;
     #violation: string | undefined;
-    #phase: "connecting" | "connected" | "ended" = "connecting";
+    #phase: "connecting" | "connected" | "parting" | "ended" = "connecting";
     /** A message that came before MQTT.js reported the connection: a durable session may send at once. */
     #early: (() => void) | undefined;
+    #receivedMessages = 0;
+    #unacceptedMessage = 0;
 
-    constructor(options: TransportOptions, listener: TransportListener, session: MqttSession<Packet>) {
+    constructor(options: TransportOptions, owner: TransportOwner, listener: LinkListener, { session, rawStream }: MqttTransportDeps) {
+        this.#owner = owner;
         this.#listener = listener;
         this.#session = session;
-        this.#rawStream = dial(options);
-        const failed = (error: Error) => this.#failed(error);
-        this.traffic = new LinkStream(
-            this.#rawStream.stream,
-            () => listener.strayPing(),
-            (detail) => this.#violated(detail),
-            failed,
-        );
+        this.#cleanSession = options.cleanSession;
+        this.#rawStream = rawStream;
+        this.traffic = new LinkStream(rawStream.stream, listener, (detail) => this.#violated(detail));
+        this.traffic.on("error", (error) => this.#failed(error));
         this.traffic.on("drain", () => this.#drained());
         this.#client = createMqttClient(this.traffic, options, session);
         this.#client.handleMessage = (packet, done) => this.#received(packet, done);
         this.#client.on("packetreceive", (packet) => this.#inspect(packet));
         this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
-        // The stream tells its errors itself; the rest is what MQTT.js could not read or did not expect.
+        // The stream reports its own errors; the rest is what MQTT.js could not read or did not expect.
         this.#client.on(
             "error",
             (error) => isSystemError(error) || this.#violated(translate("connection.unreadable", { message: error.message })),
@@ -75,6 +86,10 @@ class MqttTransport implements Transport {
         return this.#writable && this.#phase === "connected";
     }
 
+    get unacceptedMessage(): number {
+        return this.#unacceptedMessage;
+    }
+
     publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void {
         const messageId = qos === 0 ? 0 : this.#session.ids.allocate();
         if (messageId === null) {
@@ -82,9 +97,9 @@ class MqttTransport implements Transport {
             this.destroy();
             return;
         }
-        if (qos > 0) this.#expectAcknowledgement(messageId, qos, settled);
-        // Past `client.publish`, which clones each message for a store that would send it again.
-        this.#note(writeToStream({ cmd: "publish", topic, payload, qos, messageId, dup: false, retain: false }, this.traffic));
+        if (qos > 0) this.#unacknowledged.set(messageId, settled);
+        if (qos === 2) this.#incomplete.add(messageId);
+        this.#writable = writeToStream({ cmd: "publish", topic, payload, qos, messageId, dup: false, retain: false }, this.traffic);
         if (qos === 0) settled();
     }
 
@@ -108,27 +123,14 @@ class MqttTransport implements Transport {
             this.destroy();
             return;
         }
-        // Not `client.end`, which waits for every acknowledgement first: the platform may withhold one for ever.
-        this.traffic.write(disconnectPacket);
+        this.#phase = "parting";
+        // Not `client.end`, which waits for every acknowledgement first: the platform may withhold one indefinitely.
+        writeToStream({ cmd: "disconnect" }, this.traffic);
         this.traffic.end();
     }
 
     destroy(): void {
         this.traffic.destroy();
-    }
-
-    #expectAcknowledgement(messageId: number, qos: Qos, settled: () => void): void {
-        if (qos === 2) this.#incomplete.add(messageId);
-        const acknowledged = (error: Error | null | undefined) => {
-            if (error) return;
-            if (qos === 2) this.#incomplete.delete(messageId);
-            settled();
-        };
-        this.#client.outgoing[messageId] = { volatile: false, cmd: "publish", cb: acknowledged };
-    }
-
-    #note(writable: boolean): void {
-        this.#writable = writable;
     }
 
     #drained(): void {
@@ -147,41 +149,87 @@ class MqttTransport implements Transport {
         this.traffic.destroy();
     }
 
+    /**
+     * Sees each packet before MQTT.js handles it, in the order in which they came. The framing filter could find the acknowledgements
+     * sooner, but then they would overtake a notification that waits behind a message not accepted yet, and a refused event count as delivered.
+     */
     #inspect(packet: Packet): void {
         const fault = packetFault(packet);
-        if (fault !== undefined) this.#violated(fault);
-        if (packet.cmd !== "connack" || this.#phase !== "connecting") return;
-        this.#refusal = packet.returnCode ?? 0;
-        if (this.#refusal === 0 && !packet.sessionPresent) this.#session.reset();
+        if (fault !== undefined) {
+            this.#violated(fault);
+            return;
+        }
+        switch (packet.cmd) {
+            case "puback":
+            case "pubcomp":
+                this.#completed(packet.messageId ?? 0);
+                break;
+            case "pubrec":
+                if (this.#unacknowledged.has(packet.messageId ?? 0)) this.#release(packet.messageId ?? 0);
+                break;
+            case "connack":
+                if (this.#phase !== "connecting") break;
+                this.#refusal = packet.returnCode ?? 0;
+                if (this.#refusal === 0 && !packet.sessionPresent) this.#session.reset();
+        }
     }
 
     #connected(sessionPresent: boolean): void {
         if (this.#phase !== "connecting") return;
         this.#phase = "connected";
         this.#failure = undefined;
+        // QoS 2 publishes of an earlier connection: their messages are published again under other ids.
         for (const messageId of this.#session.unreleased) this.#release(messageId);
-        this.#listener.connected(sessionPresent);
+        this.#owner.connected(sessionPresent);
         const early = this.#early;
         this.#early = undefined;
         early?.();
     }
 
-    /** Completes a QoS 2 publish of an earlier connection; its message is published again under another id. */
     #release(messageId: number): void {
-        const released = () => this.#session.released(messageId);
-        this.#client.outgoing[messageId] = { volatile: false, cmd: "pubrel", cb: (error) => error || released() };
         writeToStream({ cmd: "pubrel", messageId }, this.traffic);
+    }
+
+    /** An acknowledgement for which nothing waits, such as a repeated one, changes nothing. */
+    #completed(messageId: number): void {
+        const settled = this.#unacknowledged.get(messageId);
+        this.#unacknowledged.delete(messageId);
+        this.#incomplete.delete(messageId);
+        if (settled) this.#session.ids.deallocate(messageId);
+        else this.#session.released(messageId);
+        settled?.();
     }
 
     #received(packet: IPublishPacket, done: () => void): void {
         const { topic, payload, qos, dup: duplicate, retain } = packet;
         const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
-        const accepted = () => {
+        const deliver = () => this.#deliver({ topic, payload: bytes, qos, duplicate, retain }, done);
+        if (this.#phase === "connecting") this.#early = deliver;
+        else if (this.#phase !== "ended") deliver();
+    }
+
+    #deliver(message: ReceivedMessage, done: () => void): void {
+        if (this.#phase === "parting" && this.#isKeptByServer(message)) {
+            done();
+            return;
+        }
+        this.#receivedMessages += 1;
+        const number = this.#receivedMessages;
+        this.#unacceptedMessage = number;
+        this.#listener.messageReceived(message, () => {
+            if (this.#unacceptedMessage !== number) return;
+            this.#unacceptedMessage = 0;
+            // MQTT.js now writes the PUBACK, or the PUBCOMP, and goes on reading.
             if (this.#phase !== "ended") done();
-        };
-        const deliver = () => this.#listener.messageReceived({ topic, payload: bytes, qos, duplicate, retain }, accepted);
-        if (this.#phase === "connected") deliver();
-        else this.#early = deliver;
+        });
+    }
+
+    /**
+     * After our DISCONNECT no acknowledgement leaves any more: what a durable session sends again with the next connection would
+     * come twice. (A message of QoS 2 is forgotten here when it has been accepted, and is not handed over again.)
+     */
+    #isKeptByServer({ qos }: ReceivedMessage): boolean {
+        return qos === 1 && !this.#cleanSession;
     }
 
     #end(): void {
@@ -189,7 +237,7 @@ class MqttTransport implements Transport {
         this.#phase = "ended";
         this.#early = undefined;
         this.#session.connectionEnded(this.#incomplete);
-        this.#listener.ended(this.#reasonOfEnd());
+        this.#owner.ended(this.#reasonOfEnd());
     }
 
     #reasonOfEnd(): TransportEnd {
@@ -201,9 +249,9 @@ class MqttTransport implements Transport {
     }
 }
 
-/** Whether an error comes from the operating system or from TLS, as opposed to MQTT. */
-function isSystemError(error: Error): boolean {
-    return "code" in error && typeof error.code === "string";
+interface MqttTransportDeps {
+    readonly session: MqttSession<Packet>;
+    readonly rawStream: RawStream;
 }
 
 /** What of a received packet is looked at. */
@@ -228,3 +276,8 @@ function packetFault({ cmd, messageId, length, granted }: PacketShape): string |
 }
 
 const packetsOfAnId: ReadonlySet<string> = new Set(["puback", "pubrec", "pubrel", "pubcomp", "suback", "unsuback"]);
+
+/** Whether an error comes from the operating system or from TLS, as opposed to MQTT. */
+function isSystemError(error: Error): boolean {
+    return "code" in error && typeof error.code === "string";
+}

@@ -1,22 +1,34 @@
 import type { Qos } from "../protocol/qos";
 import type { DialOptions, DialStage, RawStream } from "./dial";
-import type { LinkTraffic } from "./link-stream";
+import type { LinkListener, LinkTraffic } from "./link";
 
-/** A message as it came from the server. */
-export interface ReceivedMessage {
-    readonly topic: string;
-    readonly payload: Buffer;
-    readonly qos: Qos;
-    /** The DUP flag: the server may have sent it before. */
-    readonly duplicate: boolean;
-    readonly retain: boolean;
+/** Opens a connection. May throw what Node throws for certificates it cannot read. */
+export type TransportFactory = (options: TransportOptions, owner: TransportOwner, listener: LinkListener) => Transport;
+
+/** One MQTT connection, from opening its stream to its end; never used again. */
+export interface Transport {
+    readonly traffic: LinkTraffic;
+    /** How far the stream got, and over what. */
+    readonly progress: DialProgress;
+    readonly isWritable: boolean;
+    /** The number of the received message that has not been accepted yet; 0 when there is none. Nothing is read meanwhile. */
+    readonly unacceptedMessage: number;
+    /** `settled` is called on the acknowledgement (for QoS 0: once handed to the socket), and not at all when the connection ends first. */
+    publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void;
+    subscribe(filter: string, qos: Qos, answered: (answer: SubscribeAnswer) => void): void;
+    unsubscribe(filter: string, answered: (acknowledged: boolean) => void): void;
+    ping(): void;
+    /** Sends DISCONNECT and closes once all bytes are out. Messages that a durable session keeps are left to the next connection. */
+    disconnect(): void;
+    /** Closes at once, without DISCONNECT. */
+    destroy(): void;
 }
 
-/** The message the server publishes when the connection ends without a DISCONNECT. */
-export interface LastWill {
-    readonly topic: string;
-    readonly payload: string;
-    readonly qos: Qos;
+/** The one who opened a connection and watches over its life. */
+export interface TransportOwner {
+    connected(sessionPresent: boolean): void;
+    /** Called exactly once, last. */
+    ended(end: TransportEnd): void;
 }
 
 /** Everything one MQTT connection needs. */
@@ -27,6 +39,13 @@ export interface TransportOptions extends DialOptions {
     readonly keepAliveS: number;
     readonly cleanSession: boolean;
     readonly will?: LastWill | undefined;
+}
+
+/** The message the server publishes when the connection ends without a DISCONNECT. */
+export interface LastWill {
+    readonly topic: string;
+    readonly payload: string;
+    readonly qos: Qos;
 }
 
 /** How far a stream got, and over what. */
@@ -40,37 +59,5 @@ export type TransportEnd =
     /** The server sent what MQTT does not allow, or more than is taken; `detail` says what, in a sentence. */
     | { readonly kind: "violated"; readonly detail: string };
 
-/** What happens on one MQTT connection. */
-export interface TransportListener {
-    connected(sessionPresent: boolean): void;
-    /** The acknowledgement, and the next packet from the server, wait for `accepted`. */
-    messageReceived(message: ReceivedMessage, accepted: () => void): void;
-    strayPing(): void;
-    /** Writing may go on after `isWritable` was false. */
-    drained(): void;
-    /** Called exactly once, last. */
-    ended(end: TransportEnd): void;
-}
-
 /** Granted quality of service, 128 when refused, or undefined when the connection ended first. */
 export type SubscribeAnswer = number | undefined;
-
-/** One MQTT connection, from opening the stream to its end; never used again. */
-export interface Transport {
-    readonly traffic: LinkTraffic;
-    /** How far the stream got, and over what. */
-    readonly progress: DialProgress;
-    readonly isWritable: boolean;
-    /** `settled` is called on the acknowledgement (for QoS 0: once handed to the socket), and not at all when the connection ends first. */
-    publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void;
-    subscribe(filter: string, qos: Qos, answered: (answer: SubscribeAnswer) => void): void;
-    unsubscribe(filter: string, answered: (acknowledged: boolean) => void): void;
-    ping(): void;
-    /** Sends DISCONNECT and closes once all bytes are out. */
-    disconnect(): void;
-    /** Closes at once, without DISCONNECT. */
-    destroy(): void;
-}
-
-/** Opens a connection. May throw what Node throws for certificates it cannot read. */
-export type TransportFactory = (options: TransportOptions, listener: TransportListener) => Transport;

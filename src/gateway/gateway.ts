@@ -1,43 +1,46 @@
 import type { Clock } from "../clock";
-import { GatewayConnection } from "../connection/gateway-connection";
+import { type ConnectionState, GatewayConnection } from "../connection/gateway-connection";
 import type { Inventory } from "../devices/inventory/inventory";
-import { type GatewayError, toGatewayError } from "../errors";
+import { connectionStates, GatewayError, toGatewayError } from "../errors";
 import { translate } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { CompletionCallbacks } from "../outbox/event";
-import { deviceKey, type GatewayIdentity, isLegalAddress } from "../protocol/identity";
+import { deviceKey, type GatewayIdentity, isLegalAddress, mqttClientId } from "../protocol/identity";
 import { payloadBytes } from "../protocol/payload";
 import { assertFits } from "../protocol/payload-limit";
 import type { Qos } from "../protocol/qos";
-import { eventTopic } from "../protocol/topic";
+import { eventTopic, notifyTopic } from "../protocol/topic";
 import { type ConnectionSettings, transportOptions } from "./connection-settings";
 import { DeviceManagement, type GatewayResponder } from "./device-management";
 import { EmbeddedSimulator } from "./embedded-simulator";
 import { EventPublisher } from "./events/event-publisher";
 import type { EventRequest } from "./events/event-request";
-import type { ReceivedNotification } from "./events/refusal-handler";
 import { type GatewayListener, GatewayListeners } from "./gateway-listeners";
+import type { GatewayOptions } from "./gateway-options";
 import type { PooledGateway } from "./gateway-pool";
 import type { GatewayState } from "./gateway-state";
 import { GatewayStorage } from "./gateway-storage";
-import type { CommandSelection } from "./inbound/inbound-routes";
-import { type CommandListener, MessageRouter, type Subscription } from "./inbound/message-router";
+import { type CommandListener, type CommandSelection, MessageRouter, type Subscription } from "./inbound/message-router";
 import type { NotificationListener } from "./inbound/notification-listeners";
-import { LinkLifecycle } from "./link-lifecycle";
 import { GatewayActions } from "./monitor/gateway-actions";
 import { GatewayMonitor } from "./monitor/gateway-monitor";
 import { GatewayStatistics } from "./monitor/gateway-statistics";
 import { SimulatorControl } from "./monitor/simulator-control";
-import { maximoFilterLimit, SubscriptionManager } from "./subscriptions/subscription-manager";
+import { maximoFilterLimit, SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
 
 export type { GatewayResponder } from "./device-management";
 export type { GatewayListener } from "./gateway-listeners";
 export type { Subscription } from "./inbound/message-router";
 
+/** How long the first subscription may take; until it is answered no event goes out. */
+const subscribeDeadlineMs = 30_000;
+
 /** One gateway: a connection, an outbox, and what is known of the devices behind it, for all nodes that share it. */
 export class Gateway implements PooledGateway {
     readonly identity: GatewayIdentity;
+    readonly #options: GatewayOptions;
+    readonly #clock: Clock;
     readonly #storage: GatewayStorage;
     readonly #listeners: GatewayListeners;
     readonly #connection: GatewayConnection;
@@ -46,7 +49,6 @@ export class Gateway implements PooledGateway {
     readonly #management: DeviceManagement;
     readonly #router: MessageRouter;
     readonly #statistics: GatewayStatistics;
-    readonly #link: LinkLifecycle;
     /** The built-in simulator, for a gateway on it. */
     readonly #simulator: EmbeddedSimulator | undefined;
     /** What an operator sees. */
@@ -55,23 +57,20 @@ export class Gateway implements PooledGateway {
     readonly actions: GatewayActions;
     /** The platform's side, for a gateway on the built-in simulator. */
     readonly simulatorControl: SimulatorControl | undefined;
+    /** Counts connections, so that what one of them started late does not act on the next. */
+    #connectionNumber = 0;
+    #onlineSince: number | undefined;
     #isClosed = false;
 
     constructor({ options, token, tls, userDir, clock }: GatewayDeps) {
         this.identity = options.identity;
+        this.#options = options;
+        this.#clock = clock;
         this.#listeners = new GatewayListeners(clock, () => this.state);
         this.#statistics = new GatewayStatistics(clock);
         this.#storage = new GatewayStorage(options, userDir, clock, { problemChanged: (error) => this.#storageChanged(error) });
         this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
-        this.#connection = new GatewayConnection(
-            { clock, ...transportOptions({ options, token, tls }) },
-            {
-                stateChanged: (state) => this.#link.changed(state),
-                messageReceived: (message, accepted) => this.#router.received(message, accepted),
-                strayPing: () => this.#publisher.registration.strayPing(),
-                drained: () => this.#publisher.outbox.resume(),
-            },
-        );
+        this.#connection = new GatewayConnection({ clock, ...transportOptions({ options, token, tls }) });
         this.#publisher = new EventPublisher({
             options,
             clock,
@@ -102,28 +101,17 @@ export class Gateway implements PooledGateway {
         this.#router = new MessageRouter({
             clock,
             identity: options.identity,
+            connection: this.#connection,
             subscriptions: this.#subscriptions,
+            publisher: this.#publisher,
+            management: this.#management,
             listener: {
-                notification: (topic, payload) => this.#notified(this.#publisher.notificationReceived(topic, payload)),
-                management: ({ topic, payload }, isReplayed) => this.#management.received(topic, payload, isReplayed),
-                commandSeen: (command) => {
+                commandReceived: (command) => {
                     this.#statistics.commandReceived();
                     if (isLegalAddress(command)) this.inventory.commandSeen(deviceKey(command), command.commandId);
                 },
+                notificationReceived: (notification) => this.monitor.notified(notification),
             },
-            isReplaying: () => this.#management.isReplaying,
-            reconnect: (reason) => this.#connection.reconnect(reason),
-        });
-        this.#link = new LinkLifecycle({
-            clock,
-            options,
-            connection: this.#connection,
-            listeners: this.#listeners,
-            statistics: this.#statistics,
-            router: this.#router,
-            publisher: this.#publisher,
-            subscriptions: this.#subscriptions,
-            management: this.#management,
         });
         this.monitor = new GatewayMonitor({
             clock,
@@ -152,9 +140,9 @@ export class Gateway implements PooledGateway {
         return { connection: this.#connection.state, ...this.#publisher.state, ...this.#storage.condition };
     }
 
-    /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
+    /** When the connection was established (wall clock, milliseconds); undefined while there is none. */
     get onlineSince(): number | undefined {
-        return this.#link.onlineSince;
+        return this.#onlineSince;
     }
 
     /** Adds a listener to states, errors and log lines; returns what takes it out again. */
@@ -218,7 +206,8 @@ export class Gateway implements PooledGateway {
     async close(deadlineMs: number): Promise<void> {
         this.#isClosed = true;
         this.monitor.close();
-        this.#link.close();
+        // A subscription that is answered from now on starts nothing.
+        this.#connectionNumber += 1;
         this.#router.discard();
         this.#management.close();
         await this.#publisher.close(deadlineMs / 3);
@@ -241,7 +230,61 @@ export class Gateway implements PooledGateway {
         });
         if (this.#storage.condition.storeProblem === undefined) await loaded;
         else loaded.catch(this.#failed);
-        if (!this.#isClosed) this.#connection.start();
+        if (!this.#isClosed) this.#connect();
+    }
+
+    #connect(): void {
+        const { registration, outbox } = this.#publisher;
+        this.#connection.start({
+            stateChanged: (state) => this.#connectionChanged(state),
+            messageReceived: (message, accepted) => this.#router.received(message, accepted),
+            strayPing: () => registration.strayPing(),
+            drained: () => outbox.resume(),
+        });
+    }
+
+    #connectionChanged(state: ConnectionState): void {
+        this.#connectionNumber += 1;
+        this.#statistics.connectionChanged(state);
+        this.#onlineSince = state.phase === "online" ? this.#clock.now() : undefined;
+        if (state.phase === "online") this.#connected(state.sessionPresent);
+        else this.#disconnected(state);
+        this.#listeners.stateChanged();
+    }
+
+    #connected(sessionPresent: boolean): void {
+        const { host, port, identity } = this.#options;
+        this.#listeners.solved();
+        this.#listeners.log(translate("gateway.connected", { server: `${host}:${port}`, clientId: mqttClientId(identity) }));
+        this.#management.online(sessionPresent);
+        void this.#subscribeNotifications(this.#connectionNumber, sessionPresent);
+    }
+
+    #disconnected(state: ConnectionState): void {
+        this.#router.discard();
+        this.#subscriptions.linkDown();
+        this.#management.linkDown();
+        this.#publisher.linkDown();
+        if (state.phase !== "waiting") return;
+        const { code, text } = state.reason;
+        this.#listeners.problem(new GatewayError(code, text), connectionStates[code] ?? "network");
+    }
+
+    /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
+    async #subscribeNotifications(connectionNumber: number, sessionPresent: boolean): Promise<void> {
+        const filter = notifyTopic(this.identity);
+        let refusal: GatewayError | undefined;
+        try {
+            await this.#connection.subscribe(filter, 0, subscribeDeadlineMs);
+        } catch (thrown) {
+            refusal = subscriptionRejectedError(filter, toGatewayError(thrown, "GW_SUBSCRIBE_REFUSED"));
+        }
+        if (connectionNumber !== this.#connectionNumber) return;
+        if (refusal) this.#listeners.warn(translate("gateway.refusalsUnknown", { reason: refusal.message }));
+        this.#router.notificationRejectionChanged(refusal);
+        this.#publisher.linkUp();
+        this.#management.linkUp();
+        this.#subscriptions.linkUp(sessionPresent);
     }
 
     readonly #failed = (thrown: unknown): void => {
@@ -253,11 +296,6 @@ export class Gateway implements PooledGateway {
         if (error) this.#listeners.storageProblem(error);
         else this.#listeners.log(translate("gateway.storeRecovered"));
         this.#listeners.stateChanged();
-    }
-
-    #notified(received: ReceivedNotification): ReceivedNotification {
-        this.monitor.notified(received);
-        return received;
     }
 }
 

@@ -1,6 +1,6 @@
 import type { NodeMessage } from "node-red";
 import { type GatewayError, toGatewayError } from "../errors";
-import type { CommandSelection, ReceivedCommand } from "../gateway/inbound/inbound-routes";
+import type { CommandSelection, ReceivedCommand } from "../gateway/inbound/message-router";
 import { type CommandDatatype, commandDatatypes, decodeCommandPayload } from "../protocol/command-payload";
 import { parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
 import { parseQos, type Qos } from "../protocol/qos";

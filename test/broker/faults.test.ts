@@ -195,7 +195,7 @@ describe("a connection on a bad line", () => {
         assert.equal(connection.isWritable, true);
         line.heal();
         await waitFor(() => acknowledged === published, "all acknowledgements");
-        assert.equal(connection.waitingBytes, 0);
+        assert.equal(connection.pendingCount, 0);
     });
 
     it("stops at once on a dead line", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { connectAsync, type MqttClient } from "mqtt";
-import type { CommandSelection, ReceivedCommand } from "../../src/gateway/inbound/inbound-routes";
+import type { CommandSelection, ReceivedCommand } from "../../src/gateway/inbound/message-router";
 import { translate } from "../../src/i18n";
 import type { CommandTopic } from "../../src/protocol/topic";
 import { disjointFilters } from "../../src/routing/disjoint-filters";

@@ -3,7 +3,7 @@ import type { GatewayError } from "../../../src/errors";
 import { Gateway } from "../../../src/gateway/gateway";
 import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
 import type { GatewayState } from "../../../src/gateway/gateway-state";
-import type { ReceivedCommand } from "../../../src/gateway/inbound/inbound-routes";
+import type { ReceivedCommand } from "../../../src/gateway/inbound/message-router";
 import { assertNoSecrets, secretToken } from "../../support/secrets";
 import { waitFor } from "../../support/wait-for";
 

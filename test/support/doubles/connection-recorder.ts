@@ -1,5 +1,5 @@
 import type { ConnectionListener, ConnectionState } from "../../../src/connection/gateway-connection";
-import type { ReceivedMessage } from "../../../src/connection/transport";
+import type { ReceivedMessage } from "../../../src/connection/link";
 
 /** Writes down what a connection tells, and takes messages at once unless told to hold them. */
 export class ConnectionRecorder implements ConnectionListener {

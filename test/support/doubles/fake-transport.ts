@@ -1,15 +1,17 @@
 import type { DialStage } from "../../../src/connection/dial";
-import type { SubscribeAnswer, Transport, TransportFactory, TransportListener, TransportOptions } from "../../../src/connection/transport";
+import type { LinkListener } from "../../../src/connection/link";
+import type { SubscribeAnswer, Transport, TransportFactory, TransportOptions, TransportOwner } from "../../../src/connection/transport";
 import type { Qos } from "../../../src/protocol/qos";
 
 /** A transport whose other end is the test. */
 export class FakeTransport implements Transport {
-    readonly traffic = { receivedBytes: 0, sentBytes: 0, waitingBytes: 0 };
+    readonly traffic = { receivedBytes: 0, sentBytes: 0 };
     readonly published: { topic: string; qos: Qos; settled: () => void }[] = [];
     readonly subscribed: { filter: string; answered: (answer: SubscribeAnswer) => void }[] = [];
     readonly unsubscribed: { filter: string; answered: (acknowledged: boolean) => void }[] = [];
     stage: DialStage = "open";
     isWritable = true;
+    unacceptedMessage = 0;
     pings = 0;
     end: "none" | "disconnected" | "destroyed" = "none";
     /** Whether it reports its end when it is closed, as a socket that works does. */
@@ -17,7 +19,8 @@ export class FakeTransport implements Transport {
 
     constructor(
         readonly options: TransportOptions,
-        readonly listener: TransportListener,
+        readonly owner: TransportOwner,
+        readonly listener: LinkListener,
     ) {}
 
     get progress() {
@@ -44,12 +47,12 @@ export class FakeTransport implements Transport {
 
     disconnect(): void {
         this.end = "disconnected";
-        if (this.reportsEnd) this.listener.ended({ kind: "closed", stage: this.stage });
+        if (this.reportsEnd) this.owner.ended({ kind: "closed", stage: this.stage });
     }
 
     destroy(): void {
         this.end = "destroyed";
-        if (this.reportsEnd) this.listener.ended({ kind: "closed", stage: this.stage });
+        if (this.reportsEnd) this.owner.ended({ kind: "closed", stage: this.stage });
     }
 }
 
@@ -58,8 +61,8 @@ export function fakeTransports(): { factory: TransportFactory; made: FakeTranspo
     const made: FakeTransport[] = [];
     return {
         made,
-        factory: (options, listener) => {
-            const transport = new FakeTransport(options, listener);
+        factory: (options, owner, listener) => {
+            const transport = new FakeTransport(options, owner, listener);
             made.push(transport);
             return transport;
         },

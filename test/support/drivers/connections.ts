@@ -10,21 +10,18 @@ export class Connections {
     /** A connection of gateway `gw`/`deviceId` of organisation `org`, started, over plain TCP unless told otherwise. */
     open(deviceId: string, options: Pick<ConnectionOptions, "port"> & Partial<ConnectionOptions>) {
         const recorder = new ConnectionRecorder();
-        const connection = new GatewayConnection(
-            {
-                host: "127.0.0.1",
-                transport: "tcp",
-                clientId: `g:org:gw:${deviceId}`,
-                keepAliveS: 60,
-                cleanSession: true,
-                clock: systemClock,
-                random: () => 0,
-                ...options,
-            },
-            recorder,
-        );
+        const connection = new GatewayConnection({
+            host: "127.0.0.1",
+            transport: "tcp",
+            clientId: `g:org:gw:${deviceId}`,
+            keepAliveS: 60,
+            cleanSession: true,
+            clock: systemClock,
+            random: () => 0,
+            ...options,
+        });
         this.#opened.push(connection);
-        connection.start();
+        connection.start(recorder);
         return { connection, recorder };
     }
 

@@ -50,7 +50,7 @@ describe("framing filter", () => {
                 const sent = stream.map((item) => (item === "stray" ? strayPing : generate(item)));
                 const expected = stream.flatMap((item) => (item === "stray" ? [] : [generate(item)]));
                 let strays = 0;
-                const filter = new FramingFilter(() => strays++, assert.fail);
+                const filter = new FramingFilter({ strayPing: () => strays++ }, assert.fail);
                 const passed = inChunks(Buffer.concat(sent), lengths).map((chunk) => filter.push(chunk));
                 assert.deepEqual(Buffer.concat(passed), Buffer.concat(expected));
                 assert.equal(strays, stream.filter((item) => item === "stray").length);
@@ -60,13 +60,13 @@ describe("framing filter", () => {
 
     it("passes the same buffer on if there is nothing to remove", () => {
         const chunk = Buffer.concat([generate({ cmd: "pingresp" }), generate({ cmd: "puback", messageId: 7 })]);
-        assert.equal(new FramingFilter(assert.fail, assert.fail).push(chunk), chunk);
+        assert.equal(new FramingFilter({ strayPing: assert.fail }, assert.fail).push(chunk), chunk);
     });
 
     it("recognises every set of reserved flags, even if the two bytes arrive separately", () => {
         for (let first = 0xd1; first <= 0xdf; first++) {
             let strays = 0;
-            const filter = new FramingFilter(() => strays++, assert.fail);
+            const filter = new FramingFilter({ strayPing: () => strays++ }, assert.fail);
             assert.equal(filter.push(Buffer.of(first)).length, 0);
             assert.equal(filter.push(Buffer.of(0)).length, 0);
             assert.equal(strays, 1);
@@ -74,7 +74,7 @@ describe("framing filter", () => {
     });
 
     it("passes a ping response with a body, for MQTT.js to judge", () => {
-        const filter = new FramingFilter(assert.fail, assert.fail);
+        const filter = new FramingFilter({ strayPing: assert.fail }, assert.fail);
         const passed = [Buffer.of(0xde), Buffer.of(0x01), Buffer.of(0xde, 0x40)].map((chunk) => filter.push(chunk));
         assert.deepEqual(Buffer.concat(passed), Buffer.of(0xde, 0x01, 0xde, 0x40));
     });
@@ -86,7 +86,7 @@ describe("framing filter", () => {
     ] as const) {
         it(`reports ${name} and passes nothing more`, () => {
             const violations: string[] = [];
-            const filter = new FramingFilter(assert.fail, (detail) => violations.push(detail));
+            const filter = new FramingFilter({ strayPing: assert.fail }, (detail) => violations.push(detail));
             filter.push(Buffer.of(0x30, ...length));
             assert.equal(violations.length, 1);
             assert.match(String(violations[0]), words);
@@ -96,16 +96,13 @@ describe("framing filter", () => {
 
     it("passes a packet of 16 MiB", () => {
         const header = Buffer.of(0x30, 0x80, 0x80, 0x80, 0x08);
-        assert.equal(new FramingFilter(assert.fail, assert.fail).push(header), header);
+        assert.equal(new FramingFilter({ strayPing: assert.fail }, assert.fail).push(header), header);
     });
 
     it("never throws and never passes more bytes than it received, whatever they are", () => {
         fc.assert(
             fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 }), (chunks) => {
-                const filter = new FramingFilter(
-                    () => undefined,
-                    () => undefined,
-                );
+                const filter = new FramingFilter({ strayPing: () => undefined }, () => undefined);
                 let [received, passed] = [0, 0];
                 for (const chunk of chunks) {
                     received += chunk.length;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { GatewayConnection } from "../../../src/connection/gateway-connection";
-import type { Qos } from "../../../src/protocol/qos";
 import { rejectsCode } from "../../support/assertions";
 import { ConnectionRecorder } from "../../support/doubles/connection-recorder";
 import { FakeClock } from "../../support/doubles/fake-clock";
@@ -10,24 +9,22 @@ function setUp(keepAliveS = 60, cleanSession = true) {
     const clock = new FakeClock();
     const transports = fakeTransports();
     const recorder = new ConnectionRecorder();
-    const connection = new GatewayConnection(
-        {
-            host: "broker.test",
-            port: 8883,
-            transport: "tls",
-            clientId: "g:org:gw:g1",
-            userName: "use-token-auth",
-            password: "wrong",
-            keepAliveS,
-            cleanSession,
-            clock,
-            random: () => 0.5,
-            transportFactory: transports.factory,
-        },
-        recorder,
-    );
-    const goOnline = () => transports.latest().listener.connected(false);
-    return { clock, transports, recorder, connection, goOnline };
+    const connection = new GatewayConnection({
+        host: "broker.test",
+        port: 8883,
+        transport: "tls",
+        clientId: "g:org:gw:g1",
+        userName: "use-token-auth",
+        password: "wrong",
+        keepAliveS,
+        cleanSession,
+        clock,
+        random: () => 0.5,
+        transportFactory: transports.factory,
+    });
+    const start = () => connection.start(recorder);
+    const goOnline = () => transports.latest().owner.connected(false);
+    return { clock, transports, recorder, connection, start, goOnline };
 }
 
 const closed = { kind: "closed", stage: "open" } as const;
@@ -35,13 +32,13 @@ const ignore = () => {};
 
 describe("gateway connection", () => {
     it("never stops trying, with growing pauses of at most a minute", () => {
-        const { clock, transports, recorder, connection } = setUp();
-        connection.start();
+        const { clock, transports, recorder, connection, start } = setUp();
+        start();
         const pausesMs: number[] = [];
         for (let i = 0; i < 10; i++) {
             transports
                 .latest()
-                .listener.ended({ kind: "failed", stage: "dialling", error: Object.assign(new Error("x"), { code: "ECONNREFUSED" }) });
+                .owner.ended({ kind: "failed", stage: "dialling", error: Object.assign(new Error("x"), { code: "ECONNREFUSED" }) });
             const state = connection.state;
             assert.equal(state.phase, "waiting");
             if (state.phase !== "waiting") return;
@@ -58,11 +55,11 @@ describe("gateway connection", () => {
     });
 
     it("starts over with short pauses after 30 s of a good link, and not before", () => {
-        const { clock, transports, connection, goOnline } = setUp();
-        connection.start();
+        const { clock, transports, connection, goOnline, start } = setUp();
+        start();
         /** Ends the connection, and returns how long it waits for the next attempt, which has then begun. */
         const pauseAfterEndMs = () => {
-            transports.latest().listener.ended(closed);
+            transports.latest().owner.ended(closed);
             const { state } = connection;
             const pauseMs = state.phase === "waiting" ? state.retryInMs : 0;
             clock.advance(pauseMs);
@@ -80,11 +77,11 @@ describe("gateway connection", () => {
 
     it("waits at least a minute after each refusal of the credentials, whatever the code, and never gives up", () => {
         for (const returnCode of [2, 4, 5]) {
-            const { clock, transports, connection } = setUp();
-            connection.start();
+            const { clock, transports, connection, start } = setUp();
+            start();
             for (let attempt = 1; attempt <= 10; attempt++) {
                 assert.equal(transports.made.length, attempt);
-                transports.latest().listener.ended({ kind: "refused", returnCode });
+                transports.latest().owner.ended({ kind: "refused", returnCode });
                 const state = connection.state;
                 assert.ok(state.phase === "waiting" && state.retryInMs >= 60_000 && state.reason.code === "GW_AUTH");
                 assert.doesNotMatch(state.reason.text, /wrong"/);
@@ -94,12 +91,12 @@ describe("gateway connection", () => {
     });
 
     it("suspects another client if the connection keeps ending right after it was accepted", () => {
-        const { clock, transports, recorder, connection, goOnline } = setUp();
-        connection.start();
+        const { clock, transports, recorder, connection, goOnline, start } = setUp();
+        start();
         for (let i = 0; i < 3; i++) {
             goOnline();
             clock.advance(500);
-            transports.latest().listener.ended(closed);
+            transports.latest().owner.ended(closed);
             if (i < 2) {
                 assert.equal(recorder.lastReason?.code, "GW_NETWORK");
                 clock.advance(10_000);
@@ -111,12 +108,12 @@ describe("gateway connection", () => {
     });
 
     it("does not blame another client for a server that breaks the rules", () => {
-        const { clock, transports, recorder, connection, goOnline } = setUp();
-        connection.start();
+        const { clock, transports, recorder, connection, goOnline, start } = setUp();
+        start();
         for (let i = 0; i < 5; i++) {
             goOnline();
             clock.advance(500);
-            transports.latest().listener.ended({ kind: "violated", detail: "Nonsense came." });
+            transports.latest().owner.ended({ kind: "violated", detail: "Nonsense came." });
             assert.match(recorder.lastReason?.text ?? "", /sent invalid data; .*Nonsense came\.$/);
             const { state } = connection;
             clock.advance(state.phase === "waiting" ? state.retryInMs : 0);
@@ -124,8 +121,8 @@ describe("gateway connection", () => {
     });
 
     it("gives up an attempt that gets no answer within 30 s", () => {
-        const { clock, transports, recorder, connection } = setUp();
-        connection.start();
+        const { clock, transports, recorder, start } = setUp();
+        start();
         clock.advance(30_000);
         assert.equal(transports.latest().end, "destroyed");
         assert.match(recorder.lastReason?.text ?? "", /did not answer the MQTT CONNECT within 30 s/);
@@ -137,21 +134,27 @@ describe("gateway connection", () => {
         const transportFactory = () => {
             throw Object.assign(new Error("no start line"), { code: "ERR_OSSL_PEM_NO_START_LINE" });
         };
-        const connection = new GatewayConnection(
-            { host: "h", port: 1, transport: "tls", clientId: "c", keepAliveS: 60, cleanSession: true, clock, transportFactory },
-            recorder,
-        );
-        connection.start();
+        const connection = new GatewayConnection({
+            host: "h",
+            port: 1,
+            transport: "tls",
+            clientId: "c",
+            keepAliveS: 60,
+            cleanSession: true,
+            clock,
+            transportFactory,
+        });
+        connection.start(recorder);
         assert.equal(recorder.lastReason?.code, "GW_TLS");
         assert.match(recorder.lastReason?.text ?? "", /cannot be read/);
     });
 
     it("settles each publish exactly once: as acknowledged, or as failed when the connection ends", () => {
-        const { transports, connection, goOnline } = setUp();
+        const { transports, connection, goOnline, start } = setUp();
         const outcomes: string[] = [];
         const note = (name: string) => (error?: Error) => outcomes.push(`${name} ${error ? "failed" : "done"}`);
         connection.publish("t", "early", 1, note("early"));
-        connection.start();
+        start();
         goOnline();
         connection.publish("t", "one", 1, note("one"));
         connection.publish("t", "two", 1, note("two"), true);
@@ -159,26 +162,26 @@ describe("gateway connection", () => {
         const [one] = transports.latest().published;
         one?.settled();
         one?.settled();
-        transports.latest().listener.ended(closed);
+        transports.latest().owner.ended(closed);
         assert.deepEqual(outcomes, ["early failed", "one done", "three failed", "two failed"]);
     });
 
     it("fails a publish made while the connection ends", () => {
-        const { transports, connection, goOnline } = setUp();
-        connection.start();
+        const { transports, connection, goOnline, start } = setUp();
+        start();
         goOnline();
         const codes: unknown[] = [];
         connection.publish("t", "one", 1, () => {
             connection.publish("t", "again", 1, (error) => codes.push(error instanceof Error && "code" in error && error.code));
         });
-        transports.latest().listener.ended(closed);
+        transports.latest().owner.ended(closed);
         assert.deepEqual(codes, ["GW_NOT_CONNECTED"]);
     });
 
     it("distinguishes a refused subscription from an unanswered one", async () => {
-        const { transports, connection, goOnline } = setUp();
+        const { transports, connection, goOnline, start } = setUp();
         await rejectsCode("GW_NOT_CONNECTED", connection.subscribe("a", 1));
-        connection.start();
+        start();
         goOnline();
         const answers = [connection.subscribe("a", 1), connection.subscribe("b", 1), connection.subscribe("c", 1)];
         const [granted, refused, unanswered] = transports.latest().subscribed;
@@ -191,8 +194,8 @@ describe("gateway connection", () => {
     });
 
     it("reconnects if a subscription with a deadline is not answered, and only then", async () => {
-        const { clock, transports, recorder, connection, goOnline } = setUp();
-        connection.start();
+        const { clock, transports, recorder, connection, goOnline, start } = setUp();
+        start();
         goOnline();
         const answered = connection.subscribe("a", 1, 30_000);
         transports.latest().subscribed[0]?.answered(1);
@@ -210,37 +213,20 @@ describe("gateway connection", () => {
     });
 
     it("reconnects if the flow does not take a message within 30 s", () => {
-        const { clock, transports, recorder, connection, goOnline } = setUp();
-        recorder.holding = true;
-        connection.start();
+        const { clock, transports, recorder, start, goOnline } = setUp();
+        start();
         goOnline();
-        const message = { topic: "t", payload: Buffer.of(1), qos: 1, duplicate: false, retain: false } as const;
-        transports.latest().listener.messageReceived(message, assert.fail);
-        clock.advance(29_999);
+        transports.latest().unacceptedMessage = 1;
+        clock.advance(30_000);
         assert.equal(transports.latest().end, "none");
-        clock.advance(1);
+        clock.advance(1_000);
         assert.equal(transports.latest().end, "destroyed");
         assert.match(recorder.lastReason?.text ?? "", /could not be passed to the flow within 30 s/);
     });
 
-    it("acknowledges a message once, after it was handed over", () => {
-        const { clock, transports, recorder, connection, goOnline } = setUp();
-        recorder.holding = true;
-        connection.start();
-        goOnline();
-        let acknowledged = 0;
-        const message = { topic: "t", payload: Buffer.of(1), qos: 1, duplicate: false, retain: false } as const;
-        transports.latest().listener.messageReceived(message, () => acknowledged++);
-        assert.equal(acknowledged, 0);
-        for (const accept of [...recorder.held, ...recorder.held]) accept();
-        assert.equal(acknowledged, 1);
-        clock.advance(40_000);
-        assert.equal(connection.isOnline, true);
-    });
-
     it("reconnects on request, at once and with a DISCONNECT", () => {
-        const { transports, recorder, connection, goOnline } = setUp();
-        connection.start();
+        const { transports, recorder, connection, goOnline, start } = setUp();
+        start();
         goOnline();
         connection.reconnect({ code: "GW_NETWORK", text: "on request" });
         assert.equal(transports.made[0]?.end, "disconnected");
@@ -248,30 +234,9 @@ describe("gateway connection", () => {
         assert.deepEqual(recorder.phases, ["connecting", "online", "connecting", "connecting"]);
     });
 
-    it("leaves messages that arrive after its DISCONNECT to the next connection of a durable session, so that none arrives twice", () => {
-        for (const cleanSession of [true, false]) {
-            const { transports, recorder, connection, goOnline } = setUp(60, cleanSession);
-            connection.start();
-            goOnline();
-            const [first] = transports.made;
-            if (first) first.reportsEnd = false;
-            connection.reconnect({ code: "GW_NETWORK", text: "on request" });
-            const accepted: Qos[] = [];
-            for (const qos of [0, 1, 2] as const) {
-                const message = { topic: "t", payload: Buffer.of(qos), qos, duplicate: false, retain: false };
-                first?.listener.messageReceived(message, () => accepted.push(qos));
-            }
-            assert.deepEqual(
-                recorder.messages.map(({ qos }) => qos),
-                cleanSession ? [0, 1, 2] : [0, 2],
-            );
-            assert.deepEqual(accepted, [0, 1, 2]);
-        }
-    });
-
     it("stops with a DISCONNECT and leaves no timer", async () => {
-        const { clock, transports, recorder, connection, goOnline } = setUp();
-        connection.start();
+        const { clock, transports, recorder, connection, goOnline, start } = setUp();
+        start();
         goOnline();
         await connection.stop(5_000);
         assert.equal(transports.latest().end, "disconnected");
@@ -280,8 +245,8 @@ describe("gateway connection", () => {
     });
 
     it("stops at the deadline even if the socket never reports its end", async () => {
-        const { clock, transports, connection, goOnline } = setUp();
-        connection.start();
+        const { clock, transports, connection, goOnline, start } = setUp();
+        start();
         goOnline();
         transports.latest().reportsEnd = false;
         const stopped = connection.stop(5_000);
@@ -293,9 +258,9 @@ describe("gateway connection", () => {
     });
 
     it("can be stopped while it waits for the next attempt", async () => {
-        const { clock, transports, connection } = setUp();
-        connection.start();
-        transports.latest().listener.ended(closed);
+        const { clock, transports, connection, start } = setUp();
+        start();
+        transports.latest().owner.ended(closed);
         await connection.stop(5_000);
         clock.advance(100_000);
         assert.equal(transports.made.length, 1);
@@ -307,24 +272,20 @@ describe("gateway connection", () => {
         const transports = fakeTransports();
         const recorder = new ConnectionRecorder();
         const stops: Promise<void>[] = [];
-        const connection = new GatewayConnection(
-            {
-                host: "h",
-                port: 1,
-                transport: "tcp",
-                clientId: "c",
-                keepAliveS: 60,
-                cleanSession: true,
-                clock,
-                transportFactory: transports.factory,
-            },
-            Object.assign(recorder, {
-                stateChanged: (state: { phase: string }) => {
-                    if (state.phase === "connecting") stops.push(connection.stop(1_000));
-                },
-            }),
-        );
-        connection.start();
+        const connection = new GatewayConnection({
+            host: "h",
+            port: 1,
+            transport: "tcp",
+            clientId: "c",
+            keepAliveS: 60,
+            cleanSession: true,
+            clock,
+            transportFactory: transports.factory,
+        });
+        const stateChanged = (state: { phase: string }) => {
+            if (state.phase === "connecting") stops.push(connection.stop(1_000));
+        };
+        connection.start(Object.assign(recorder, { stateChanged }));
         await Promise.all(stops);
         assert.equal(connection.state.phase, "closed");
         assert.equal(transports.made.length, 0);

@@ -3,12 +3,12 @@ import { type LinkVerdict, LinkWatch } from "../../../src/connection/link-watch"
 
 /** A link seen second by second; the test says what moves on it. */
 class Link {
-    readonly traffic = { receivedBytes: 0, sentBytes: 0, waitingBytes: 0 };
+    readonly traffic = { receivedBytes: 0, sentBytes: 0 };
     readonly verdicts: { atS: number; verdict: LinkVerdict }[] = [];
     readonly #watch: LinkWatch;
     nowMs = 0;
     oldestDueMs: number | undefined;
-    handingOver = false;
+    unacceptedMessage = 0;
     answersPings = true;
     #answerDue = false;
 
@@ -28,7 +28,7 @@ class Link {
                 nowMs: this.nowMs,
                 traffic: this.traffic,
                 oldestDueMs: this.oldestDueMs,
-                handingOver: this.handingOver,
+                unacceptedMessage: this.unacceptedMessage,
             });
             if (verdict !== "fine") this.verdicts.push({ atS: this.nowMs / 1_000, verdict });
             if (verdict === "ping") {
@@ -147,10 +147,18 @@ describe("link watch", () => {
         const link = new Link(10);
         link.answersPings = false;
         link.publish();
-        link.handingOver = true;
+        link.unacceptedMessage = 1;
         assert.equal(link.run(29), "fine");
         assert.ok(link.pings >= 2);
-        link.handingOver = false;
+        link.unacceptedMessage = 0;
         assert.equal(link.run(15), "fine");
+    });
+
+    it("gives up a link on which one message was not accepted for 30 s, however many were accepted before it", () => {
+        const link = new Link(60);
+        const outcome = link.run(100, () => link.unacceptedMessage++);
+        assert.equal(outcome, "fine");
+        assert.equal(link.run(29), "fine");
+        assert.equal(link.run(2), "message not accepted");
     });
 });
