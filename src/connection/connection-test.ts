@@ -12,13 +12,6 @@ import { serverOf } from "./reason";
 import { describeEnd, describeTimeout } from "./reasons";
 import type { DialProgress, TransportOptions } from "./transport";
 
-/** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */
-export interface TestStep {
-    readonly outcome: "ok" | "failed" | "note";
-    readonly key: string;
-    readonly parameters?: Readonly<Record<string, string | number>>;
-}
-
 const stepTimeoutMs = 8_000;
 const expiresSoonMs = 30 * 86_400_000;
 
@@ -35,6 +28,13 @@ export async function testEndpoint(options: TransportOptions, clock = systemCloc
     } catch (error) {
         return [failed("failed", { reason: describeFailure(options, { error, stage: "dialling" }) })];
     }
+}
+
+/** One finding: `key` names the words in the catalogue of the form, which get the parameters. Never a secret. */
+export interface TestStep {
+    readonly outcome: "ok" | "failed" | "note";
+    readonly key: string;
+    readonly parameters?: Readonly<Record<string, string | number>>;
 }
 
 /**

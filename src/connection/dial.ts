@@ -7,6 +7,19 @@ import { createWebSocketStream, WebSocket } from "ws";
 import { maxPacketBytes } from "./framing-filter";
 import { openTunnel, proxyFor } from "./http-proxy";
 
+/** A frame is collected before any of it goes on, so it may hold the largest packet that is taken, and little more. */
+const maxFrameBytes = maxPacketBytes + 65_536;
+
+/**
+ * Starts to open a stream. Failures arrive as the stream's `error`.
+ * @throws GW_CONFIG when the environment names an impossible proxy, `ENOTFOUND` for what is no host of a URL, and what Node throws for
+ * certificates it cannot read
+ */
+export function dial(options: DialOptions): RawStream {
+    const progress = new DialWatch();
+    return progress.over(openStream(options, progress));
+}
+
 /** How the bytes of MQTT travel. */
 export type TransportName = "tcp" | "tls" | "ws" | "wss";
 
@@ -28,9 +41,6 @@ export interface DialOptions {
     readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** A frame is collected before any of it goes on, so it may hold the largest packet that is taken, and little more. */
-const maxFrameBytes = maxPacketBytes + 65_536;
-
 /** How far a stream got: until TCP is there, until TLS and the websocket are agreed, or usable. */
 export type DialStage = "dialling" | "securing" | "open";
 
@@ -42,16 +52,6 @@ export interface RawStream {
     readonly certificate: PeerCertificate | undefined;
     /** Host and port of the web proxy it goes through, if it does. */
     readonly proxy: string | undefined;
-}
-
-/**
- * Starts to open a stream. Failures arrive as the stream's `error`.
- * @throws GW_CONFIG when the environment names an impossible proxy, `ENOTFOUND` for what is no host of a URL, and what Node throws for
- * certificates it cannot read
- */
-export function dial(options: DialOptions): RawStream {
-    const progress = new DialWatch();
-    return progress.over(openStream(options, progress));
 }
 
 function openStream(options: DialOptions, progress: DialWatch): Duplex {

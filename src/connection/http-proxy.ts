@@ -4,8 +4,6 @@ import { isIP, type Socket } from "node:net";
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * The web proxy that the environment names for a secure websocket, or undefined. Looks at `wss_proxy`, `https_proxy` and
  * `all_proxy`, lower case first, and leaves out the hosts of `no_proxy`, by the rules that Node-RED's own nodes follow.
@@ -20,6 +18,8 @@ export function proxyFor(host: string, port: number, environment: Environment): 
     if (url) return url;
     throw new GatewayError("GW_CONFIG", translate("connection.proxyAddress"));
 }
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 function parseAddress(address: string): URL | undefined {
     try {

@@ -3,14 +3,6 @@ import { translate } from "../i18n";
 import type { DialStage, TransportName } from "./dial";
 import type { ConnectionCause } from "./reason";
 
-/** What the gateway spoke to directly. */
-interface NetworkPlace {
-    /** Host and port. */
-    readonly server: string;
-    readonly host: string;
-    readonly transport: TransportName;
-}
-
 /** An error of the operating system in words: what happened to the connection and the likely cause. */
 export function describeNetworkError(error: unknown, stage: DialStage, { server, host, transport }: NetworkPlace): string {
     switch (errorCode(error)) {
@@ -31,6 +23,14 @@ export function describeNetworkError(error: unknown, stage: DialStage, { server,
         default:
             return translate("connection.failed", { server, message: describeThrown(error) });
     }
+}
+
+/** What the gateway spoke to directly. */
+interface NetworkPlace {
+    /** Host and port. */
+    readonly server: string;
+    readonly host: string;
+    readonly transport: TransportName;
 }
 
 /** What an error of the operating system comes to, where a status has words for it. */

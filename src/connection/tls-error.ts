@@ -2,11 +2,6 @@ import type { PeerCertificate } from "node:tls";
 import { translate } from "../i18n";
 import type { ConnectionCause } from "./reason";
 
-interface TlsPlace {
-    readonly host: string;
-    readonly port: number;
-}
-
 /**
  * A TLS failure in words: which check failed, on which certificate, and what to do. Undefined when the error is not one
  * of TLS.
@@ -38,6 +33,11 @@ export function describeTlsError(error: unknown, certificate: PeerCertificate | 
         default:
             return describeOther(code, error.message, host);
     }
+}
+
+interface TlsPlace {
+    readonly host: string;
+    readonly port: number;
 }
 
 /** What a TLS failure comes to, where a status has words for it. */

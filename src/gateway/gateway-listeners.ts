@@ -5,58 +5,6 @@ import { RecentItems } from "../recent-items";
 import type { GatewayState } from "./gateway-state";
 import { LogLimit } from "./log-limit";
 
-/** What happens on a gateway, for those who share it. Nothing of this may throw. */
-export interface GatewayListener {
-    /** The state changed; numbers alone change it at most once a second. */
-    stateChanged(state: GatewayState): void;
-    /** The gateway has a problem, told once for each change; `state` is its name in one word. */
-    problem(error: GatewayError, state: string): void;
-    /** Something worth a line in the log. */
-    log(text: string): void;
-    /** Something worth a warning in the log. */
-    warn(text: string): void;
-    /** An event failed after its message was completed. Returns whether the node that sent it was found. */
-    failedLater(nodeId: string, error: GatewayError, message: LateMessage): boolean;
-    /** The same, for an event whose node is gone. */
-    failedOrphan(error: GatewayError, message: LateMessage): void;
-}
-
-/** What is still known of the message of an event that failed later. */
-export interface LateMessage {
-    readonly _msgid: string;
-    readonly typeId: string;
-    readonly deviceId: string;
-    readonly eventId: string;
-    /** What the platform said, of a refused event; a Catch node gets only words and code of an error. */
-    readonly refusal?: RefusalNote;
-}
-
-/** What is known of a refusal; what the platform did not say is absent. */
-export interface RefusalNote {
-    readonly rc?: number;
-    readonly message?: string;
-    /** When, as the platform wrote it. */
-    readonly time?: string;
-    /** Whether the event is kept and will be sent again. */
-    readonly willRetry: boolean;
-    /** ISO 8601: until when the device is held. */
-    readonly heldUntil?: string;
-}
-
-interface DeferredError {
-    readonly nodeId: string;
-    readonly error: GatewayError;
-    readonly message: LateMessage;
-}
-
-/** A problem that a gateway had. */
-export interface PastProblem {
-    /** Wall clock, milliseconds. */
-    readonly at: number;
-    readonly code: ErrorCode;
-    readonly text: string;
-}
-
 const rememberedProblems = 50;
 const countsEveryMs = 1000;
 /** Errors that wait for the end of a deploy; beyond, they are told at once. */
@@ -176,4 +124,56 @@ export class GatewayListeners {
         if (first) notify(first);
         else if (this.#deferred && this.#pendingNotifications.length < maxDeferred) this.#pendingNotifications.push(notify);
     }
+}
+
+/** What happens on a gateway, for those who share it. Nothing of this may throw. */
+export interface GatewayListener {
+    /** The state changed; numbers alone change it at most once a second. */
+    stateChanged(state: GatewayState): void;
+    /** The gateway has a problem, told once for each change; `state` is its name in one word. */
+    problem(error: GatewayError, state: string): void;
+    /** Something worth a line in the log. */
+    log(text: string): void;
+    /** Something worth a warning in the log. */
+    warn(text: string): void;
+    /** An event failed after its message was completed. Returns whether the node that sent it was found. */
+    failedLater(nodeId: string, error: GatewayError, message: LateMessage): boolean;
+    /** The same, for an event whose node is gone. */
+    failedOrphan(error: GatewayError, message: LateMessage): void;
+}
+
+/** What is still known of the message of an event that failed later. */
+export interface LateMessage {
+    readonly _msgid: string;
+    readonly typeId: string;
+    readonly deviceId: string;
+    readonly eventId: string;
+    /** What the platform said, of a refused event; a Catch node gets only words and code of an error. */
+    readonly refusal?: RefusalNote;
+}
+
+/** What is known of a refusal; what the platform did not say is absent. */
+export interface RefusalNote {
+    readonly rc?: number;
+    readonly message?: string;
+    /** When, as the platform wrote it. */
+    readonly time?: string;
+    /** Whether the event is kept and will be sent again. */
+    readonly willRetry: boolean;
+    /** ISO 8601: until when the device is held. */
+    readonly heldUntil?: string;
+}
+
+interface DeferredError {
+    readonly nodeId: string;
+    readonly error: GatewayError;
+    readonly message: LateMessage;
+}
+
+/** A problem that a gateway had. */
+export interface PastProblem {
+    /** Wall clock, milliseconds. */
+    readonly at: number;
+    readonly code: ErrorCode;
+    readonly text: string;
 }

@@ -2,55 +2,6 @@ import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 
-/** What the pool needs of a gateway. */
-export interface PooledGateway {
-    /** Opens the outbox and the connection. Called once, when nothing else uses this identity any more. */
-    start(): void;
-    /** The flows are about to stop or change: withhold commands and keep the filters. May be called again. */
-    flowsStopping(): void;
-    /** The flows run: hand over what was withheld and bring the filters up to date. */
-    flowsStarted(): void;
-    /** Stores what is not safe yet and disconnects. Settles within the deadline. */
-    close(deadlineMs: number): Promise<void>;
-}
-
-/** A share in a gateway. */
-export interface GatewayLease<G> {
-    readonly gateway: G;
-    /** Gives the share back. Settles when the gateway has closed, or at once when it stays open. */
-    release(): Promise<void>;
-}
-
-/** Who wants which gateway. */
-export interface LeaseRequest<G> {
-    /** The identity: one gateway for each. */
-    readonly key: string;
-    /** Everything that makes two gateways of one identity different, secrets included; only ever compared. */
-    readonly fingerprint: string;
-    /** The ids of the nodes the settings come from: the config node and what it refers to. */
-    readonly sources: readonly string[];
-    create(): G;
-}
-
-/** What Node-RED tells about a deploy. */
-export interface Deploy {
-    /** Whether it is a deploy with a list of changes, after which the flows start again; a shutdown is not. */
-    readonly isChange: boolean;
-    /** The ids of the nodes that are changed or removed. */
-    readonly affected: ReadonlySet<string>;
-}
-
-interface Entry<G> {
-    readonly key: string;
-    readonly fingerprint: string;
-    readonly sources: Set<string>;
-    readonly gateway: G;
-    leases: number;
-    isStarted: boolean;
-    closing: Promise<void> | undefined;
-    linger: Timer | undefined;
-}
-
 /** A deploy that was announced has failed when the flows have not stopped by then. */
 const maxAnnouncedMs = 5_000;
 /** A kept gateway waits no longer than this for the flows to start again. */
@@ -197,6 +148,55 @@ export class GatewayPool<G extends PooledGateway> {
         this.#closing.set(entry.key, all);
         return closing;
     }
+}
+
+/** What the pool needs of a gateway. */
+export interface PooledGateway {
+    /** Opens the outbox and the connection. Called once, when nothing else uses this identity any more. */
+    start(): void;
+    /** The flows are about to stop or change: withhold commands and keep the filters. May be called again. */
+    flowsStopping(): void;
+    /** The flows run: hand over what was withheld and bring the filters up to date. */
+    flowsStarted(): void;
+    /** Stores what is not safe yet and disconnects. Settles within the deadline. */
+    close(deadlineMs: number): Promise<void>;
+}
+
+/** A share in a gateway. */
+export interface GatewayLease<G> {
+    readonly gateway: G;
+    /** Gives the share back. Settles when the gateway has closed, or at once when it stays open. */
+    release(): Promise<void>;
+}
+
+/** Who wants which gateway. */
+export interface LeaseRequest<G> {
+    /** The identity: one gateway for each. */
+    readonly key: string;
+    /** Everything that makes two gateways of one identity different, secrets included; only ever compared. */
+    readonly fingerprint: string;
+    /** The ids of the nodes the settings come from: the config node and what it refers to. */
+    readonly sources: readonly string[];
+    create(): G;
+}
+
+/** What Node-RED tells about a deploy. */
+export interface Deploy {
+    /** Whether it is a deploy with a list of changes, after which the flows start again; a shutdown is not. */
+    readonly isChange: boolean;
+    /** The ids of the nodes that are changed or removed. */
+    readonly affected: ReadonlySet<string>;
+}
+
+interface Entry<G> {
+    readonly key: string;
+    readonly fingerprint: string;
+    readonly sources: Set<string>;
+    readonly gateway: G;
+    leases: number;
+    isStarted: boolean;
+    closing: Promise<void> | undefined;
+    linger: Timer | undefined;
 }
 
 function conflict(key: string): GatewayError {

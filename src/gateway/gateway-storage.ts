@@ -7,6 +7,13 @@ import { storeDirectory, storeFileName, storeFileSize } from "../outbox/store/st
 import type { GatewayIdentity } from "../protocol/identity";
 import type { GatewayOptions, OutboxKind } from "./gateway-options";
 
+/** The file of an identity as it lies on the disk, whether it is in use or not; undefined when there is none. */
+export async function findOutboxFile(userDir: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
+    const file = path.join(storeDirectory(userDir), storeFileName(identity));
+    const bytes = await storeFileSize(file);
+    return bytes === 0 ? undefined : { path: file, bytes };
+}
+
 /** What the storage tells the gateway. */
 export interface StorageListener {
     /** The outbox file cannot be used (`error`), or can be used again (undefined). */
@@ -18,13 +25,6 @@ export interface OutboxFile {
     readonly path: string;
     /** What it takes up on the disk, its journal included; looked at every few seconds. */
     readonly bytes: number;
-}
-
-/** The file of an identity as it lies on the disk, whether it is in use or not; undefined when there is none. */
-export async function findOutboxFile(userDir: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
-    const file = path.join(storeDirectory(userDir), storeFileName(identity));
-    const bytes = await storeFileSize(file);
-    return bytes === 0 ? undefined : { path: file, bytes };
 }
 
 /** How events are kept, for the gateway's state. */

@@ -1,9 +1,6 @@
 import { FilterIndex } from "./filter-index";
 import { joinFilters } from "./topic-filter";
 
-/** The quality of service a filter is wanted with. */
-export type FilterQos = 0 | 1 | 2;
-
 /**
  * The fewest filters that together match what the given ones match and of which no two overlap: a filter that another one
  * covers is left out, two that overlap in part are replaced by their join. Each has the highest quality of service of those
@@ -26,6 +23,9 @@ export function disjointFilters(wanted: ReadonlyMap<string, FilterQos>): Map<str
     }
     return disjoint;
 }
+
+/** The quality of service a filter is wanted with. */
+export type FilterQos = 0 | 1 | 2;
 
 /** The higher of two qualities of service. */
 export function higher(one: FilterQos, other: FilterQos): FilterQos {

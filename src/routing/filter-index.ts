@@ -1,11 +1,5 @@
 import { topicLevels } from "./topic-filter";
 
-interface Branch {
-    readonly children: Map<string, Branch>;
-    /** The filter that ends here. */
-    filter?: string;
-}
-
 /** Filters by level, to find one that overlaps with a given one without looking at all of them. */
 export class FilterIndex {
     #root: Branch = { children: new Map() };
@@ -50,6 +44,12 @@ export class FilterIndex {
     findOverlap(filter: string): string | undefined {
         return findOverlap(this.#root, topicLevels(filter), 0);
     }
+}
+
+interface Branch {
+    readonly children: Map<string, Branch>;
+    /** The filter that ends here. */
+    filter?: string;
 }
 
 function findOverlap(branch: Branch, levels: readonly string[], depth: number): string | undefined {

@@ -1,13 +1,6 @@
 import { disjointFilters, type FilterQos, higher } from "./disjoint-filters";
 import { filterCovers, filtersOverlap, joinFilters } from "./topic-filter";
 
-/** When a server allows only so many filters, and which of them may be joined to keep within that. */
-export interface FilterLimit {
-    readonly maxFilters: number;
-    /** Names the group within which a filter may be joined with others; undefined when it must stay as it is. */
-    readonly groupOf: (filter: string) => string | undefined;
-}
-
 /**
  * Which filters the users of a gateway want, and which the server should hold for them: reference-counted, the smallest set
  * without two overlapping filters, joined further within groups when the server allows only so many.
@@ -65,6 +58,13 @@ export class SubscriptionTable<User> {
         for (const filter of filters) for (const user of this.#users.get(filter)?.keys() ?? []) found.add(user);
         return [...found];
     }
+}
+
+/** When a server allows only so many filters, and which of them may be joined to keep within that. */
+export interface FilterLimit {
+    readonly maxFilters: number;
+    /** Names the group within which a filter may be joined with others; undefined when it must stay as it is. */
+    readonly groupOf: (filter: string) => string | undefined;
 }
 
 /** Joins whole groups, the largest first, until the limit is kept or nothing is left to join. */

@@ -1,14 +1,5 @@
 import { topicLevels } from "./topic-filter";
 
-/** A level of the tree. A gateway of ten thousand devices has fifty thousand of them, nearly all with one child only. */
-interface Branch<Value> {
-    children?: Map<string, Branch<Value>>;
-    /** The values of the filter that ends here. */
-    values?: Set<Value>;
-    /** The values of the filter that ends here with `#`. */
-    rest?: Set<Value>;
-}
-
 /**
  * Finds the values whose topic filters match a topic, in a time that depends on the number of levels and not on the number
  * of filters.
@@ -63,6 +54,15 @@ export class TopicTrie<Value> {
     get isEmpty(): boolean {
         return isBare(this.#root);
     }
+}
+
+/** A level of the tree. A gateway of ten thousand devices has fifty thousand of them, nearly all with one child only. */
+interface Branch<Value> {
+    children?: Map<string, Branch<Value>>;
+    /** The values of the filter that ends here. */
+    values?: Set<Value>;
+    /** The values of the filter that ends here with `#`. */
+    rest?: Set<Value>;
 }
 
 function collect<Value>(branch: Branch<Value>, levels: readonly string[], depth: number, hits: Set<Value>[]): void {

@@ -1,13 +1,6 @@
 import type { GatewayError } from "../../errors";
 import type { ReceivedNotification } from "../events/refusal-handler";
 
-/** Who takes notifications. Nothing of this may throw. */
-export interface NotificationListener {
-    received(notification: ReceivedNotification): void;
-    /** The server refused the subscription; undefined = it grants it now. */
-    rejectionChanged(error: GatewayError | undefined): void;
-}
-
 /** The platform sends one notification for each refusal, so a deploy of some seconds sees no more than this. */
 const maxWaiting = 1_000;
 
@@ -64,4 +57,11 @@ export class NotificationListeners {
             listener.rejectionChanged(this.#rejection);
         }
     }
+}
+
+/** Who takes notifications. Nothing of this may throw. */
+export interface NotificationListener {
+    received(notification: ReceivedNotification): void;
+    /** The server refused the subscription; undefined = it grants it now. */
+    rejectionChanged(error: GatewayError | undefined): void;
 }

@@ -1,12 +1,6 @@
 import type { Qos } from "../../protocol/qos";
 import { FilterIndex } from "../../routing/filter-index";
 
-/** One filter on one connection: a new object for each SUBSCRIBE, so that a late answer cannot be taken for another's. */
-export interface ServerSubscription {
-    readonly filter: string;
-    readonly qos: Qos;
-}
-
 /** What the server holds on the current connection, what is on its way there, and what it will have to give up. */
 export class ServerSubscriptions {
     readonly #entries = new Map<string, ServerSubscription>();
@@ -89,4 +83,10 @@ export class ServerSubscriptions {
         }
         return unsubscribable;
     }
+}
+
+/** One filter on one connection: a new object for each SUBSCRIBE, so that a late answer cannot be taken for another's. */
+export interface ServerSubscription {
+    readonly filter: string;
+    readonly qos: Qos;
 }

@@ -12,24 +12,6 @@ import { RejectedFilters } from "./rejected-filters";
 import { type ServerSubscription, ServerSubscriptions } from "./server-subscriptions";
 import { SubscriptionJournal } from "./subscription-journal";
 
-/** Someone who wants a filter. */
-export interface Subscriber {
-    /** The platform refused the subscription; undefined = it grants it now. */
-    rejectionChanged(error: GatewayError | undefined): void;
-}
-
-/** What the filters need of the rest of the gateway. */
-export interface SubscriptionManagerDeps {
-    readonly connection: Pick<GatewayConnection, "subscribe" | "unsubscribe">;
-    readonly registration: Pick<Registration, "tryRegister" | "stateOf" | "attemptSent" | "attemptAcknowledged" | "attemptRejected">;
-    /** Where the filters of a durable session are remembered; undefined for a clean one. */
-    readonly state: StateStore | undefined;
-    readonly limit: FilterLimit | undefined;
-    /** The platform holds the filter on this connection. */
-    granted(filter: string): void;
-    warn(text: string): void;
-}
-
 /**
  * Keeps the filters that the server holds the same as those the flows want: one SUBSCRIBE for each, all in a pipeline, never two
  * that overlap (but for the moment in which one takes over from another, so that nothing slips between), also none that an
@@ -249,6 +231,24 @@ export class SubscriptionManager implements RegistrationClient {
         this.#warnedOf = neededFilters;
         warn(translate("gateway.filtersJoined", { needed: neededFilters, allowed: limit.maxFilters }));
     }
+}
+
+/** Someone who wants a filter. */
+export interface Subscriber {
+    /** The platform refused the subscription; undefined = it grants it now. */
+    rejectionChanged(error: GatewayError | undefined): void;
+}
+
+/** What the filters need of the rest of the gateway. */
+export interface SubscriptionManagerDeps {
+    readonly connection: Pick<GatewayConnection, "subscribe" | "unsubscribe">;
+    readonly registration: Pick<Registration, "tryRegister" | "stateOf" | "attemptSent" | "attemptAcknowledged" | "attemptRejected">;
+    /** Where the filters of a durable session are remembered; undefined for a clean one. */
+    readonly state: StateStore | undefined;
+    readonly limit: FilterLimit | undefined;
+    /** The platform holds the filter on this connection. */
+    granted(filter: string): void;
+    warn(text: string): void;
 }
 
 /** The key of the only device a filter names, or undefined when it names none or several: a wildcard registers nothing. */
