@@ -60,7 +60,7 @@ export class BatchingWriter {
         return !this.#askedToPause;
     }
 
-    /** Writes what is waiting without waiting for the end of the turn. */
+    /** Writes the waiting bytes now, without waiting for the end of the turn. */
     flush(): void {
         clearImmediate(this.#turn);
         this.#turn = undefined;
@@ -83,7 +83,7 @@ export class BatchingWriter {
         this.flush();
     }
 
-    /** Forgets what is waiting. */
+    /** Discards the waiting bytes. */
     dispose(): void {
         clearImmediate(this.#turn);
         this.#queue.length = 0;

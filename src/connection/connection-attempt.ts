@@ -76,7 +76,7 @@ export class ConnectionAttempt implements TransportOwner {
         this.#timer?.cancel();
         this.#timer = this.#clock.setTimer(deadlineMs, () => {
             this.#transport?.destroy();
-            // A socket that does not even report its end must not keep anybody waiting.
+            // A socket that does not even report its end must not keep the caller waiting.
             this.ended({ kind: "closed", stage: "open" });
         });
         this.#transport?.disconnect();

@@ -178,7 +178,7 @@ async function within<T>(clock: Clock, promise: Promise<T>): Promise<T> {
     }
 }
 
-/** A failure that is told in these words alone. */
+/** A failure whose reason is exactly this text. */
 function failure(text: string): GatewayError {
     return new GatewayError("GW_NETWORK", text);
 }

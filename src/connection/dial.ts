@@ -12,8 +12,8 @@ const maxFrameBytes = maxPacketBytes + 65_536;
 
 /**
  * Starts to open a stream. Failures arrive as the stream's `error`.
- * @throws GW_CONFIG when the environment names an impossible proxy, `ENOTFOUND` for what is no host of a URL, and what Node throws for
- * certificates it cannot read
+ * @throws GW_CONFIG when the environment names an impossible proxy, `ENOTFOUND` for a host that no URL can have, and
+ * errors of Node for certificates it cannot read
  */
 export function dial(options: DialOptions): RawStream {
     const progress = new DialWatch();

@@ -20,7 +20,7 @@ export class FramingFilter {
     #place: "header" | "length" | "body" | "lost" = "header";
     #bodyLeft = 0;
     #lengthBytes = 0;
-    /** The first byte of what may become a stray ping, kept back until the next byte tells. */
+    /** The first byte of what may become a stray ping, kept back until the next byte decides. */
     #heldBack: number | undefined;
 
     /**

@@ -61,7 +61,7 @@ export class GatewayConnection {
         return this.#state.phase === "online";
     }
 
-    /** Whether the link takes more at the moment; while it is false, what is published waits in memory. */
+    /** Whether the link takes more at the moment. While it is false, publishes wait in memory. */
     get isWritable(): boolean {
         return this.#online?.isWritable === true;
     }
@@ -211,7 +211,7 @@ export interface ConnectionOptions extends TransportOptions {
     readonly connectTimeoutMs?: number;
 }
 
-/** Some causes go away only by somebody's hand; until then a server should not be pressed. */
+/** Some causes need a person to remove them; until then a server should not be pressed. */
 function pauseAfter(reason: ConnectionReason): number {
     if (reason.code === "GW_AUTH") return authorisationPauseMs;
     return reason.code === "GW_TAKEN_OVER" ? takeOverPauseMs : 0;

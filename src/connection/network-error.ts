@@ -3,7 +3,7 @@ import { translate } from "../i18n";
 import type { DialStage, TransportName } from "./dial";
 import type { ConnectionCause } from "./reason";
 
-/** An error of the operating system in words: what happened to the connection and the likely cause. */
+/** An error of the operating system as a sentence: what happened to the connection, and the likely cause. */
 export function describeNetworkError(error: unknown, stage: DialStage, { server, host, transport }: NetworkPlace): string {
     switch (errorCode(error)) {
         case "ENOTFOUND":

@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../errors";
 import type { TransportName } from "./dial";
 
-/** Causes that a status tells in words of their own; where there is none, it tells the code. */
+/** Causes for which a status has a text of its own; without one it shows the code. */
 export const connectionCauses = [
     "hostNotFound",
     "refused",
@@ -26,7 +26,7 @@ export interface ConnectionReason {
     readonly clientId?: string;
     /** The connection was ended on purpose, to open a new one. */
     readonly isPlanned?: true;
-    /** Plain words: what is known and the likely causes, nothing more. Never a secret. */
+    /** One or more sentences: what is known and the likely causes, nothing more. Never a secret. */
     readonly text: string;
 }
 

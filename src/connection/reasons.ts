@@ -6,7 +6,7 @@ import { type ConnectionCause, type ConnectionReason, type ReasonOptions, server
 import { describeTlsError, tlsCause } from "./tls-error";
 import type { DialProgress, TransportEnd } from "./transport";
 
-/** The shortest wait after a refusal of the credentials, in milliseconds: servers throttle whoever hammers. */
+/** The shortest wait after a refusal of the credentials, in milliseconds: servers throttle a client that hammers. */
 export const authorisationPauseMs = 60_000;
 
 /** The shortest wait while another client uses the same client id. */
@@ -14,7 +14,7 @@ export const takeOverPauseMs = 30_000;
 
 type FailedEnd = Extract<TransportEnd, { kind: "failed" }>;
 
-/** Why a connection ended, or never came about. */
+/** Why a connection ended, or was never established. */
 export function describeEnd(end: TransportEnd, wasOnline: boolean, context: ReasonOptions): ConnectionReason {
     if (end.kind === "refused") return describeReturnCode(end.returnCode, context);
     if (end.kind === "violated") return describeViolation(end.detail, wasOnline, context);
@@ -22,7 +22,7 @@ export function describeEnd(end: TransportEnd, wasOnline: boolean, context: Reas
     return describeClose(end.stage, wasOnline, context);
 }
 
-/** The CONNACK's return code in words; 2, 4 and 5 call for a longer pause. */
+/** The meaning of the CONNACK's return code; 2, 4 and 5 call for a longer pause. */
 function describeReturnCode(returnCode: number, { host, clientId, lacksToken }: ReasonOptions): ConnectionReason {
     switch (returnCode) {
         case 1:

@@ -3,7 +3,7 @@ import { translate } from "../i18n";
 import type { ConnectionCause } from "./reason";
 
 /**
- * A TLS failure in words: which check failed, on which certificate, and what to do. Undefined when the error is not one
+ * A TLS failure as text: which check failed, on which certificate, and the remedy. Undefined when the error is not one
  * of TLS.
  * @param certificate what the server presented, as far as known
  */

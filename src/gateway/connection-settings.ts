@@ -15,7 +15,7 @@ export interface ConnectionSettings {
     readonly tls: Readonly<Record<string, unknown>>;
 }
 
-/** Tests name, port and encryption with these settings; sends no credentials and disturbs nobody. */
+/** Tests name, port and encryption with these settings; sends no credentials and disturbs no session. */
 export function testGatewayEndpoint(settings: ConnectionSettings): Promise<TestStep[]> {
     return testEndpoint(transportOptions(settings));
 }

@@ -18,7 +18,7 @@ export class EmbeddedSimulator {
 
     /** Starts the simulator, or joins the one that runs on this port. Rejects when the port is taken by something else. */
     async open(): Promise<void> {
-        // Loaded at once and not a moment later: whoever plays the application may connect right after this call.
+        // Loaded synchronously: a client that plays the application may connect right after this call.
         const { acquireSimulator }: typeof import("../simulator/shared") = require("../simulator/shared");
         const lease = await acquireSimulator(this.#port);
         if (this.#isClosed) await lease.release();

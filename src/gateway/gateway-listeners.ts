@@ -7,19 +7,19 @@ import { LogLimit } from "./log-limit";
 
 const rememberedProblems = 50;
 const countsEveryMs = 1000;
-/** Errors that wait for the end of a deploy; beyond, they are told at once. */
+/** Errors that wait for the end of a deploy; beyond, they are reported at once. */
 const maxDeferred = 1000;
 
-/** Spreads what happens on a gateway over its listeners, no more often than anybody can read. */
+/** Reports the events of a gateway to its listeners, no more often than a person can read. */
 export class GatewayListeners {
-    /** The problems that were told last. */
+    /** The problems that were reported last. */
     readonly recentProblems = new RecentItems<PastProblem>(rememberedProblems);
     readonly #clock: Clock;
     readonly #readState: () => GatewayState;
     readonly #logLimit: LogLimit;
     readonly #listeners = new Set<GatewayListener>();
     #deferred: DeferredError[] | undefined;
-    /** What was to be told while no node listened, as between the stop and the start of a deploy. */
+    /** Reports made while no node listened, as between the stop and the start of a deploy. */
     readonly #pendingNotifications: ((listener: GatewayListener) => void)[] = [];
     #countsTimer: Timer | undefined;
     #isClosed = false;
@@ -32,13 +32,13 @@ export class GatewayListeners {
         this.#logLimit = new LogLimit(clock, leftOut);
     }
 
-    /** Adds a listener; returns what takes it out again. */
+    /** Adds a listener. Returns a function that removes it. */
     add(listener: GatewayListener): () => void {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
     }
 
-    /** The state changed: told now. */
+    /** The state changed: reported now. */
     stateChanged(): void {
         this.#countsTimer?.cancel();
         this.#countsTimer = undefined;
@@ -48,13 +48,13 @@ export class GatewayListeners {
         if (state.queued > 0) this.countsChanged();
     }
 
-    /** Only numbers changed: told within a second. */
+    /** Only numbers changed: reported within a second. */
     countsChanged(): void {
         if (this.#isClosed) return;
         this.#countsTimer ??= this.#clock.setTimer(countsEveryMs, () => this.stateChanged());
     }
 
-    /** A problem began; the same one again is not told until `solved`. */
+    /** A problem began; the same one is not reported again until `solved`. */
     problem(error: GatewayError, state: string): void {
         const problem = `${error.code} ${error.message}`;
         if (problem === this.#problem) return;
@@ -62,12 +62,12 @@ export class GatewayListeners {
         this.#notify(error, state);
     }
 
-    /** The outbox file cannot be used; told besides whatever the connection's problem is. */
+    /** The outbox file cannot be used; reported independently of the connection's problem. */
     storageProblem(error: GatewayError): void {
         this.#notify(error, "store");
     }
 
-    /** The problem is over; the next one is told even if it is the same. */
+    /** The problem is over; the next one is reported even if it is the same. */
     solved(): void {
         this.#problem = "";
     }
@@ -87,7 +87,7 @@ export class GatewayListeners {
         this.#deferred ??= [];
     }
 
-    /** The flows run: what waited is told. */
+    /** The flows run: reports the errors that waited. */
     resume(): void {
         const held = this.#deferred ?? [];
         this.#deferred = undefined;
@@ -105,7 +105,7 @@ export class GatewayListeners {
         this.#notifyFirst((listener) => listener.failedOrphan(error, message));
     }
 
-    /** Tells what still waits, and ends the timer. */
+    /** Reports what still waits, and ends the timer. */
     close(): void {
         this.resume();
         this.#isClosed = true;
@@ -118,7 +118,7 @@ export class GatewayListeners {
         this.#notifyFirst((listener) => listener.problem(error, state));
     }
 
-    /** Tells what concerns the gateway as a whole to one of the configuration nodes that share it, not to each of them. */
+    /** Reports what concerns the gateway as a whole to one of the configuration nodes that share it, not to each of them. */
     #notifyFirst(notify: (listener: GatewayListener) => void): void {
         const [first] = this.#listeners;
         if (first) notify(first);
@@ -130,7 +130,7 @@ export class GatewayListeners {
 export interface GatewayListener {
     /** The state changed; numbers alone change it at most once a second. */
     stateChanged(state: GatewayState): void;
-    /** The gateway has a problem, told once for each change; `state` is its name in one word. */
+    /** The gateway has a problem, reported once for each change; `state` is its name as one word. */
     problem(error: GatewayError, state: string): void;
     /** Something worth a line in the log. */
     log(text: string): void;

@@ -58,7 +58,7 @@ export class GatewayPool<G extends PooledGateway> {
         for (const { gateway } of this.#entries.values()) gateway.flowsStopping();
     }
 
-    /** Whether somebody uses the gateway of an identity, or will after a deploy. */
+    /** Whether the gateway of an identity is in use, or will be after a deploy. */
     isOpen(key: string): boolean {
         return this.#entries.has(key);
     }
@@ -72,7 +72,7 @@ export class GatewayPool<G extends PooledGateway> {
         for (const { gateway } of this.#entries.values()) gateway.flowsStopping();
     }
 
-    /** The flows have started: what nobody leases any more closes, what was leased connects. Commands go on unless the next deploy is announced. */
+    /** The flows have started: gateways without a lease close, the others connect. Commands go on unless the next deploy is announced. */
     flowsStarted(): void {
         this.#deploy = undefined;
         this.#flowsRun = true;
@@ -158,7 +158,7 @@ export interface PooledGateway {
     flowsStopping(): void;
     /** The flows run: hand over what was withheld and bring the filters up to date. */
     flowsStarted(): void;
-    /** Stores what is not safe yet and disconnects. Settles within the deadline. */
+    /** Stores the events that are not safe yet and disconnects. Settles within the deadline. */
     close(deadlineMs: number): Promise<void>;
 }
 
@@ -180,7 +180,7 @@ export interface LeaseRequest<G> {
     create(): G;
 }
 
-/** What Node-RED tells about a deploy. */
+/** What Node-RED reports about a deploy. */
 export interface Deploy {
     /** Whether it is a deploy with a list of changes, after which the flows start again; a shutdown is not. */
     readonly isChange: boolean;

@@ -14,7 +14,7 @@ export async function findOutboxFile(userDir: string, identity: GatewayIdentity)
     return bytes === 0 ? undefined : { path: file, bytes };
 }
 
-/** What the storage tells the gateway. */
+/** Notified of the condition of the storage. */
 export interface StorageListener {
     /** The outbox file cannot be used (`error`), or can be used again (undefined). */
     problemChanged(error: GatewayError | undefined): void;

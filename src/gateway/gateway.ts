@@ -36,7 +36,7 @@ export type { Subscription } from "./inbound/message-router";
 /** How long the first subscription may take; until it is answered no event goes out. */
 const subscribeDeadlineMs = 30_000;
 
-/** One gateway: a connection, an outbox, and what is known of the devices behind it, for all nodes that share it. */
+/** One gateway for all nodes that share it: a connection, an outbox, and the knowledge about the devices behind it. */
 export class Gateway implements PooledGateway {
     readonly identity: GatewayIdentity;
     readonly #options: GatewayOptions;
@@ -145,7 +145,7 @@ export class Gateway implements PooledGateway {
         return this.#onlineSince;
     }
 
-    /** Adds a listener to states, errors and log lines; returns what takes it out again. */
+    /** Adds a listener to states, errors and log lines. Returns a function that removes it. */
     listen(listener: GatewayListener): () => void {
         return this.#listeners.add(listener);
     }
@@ -171,7 +171,7 @@ export class Gateway implements PooledGateway {
     }
 
     /**
-     * Publishes an event; `completion` is told once what became of it, possibly before this returns.
+     * Publishes an event; `completion` is called once with its outcome, possibly before this returns.
      * @throws GW_PAYLOAD_TOO_LARGE
      */
     publishEvent(request: EventRequest, completion: CompletionCallbacks): void {
@@ -202,7 +202,7 @@ export class Gateway implements PooledGateway {
         return { input, close: detach };
     }
 
-    /** Stores what is not safe yet and disconnects. Settles within the deadline, whatever the state of link and disk. */
+    /** Stores the events that are not safe yet and disconnects. Settles within the deadline, whatever the state of link and disk. */
     async close(deadlineMs: number): Promise<void> {
         this.#isClosed = true;
         this.monitor.close();

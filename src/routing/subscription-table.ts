@@ -3,7 +3,7 @@ import { filterCovers, filtersOverlap, joinFilters } from "./topic-filter";
 
 /**
  * Which filters the users of a gateway want, and which the server should hold for them: reference-counted, the smallest set
- * without two overlapping filters, joined further within groups when the server allows only so many.
+ * without two overlapping filters, joined further within groups when the server allows only a limited number.
  */
 export class SubscriptionTable<User> {
     readonly #users = new Map<string, Map<User, FilterQos>>();
@@ -52,7 +52,7 @@ export class SubscriptionTable<User> {
         return [...this.#users.keys()].filter((filter) => filterCovers(serverFilter, filter));
     }
 
-    /** Whoever wants one of these filters, each once. */
+    /** The users of these filters, each once. */
     usersOf(filters: Iterable<string>): User[] {
         const found = new Set<User>();
         for (const filter of filters) for (const user of this.#users.get(filter)?.keys() ?? []) found.add(user);
@@ -60,7 +60,7 @@ export class SubscriptionTable<User> {
     }
 }
 
-/** When a server allows only so many filters, and which of them may be joined to keep within that. */
+/** How many filters a server allows, and which of them may be joined to keep within that number. */
 export interface FilterLimit {
     readonly maxFilters: number;
     /** Names the group within which a filter may be joined with others; undefined when it must stay as it is. */

@@ -26,7 +26,7 @@ export class TopicTrie<Value> {
         else branch.values = (branch.values ?? new Set()).add(value);
     }
 
-    /** Removes a value from under a filter, and the branches nobody needs any more. */
+    /** Removes a value from under a filter, and the branches that become empty. */
     remove(filter: string, value: Value): void {
         const levels = topicLevels(filter);
         const endsOpen = levels.at(-1) === "#";

@@ -9,13 +9,13 @@ const maxWaiting = 1_000;
  * waits here instead of on the connection; beyond a thousand the oldest are left out.
  */
 export class NotificationListeners {
-    /** Each with the refusal it was told last. */
+    /** Each with the rejection that it was notified of last. */
     readonly #listeners = new Map<NotificationListener, GatewayError | undefined>();
     #rejection: GatewayError | undefined;
     readonly #waiting: ReceivedNotification[] = [];
     #isPaused = false;
 
-    /** Adds a listener; returns what takes it out again. */
+    /** Adds a listener. Returns a function that removes it. */
     add(listener: NotificationListener): () => void {
         this.#listeners.set(listener, undefined);
         if (!this.#isPaused) this.#notifyRejection();
@@ -32,7 +32,7 @@ export class NotificationListeners {
         if (this.#waiting.length > maxWaiting) this.#waiting.shift();
     }
 
-    /** What the server made of the subscription on a new connection; a refusal is told once until it is over. */
+    /** The outcome of the subscription on a new connection; a rejection is reported once until it is over. */
     rejectionChanged(error: GatewayError | undefined): void {
         this.#rejection = error && (this.#rejection ?? error);
         if (!this.#isPaused) this.#notifyRejection();

@@ -1,11 +1,11 @@
 import { FilterIndex } from "../../routing/filter-index";
 import { filterCovers } from "../../routing/topic-filter";
 
-/** The filters whose users have been told that they are refused, and must be told when they are not any more. */
+/** Filters whose subscribers were notified of a rejection and must be notified when it is lifted. */
 export class RejectedFilters {
     readonly #filters = new FilterIndex();
 
-    /** The users of these have been told. */
+    /** The subscribers of these were notified. */
     add(filters: Iterable<string>): void {
         for (const filter of filters) this.#filters.add(filter);
     }

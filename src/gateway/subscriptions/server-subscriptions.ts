@@ -1,11 +1,11 @@
 import type { Qos } from "../../protocol/qos";
 import { FilterIndex } from "../../routing/filter-index";
 
-/** What the server holds on the current connection, what is on its way there, and what it will have to give up. */
+/** The filters that the server holds on the current connection, those on their way there, and those to be unsubscribed. */
 export class ServerSubscriptions {
     readonly #entries = new Map<string, ServerSubscription>();
     readonly #unsent = new FilterIndex();
-    /** Kept over connections, until the server grants them or nobody wants them. */
+    /** Kept over connections, until the server grants them or no subscriber wants them. */
     readonly #rejected = new Set<string>();
     readonly #outdated = new Set<string>();
 
@@ -34,7 +34,7 @@ export class ServerSubscriptions {
         return this.#entries.get(filter);
     }
 
-    /** Whether this is still what is wanted of that filter. */
+    /** Whether this is still the latest request for that filter. */
     isCurrent(entry: ServerSubscription): boolean {
         return this.#entries.get(entry.filter) === entry;
     }

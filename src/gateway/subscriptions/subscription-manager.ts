@@ -45,7 +45,7 @@ export class SubscriptionManager implements RegistrationClient {
     /** Adds a user of a filter. */
     add(filter: string, qos: Qos, subscriber: Subscriber): void {
         this.#table.add(filter, qos, subscriber);
-        // A new user of a refused filter has not been told: it is asked for again, and the answer is for all its users.
+        // A new subscriber of a rejected filter was not notified: the filter is requested again, and the answer is for all its subscribers.
         for (const held of this.#server.rejected) if (filterCovers(held, filter)) this.#server.askAgain(held);
         this.#schedule();
     }
@@ -162,7 +162,7 @@ export class SubscriptionManager implements RegistrationClient {
             });
     }
 
-    /** Sends the filter if its device may be contacted. Whoever is told to make the registration attempt must send it. */
+    /** Sends the filter if its device may be registered now. After the answer `register` it must be sent. */
     #ask(entry: ServerSubscription): void {
         const { registration } = this.#deps;
         const { filter } = entry;
@@ -200,7 +200,7 @@ export class SubscriptionManager implements RegistrationClient {
         }
     }
 
-    /** Gives up what nobody wants any more. */
+    /** Unsubscribes the filters that no subscriber wants any more. */
     #unsubscribe(): void {
         for (const filter of this.#server.takeUnsubscribable()) {
             // Without an answer the connection has ended; what a durable session still holds is found in the notes by the next one.
