@@ -1,34 +1,47 @@
-import type { Clock } from "../clock";
+import type { Clock, Timer } from "./clock";
 
-const linesPerMinute = 60;
 const minuteMs = 60_000;
 
-/** Lets only so many lines a minute into the log and counts the rest, so that no peer can fill the disk with our words. */
-export class LogLimit {
+/** Lets a limited number of lines a minute into the log and counts the rest, so that no peer and no flow can fill the disk. */
+export class LogLimiter {
     readonly #clock: Clock;
-    readonly #leftOut: (count: number) => void;
-    #minuteStartMs = Number.NEGATIVE_INFINITY;
+    readonly #linesPerMinute: number;
+    readonly #reportOmitted: (count: number) => void;
     #lines = 0;
-    #suppressed = 0;
+    #omitted = 0;
+    /** Runs from the first line on. */
+    #minute: Timer | undefined;
 
-    /** @param leftOut told, with the first line of a later minute, how many were left out before it */
-    constructor(clock: Clock, leftOut: (count: number) => void) {
+    /** @param reportOmitted called at the end of a minute in which lines were omitted, with their number */
+    constructor(clock: Clock, linesPerMinute: number, reportOmitted: (count: number) => void) {
         this.#clock = clock;
-        this.#leftOut = leftOut;
+        this.#linesPerMinute = linesPerMinute;
+        this.#reportOmitted = reportOmitted;
     }
 
     /** Whether one more line may be written now. */
     mayWrite(): boolean {
-        const nowMs = this.#clock.monotonicMs();
-        if (nowMs - this.#minuteStartMs >= minuteMs) {
-            if (this.#suppressed > 0) this.#leftOut(this.#suppressed);
-            this.#minuteStartMs = nowMs;
-            this.#lines = 0;
-            this.#suppressed = 0;
-        }
+        this.#minute ??= this.#clock.setTimer(minuteMs, () => this.#endMinute());
         this.#lines += 1;
-        if (this.#lines <= linesPerMinute) return true;
-        this.#suppressed += 1;
-        return false;
+        return this.#lines <= this.#linesPerMinute;
+    }
+
+    /** Counts a line that was not written because of the limit. */
+    omit(): void {
+        this.#omitted += 1;
+    }
+
+    /** Reports the omitted lines, if any, and ends the timer. */
+    close(): void {
+        this.#minute?.cancel();
+        this.#endMinute();
+    }
+
+    #endMinute(): void {
+        const omitted = this.#omitted;
+        this.#minute = undefined;
+        this.#lines = 0;
+        this.#omitted = 0;
+        if (omitted > 0) this.#reportOmitted(omitted);
     }
 }

@@ -1,18 +1,19 @@
-/** Lets at most so many events through each second; evenly, with a burst of a tenth of a second. */
-export class TokenBucket {
+/** Lets a limited number of things through each second: evenly, after a pause a burst. A token bucket, with the time passed in. */
+export class RateLimiter {
     readonly #perMs: number;
-    readonly #capacity: number;
+    readonly #burst: number;
     #tokens: number;
     #filledMs: number;
 
-    constructor(ratePerSecond: number, nowMs: number) {
-        this.#perMs = ratePerSecond / 1000;
-        this.#capacity = Math.max(1, ratePerSecond / 10);
-        this.#tokens = this.#capacity;
+    /** @param nowMs monotonic time */
+    constructor({ perSecond, burst }: RateLimits, nowMs: number) {
+        this.#perMs = perSecond / 1000;
+        this.#burst = Math.max(1, burst);
+        this.#tokens = this.#burst;
         this.#filledMs = nowMs;
     }
 
-    /** Takes a token if there is one. */
+    /** Whether one more may pass now; it then counts. */
     take(nowMs: number): boolean {
         this.#fill(nowMs);
         if (this.#tokens < 1) return false;
@@ -20,19 +21,26 @@ export class TokenBucket {
         return true;
     }
 
-    /** Gives back a token that was not used. */
+    /** The last one that was let through did not pass after all. */
     refund(): void {
-        this.#tokens = Math.min(this.#tokens + 1, this.#capacity);
+        this.#tokens = Math.min(this.#tokens + 1, this.#burst);
     }
 
-    /** How long until the next token. */
+    /** Milliseconds until the next one may pass. */
     delayMs(nowMs: number): number {
         this.#fill(nowMs);
         return this.#tokens >= 1 ? 0 : Math.ceil((1 - this.#tokens) / this.#perMs);
     }
 
     #fill(nowMs: number): void {
-        this.#tokens = Math.min(this.#tokens + (nowMs - this.#filledMs) * this.#perMs, this.#capacity);
+        this.#tokens = Math.min(this.#tokens + (nowMs - this.#filledMs) * this.#perMs, this.#burst);
         this.#filledMs = nowMs;
     }
+}
+
+/** How fast things may pass. */
+export interface RateLimits {
+    readonly perSecond: number;
+    /** How many may pass at the same moment after a pause; at least 1. */
+    readonly burst: number;
 }

@@ -1,12 +1,13 @@
 import type { Clock, Timer } from "../clock";
 import type { ErrorCode, GatewayError } from "../errors";
 import { translate } from "../i18n";
+import { LogLimiter } from "../log-limiter";
 import { RecentItems } from "../recent-items";
 import type { GatewayState } from "./gateway-state";
-import { LogLimit } from "./log-limit";
 
 const rememberedProblems = 50;
 const countsEveryMs = 1000;
+const linesPerMinute = 60;
 /** Errors that wait for the end of a deploy; beyond, they are reported at once. */
 const maxDeferred = 1000;
 
@@ -16,7 +17,7 @@ export class GatewayListeners {
     readonly recentProblems = new RecentItems<PastProblem>(rememberedProblems);
     readonly #clock: Clock;
     readonly #readState: () => GatewayState;
-    readonly #logLimit: LogLimit;
+    readonly #logLimiter: LogLimiter;
     readonly #listeners = new Set<GatewayListener>();
     #deferred: DeferredError[] | undefined;
     /** Reports made while no node listened, as between the stop and the start of a deploy. */
@@ -28,8 +29,9 @@ export class GatewayListeners {
     constructor(clock: Clock, readState: () => GatewayState) {
         this.#clock = clock;
         this.#readState = readState;
-        const leftOut = (count: number) => this.#notifyFirst((listener) => listener.warn(translate("gateway.linesLeftOut", { count })));
-        this.#logLimit = new LogLimit(clock, leftOut);
+        this.#logLimiter = new LogLimiter(clock, linesPerMinute, (count) =>
+            this.#notifyFirst((listener) => listener.warn(translate("gateway.linesLeftOut", { count }))),
+        );
     }
 
     /** Adds a listener. Returns a function that removes it. */
@@ -74,12 +76,12 @@ export class GatewayListeners {
 
     /** A line in the log. */
     log(text: string): void {
-        if (this.#logLimit.mayWrite()) this.#notifyFirst((listener) => listener.log(text));
+        this.#write((listener) => listener.log(text));
     }
 
     /** A warning in the log. */
     warn(text: string): void {
-        if (this.#logLimit.mayWrite()) this.#notifyFirst((listener) => listener.warn(text));
+        this.#write((listener) => listener.warn(text));
     }
 
     /** The flows are being deployed: errors of earlier messages wait, because their nodes and Catch nodes come back in a moment. */
@@ -108,9 +110,15 @@ export class GatewayListeners {
     /** Reports what still waits, and ends the timer. */
     close(): void {
         this.resume();
+        this.#logLimiter.close();
         this.#isClosed = true;
         this.#countsTimer?.cancel();
         this.#countsTimer = undefined;
+    }
+
+    #write(write: (listener: GatewayListener) => void): void {
+        if (this.#logLimiter.mayWrite()) this.#notifyFirst(write);
+        else this.#logLimiter.omit();
     }
 
     #notify(error: GatewayError, state: string): void {

@@ -1,21 +1,22 @@
 import type { Clock, Timer } from "../clock";
+import { RateLimiter } from "../rate-limiter";
 
 /** Starts tasks in order, at a limited rate and with a limited number of them under way. */
 export class PacedTasks {
     readonly #clock: Clock;
-    readonly #pace: Pace;
+    readonly #maxUnderWay: number;
+    readonly #rate: RateLimiter;
     #waiting: PacedTask[] = [];
     #next = 0;
     #underWay = 0;
-    /** When the next task would start at an even pace. */
-    #nextStartMs = 0;
     /** Changes with `clear`, so that a task of the time before it frees no place. */
     #generation = 0;
     #timer: Timer | undefined;
 
-    constructor(clock: Clock, pace: Pace) {
+    constructor(clock: Clock, { perSecond, maxUnderWay }: Pace) {
         this.#clock = clock;
-        this.#pace = pace;
+        this.#maxUnderWay = maxUnderWay;
+        this.#rate = new RateLimiter({ perSecond, burst: maxUnderWay }, clock.monotonicMs());
     }
 
     /** Starts the task now or when its turn comes. */
@@ -35,20 +36,17 @@ export class PacedTasks {
     }
 
     #startDue(): void {
-        while (this.#underWay < this.#pace.maxUnderWay && !this.#timer) {
+        while (this.#underWay < this.#maxUnderWay && !this.#timer) {
             const task = this.#waiting[this.#next];
             if (!task) return;
             const nowMs = this.#clock.monotonicMs();
-            const intervalMs = 1000 / this.#pace.perSecond;
-            const delayMs = this.#nextStartMs - (this.#pace.maxUnderWay - 1) * intervalMs - nowMs;
-            if (delayMs > 0) {
-                this.#timer = this.#clock.setTimer(delayMs, () => {
+            if (!this.#rate.take(nowMs)) {
+                this.#timer = this.#clock.setTimer(this.#rate.delayMs(nowMs), () => {
                     this.#timer = undefined;
                     this.#startDue();
                 });
                 return;
             }
-            this.#nextStartMs = Math.max(this.#nextStartMs, nowMs) + intervalMs;
             this.#take();
             this.#start(task);
         }

@@ -1,11 +1,11 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
-import { type Clock, systemClock, type Timer } from "../clock";
+import { type Clock, systemClock } from "../clock";
 import { describeThrown, type GatewayError } from "../errors";
 import { translate } from "../i18n";
+import { LogLimiter } from "../log-limiter";
 import { failedHook, raiseForCatchNodes } from "./api";
 
 const errorsPerMinute = 30;
-const minuteMs = 60_000;
 /** Node-RED brings an error to the same Catch node no more often, and logs a warning instead. */
 const maxCatches = 9;
 
@@ -20,15 +20,12 @@ export type Done = (error?: Error) => void;
 export class NodeOutput {
     readonly #RED: NodeAPI;
     readonly #node: Node;
-    readonly #clock: Clock;
-    #errors = 0;
-    #notLogged = 0;
-    #minute: Timer | undefined;
+    readonly #logLimiter: LogLimiter;
 
     constructor(RED: NodeAPI, node: Node, clock: Clock = systemClock) {
         this.#RED = RED;
         this.#node = node;
-        this.#clock = clock;
+        this.#logLimiter = new LogLimiter(clock, errorsPerMinute, (count) => node.warn(translate("flow.notLogged", { count })));
     }
 
     /** Sends a message on, or one for each output. */
@@ -42,7 +39,7 @@ export class NodeOutput {
 
     /** Raises an error about a message that did not come from the flow. */
     raise(error: GatewayError, message: NodeMessage): void {
-        const mayLog = this.#mayLog();
+        const mayLog = this.#logLimiter.mayWrite();
         handOn(message, (stub) => {
             if (mayLog) this.#node.error(error, stub);
             else this.#raiseSilently(error, stub);
@@ -51,10 +48,10 @@ export class NodeOutput {
 
     /** The same for what belongs in the log even when a Catch node takes it: why a link was down at night is looked up there. */
     raiseAndLog(error: GatewayError, message: NodeMessage): void {
-        const mayLog = this.#mayLog();
+        const mayLog = this.#logLimiter.mayWrite();
         handOn(message, (stub) => {
             const isCaught = raiseForCatchNodes(this.#node, error, stub);
-            if (!mayLog) this.#notLogged += 1;
+            if (!mayLog) this.#logLimiter.omit();
             else if (isCaught) this.#node.warn(String(error));
             else this.#node.error(error);
         });
@@ -62,7 +59,7 @@ export class NodeOutput {
 
     /** Fails a message of the flow. */
     fail(error: GatewayError, message: NodeMessage, done: Done): void {
-        const mayLog = this.#mayLog();
+        const mayLog = this.#logLimiter.mayWrite();
         if (!mayLog) failedHook(this.#RED, this.#node, error, message);
         handOn(message, (stub) => {
             if (!mayLog) this.#raiseSilently(error, stub);
@@ -73,31 +70,17 @@ export class NodeOutput {
 
     /** Puts an error into the log that is not about a message. */
     complain(text: string): void {
-        if (this.#mayLog()) this.#node.error(text);
-        else this.#notLogged += 1;
+        if (this.#logLimiter.mayWrite()) this.#node.error(text);
+        else this.#logLimiter.omit();
     }
 
-    /** Tells how many errors were not logged, if any, and ends the timer. */
+    /** Reports how many errors were not logged, if any, and ends the timer. */
     close(): void {
-        this.#minute?.cancel();
-        this.#endMinute();
+        this.#logLimiter.close();
     }
 
     #raiseSilently(error: GatewayError, message: NodeMessage): void {
-        if (isLooping(this.#node, message) || !raiseForCatchNodes(this.#node, error, message)) this.#notLogged += 1;
-    }
-
-    #mayLog(): boolean {
-        this.#minute ??= this.#clock.setTimer(minuteMs, () => this.#endMinute());
-        this.#errors += 1;
-        return this.#errors <= errorsPerMinute;
-    }
-
-    #endMinute(): void {
-        if (this.#notLogged > 0) this.#node.warn(translate("flow.notLogged", { count: this.#notLogged }));
-        this.#minute = undefined;
-        this.#errors = 0;
-        this.#notLogged = 0;
+        if (isLooping(this.#node, message) || !raiseForCatchNodes(this.#node, error, message)) this.#logLimiter.omit();
     }
 }
 

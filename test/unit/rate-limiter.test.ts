@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { TokenBucket } from "../../../src/outbox/sending/token-bucket";
+import { RateLimiter } from "../../src/rate-limiter";
 
 describe("the rate of sending", () => {
     const rate = fc.oneof(fc.double({ min: 0.1, max: 20, noNaN: true }), fc.double({ min: 20, max: 1_000_000, noNaN: true }));
@@ -15,13 +15,13 @@ describe("the rate of sending", () => {
         );
         fc.assert(
             fc.property(rate, pauses, (perSecond, steps) => {
-                const bucket = new TokenBucket(perSecond, 0);
+                const limiter = new RateLimiter({ perSecond, burst: perSecond / 10 }, 0);
                 const burst = Math.max(1, perSecond / 10);
                 const takenAt: number[] = [];
                 let nowMs = 0;
                 for (const pauseMs of steps) {
                     nowMs += pauseMs;
-                    for (let tries = 0; tries < 3; tries++) if (bucket.take(nowMs)) takenAt.push(nowMs);
+                    for (let tries = 0; tries < 3; tries++) if (limiter.take(nowMs)) takenAt.push(nowMs);
                 }
                 for (const [first, fromMs] of takenAt.entries()) {
                     for (const [later, toMs] of takenAt.slice(first).entries()) {
@@ -36,11 +36,11 @@ describe("the rate of sending", () => {
     it("the rate is reached by waiting the returned times, up to the precision of a timer in milliseconds", () => {
         fc.assert(
             fc.property(rate, (perSecond) => {
-                const bucket = new TokenBucket(perSecond, 0);
+                const limiter = new RateLimiter({ perSecond, burst: perSecond / 10 }, 0);
                 const endMs = Math.max(20_000 / perSecond, 2000);
                 let taken = 0;
-                for (let nowMs = 0; nowMs < endMs; nowMs += Math.max(bucket.delayMs(nowMs), 1)) {
-                    while (taken < 50_000 && bucket.take(nowMs)) taken += 1;
+                for (let nowMs = 0; nowMs < endMs; nowMs += Math.max(limiter.delayMs(nowMs), 1)) {
+                    while (taken < 50_000 && limiter.take(nowMs)) taken += 1;
                 }
                 assert.ok(
                     taken >= Math.min(Math.floor((endMs * perSecond) / 1000) - 1, 50_000),
@@ -52,12 +52,12 @@ describe("the rate of sending", () => {
     });
 
     it("an event that was not sent after all gives its token back, up to the size of the bucket", () => {
-        const bucket = new TokenBucket(10, 0);
-        assert.equal(bucket.take(0), true);
-        bucket.refund();
-        bucket.refund();
-        assert.deepEqual([bucket.take(0), bucket.take(0)], [true, false]);
-        assert.equal(bucket.delayMs(0), 100);
-        assert.equal(bucket.delayMs(40), 60);
+        const limiter = new RateLimiter({ perSecond: 10, burst: 1 }, 0);
+        assert.equal(limiter.take(0), true);
+        limiter.refund();
+        limiter.refund();
+        assert.deepEqual([limiter.take(0), limiter.take(0)], [true, false]);
+        assert.equal(limiter.delayMs(0), 100);
+        assert.equal(limiter.delayMs(40), 60);
     });
 });

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../clock";
+import { RateLimiter } from "../../rate-limiter";
 import type { EventLifecycle } from "../event-lifecycle";
 import type { OutboxLimits } from "../outbox-limits";
 import type { DeviceGate, EventLink } from "../ports";
@@ -6,7 +7,6 @@ import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
 import { InFlightWindow } from "./in-flight-window";
 import { SendingOrder } from "./sending-order";
-import { TokenBucket } from "./token-bucket";
 
 /** What the dispatcher works with. */
 export interface DispatcherOptions {
@@ -23,6 +23,8 @@ export interface DispatcherOptions {
 }
 
 const readRetryMs = 1000;
+/** After a pause this part of a second's events may go out at once. */
+const burstS = 0.1;
 
 /** Sends what may be sent, in order for each device: through the window, at the rate, as far as the gate lets each device flow. */
 export class Dispatcher {
@@ -30,7 +32,7 @@ export class Dispatcher {
     readonly #options: DispatcherOptions;
     readonly #waiting: WaitingEvents;
     readonly #order: SendingOrder;
-    readonly #bucket: TokenBucket | undefined;
+    readonly #rate: RateLimiter | undefined;
     #pumpTimer: Timer | undefined;
     #readTimer: Timer | undefined;
     #isOnline = false;
@@ -42,7 +44,8 @@ export class Dispatcher {
         this.#options = options;
         this.#waiting = waiting;
         this.window = new InFlightWindow({ clock, maxInFlight: limits.maxInFlight });
-        this.#bucket = limits.maxRate > 0 ? new TokenBucket(limits.maxRate, clock.monotonicMs()) : undefined;
+        const rateLimits = { perSecond: limits.maxRate, burst: limits.maxRate * burstS };
+        this.#rate = limits.maxRate > 0 ? new RateLimiter(rateLimits, clock.monotonicMs()) : undefined;
         this.#order = new SendingOrder({ waiting, gate, lifecycle, now: options.now, interrupted: () => this.#pumpLater(0) });
     }
 
@@ -74,13 +77,13 @@ export class Dispatcher {
         try {
             const { link, clock } = this.#options;
             while (this.#isOnline && this.window.hasRoom && link.isWritable()) {
-                if (this.#bucket && !this.#bucket.take(clock.monotonicMs())) {
-                    this.#pumpLater(this.#bucket.delayMs(clock.monotonicMs()));
+                if (this.#rate && !this.#rate.take(clock.monotonicMs())) {
+                    this.#pumpLater(this.#rate.delayMs(clock.monotonicMs()));
                     break;
                 }
                 const entry = this.#order.next();
                 if (!entry) {
-                    this.#bucket?.refund();
+                    this.#rate?.refund();
                     break;
                 }
                 this.#send(entry);
@@ -92,7 +95,7 @@ export class Dispatcher {
 
     /** Whether one more publish that does not pass the outbox fits the rate; takes its place in it. */
     takeRate(): boolean {
-        return this.#bucket?.take(this.#options.clock.monotonicMs()) ?? true;
+        return this.#rate?.take(this.#options.clock.monotonicMs()) ?? true;
     }
 
     /** The event has reached the platform. */
