@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RateLimiter } from "../../src/rate-limiter";
 
-describe("the rate of sending", () => {
+describe("rate limiter", () => {
     const rate = fc.oneof(fc.double({ min: 0.1, max: 20, noNaN: true }), fc.double({ min: 20, max: 1_000_000, noNaN: true }));
 
     it("the rate is never exceeded by more than a tenth of a second's worth, or one event, over any time", () => {
