@@ -193,7 +193,8 @@ export class ManagedDevices {
 
     #count({ owner, phase, reportedRc }: ManagedDevice, by: 1 | -1): void {
         if (!owner || phase === "unmanaged") return;
-        this.#listener.counted(owner, phase === "waiting" ? "pending" : phase, by, phase === "rejected" ? reportedRc : undefined);
+        const rc = phase === "rejected" ? reportedRc : undefined;
+        this.#listener.counted(owner, phase === "waiting" ? "pending" : phase, by, rc);
     }
 
     #scheduleCheck(): void {
@@ -264,10 +265,10 @@ class ManageReports {
     }
 
     rejected(device: DeviceAddress, { rc, message }: ManagementAnswer): void {
-        const place = { device: deviceKey(device), rc };
+        const key = deviceKey(device);
         const text = message
-            ? translate("management.rejectedReason", { ...place, reason: message })
-            : translate("management.rejected", place);
+            ? translate("management.rejectedReason", { device: key, rc, reason: message })
+            : translate("management.rejected", { device: key, rc });
         this.#report(device, new GatewayError("GW_DM_REJECTED", text, { rc, willRetry: false }));
     }
 
