@@ -35,7 +35,6 @@ const exempt: ReadonlySet<string> = new Set([
     "src/connection/mqtt-client",
     // Answers to the platform, whose own words are English.
     "src/protocol/management",
-    "src/management/firmware-devices",
     "src/management/device-firmware",
     "src/management/platform-requests",
     "src/management/request-dispatcher",
