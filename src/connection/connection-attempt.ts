@@ -148,7 +148,7 @@ export class ConnectionAttempt implements TransportOwner {
             case "acknowledgement missing":
                 this.drop(describeMissingAcknowledgement(this.#context));
                 return;
-            case "message not accepted":
+            case "not accepted":
                 this.drop(describeUntakenMessage(watch.acceptLimitMs));
                 return;
             case "ping":

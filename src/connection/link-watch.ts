@@ -46,7 +46,7 @@ export class LinkWatch {
         const lastProgressMs = Math.max(this.#lastReceivedMs, this.#lastSentMs);
         const dueSilenceMs = oldestDueMs === undefined ? 0 : nowMs - Math.max(lastProgressMs, oldestDueMs);
         if (unacceptedMessage !== 0) {
-            if (nowMs - this.#unacceptedSinceMs >= this.acceptLimitMs) return "message not accepted";
+            if (nowMs - this.#unacceptedSinceMs >= this.acceptLimitMs) return "not accepted";
         } else {
             const pingSilenceMs = this.#pingUnanswered ? nowMs - Math.max(lastProgressMs, this.#lastPingMs) : 0;
             if (Math.max(dueSilenceMs, pingSilenceMs) >= this.#silenceMs) return "stalled";
@@ -96,4 +96,4 @@ export interface LinkFacts {
 }
 
 /** What is to be done about the link. */
-export type LinkVerdict = "fine" | "ping" | "stalled" | "acknowledgement missing" | "message not accepted";
+export type LinkVerdict = "fine" | "ping" | "stalled" | "acknowledgement missing" | "not accepted";

@@ -273,10 +273,10 @@ class ManageReports {
     }
 
     notAccepted(device: DeviceAddress, { rc, message }: ManagementAnswer): void {
-        const place = { device: deviceKey(device), rc };
+        const key = deviceKey(device);
         const text = message
-            ? translate("management.notAcceptedReason", { ...place, reason: message })
-            : translate("management.notAccepted", place);
+            ? translate("management.notAcceptedReason", { device: key, rc, reason: message })
+            : translate("management.notAccepted", { device: key, rc });
         this.#report(device, new GatewayError("GW_DM_REJECTED", text, { rc, willRetry: true }));
     }
 

@@ -159,6 +159,6 @@ describe("link watch", () => {
         const outcome = link.run(100, () => link.unacceptedMessage++);
         assert.equal(outcome, "fine");
         assert.equal(link.run(29), "fine");
-        assert.equal(link.run(2), "message not accepted");
+        assert.equal(link.run(2), "not accepted");
     });
 });
