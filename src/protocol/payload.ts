@@ -1,18 +1,6 @@
 import { describeThrown, GatewayError } from "../errors";
-import { translate } from "../i18n";
-
-/** What goes on the wire: text is kept as a string, which is encoded as UTF-8 only once, when it is sent. */
-export type EncodedPayload = string | Buffer;
-
-/** How a payload is encoded, beside its format. */
-export interface EncodeOptions {
-    /** Wrap a JSON payload as `{"d": …}`, unless it already is an object with a `d`. */
-    readonly wrap?: boolean;
-    /** The JSON field that gets `time`, unless it is there already (inside `d` when the payload is wrapped); empty = none. */
-    readonly timestampField?: string;
-    /** ISO 8601 time at which the message entered the gateway. */
-    readonly time?: string;
-}
+import { shortened, translate } from "../i18n";
+import { findLoss, mayLose, typedArraysAsArrays } from "./json-loss";
 
 /**
  * A flow's payload in the bytes or text of a format.
@@ -48,23 +36,47 @@ export function payloadBytes(payload: EncodedPayload): number {
     return typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
 }
 
+/** What goes on the wire: text is kept as a string, which is encoded as UTF-8 only once, when it is sent. */
+export type EncodedPayload = string | Buffer;
+
+/** How a payload is encoded, beside its format. */
+export interface EncodeOptions {
+    /** Wrap a JSON payload as `{"d": …}`, unless it already is an object with a `d`. */
+    readonly wrap?: boolean;
+    /** The JSON field that gets `time`, unless it is there already (inside `d` when the payload is wrapped); empty = none. */
+    readonly timestampField?: string;
+    /** ISO 8601 time at which the message entered the gateway. */
+    readonly time?: string;
+}
+
 function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
     if (Buffer.isBuffer(payload)) return Buffer.from(payload);
-    // JSON.stringify would write null, which is another value.
-    if (typeof payload === "number" && !Number.isFinite(payload))
-        throw unsuitable(translate("protocol.payloadFinite", { value: describe(payload) }));
     const parsed = typeof payload === "string" ? parseObjectOrArray(payload) : undefined;
     if (parsed !== undefined && typeof payload === "string") return decorateText(payload, parsed, options);
     let text: string | undefined;
     try {
-        text = JSON.stringify(decorate(payload, options));
+        const decorated = decorate(payload, options);
+        text = JSON.stringify(decorated);
+        if (text !== undefined && mayLose(payload, text)) text = faithfulText(payload, decorated, text);
     } catch (thrown) {
+        if (thrown instanceof GatewayError) throw thrown;
         const error = describeThrown(thrown);
         throw new GatewayError("GW_INVALID_PAYLOAD", translate("protocol.payloadUnwritable", { error }), { cause: thrown });
     }
     if (text === undefined) throw unsuitable(translate("protocol.payloadJson", { value: describe(payload) }));
     return text;
 }
+
+/** The text again, with typed arrays as arrays. A value that JSON would lose is an error. */
+function faithfulText(payload: unknown, decorated: unknown, text: string): string {
+    const found = findLoss(payload);
+    if (!("path" in found)) return found.hasTypedArray ? JSON.stringify(decorated, typedArraysAsArrays) : text;
+    const path = shortened(`payload${found.path}`, maxPathCharacters);
+    throw unsuitable(translate(lossTexts[found.kind], { path, value: found.value }));
+}
+
+const lossTexts = { number: "protocol.payloadFinite", object: "protocol.payloadLoss" } as const;
+const maxPathCharacters = 200;
 
 /** Adds to JSON text without rewriting it, because numbers beyond a double's precision would not survive that. */
 function decorateText(text: string, parsed: object, { wrap, timestampField, time }: EncodeOptions): string {
@@ -98,7 +110,7 @@ function withTimestamp(value: unknown, field: string | undefined, time: string |
 
 /** Whether JSON would write it as an object. */
 function hasMembers(value: unknown): value is Record<string, unknown> {
-    return typeof value === "object" && value !== null && !Array.isArray(value) && !Buffer.isBuffer(value);
+    return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
 function parseObjectOrArray(text: string): object | undefined {
