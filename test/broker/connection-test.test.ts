@@ -7,7 +7,7 @@ import type { TransportOptions } from "../../src/connection/transport";
 import { type Credential, TestAuthority } from "../support/doubles/certificates";
 import { FastClock } from "../support/doubles/fast-clock";
 import { TestWebProxy } from "../support/doubles/web-proxy";
-import { portOf } from "../support/port-of";
+import { portOf } from "../support/ports";
 
 describe("the connection test", () => {
     const servers: Server[] = [];

@@ -6,8 +6,7 @@ import { answerBytes } from "../support/doubles/broker-script";
 import { FastClock } from "../support/doubles/fast-clock";
 import { ListeningBroker } from "../support/doubles/listening-broker";
 import { Connections } from "../support/drivers/connections";
-import { Mosquitto } from "../support/drivers/mosquitto";
-import { passwordFile } from "../support/drivers/mosquitto-passwords";
+import { Mosquitto, passwordFile } from "../support/drivers/mosquitto";
 import { waitFor } from "../support/wait-for";
 
 describe("connection to a broker", () => {

@@ -6,7 +6,7 @@ import { FastClock } from "../support/doubles/fast-clock";
 import { FaultyLine } from "../support/doubles/faulty-line";
 import { Connections } from "../support/drivers/connections";
 import { Mosquitto } from "../support/drivers/mosquitto";
-import { portOf } from "../support/port-of";
+import { portOf } from "../support/ports";
 import { waitFor } from "../support/wait-for";
 
 /** Publishes again what was not acknowledged, as the outbox does; counts what was settled how often. */

@@ -3,7 +3,7 @@ import { setTranslator, type TextKey, type TextParameters, translate } from "../
 import { readCatalogue } from "../support/drivers/editor-forms";
 import { gatewayNode } from "../support/drivers/flow-runner";
 import { NodeRedProcess, nodeRedModules, type StartOptions } from "../support/drivers/node-red-process";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { waitFor } from "../support/wait-for";
 
 /** A gateway whose server does not listen, and two events with a QoS that does not exist, one of which no Catch node watches. */

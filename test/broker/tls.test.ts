@@ -4,9 +4,8 @@ import { createServer } from "node:tls";
 import type { ConnectionOptions } from "../../src/connection/gateway-connection";
 import { TestAuthority } from "../support/doubles/certificates";
 import { Connections } from "../support/drivers/connections";
-import { Mosquitto } from "../support/drivers/mosquitto";
-import { passwordFile } from "../support/drivers/mosquitto-passwords";
-import { portOf } from "../support/port-of";
+import { Mosquitto, passwordFile } from "../support/drivers/mosquitto";
+import { portOf } from "../support/ports";
 import { waitFor } from "../support/wait-for";
 
 const localNames = ["DNS:localhost", "IP:127.0.0.1"];

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:https";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { createServer as createTcpServer } from "node:net";
 import { TestAuthority } from "../support/doubles/certificates";
 import { FaultyLine } from "../support/doubles/faulty-line";
 import { TestWebProxy } from "../support/doubles/web-proxy";
 import { WebSocketBridge } from "../support/doubles/websocket-bridge";
 import { Connections } from "../support/drivers/connections";
 import { Mosquitto } from "../support/drivers/mosquitto";
+import { portOf } from "../support/ports";
 import { waitFor } from "../support/wait-for";
 
 describe("websockets", () => {
@@ -147,14 +148,14 @@ describe("websockets", () => {
         });
         server.listen(0, "127.0.0.1");
         await once(server, "listening");
-        const { port } = server.address() as AddressInfo;
+        const port = portOf(server);
         const through = wss({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` });
         const reason = await connections.reason("not-found", { ...through, port });
         assert.match(reason.text, new RegExp(`^The connection to localhost:${port} failed: Unexpected server response: 404`));
         server.close();
         const dead = createTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy())).listen(0, "127.0.0.1");
         await once(dead, "listening");
-        const early = await connections.reason("reset", { ...through, port: (dead.address() as AddressInfo).port });
+        const early = await connections.reason("reset", { ...through, port: portOf(dead) });
         assert.match(early.text, /^localhost:\d+ (closed|reset) the connection before it was established/);
         dead.close();
         const untrusted = await connections.reason("who", { ...through, tls: {} });

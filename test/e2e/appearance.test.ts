@@ -4,7 +4,7 @@ import { dialogFaults, pictureOfDialog, takePicture } from "../support/drivers/a
 import { drawnSize, layoutFaults } from "../support/drivers/canvas";
 import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
 import { nodeRedModules } from "../support/drivers/node-red-process";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { requireRecord } from "../support/records";
 
 /** The demo of `npm start` on a port of its own. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { EditorPage } from "../support/drivers/editor-page";
 import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
 import { nodeRedModules } from "../support/drivers/node-red-process";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
 import { nodeRedModules } from "../support/drivers/node-red-process";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { waitFor } from "../support/wait-for";
 
 /** What is typed into each form: first something wrong and the reason it gives, then what is right, and the label it makes. */

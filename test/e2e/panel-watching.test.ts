@@ -6,7 +6,7 @@ import type { EditorPage } from "../support/drivers/editor-page";
 import { EditorSuite } from "../support/drivers/editor-suite";
 import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
 import { PanelPage } from "../support/drivers/panel-page";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 
 // What the functions that run in the page use of the editor.
 declare const RED: {

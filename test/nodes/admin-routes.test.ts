@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { commandNode, eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/drivers/flow-runner";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { requireRecord } from "../support/records";
 import { assertNoSecrets, secretMarker, secretToken } from "../support/secrets";
 

@@ -3,7 +3,7 @@ import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { FaultyLine } from "../support/doubles/faulty-line";
 import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { codeOf, errorTextOf, memberOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";

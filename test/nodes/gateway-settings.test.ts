@@ -3,8 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { type IConnectPacket, type Packet, parser } from "mqtt-packet";
 import { eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
-import { freePort } from "../support/free-ports";
-import { portOf } from "../support/port-of";
+import { freePort, portOf } from "../support/ports";
 import { codeOf, errorTextOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 

@@ -12,8 +12,7 @@ import {
     responderNode,
     withRuntime,
 } from "../support/drivers/flow-runner";
-import { Mosquitto } from "../support/drivers/mosquitto";
-import { passwordFile } from "../support/drivers/mosquitto-passwords";
+import { Mosquitto, passwordFile } from "../support/drivers/mosquitto";
 import { memberOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";

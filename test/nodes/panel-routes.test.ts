@@ -15,7 +15,7 @@ import {
     responderNode,
     withRuntime,
 } from "../support/drivers/flow-runner";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { requireRecord } from "../support/records";
 import { waitFor } from "../support/wait-for";
 

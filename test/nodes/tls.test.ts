@@ -6,8 +6,7 @@ import helper from "node-red-node-test-helper";
 import { type Credential, TestAuthority } from "../support/doubles/certificates";
 import { WebSocketBridge } from "../support/doubles/websocket-bridge";
 import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/drivers/flow-runner";
-import { Mosquitto } from "../support/drivers/mosquitto";
-import { passwordFile } from "../support/drivers/mosquitto-passwords";
+import { Mosquitto, passwordFile } from "../support/drivers/mosquitto";
 import { codeOf, errorTextOf } from "../support/records";
 import { secretToken } from "../support/secrets";
 

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { generate, type Packet, type PacketCmd } from "mqtt-packet";
 import { WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../../src/clock";
@@ -8,6 +7,7 @@ import { answerBytes, close, neverAnswer, type Rule } from "../support/doubles/b
 import { FastClock } from "../support/doubles/fast-clock";
 import { ListeningBroker } from "../support/doubles/listening-broker";
 import type { BrokerConnection } from "../support/doubles/scripted-broker";
+import { portOf } from "../support/ports";
 import { usedBytes } from "../support/used-bytes";
 import { waitFor } from "../support/wait-for";
 import { WatchedGateway } from "./support/watched-gateway";
@@ -237,7 +237,7 @@ describe("a hostile broker", () => {
         });
         try {
             const before = usedBytes();
-            watched = new WatchedGateway(requireAddress(server).port, { transport: "ws" });
+            watched = new WatchedGateway(portOf(server), { transport: "ws" });
             const problem = await watched.problem(/payload size/i);
             assert.equal(problem.code, "GW_NETWORK");
             await waitFor(() => usedBytes() - before < 24 * mebibyte, "the memory to be what it was");
@@ -362,12 +362,6 @@ describe("a hostile broker", () => {
         });
     });
 });
-
-function requireAddress(server: WebSocketServer): AddressInfo {
-    const address = server.address();
-    if (typeof address !== "object" || address === null) throw new Error("the server does not listen");
-    return address;
-}
 
 /** Acknowledgements of every kind for ids that are not in use. */
 function acknowledgements(): Buffer {

@@ -5,7 +5,7 @@ import { accept } from "../support/doubles/broker-script";
 import { ListeningBroker } from "../support/doubles/listening-broker";
 import { gatewayNode } from "../support/drivers/flow-runner";
 import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { waitFor } from "../support/wait-for";
 import type { HostileReport } from "./support/hostile-source";
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface, type Interface } from "node:readline";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { call } from "./support/http";
 import { RawClient } from "./support/raw-client";
 

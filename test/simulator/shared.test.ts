@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { acquireSimulator } from "../../src/simulator/shared";
 import { startSimulator } from "../../src/simulator/simulator";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { RawClient } from "./support/raw-client";
 
 async function occupy(port: number): Promise<Server> {

@@ -1,7 +1,4 @@
-/** Whether a value is an object with named members. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+import { isRecord } from "../../src/protocol/json";
 
 /** The value as an object with named members; anything else is an error. */
 export function requireRecord(value: unknown): Record<string, unknown> {

@@ -3,7 +3,7 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { type Packet, parser } from "mqtt-packet";
 import type { Credential } from "../../support/doubles/certificates";
-import { portOf } from "../../support/port-of";
+import { portOf } from "../../support/ports";
 
 interface Connection {
     readonly number: number;

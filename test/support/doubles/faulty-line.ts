@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { portOf } from "../port-of";
+import { portOf } from "../ports";
 
 interface Pair {
     readonly client: Socket;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { portOf } from "../port-of";
+import { portOf } from "../ports";
 import { ScriptedBroker, type ScriptedBrokerOptions } from "./scripted-broker";
 
 /** A scripted broker on a free TCP port of loopback. */

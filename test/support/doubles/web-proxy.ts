@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { connect, type Socket } from "node:net";
-import { portOf } from "../port-of";
+import { portOf } from "../ports";
 import type { Credential } from "./certificates";
 
 /** A web proxy on loopback that tunnels to whatever is asked for, and keeps a list. */

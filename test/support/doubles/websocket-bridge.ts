@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from "node:https";
 import { connect } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
-import { portOf } from "../port-of";
+import { portOf } from "../ports";
 import type { Credential } from "./certificates";
 
 /** A websocket entrance to a broker on loopback, with TLS when it gets a certificate; takes the subprotocol `mqtt` only. */

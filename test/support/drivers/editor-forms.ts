@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import vm from "node:vm";
-import { isRecord, requireRecord } from "../records";
+import { isRecord } from "../../../src/protocol/json";
+import { requireRecord } from "../records";
 
 /** The package's root: tests run from it. */
 export const root = process.cwd();

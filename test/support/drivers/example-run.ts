@@ -1,12 +1,14 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { freePortPair } from "../free-ports";
+import { freePortPair } from "../ports";
 import { requireRecord } from "../records";
 import { waitFor } from "../wait-for";
 import type { EditorPage } from "./editor-page";
 import type { EditorServer, EditorSuite } from "./editor-suite";
-import { installExamples } from "./example-package";
 import { NodeRedProcess } from "./node-red-process";
+
+const packageName = "node-red-contrib-wiotp-gateway";
 
 /** The names of the examples, as the import menu shows them. */
 export const exampleNames = readdirSync("examples")
@@ -95,4 +97,26 @@ export class ExampleRun {
     async debugs(wanted: RegExp): Promise<void> {
         await this.editor.page.locator(".red-ui-debug-msg").filter({ hasText: wanted }).first().waitFor({ state: "attached" });
     }
+}
+
+/**
+ * A user directory in which the built package is installed, its examples moved from the simulator's usual port to `port`, so
+ * that tests can run alongside a Node-RED that plays the examples.
+ */
+function installExamples(port: number): string {
+    const userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-examples-"));
+    const target = path.join(userDir, "node_modules", packageName);
+    mkdirSync(target, { recursive: true });
+    for (const name of ["dist", "resources", "examples", "package.json"]) cpSync(name, path.join(target, name), { recursive: true });
+    symlinkSync(path.resolve("node_modules"), path.join(target, "node_modules"), "dir");
+    writeFileSync(
+        path.join(userDir, "package.json"),
+        JSON.stringify({ name: "user", private: true, dependencies: { [packageName]: "*" } }),
+    );
+    const examples = path.join(target, "examples");
+    for (const file of readdirSync(examples)) {
+        const text = readFileSync(path.join(examples, file), "utf8");
+        writeFileSync(path.join(examples, file), text.replaceAll("18830", String(port)).replaceAll("18831", String(port + 1)));
+    }
+    return userDir;
 }

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { freePort } from "../free-ports";
+import { freePort } from "../ports";
 import { waitFor } from "../wait-for";
 
 /** How a broker for a test is set up. */
@@ -24,6 +25,8 @@ export interface MosquittoOptions {
 /** Debian keeps it where the path of an ordinary user does not look. */
 const searchPath = `/usr/sbin:${process.env.PATH ?? ""}`;
 const portAttempts = 5;
+/** Few, because the passwords are those of tests. */
+const passwordIterations = 101;
 
 /** A real broker of its own for one test, on loopback. */
 export class Mosquitto {
@@ -144,4 +147,15 @@ export class Mosquitto {
             .join("\n")
             .replaceAll("{dir}", this.#directory);
     }
+}
+
+/** A password file for Mosquitto 2. */
+export function passwordFile(passwords: Readonly<Record<string, string>>): string {
+    return Object.entries(passwords)
+        .map(([user, password]) => {
+            const salt = randomBytes(12);
+            const hash = pbkdf2Sync(password, salt, passwordIterations, 64, "sha512");
+            return `${user}:$7$${passwordIterations}$${salt.toString("base64")}$${hash.toString("base64")}\n`;
+        })
+        .join("");
 }

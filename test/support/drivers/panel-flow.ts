@@ -1,4 +1,4 @@
-import { freePortPair } from "../free-ports";
+import { freePortPair } from "../ports";
 import type { NodeRedProcess } from "./node-red-process";
 
 /**

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import net from "node:net";
+import net, { type AddressInfo } from "node:net";
 
 // Below the range from which systems give ports to those who connect: a client elsewhere does not take the port of a server that is
 // about to start or to come back, and a client that dials a stopped server does not meet itself.
@@ -21,6 +21,12 @@ export async function freePortPair(): Promise<number> {
         const port = await freePort();
         if (await isFree(port + 1)) return port;
     }
+}
+
+/** The port that a server listens on; 0 while it does not. */
+export function portOf(server: { address(): AddressInfo | string | null }): number {
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 async function isFree(port: number): Promise<boolean> {
