@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { RegistrationOptions } from "../../src/simulator/options";
-import { type BenchGateway, type BenchProperties, GatewayBench } from "../support/drivers/gateway-bench";
+import { GatewayBench } from "../support/drivers/gateway-bench";
+import type { RecordedGateway, TestGatewayOptions } from "../support/drivers/recorded-gateway";
 import { waitFor } from "../support/wait-for";
 
 const rules = [
@@ -15,11 +16,11 @@ const clientId = "g:org:gw:gw1";
 
 describe("registration over MQTT", () => {
     let bench: GatewayBench;
-    let gateway: BenchGateway;
+    let gateway: RecordedGateway;
     afterEach(() => bench.close());
 
     /** The platform's back-off is two seconds, and the gateway holds a device for 2.2 s: long enough to be seen on a busy machine. */
-    async function start(registration: RegistrationOptions = {}, properties: BenchProperties = {}): Promise<void> {
+    async function start(registration: RegistrationOptions = {}, properties: TestGatewayOptions = {}): Promise<void> {
         bench = await GatewayBench.start({ registration: { delayMs: 1, backoffMs: 2_000, rules, ...registration } });
         gateway = await bench.gateway(properties);
     }

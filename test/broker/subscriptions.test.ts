@@ -9,8 +9,9 @@ import { translate } from "../../src/i18n";
 import type { CommandTopic } from "../../src/protocol/topic";
 import { disjointFilters } from "../../src/routing/disjoint-filters";
 import { TestAuthority } from "../support/doubles/certificates";
-import { BenchGateway, GatewayBench } from "../support/drivers/gateway-bench";
+import { GatewayBench } from "../support/drivers/gateway-bench";
 import { Mosquitto } from "../support/drivers/mosquitto";
+import { RecordedGateway } from "../support/drivers/recorded-gateway";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -18,7 +19,7 @@ const commandTopic = ({ typeId, deviceId, commandId, format }: CommandTopic) =>
     `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/${format}`;
 
 /** A listener that keeps the topics it got. */
-function listen(gateway: BenchGateway, selection: CommandSelection) {
+function listen(gateway: RecordedGateway, selection: CommandSelection) {
     const topics: string[] = [];
     const { close } = gateway.gateway.onCommand(selection, 1, {
         received: ({ topic }) => topics.push(topic),
@@ -184,7 +185,7 @@ describe("commands of a durable session", () => {
 
 describe("subscriptions on Mosquitto", () => {
     const userDirs: string[] = [];
-    const gateways: BenchGateway[] = [];
+    const gateways: RecordedGateway[] = [];
     let authority: TestAuthority;
     let broker: Mosquitto;
     let secure: Mosquitto;
@@ -215,8 +216,8 @@ describe("subscriptions on Mosquitto", () => {
     const device = (typeId: string, deviceId: string): CommandSelection => ({ target: "device", parts: { typeId, deviceId } });
     const topicFor = (typeId: string, deviceId: string) => commandTopic({ typeId, deviceId, commandId: "go", format: "json" });
 
-    function create(port: number, properties: Record<string, unknown>): BenchGateway {
-        const gateway = new BenchGateway(port, properties);
+    function create(port: number, properties: Record<string, unknown>): RecordedGateway {
+        const gateway = new RecordedGateway(port, properties);
         gateways.push(gateway);
         return gateway;
     }

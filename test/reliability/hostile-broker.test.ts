@@ -7,10 +7,10 @@ import { answerBytes, close, neverAnswer, type Rule } from "../support/doubles/b
 import { FastClock } from "../support/doubles/fast-clock";
 import { ListeningBroker } from "../support/doubles/listening-broker";
 import type { BrokerConnection } from "../support/doubles/scripted-broker";
+import { RecordedGateway, type TestGatewayOptions } from "../support/drivers/recorded-gateway";
 import { portOf } from "../support/ports";
 import { usedBytes } from "../support/used-bytes";
 import { waitFor } from "../support/wait-for";
-import { WatchedGateway } from "./support/watched-gateway";
 
 const mebibyte = 1_048_576;
 const commandTopic = "iot-2/type/t/id/d1/cmd/c/fmt/json";
@@ -28,7 +28,7 @@ function answering(cmd: PacketCmd, reply: (packet: Packet) => Buffer): Rule {
 
 describe("a hostile broker", () => {
     let broker: ListeningBroker;
-    let watched: WatchedGateway;
+    let watched: RecordedGateway;
 
     afterEach(async () => {
         await watched?.close();
@@ -37,7 +37,14 @@ describe("a hostile broker", () => {
 
     async function start(rules: readonly Rule[] = [], clock: Clock = systemClock): Promise<void> {
         broker = await ListeningBroker.start({ rules });
-        watched = new WatchedGateway(broker.port, {}, clock);
+        watch(broker.port, { clock });
+    }
+
+    function watch(port: number, options: TestGatewayOptions): void {
+        watched = new RecordedGateway(port, options);
+        watched.receiveCommands();
+        watched.gateway.start();
+        watched.gateway.flowsStarted();
     }
 
     /** Waits until the gateway is online with its subscriptions, and returns the broker's end of the connection. */
@@ -147,9 +154,9 @@ describe("a hostile broker", () => {
                 await online();
                 watched.publish();
                 watched.publish();
-                await waitFor(() => watched.outcomes.length >= 2, "both outcomes");
+                await waitFor(() => watched.endings.length >= 2, "both outcomes");
                 await stillWorks(await online());
-                assert.deepEqual(watched.outcomes, ["done", "done"]);
+                assert.deepEqual(watched.endings, ["done", "done"]);
             });
         }
 
@@ -237,7 +244,7 @@ describe("a hostile broker", () => {
         });
         try {
             const before = usedBytes();
-            watched = new WatchedGateway(portOf(server), { transport: "ws" });
+            watch(portOf(server), { transport: "ws" });
             const problem = await watched.problem(/payload size/i);
             assert.equal(problem.code, "GW_NETWORK");
             await waitFor(() => usedBytes() - before < 24 * mebibyte, "the memory to be what it was");
@@ -342,7 +349,7 @@ describe("a hostile broker", () => {
             await start();
             const client = await online();
             watched.publish();
-            await waitFor(() => watched.outcomes.length === 1, "an event");
+            await waitFor(() => watched.endings.length === 1, "an event");
             const before = usedBytes();
             const notification = (fields: object) => publish(notifyTopic, JSON.stringify(fields));
             await flood(

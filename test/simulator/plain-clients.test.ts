@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { acquireSimulator } from "../../src/simulator/shared";
-import { freePortPair } from "../support/free-ports";
+import { freePortPair } from "../support/ports";
 import { TestPlatform } from "./support/platform";
 import { RawClient } from "./support/raw-client";
 

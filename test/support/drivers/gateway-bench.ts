@@ -1,112 +1,7 @@
 import { connectAsync, type MqttClient } from "mqtt";
-import { systemClock } from "../../../src/clock";
-import type { GatewayError } from "../../../src/errors";
-import type { CompletionMode } from "../../../src/gateway/events/event-request";
-import type { ReceivedNotification } from "../../../src/gateway/events/refusal-handler";
-import { Gateway } from "../../../src/gateway/gateway";
-import type { LateMessage } from "../../../src/gateway/gateway-listeners";
-import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
-import type { Qos } from "../../../src/protocol/qos";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../../src/simulator/simulator";
 import { waitFor } from "../wait-for";
-
-/** An error that came after its message was completed, or beside it. */
-export interface LateFailure {
-    readonly nodeId: string;
-    readonly error: GatewayError;
-    readonly message: LateMessage;
-}
-
-/** What a test may choose of an event. */
-interface EventChoice {
-    readonly qos?: Qos;
-    readonly eventId?: string;
-    readonly messageId?: string;
-    readonly typeId?: string;
-    readonly completion?: CompletionMode;
-    readonly ttlMs?: number;
-    /** Called with the outcome, in place of keeping it. */
-    readonly settled?: (outcome: string) => void;
-}
-
-/** Properties as in the editor, the user directory for what is kept on disk, and options for Node's TLS. */
-export type BenchProperties = Readonly<Record<string, unknown>> & { readonly userDir?: string; readonly tls?: object };
-
-/** A gateway without Node-RED, and everything it told. */
-export class BenchGateway {
-    readonly gateway: Gateway;
-    readonly late: LateFailure[] = [];
-    readonly problems: GatewayError[] = [];
-    readonly warnings: string[] = [];
-    readonly notifications: ReceivedNotification[] = [];
-    /** By message id: `done`, or the code of its error. */
-    readonly outcomes = new Map<string, string>();
-    #messages = 0;
-
-    constructor(port: number, { userDir, tls = {}, ...properties }: BenchProperties) {
-        const options = parseGatewayOptions({
-            platform: "broker",
-            host: "127.0.0.1",
-            port,
-            transport: "tcp",
-            orgId: "org",
-            typeId: "gw",
-            deviceId: "gw1",
-            outbox: "memory",
-            registrationBackoff: "2",
-            ...properties,
-        });
-        this.gateway = new Gateway({ options, token: "", tls: { ...tls }, userDir, clock: systemClock });
-        this.gateway.listen({
-            stateChanged: () => {},
-            problem: (error) => this.problems.push(error),
-            log: () => {},
-            warn: (text) => this.warnings.push(text),
-            failedLater: (nodeId, error, message) => this.late.push({ nodeId, error, message }) > 0,
-            failedOrphan: () => {},
-        });
-        this.gateway.onNotification({
-            received: (notification) => this.notifications.push(notification),
-            rejectionChanged: () => {},
-        });
-    }
-
-    /** Publishes an event with a number as payload; returns its message id. */
-    publish(deviceId: string, payload: number, choice: EventChoice = {}): string {
-        const { qos = 1, eventId = "e", completion = "acknowledged", ttlMs, messageId = `m${++this.#messages}`, typeId = "t" } = choice;
-        const { settled = (outcome: string) => this.outcomes.set(messageId, outcome) } = choice;
-        this.gateway.publishEvent(
-            {
-                device: { typeId, deviceId },
-                eventId,
-                format: "json",
-                payload: String(payload),
-                qos,
-                completionMode: completion,
-                ttlMs,
-                messageId,
-                nodeId: "event-node",
-            },
-            {
-                done: () => settled("done"),
-                failed: (error) => settled(error.code),
-            },
-        );
-        return messageId;
-    }
-
-    /** Waits for the outcome of a message. */
-    outcome(messageId: string): Promise<string> {
-        return waitFor(() => this.outcomes.get(messageId), `the outcome of ${messageId}`);
-    }
-
-    /** Waits for the late errors of a code. */
-    async lateErrors(code: string, count = 1): Promise<LateFailure[]> {
-        const found = () => this.late.filter(({ error }) => error.code === code);
-        await waitFor(() => found().length >= count, `${count} times ${code}`);
-        return found();
-    }
-}
+import { RecordedGateway, type TestGatewayOptions } from "./recorded-gateway";
 
 /** A simulated platform, an application that receives every event, and gateways. */
 export class GatewayBench {
@@ -114,7 +9,7 @@ export class GatewayBench {
     /** The payloads of each device as the application received them, repeats included. */
     readonly delivered = new Map<string, number[]>();
     readonly #application: MqttClient;
-    readonly #gateways: BenchGateway[] = [];
+    readonly #gateways: RecordedGateway[] = [];
 
     private constructor(simulator: Simulator, application: MqttClient) {
         this.simulator = simulator;
@@ -135,10 +30,11 @@ export class GatewayBench {
         return bench;
     }
 
-    /** Starts a gateway and waits until its notifications are subscribed. */
-    async gateway(properties: BenchProperties = {}): Promise<BenchGateway> {
-        const member = new BenchGateway(this.simulator.port, properties);
+    /** Starts a gateway with a back-off of two seconds, and waits until its notifications are subscribed. */
+    async gateway(properties: TestGatewayOptions = {}): Promise<RecordedGateway> {
+        const member = new RecordedGateway(this.simulator.port, { registrationBackoff: "2", ...properties });
         this.#gateways.push(member);
+        member.receiveNotifications();
         const { deviceId } = member.gateway.identity;
         member.gateway.start();
         await waitFor(() => this.simulator.observed.counts(`g:org:gw:${deviceId}`).subscribe ?? 0, "the notify subscription");
@@ -161,7 +57,7 @@ export class GatewayBench {
     }
 
     async close(): Promise<void> {
-        for (const { gateway } of this.#gateways) await gateway.close(3000);
+        for (const gateway of this.#gateways) await gateway.close();
         await this.#application.endAsync(true);
         await this.simulator.close();
     }

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Gateway } from "../../../src/gateway/gateway";
-import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
+import type { Gateway } from "../../../src/gateway/gateway";
 import type { ResponderOptions } from "../../../src/management/responder";
 import { isRecord } from "../../../src/protocol/json";
 import type { ReceivedPacket } from "../../../src/simulator/observation";
@@ -11,6 +10,7 @@ import { type Simulator, type SimulatorOptions, startSimulator } from "../../../
 import { type FlowMessage, TestResponder } from "../doubles/management-bench";
 import { SkippingClock } from "../doubles/skipping-clock";
 import { waitFor } from "../wait-for";
+import { testEvent, testGateway } from "./recorded-gateway";
 
 /** A device management message that the gateway published. */
 export interface Published {
@@ -46,23 +46,12 @@ export class ManagedPlatform {
     }
 
     get gateway(): Gateway {
-        this.#gateway ??= new Gateway({
-            options: parseGatewayOptions({
-                platform: "broker",
-                host: "127.0.0.1",
-                port: this.simulator.port,
-                transport: "tcp",
-                orgId: "org",
-                typeId: "mygw",
-                deviceId: "gw1",
-                outbox: "memory",
-                keepAlive: "3600",
-                ...this.#properties,
-            }),
-            token: "",
-            tls: {},
+        this.#gateway ??= testGateway(this.simulator.port, {
+            typeId: "mygw",
+            keepAlive: "3600",
             userDir: this.#directory,
             clock: this.clock,
+            ...this.#properties,
         });
         return this.#gateway;
     }
@@ -119,20 +108,7 @@ export class ManagedPlatform {
     async event(device = "s/1"): Promise<void> {
         const [typeId = "", deviceId = ""] = device.split("/");
         await new Promise<void>((resolve, reject) => {
-            this.gateway.publishEvent(
-                {
-                    device: { typeId, deviceId },
-                    eventId: "status",
-                    format: "json",
-                    payload: "{}",
-                    qos: 1,
-                    completionMode: "acknowledged",
-                    ttlMs: undefined,
-                    messageId: "",
-                    nodeId: "",
-                },
-                { done: resolve, failed: reject },
-            );
+            this.gateway.publishEvent(testEvent({ device: { typeId, deviceId }, eventId: "status" }), { done: resolve, failed: reject });
         });
     }
 
