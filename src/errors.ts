@@ -17,7 +17,7 @@ export const errorTable = {
     GW_EXPIRED: { scope: "message", meaning: "The event outlived its time to live, or an operator ended it, before it could be delivered" },
     GW_REFUSED: { scope: "message", meaning: "The platform refused the event and reported this in a notification" },
     GW_DEVICE_HELD: { scope: "message", meaning: "The device is held after a failed registration and the message may not be queued" },
-    GW_BAD_COMMAND: { scope: "message", meaning: "A command arrived whose payload does not fit its format" },
+    GW_BAD_COMMAND: { scope: "message", meaning: "A command arrived whose payload does not fit its format or is too large" },
     GW_SUBSCRIBE_REFUSED: { scope: "message", meaning: "The platform rejected the node's subscription" },
     GW_DM_TIMEOUT: { scope: "message", meaning: "The platform, or the flow, did not answer a device management request in time" },
     GW_DM_INVALID: { scope: "message", meaning: "A device management message breaks the rules" },

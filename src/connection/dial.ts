@@ -4,8 +4,8 @@ import { connect as connectTcp, isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocket } from "ws";
-import { maxPacketBytes } from "./framing-filter";
 import { openTunnel, proxyFor } from "./http-proxy";
+import { maxPacketBytes } from "./link";
 
 /** A frame is collected before any of it goes on, so it may hold the largest packet that is taken, and little more. */
 const maxFrameBytes = maxPacketBytes + 65_536;

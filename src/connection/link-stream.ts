@@ -1,6 +1,6 @@
 import { Duplex } from "node:stream";
 import { BatchingWriter } from "./batching-writer";
-import { FramingFilter } from "./framing-filter";
+import { type FramingEvents, FramingFilter } from "./framing-filter";
 import type { LinkListener, LinkTraffic } from "./link";
 
 /**
@@ -17,12 +17,11 @@ export class LinkStream extends Duplex implements LinkTraffic {
     /**
      * An error of the socket becomes an `error` of this stream, before it closes.
      * @param listener called for each stray ping that the filter takes out
-     * @param violated called when the server breaks the framing of MQTT
      */
-    constructor(socket: Duplex, listener: Pick<LinkListener, "strayPing">, violated: (detail: string) => void) {
+    constructor(socket: Duplex, listener: Pick<LinkListener, "strayPing">, events: FramingEvents) {
         super({ allowHalfOpen: false, emitClose: true });
         this.#socket = socket;
-        this.#filter = new FramingFilter(listener, violated);
+        this.#filter = new FramingFilter(listener, events);
         this.#writer = new BatchingWriter(socket, () => this.emit("drain"));
         socket.on("data", (chunk: Buffer) => this.#receive(chunk));
         socket.on("end", () => this.#finishReading());
@@ -32,6 +31,10 @@ export class LinkStream extends Duplex implements LinkTraffic {
 
     get receivedBytes(): number {
         return this.#receivedBytes;
+    }
+
+    get incomingPacket(): number {
+        return this.#filter.incomingPacket;
     }
 
     get sentBytes(): number {

@@ -25,6 +25,9 @@ export class LinkWatch {
     #pingUnanswered = false;
     #unacceptedMessage = 0;
     #unacceptedSinceMs = 0;
+    #incomingPacket = 0;
+    /** When one and the same packet was last coming in: acknowledgements wait behind it. */
+    #lastBlockedMs = Number.NEGATIVE_INFINITY;
 
     /** @param nowMs monotonic time at which the link became usable */
     constructor(keepAliveS: number, traffic: LinkTraffic, nowMs: number) {
@@ -50,7 +53,8 @@ export class LinkWatch {
         } else {
             const pingSilenceMs = this.#pingUnanswered ? nowMs - Math.max(lastProgressMs, this.#lastPingMs) : 0;
             if (Math.max(dueSilenceMs, pingSilenceMs) >= this.#silenceMs) return "stalled";
-            if (oldestDueMs !== undefined && nowMs - oldestDueMs >= longestAcknowledgementMs) return "acknowledgement missing";
+            const dueMs = oldestDueMs === undefined ? 0 : nowMs - Math.max(oldestDueMs, this.#lastBlockedMs);
+            if (dueMs >= longestAcknowledgementMs) return "acknowledgement missing";
             if (this.#pingUnanswered) return "fine";
         }
         const keepAliveDue = nowMs - Math.max(this.#lastSentMs, this.#lastPingMs) >= this.#pingAfterMs;
@@ -71,6 +75,8 @@ export class LinkWatch {
             this.#sentBytes = traffic.sentBytes;
             this.#lastSentMs = nowMs;
         }
+        if (traffic.incomingPacket !== 0 && traffic.incomingPacket === this.#incomingPacket) this.#lastBlockedMs = nowMs;
+        this.#incomingPacket = traffic.incomingPacket;
         if (unacceptedMessage !== this.#unacceptedMessage) {
             this.#unacceptedMessage = unacceptedMessage;
             this.#unacceptedSinceMs = nowMs;

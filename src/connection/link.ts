@@ -1,5 +1,8 @@
 import type { Qos } from "../protocol/qos";
 
+/** The largest packet that is taken: far more than any command has, and little enough to be held in memory while it comes in. */
+export const maxPacketBytes = 16 * 1024 * 1024;
+
 /** What happens on an open connection. The transport calls it directly: nothing in between passes it on. */
 export interface LinkListener {
     /**
@@ -21,6 +24,8 @@ export interface ReceivedMessage {
     /** The DUP flag: the server may have sent it before. */
     readonly duplicate: boolean;
     readonly retain: boolean;
+    /** Present when the message was larger than the gateway takes: its size. Then the payload was dropped and is empty. */
+    readonly oversizedBytes?: number | undefined;
 }
 
 /** What has moved on a link so far, in bytes of MQTT. */
@@ -29,4 +34,6 @@ export interface LinkTraffic {
     readonly receivedBytes: number;
     /** Taken by the operating system. */
     readonly sentBytes: number;
+    /** The number of the packet of which a part has been received; 0 between two packets. */
+    readonly incomingPacket: number;
 }

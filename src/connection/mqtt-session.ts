@@ -1,10 +1,11 @@
 /**
- * What client and server both remember between two connections of a durable session, and forget together: the messages
+ * What client and server both remember between two connections of a durable session, and forget together: the ids of the messages
  * received with QoS 2 and not released yet, and the ids of those sent with QoS 2 and not completed.
  */
-export class MqttSession<Message extends StoredMessage> {
+export class MqttSession {
     readonly ids: MessageIds;
-    readonly #received = new Map<number, Message>();
+    /** At most 65 535: one for each packet id. */
+    readonly #received = new Set<number>();
     /** Ids the server may still hold; used for another message it would take that for a repetition and drop it. */
     readonly #unreleased = new Set<number>();
 
@@ -31,29 +32,25 @@ export class MqttSession<Message extends StoredMessage> {
         return this.#unreleased;
     }
 
-    /** The server has let go of an id. */
-    released(id: number): void {
+    /** The server has let go of an id of a QoS 2 publish. */
+    completed(id: number): void {
         if (this.#unreleased.delete(id)) this.ids.deallocate(id);
     }
 
-    store(message: Message): void {
-        if (message.messageId !== undefined) this.#received.set(message.messageId, message);
+    /** The flow has the message of QoS 2 that the server sent under this id. */
+    noteReceived(id: number): void {
+        this.#received.add(id);
     }
 
-    stored(id: number | undefined): Message | undefined {
-        return id === undefined ? undefined : this.#received.get(id);
+    /** Whether the flow has the message of QoS 2 under this id, and the server may send it again. */
+    hasReceived(id: number): boolean {
+        return this.#received.has(id);
     }
 
-    drop(id: number | undefined): Message | undefined {
-        const message = this.stored(id);
-        if (id !== undefined) this.#received.delete(id);
-        return message;
+    /** The server will not send the message of QoS 2 under this id again: the next one under it is another. */
+    released(id: number): void {
+        this.#received.delete(id);
     }
-}
-
-/** A message received with QoS 2 that the server has not released yet. */
-export interface StoredMessage {
-    readonly messageId?: number | undefined;
 }
 
 const highestId = 65_535;

@@ -3,7 +3,7 @@ import { writeToStream } from "mqtt-packet";
 import { translate } from "../i18n";
 import type { Qos } from "../protocol/qos";
 import { type DialOptions, dial, type RawStream } from "./dial";
-import type { LinkListener, ReceivedMessage } from "./link";
+import type { LinkListener } from "./link";
 import { LinkStream } from "./link-stream";
 import { createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
@@ -27,7 +27,7 @@ export function mqttTransportFactory(
     random: () => number = Math.random,
     open: (options: DialOptions) => RawStream = dial,
 ): TransportFactory {
-    const session = new MqttSession<Packet>(random);
+    const session = new MqttSession(random);
     return (options, owner, listener) => new MqttTransport(options, owner, listener, { session, rawStream: open(options) });
 }
 
@@ -39,7 +39,7 @@ class MqttTransport implements Transport {
     readonly traffic: LinkStream;
     readonly #owner: TransportOwner;
     readonly #listener: LinkListener;
-    readonly #session: MqttSession<Packet>;
+    readonly #session: MqttSession;
     readonly #rawStream: RawStream;
     readonly #client: MqttClient;
     readonly #cleanSession: boolean;
@@ -52,6 +52,9 @@ class MqttTransport implements Transport {
     #failure: unknown;
     #violation: string | undefined;
     #phase: "connecting" | "connected" | "parting" | "ended" = "connecting";
+    #receivedPublishes = 0;
+    /** Sizes of the PUBLISH packets that come without their payload, by their number. */
+    readonly #oversized = new Map<number, number>();
     /** A message that came before MQTT.js reported the connection: a durable session may send at once. */
     #early: (() => void) | undefined;
     #receivedMessages = 0;
@@ -63,11 +66,16 @@ class MqttTransport implements Transport {
         this.#session = session;
         this.#cleanSession = options.cleanSession;
         this.#rawStream = rawStream;
-        this.traffic = new LinkStream(rawStream.stream, listener, (detail) => this.#violated(detail));
+        this.traffic = new LinkStream(rawStream.stream, listener, {
+            violated: (detail) => this.#violated(detail),
+            oversized: (publish, bytes) => this.#oversized.set(publish, bytes),
+        });
         this.traffic.on("error", (error) => this.#failed(error));
         this.traffic.on("drain", () => this.#drained());
-        this.#client = createMqttClient(this.traffic, options, session);
-        this.#client.handleMessage = (packet, done) => this.#received(packet, done);
+        this.#client = createMqttClient(this.traffic, options, session.ids, {
+            received: (packet, accepted) => this.#received(packet, accepted),
+            released: (messageId) => session.released(messageId),
+        });
         this.#client.on("packetreceive", (packet) => this.#inspect(packet));
         this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
         // The stream reports its own errors; the rest is what MQTT.js could not read or did not expect.
@@ -167,6 +175,9 @@ class MqttTransport implements Transport {
             case "pubrec":
                 if (this.#unacknowledged.has(packet.messageId ?? 0)) this.#release(packet.messageId ?? 0);
                 break;
+            case "publish":
+                this.#receivedPublishes += 1;
+                break;
             case "connack":
                 if (this.#phase !== "connecting") break;
                 this.#refusal = packet.returnCode ?? 0;
@@ -196,40 +207,42 @@ class MqttTransport implements Transport {
         this.#unacknowledged.delete(messageId);
         this.#incomplete.delete(messageId);
         if (settled) this.#session.ids.deallocate(messageId);
-        else this.#session.released(messageId);
+        else this.#session.completed(messageId);
         settled?.();
     }
 
-    #received(packet: IPublishPacket, done: () => void): void {
-        const { topic, payload, qos, dup: duplicate, retain } = packet;
-        const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
-        const deliver = () => this.#deliver({ topic, payload: bytes, qos, duplicate, retain }, done);
+    #received(packet: IPublishPacket, accepted: () => void): void {
+        const oversizedBytes = this.#oversized.get(this.#receivedPublishes);
+        this.#oversized.delete(this.#receivedPublishes);
+        const deliver = () => this.#deliver(packet, oversizedBytes, accepted);
         if (this.#phase === "connecting") this.#early = deliver;
         else if (this.#phase !== "ended") deliver();
     }
 
-    #deliver(message: ReceivedMessage, done: () => void): void {
-        if (this.#phase === "parting" && this.#isKeptByServer(message)) {
-            done();
+    #deliver(packet: IPublishPacket, oversizedBytes: number | undefined, accepted: () => void): void {
+        const { topic, payload, qos, dup: duplicate, retain, messageId = 0 } = packet;
+        const isRepeated = qos === 2 && duplicate && this.#session.hasReceived(messageId);
+        if (isRepeated || this.#isLeftToNextConnection(qos)) {
+            accepted();
             return;
         }
+        const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
         this.#receivedMessages += 1;
         const number = this.#receivedMessages;
         this.#unacceptedMessage = number;
-        this.#listener.messageReceived(message, () => {
+        this.#listener.messageReceived({ topic, payload: bytes, qos, duplicate, retain, oversizedBytes }, () => {
             if (this.#unacceptedMessage !== number) return;
             this.#unacceptedMessage = 0;
-            // MQTT.js now writes the PUBACK, or the PUBCOMP, and goes on reading.
-            if (this.#phase !== "ended") done();
+            if (this.#phase === "ended") return;
+            if (qos === 2) this.#session.noteReceived(messageId);
+            // Here MQTT.js writes the PUBACK, or the PUBREC, and goes on reading.
+            accepted();
         });
     }
 
-    /**
-     * After our DISCONNECT no acknowledgement leaves any more: what a durable session sends again with the next connection would
-     * come twice. (A message of QoS 2 is forgotten here when it has been accepted, and is not handed over again.)
-     */
-    #isKeptByServer({ qos }: ReceivedMessage): boolean {
-        return qos === 1 && !this.#cleanSession;
+    /** After our DISCONNECT no acknowledgement leaves any more: a message that a durable session sends again would come twice. */
+    #isLeftToNextConnection(qos: Qos): boolean {
+        return this.#phase === "parting" && qos > 0 && !this.#cleanSession;
     }
 
     #end(): void {
@@ -250,7 +263,7 @@ class MqttTransport implements Transport {
 }
 
 interface MqttTransportDeps {
-    readonly session: MqttSession<Packet>;
+    readonly session: MqttSession;
     readonly rawStream: RawStream;
 }
 

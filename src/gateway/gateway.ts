@@ -111,6 +111,7 @@ export class Gateway implements PooledGateway {
                     if (isLegalAddress(command)) this.inventory.commandSeen(deviceKey(command), command.commandId);
                 },
                 notificationReceived: (notification) => this.monitor.notified(notification),
+                warn: (text) => this.#listeners.warn(text),
             },
         });
         this.monitor = new GatewayMonitor({

@@ -40,12 +40,16 @@ export function parseCommandSettings(definition: StoredDefinition): CommandSetti
 }
 
 /**
- * A command as the message a flow gets. One that does not fit its format comes with `GW_BAD_COMMAND` and the bytes as
+ * A command as the message a flow gets. One that is too large or does not fit its format comes with `GW_BAD_COMMAND` and the bytes as
  * payload, for a Catch node.
  */
 export function commandMessage(command: ReceivedCommand, datatype: CommandDatatype): { message: NodeMessage; error?: GatewayError } {
     const { topic, typeId, deviceId, commandId, format, qos, duplicate } = command;
     const message: NodeMessage = { topic, typeId, deviceId, commandId, format, qos, duplicate };
+    if (command.error) {
+        message.payload = Buffer.from(command.payload);
+        return { message, error: command.error };
+    }
     try {
         message.payload = decodeCommandPayload(command.payload, format, datatype);
         return { message };

@@ -5,7 +5,7 @@ import type { Qos } from "../../../src/protocol/qos";
 
 /** A transport whose other end is the test. */
 export class FakeTransport implements Transport {
-    readonly traffic = { receivedBytes: 0, sentBytes: 0 };
+    readonly traffic = { receivedBytes: 0, sentBytes: 0, incomingPacket: 0 };
     readonly published: { topic: string; qos: Qos; settled: () => void }[] = [];
     readonly subscribed: { filter: string; answered: (answer: SubscribeAnswer) => void }[] = [];
     readonly unsubscribed: { filter: string; answered: (acknowledged: boolean) => void }[] = [];

@@ -3,7 +3,7 @@ import { type LinkVerdict, LinkWatch } from "../../../src/connection/link-watch"
 
 /** A link seen second by second; the test says what moves on it. */
 class Link {
-    readonly traffic = { receivedBytes: 0, sentBytes: 0 };
+    readonly traffic = { receivedBytes: 0, sentBytes: 0, incomingPacket: 0 };
     readonly verdicts: { atS: number; verdict: LinkVerdict }[] = [];
     readonly #watch: LinkWatch;
     nowMs = 0;
@@ -160,5 +160,31 @@ describe("link watch", () => {
         assert.equal(outcome, "fine");
         assert.equal(link.run(29), "fine");
         assert.equal(link.run(2), "not accepted");
+    });
+
+    it("does not count an acknowledgement as missing while one packet comes in, which it waits behind", () => {
+        const link = new Link(60);
+        link.publish();
+        link.traffic.incomingPacket = 7;
+        assert.equal(
+            link.run(600, () => {
+                link.traffic.receivedBytes += 10_000;
+            }),
+            "fine",
+        );
+        assert.equal(
+            link.run(290, () => {
+                link.traffic.receivedBytes += 4;
+                link.traffic.incomingPacket += 1;
+            }),
+            "fine",
+        );
+        assert.equal(
+            link.run(20, () => {
+                link.traffic.receivedBytes += 4;
+                link.traffic.incomingPacket += 1;
+            }),
+            "acknowledgement missing",
+        );
     });
 });

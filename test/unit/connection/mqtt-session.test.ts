@@ -25,24 +25,24 @@ describe("message ids", () => {
 
 describe("MQTT session", () => {
     it("keeps the ids of incomplete QoS 2 publishes out of use until the server has released them", () => {
-        const session = new MqttSession<{ messageId?: number }>(() => 0);
+        const session = new MqttSession(() => 0);
         const ids = [session.ids.allocate(), session.ids.allocate(), session.ids.allocate()];
         assert.deepEqual(ids, [1, 2, 3]);
         session.connectionEnded([2]);
         assert.deepEqual([...session.unreleased], [2]);
         assert.equal(session.ids.register(1), true);
         assert.equal(session.ids.register(2), false);
-        session.released(2);
+        session.completed(2);
         session.connectionEnded([]);
         assert.equal(session.ids.register(2), true);
     });
 
     it("forgets everything if the server has no session", () => {
-        const session = new MqttSession<{ messageId?: number }>(() => 0);
-        session.store({ messageId: 9 });
+        const session = new MqttSession(() => 0);
+        session.noteReceived(9);
         session.connectionEnded([5]);
         session.reset();
-        assert.equal(session.stored(9), undefined);
+        assert.equal(session.hasReceived(9), false);
         assert.deepEqual([...session.unreleased], []);
         assert.equal(session.ids.register(5), true);
     });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generate } from "mqtt-packet";
 import type { ReceivedMessage } from "../../../src/connection/link";
 import { mqttTransportFactory } from "../../../src/connection/mqtt-transport";
 import type { Transport, TransportEnd, TransportFactory } from "../../../src/connection/transport";
@@ -146,4 +147,125 @@ describe("MQTT transport", () => {
         const ids = client.broker.received.flatMap(({ packet }) => (packet.cmd === "pubrel" ? [packet.messageId] : []));
         assert.deepEqual(ids, [1, 1]);
     });
+
+    describe("receiving QoS 2", () => {
+        /** A client of a durable session, subscribed with QoS 2. */
+        async function subscribed(): Promise<Client> {
+            const client = new Client();
+            await client.connect(false);
+            await client.subscribe("t", 2);
+            return client;
+        }
+
+        const payloads = (client: Client) => client.messages.map(({ payload }) => payload.toString());
+
+        it("hands a message over before its PUBREC, and reads nothing behind it meanwhile", async () => {
+            const client = await subscribed();
+            client.acceptsAtOnce = false;
+            for (const payload of ["one", "two"]) client.broker.publish("t", payload, { qos: 2 });
+            await waitFor(() => client.messages.length > 0, "the first message");
+            for (let i = 0; i < 20; i++) await turn();
+            assert.deepEqual([payloads(client), client.broker.count("pubrec")], [["one"], 0]);
+            client.accepts[0]?.();
+            await waitFor(() => client.messages.length === 2, "the second message");
+            client.accepts[1]?.();
+            await waitFor(() => client.broker.count("pubcomp") === 2, "the end of both");
+            assert.equal(client.outstanding, 0);
+        });
+
+        it("hands a message over again when the connection ended before it was accepted", async () => {
+            const client = await subscribed();
+            client.acceptsAtOnce = false;
+            client.broker.publish("t", "one", { qos: 2 });
+            await waitFor(() => client.messages.length > 0, "the message");
+            client.broker.disconnectAll();
+            await client.ended();
+            client.accepts[0]?.();
+            client.acceptsAtOnce = true;
+            await client.connect(false);
+            await waitFor(() => client.outstanding === 0, "the message to be completed");
+            assert.deepEqual(payloads(client), ["one", "one"]);
+            assert.equal(client.messages[1]?.duplicate, true);
+        });
+
+        it("does not hand a message over again when only its PUBREC was lost", async () => {
+            const client = await subscribed();
+            client.broker.script.add({ cmd: "pubrec", times: 1, reaction: { answer: "none", closeAfterMs: 0 } });
+            client.broker.publish("t", "one", { qos: 2 });
+            await client.ended();
+            await client.connect(false);
+            await waitFor(() => client.outstanding === 0, "the message to be completed");
+            assert.deepEqual(payloads(client), ["one"]);
+        });
+
+        it("takes the next message under a released id for another one", async () => {
+            const client = await subscribed();
+            const send = (payload: string, dup: boolean) =>
+                client.broker.connections[0]?.send({ cmd: "publish", topic: "t", payload, qos: 2, messageId: 5, dup, retain: false });
+            await send("one", false);
+            await waitFor(() => client.broker.count("pubrec") === 1, "the PUBREC");
+            await client.broker.connections[0]?.send({ cmd: "pubrel", messageId: 5 });
+            await waitFor(() => client.broker.count("pubcomp") === 1, "the PUBCOMP");
+            await send("two", true);
+            await waitFor(() => client.broker.count("pubrec") === 2, "the second PUBREC");
+            assert.deepEqual(payloads(client), ["one", "two"]);
+        });
+
+        it("takes a message without DUP for another one, and forgets the ids with the session", async () => {
+            const client = await subscribed();
+            const send = (payload: string, dup: boolean) =>
+                client.broker.connections[0]?.send({ cmd: "publish", topic: "t", payload, qos: 2, messageId: 5, dup, retain: false });
+            await send("one", false);
+            await send("two", false);
+            await send("two", true);
+            await waitFor(() => client.broker.count("pubrec") === 3, "three times PUBREC");
+            client.broker.forgetSessions();
+            client.broker.disconnectAll();
+            await client.ended();
+            await client.connect(false);
+            await send("three", true);
+            await waitFor(() => client.broker.count("pubrec") === 4, "the last PUBREC");
+            assert.deepEqual(payloads(client), ["one", "two", "three"]);
+        });
+    });
+
+    it("accepts a message over the limit without its payload, in order and with its size", async () => {
+        const client = new Client();
+        await client.connect(true);
+        const large = generate({
+            cmd: "publish",
+            topic: "t/large",
+            payload: Buffer.alloc(17_000_000),
+            qos: 1,
+            messageId: 3,
+            dup: false,
+            retain: false,
+        });
+        const small = generate({ cmd: "publish", topic: "t/small", payload: "x", qos: 1, messageId: 4, dup: false, retain: false });
+        await client.broker.connections[0]?.send(Buffer.concat([small, large, small]));
+        await waitFor(() => client.broker.count("puback") === 3, "three acknowledgements");
+        assert.deepEqual(
+            client.messages.map(({ topic, payload, oversizedBytes }) => [topic, payload.length, oversizedBytes]),
+            [
+                ["t/small", 1, undefined],
+                ["t/large", 0, 17_000_011],
+                ["t/small", 1, undefined],
+            ],
+        );
+    });
+
+    it("takes a SUBACK code of MQTT 5 for a refusal", async () => {
+        const client = new Client();
+        await client.connect(true);
+        client.broker.script.add({
+            cmd: "subscribe",
+            reaction: ({ packet }) => ({ answer: { bytes: suback(packet.messageId ?? 0, 0x87) } }),
+        });
+        const answer = await new Promise((resolve) => client.transport.subscribe("t", 1, resolve));
+        assert.deepEqual([answer, client.ends], [128, []]);
+    });
 });
+
+function suback(messageId: number, code: number): Buffer {
+    return Buffer.of(0x90, 3, messageId >> 8, messageId & 0xff, code);
+}

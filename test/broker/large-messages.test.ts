@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import type { ReceivedCommand } from "../../src/gateway/inbound/message-router";
+import { ListeningBroker } from "../support/doubles/listening-broker";
+import { BenchGateway } from "../support/drivers/gateway-bench";
+import { waitFor } from "../support/wait-for";
+
+const commandTopic = (deviceId: string) => `iot-2/type/t/id/${deviceId}/cmd/c/fmt/bin`;
+
+describe("messages that are larger than the gateway takes", () => {
+    let broker: ListeningBroker;
+    let member: BenchGateway;
+    let commands: ReceivedCommand[];
+
+    /** The listener and the connection of a gateway with a durable session. */
+    beforeEach(async () => {
+        broker = await ListeningBroker.start();
+        member = new BenchGateway(broker.port, { cleanSession: false });
+        commands = [];
+        member.gateway.onCommand({ target: "device", parts: { deviceId: "d1" } }, 2, {
+            received: (command) => commands.push(command),
+            rejectionChanged: (error) => assert.ifError(error),
+        });
+        member.gateway.start();
+        await waitFor(() => broker.count("subscribe") === 2, "the subscriptions");
+    });
+
+    afterEach(async () => {
+        await member.gateway.close(1000);
+        await broker.stop();
+    });
+
+    for (const qos of [1, 2] as const) {
+        it(`reach the node as an error when they are commands of QoS ${qos}, and hold up neither commands nor events`, async () => {
+            broker.publish(commandTopic("d1"), "before", { qos });
+            broker.publish(commandTopic("d1"), Buffer.alloc(17_000_000), { qos });
+            broker.publish(commandTopic("d1"), "after", { qos });
+            for (let value = 0; value < 40; value++) member.publish("d2", value);
+            await waitFor(() => commands.length === 3, "three commands");
+            await waitFor(() => member.outcomes.size === 40, "all events to be acknowledged");
+            await waitFor(() => broker.session("g:org:gw:gw1")?.outstanding === 0, "all commands to be acknowledged");
+            assert.deepEqual(
+                commands.map(({ payload, error }) => [payload.toString(), error?.code]),
+                [
+                    ["before", undefined],
+                    ["", "GW_BAD_COMMAND"],
+                    ["after", undefined],
+                ],
+            );
+            assert.match(commands[1]?.error?.message ?? "", /^The command has 17000\d\d\d bytes, more than the 16777216 /);
+            assert.equal(broker.connectionCount, 1);
+            assert.deepEqual(member.warnings, []);
+        });
+    }
+
+    it("are dropped with one line in the log when no node takes them", async () => {
+        const session = broker.session("g:org:gw:gw1");
+        session?.subscribe({ topic: "#", qos: 1 });
+        broker.publish(commandTopic("other"), Buffer.alloc(17_000_000), { qos: 1 });
+        broker.publish("iotdm-1/type/t/id/d1/mgmt/initiate/device/reboot", Buffer.alloc(17_000_000), { qos: 1 });
+        await waitFor(() => session?.outstanding === 0, "both to be acknowledged");
+        assert.equal(member.warnings.length, 2);
+        assert.match(member.warnings[0] ?? "", /^A message on iot-2\/type\/t\/id\/other\/cmd\/c\/fmt\/bin has 17000\d\d\d bytes/);
+        assert.equal(broker.connectionCount, 1);
+    });
+});
