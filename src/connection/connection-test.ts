@@ -10,6 +10,7 @@ import { openTunnel } from "./http-proxy";
 import { mqttTransportFactory } from "./mqtt-transport";
 import { serverOf } from "./reason";
 import { describeEnd, describeTimeout } from "./reasons";
+import { socketOptions } from "./socket-options";
 import type { DialProgress, TransportOptions } from "./transport";
 
 const stepTimeoutMs = 8_000;
@@ -109,7 +110,7 @@ class Way {
             if (proxy) {
                 this.#end = openTunnel(proxy, urlHost(options), opened, reject);
             } else {
-                const socket = connectTcp({ host: options.host, port: options.port });
+                const socket = connectTcp({ ...socketOptions, host: options.host, port: options.port });
                 this.#end = socket.once("connect", () => opened(socket)).on("error", reject);
             }
         });

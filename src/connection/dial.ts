@@ -6,6 +6,7 @@ import { type ConnectionOptions, connect as connectTls, type PeerCertificate, ty
 import { createWebSocketStream, WebSocket } from "ws";
 import { openTunnel, proxyFor } from "./http-proxy";
 import { maxPacketBytes } from "./link";
+import { socketOptions } from "./socket-options";
 
 /** A frame is collected before any of it goes on, so it may hold the largest packet that is taken, and little more. */
 const maxFrameBytes = maxPacketBytes + 65_536;
@@ -102,11 +103,11 @@ class DialWatch {
 }
 
 function dialTcp({ host, port }: DialOptions): Socket {
-    return connectTcp({ host, port, noDelay: true, keepAlive: true });
+    return connectTcp({ ...socketOptions, host, port });
 }
 
 function dialTls({ host, port, tls }: DialOptions): TLSSocket {
-    return connectTls({ ...tlsOptions(host, tls), host, port }).setNoDelay(true);
+    return connectTls({ ...socketOptions, ...tlsOptions(host, tls), host, port }).setNoDelay(true);
 }
 
 /**

@@ -3,6 +3,7 @@ import { request as requestOverTls } from "node:https";
 import { isIP, type Socket } from "node:net";
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
+import { socketOptions } from "./socket-options";
 
 /**
  * The web proxy that the environment names for a secure websocket, or undefined. Looks at `wss_proxy`, `https_proxy` and
@@ -81,6 +82,7 @@ function askFor(server: string, proxy: URL): ClientRequest {
     const isSecure = proxy.protocol === "https:";
     const request = isSecure ? requestOverTls : requestOverTcp;
     return request({
+        ...socketOptions,
         method: "CONNECT",
         path: server,
         host: proxy.hostname.replace(/^\[(.+)\]$/, "$1"),
