@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import type { ReceivedCommand } from "../../src/gateway/inbound/message-router";
 import { ListeningBroker } from "../support/doubles/listening-broker";
-import { BenchGateway } from "../support/drivers/gateway-bench";
+import { RecordedGateway } from "../support/drivers/recorded-gateway";
 import { waitFor } from "../support/wait-for";
 
 const commandTopic = (deviceId: string) => `iot-2/type/t/id/${deviceId}/cmd/c/fmt/bin`;
 
 describe("messages that are larger than the gateway takes", () => {
     let broker: ListeningBroker;
-    let member: BenchGateway;
+    let member: RecordedGateway;
     let commands: ReceivedCommand[];
 
     /** The listener and the connection of a gateway with a durable session. */
     beforeEach(async () => {
         broker = await ListeningBroker.start();
-        member = new BenchGateway(broker.port, { cleanSession: false });
+        member = new RecordedGateway(broker.port, { cleanSession: false });
         commands = [];
         member.gateway.onCommand({ target: "device", parts: { deviceId: "d1" } }, 2, {
             received: (command) => commands.push(command),
@@ -25,7 +25,7 @@ describe("messages that are larger than the gateway takes", () => {
     });
 
     afterEach(async () => {
-        await member.gateway.close(1000);
+        await member.close();
         await broker.stop();
     });
 
