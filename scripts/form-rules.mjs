@@ -10,6 +10,8 @@ const { defaultPorts, encryptedTransports, gatewayRules, hostPattern, pathPatter
 const { eventRules } = load("./node-red/device-event-out.js");
 const { commandRules } = load("./node-red/device-command-in.js");
 const { notificationRules } = load("./node-red/gateway-notify-in.js");
+const { testedProperties } = load("./node-red/admin/connection-test-request.js");
+const { variablePattern } = load("./settings.js");
 const { bundlePattern, responderRules } = load("./node-red/dm-responder.js");
 const { idPattern, levelPattern, maxLevelBytes } = load("./protocol/identity.js");
 
@@ -20,7 +22,14 @@ const properties = {
     "gateway-notify-in": notificationRules,
     "dm-responder": responderRules,
 };
-const patterns = { id: idPattern, level: levelPattern, host: hostPattern, path: pathPattern, bundle: bundlePattern };
+const patterns = {
+    variable: variablePattern,
+    id: idPattern,
+    level: levelPattern,
+    host: hostPattern,
+    path: pathPattern,
+    bundle: bundlePattern,
+};
 
 /** A value as JSON has it, and regular expressions as JavaScript has them. */
 function declare(name, value) {
@@ -34,6 +43,6 @@ function declare(name, value) {
 }
 
 const file = path.join(root, "resources", "forms", "generated.mjs");
-const declarations = Object.entries({ properties, patterns, maxLevelBytes, encryptedTransports, defaultPorts });
+const declarations = Object.entries({ properties, patterns, maxLevelBytes, encryptedTransports, defaultPorts, testedProperties });
 const text = declarations.map(([name, value]) => declare(name, value)).join("\n");
 writeFileSync(file, `// Written by scripts/form-rules.mjs, from the code of the runtime. Not kept in git.\n\n${text}`);

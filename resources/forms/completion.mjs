@@ -1,7 +1,7 @@
 // Completion of names while the user types: of what the deployed gateway has seen, or of fixed values.
 
 import { current, field, selectedGateway } from "./fields.mjs";
-import { isVariable } from "./rules.mjs";
+import { hasVariables } from "./rules.mjs";
 
 /**
  * What to offer for a text that was typed. The text itself comes first, because Tab takes the first one: completing
@@ -22,7 +22,7 @@ export function suggestFormats(node) {
 /** The type whose devices are wanted, where the form names one: not one that comes with the message, and not any. */
 function knownType(node) {
     const typeId = current(node, "typeId");
-    const isNamed = (current(node, "typeIdType") ?? "str") === "str" && typeId !== "+" && !isVariable(typeId);
+    const isNamed = (current(node, "typeIdType") ?? "str") === "str" && typeId !== "+" && !hasVariables(typeId);
     return isNamed ? { typeId } : {};
 }
 

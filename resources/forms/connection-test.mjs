@@ -1,15 +1,37 @@
 // The "Test connection" part of the gateway's form: the server tests the settings, and the form shows each finding.
 
 import { current, field } from "./fields.mjs";
+import { testedProperties } from "./generated.mjs";
 
 /** What the server needs to know of the form. The token goes along only if it was typed just now. */
 function request(node, connect) {
-    const names = ["platform", "host", "port", "transport", "path", "tls", "orgId", "typeId", "deviceId", "cleanSession", "keepAlive"];
-    const settings = Object.fromEntries(names.map((name) => [name, current(node, name)]));
+    const settings = Object.fromEntries(testedProperties.map((name) => [name, current(node, name)]));
     const typed = field(node, "token").val();
     // This is what the editor shows in place of a stored password.
     const token = typed === "__PWRD__" ? {} : { token: typed };
-    return { settings, connect, ...token };
+    return { settings, environment: environmentOf(node), connect, ...token };
+}
+
+/**
+ * The variables that the next deploy sets where a node is: their values, or in an object a text that refers to other variables. The
+ * server knows those that are secret or the result of an expression.
+ */
+function environmentOf(node) {
+    const { nodes } = globalThis.RED;
+    const variables = {};
+    const add = (entries = []) => {
+        for (const { name, type, value } of entries) {
+            delete variables[name];
+            if (["str", "num", "bool", "json"].includes(type)) variables[name] = String(value);
+            if (type === "env" && value !== name) variables[name] = { text: value.includes("${") ? value : `\${${value}}` };
+        }
+    };
+    nodes.eachConfig((config) => {
+        if (config.type === "global-config") add(config.env);
+    });
+    // The scope of a gateway may be a flow or a subflow.
+    add((nodes.workspace(node.z) || nodes.subflow(node.z))?.env);
+    return variables;
 }
 
 /** The parameters with their times as people of this place write them. */

@@ -2,7 +2,7 @@
 
 import { current, dialogClosed, dialogOpened, field, idPrefix } from "./fields.mjs";
 import { fieldWidth } from "./rows.mjs";
-import { defaultOf, isVariable } from "./rules.mjs";
+import { defaultOf, hasVariables } from "./rules.mjs";
 
 /**
  * Starts a dialog: from now on validators read it. `update` runs now and at every change, with a function that gives the value of a
@@ -50,11 +50,11 @@ function showDefaults(node) {
     }
 }
 
-/** A select or checkbox cannot show `${NAME}`: where a flow holds one, a text input takes its place, so saving keeps it. */
+/** A select or checkbox cannot show a variable: where a flow holds one, a text input takes its place, so saving keeps it. */
 function keepVariables(node) {
     for (const [property, { type }] of Object.entries(node._def.defaults)) {
         const input = field(node, property);
-        if (type !== undefined || !isVariable(node[property]) || !input.is("select, :checkbox")) continue;
+        if (type !== undefined || !hasVariables(node[property]) || !input.is("select, :checkbox")) continue;
         const replacement = globalThis.$('<input type="text">').attr("id", input.attr("id")).css("width", fieldWidth);
         input.replaceWith(replacement.val(node[property]));
     }

@@ -3,8 +3,8 @@
 import { current, text } from "./fields.mjs";
 import { encryptedTransports, maxLevelBytes, patterns, properties } from "./generated.mjs";
 
-/** Whether a value is `${NAME}`, which Node-RED replaces before the node runs. */
-export const isVariable = (value) => typeof value === "string" && /^(\$\{\S+\}|\$\(\S+\))$/.test(value);
+/** Whether a value refers to variables, as `${NAME}` does: it can be judged only when their values are known. */
+export const hasVariables = (value) => typeof value === "string" && patterns.variable.test(value);
 export const isBlank = (value) => value === undefined || value === null || value === "";
 const trimmed = (value) => String(value ?? "").trim();
 
@@ -80,7 +80,7 @@ function given(node, property, value) {
 
 /** True, or the reason. Values are never part of a reason: the editor shows some reasons as html. */
 export function check(node, property, name, value) {
-    if (isVariable(value)) return true;
+    if (hasVariables(value)) return true;
     const failure = checks[name](given(node, property, value), property, node);
     return failure === undefined || reason(node, property, failure);
 }

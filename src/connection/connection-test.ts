@@ -8,7 +8,7 @@ import { translate } from "../i18n";
 import { proxyOf, secureOver, urlHost } from "./dial";
 import { openTunnel } from "./http-proxy";
 import { mqttTransportFactory } from "./mqtt-transport";
-import { serverOf } from "./reason";
+import { type ReasonOptions, serverOf } from "./reason";
 import { describeEnd, describeTimeout } from "./reasons";
 import { socketOptions } from "./socket-options";
 import type { DialProgress, TransportOptions } from "./transport";
@@ -16,18 +16,29 @@ import type { DialProgress, TransportOptions } from "./transport";
 const stepTimeoutMs = 8_000;
 const expiresSoonMs = 30 * 86_400_000;
 
+/** What the test needs besides the options of the transport. */
+interface TestContext {
+    /** What the findings show of the options. */
+    readonly shown?: ReasonOptions;
+    readonly clock?: Clock;
+}
+
 /**
  * Looks the host up, connects and, where the transport is encrypted, verifies the certificate; says nothing of MQTT and sends no
  * credentials, but those of a web proxy that is in between. Stops at the first failure. Takes at most 24 s.
  */
-export async function testEndpoint(options: TransportOptions, clock = systemClock): Promise<TestStep[]> {
+export async function testEndpoint(
+    options: TransportOptions,
+    { shown = options, clock = systemClock }: TestContext = {},
+): Promise<TestStep[]> {
+    const context = { shown, clock };
     try {
         const proxy = proxyOf(options);
         // A web proxy looks the name up itself.
-        const named = proxy ? [] : await testName(options, clock);
-        return named.some(({ outcome }) => outcome === "failed") ? named : [...named, ...(await testServer(options, proxy, clock))];
+        const named = proxy ? [] : await testName(options, context);
+        return named.some(({ outcome }) => outcome === "failed") ? named : [...named, ...(await testServer(options, proxy, context))];
     } catch (error) {
-        return [failed("failed", { reason: describeFailure(options, { error, stage: "dialling" }) })];
+        return [failed("failed", { reason: describeFailure(shown, { error, stage: "dialling" }) })];
     }
 }
 
@@ -42,14 +53,14 @@ export interface TestStep {
  * Makes one MQTT connection with these options and closes it at the CONNACK; nothing the server sends is acknowledged. This ends
  * a session of the same client id elsewhere. Takes at most 8 s.
  */
-export function testConnect(options: TransportOptions, clock = systemClock): Promise<TestStep> {
+export function testConnect(options: TransportOptions, { shown = options, clock = systemClock }: TestContext = {}): Promise<TestStep> {
     return new Promise((resolve) => {
         const finish = (step: TestStep) => {
             timer.cancel();
             resolve(step);
         };
-        const { host, port, transport, clientId, password } = options;
-        const context = { host, port, transport, clientId, lacksToken: password === undefined };
+        const { host, port, transport, clientId } = shown;
+        const context = { host, port, transport, clientId, lacksToken: options.password === undefined };
         const opened = mqttTransportFactory()(
             { ...options, will: undefined },
             {
@@ -68,28 +79,30 @@ export function testConnect(options: TransportOptions, clock = systemClock): Pro
     });
 }
 
-async function testName(options: TransportOptions, clock: Clock): Promise<TestStep[]> {
-    const { host } = options;
-    if (isIP(host) !== 0) return [];
+async function testName(options: TransportOptions, { shown, clock }: Required<TestContext>): Promise<TestStep[]> {
+    const { host } = shown;
+    if (isIP(options.host) !== 0) return [];
     try {
-        const addresses = await within(clock, lookup(host, { all: true }));
+        const addresses = await within(clock, lookup(options.host, { all: true }));
         return [{ outcome: "ok", key: "dns", parameters: { host, addresses: addresses.map(({ address }) => address).join(", ") } }];
     } catch (thrown) {
-        const reason = describeFailure(options, { error: thrown, stage: "dialling" });
+        const reason = describeFailure(shown, { error: thrown, stage: "dialling" });
         return [failed("dnsFailed", { host, reason })];
     }
 }
 
-async function testServer(options: TransportOptions, proxy: URL | undefined, clock: Clock): Promise<TestStep[]> {
-    const { host, port, transport } = options;
+async function testServer(options: TransportOptions, proxy: URL | undefined, context: Required<TestContext>): Promise<TestStep[]> {
+    const { shown, clock } = context;
+    const { host, port } = shown;
+    const { transport } = options;
     const way = new Way(options, proxy);
     try {
         const socket = await within(clock, way.opened);
         const reached: TestStep = { outcome: "ok", key: "tcp", parameters: { host, port } };
         const isEncrypted = transport === "tls" || transport === "wss";
-        return isEncrypted ? [reached, ...(await testTls(options, socket, clock))] : [reached];
+        return isEncrypted ? [reached, ...(await testTls(options, socket, context))] : [reached];
     } catch (error) {
-        const reason = describeFailure(options, { error, stage: "dialling", proxy: proxy?.host });
+        const reason = describeFailure(shown, { error, stage: "dialling", proxy: proxy?.host });
         return [failed("tcpFailed", { host, port, reason })];
     } finally {
         way.close();
@@ -121,22 +134,22 @@ class Way {
     }
 }
 
-async function testTls(options: TransportOptions, socket: Socket, clock: Clock): Promise<TestStep[]> {
+async function testTls(options: TransportOptions, socket: Socket, { shown, clock }: Required<TestContext>): Promise<TestStep[]> {
     let certificate: PeerCertificate | undefined;
     try {
         const secured = secureOver(options, socket);
         secured.prependOnceListener("secure", () => {
             certificate = secured.getPeerCertificate();
         });
-        await within(clock, whenSecure(secured, options));
+        await within(clock, whenSecure(secured, shown));
         return certificateSteps(secured, options.tls?.rejectUnauthorized !== false);
     } catch (error) {
-        return [failed("tlsFailed", { reason: describeFailure(options, { error, stage: "securing", certificate }) })];
+        return [failed("tlsFailed", { reason: describeFailure(shown, { error, stage: "securing", certificate }) })];
     }
 }
 
 /** A failure in the words that the log of a gateway has for it. */
-function describeFailure(context: TransportOptions, failure: { error: unknown } & DialProgress): string {
+function describeFailure(context: ReasonOptions, failure: { error: unknown } & DialProgress): string {
     return describeEnd({ kind: "failed", ...failure }, false, context).text;
 }
 
@@ -159,11 +172,11 @@ function nameOf(entity: PeerCertificate["subject"] | undefined): string {
     return String(entity?.CN ?? entity?.O ?? "?");
 }
 
-function whenSecure(socket: TLSSocket, options: TransportOptions): Promise<void> {
+function whenSecure(socket: TLSSocket, shown: ReasonOptions): Promise<void> {
     return new Promise((resolve, reject) => {
         socket.once("secureConnect", () => resolve());
         socket.on("error", reject);
-        socket.once("close", () => reject(failure(translate("connection.closed", { server: serverOf(options) }))));
+        socket.once("close", () => reject(failure(translate("connection.closed", { server: serverOf(shown) }))));
     });
 }
 

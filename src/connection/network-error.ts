@@ -1,6 +1,6 @@
 import { describeThrown } from "../errors";
 import { translate } from "../i18n";
-import type { DialStage, TransportName } from "./dial";
+import type { DialStage } from "./dial";
 import type { ConnectionCause } from "./reason";
 
 /** An error of the operating system as a sentence: what happened to the connection, and the likely cause. */
@@ -30,7 +30,7 @@ interface NetworkPlace {
     /** Host and port. */
     readonly server: string;
     readonly host: string;
-    readonly transport: TransportName;
+    readonly transport: string;
 }
 
 /** What an error of the operating system comes to, where a status has words for it. */

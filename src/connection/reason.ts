@@ -1,5 +1,4 @@
 import type { ErrorCode } from "../errors";
-import type { TransportName } from "./dial";
 
 /** Causes for which a status has a text of its own; without one it shows the code. */
 export const connectionCauses = [
@@ -33,8 +32,9 @@ export interface ConnectionReason {
 /** What a reason may mention. */
 export interface ReasonOptions {
     readonly host: string;
-    readonly port: number;
-    readonly transport: TransportName;
+    /** A text where the number must not be shown. */
+    readonly port: number | string;
+    readonly transport: string;
     readonly clientId: string;
     /** Whether no token goes along with the client id. */
     readonly lacksToken?: boolean;

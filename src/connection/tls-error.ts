@@ -37,7 +37,7 @@ export function describeTlsError(error: unknown, certificate: PeerCertificate | 
 
 interface TlsPlace {
     readonly host: string;
-    readonly port: number;
+    readonly port: number | string;
 }
 
 /** What a TLS failure comes to, where a status has words for it. */

@@ -2,7 +2,8 @@ import { type TestStep, testConnect, testEndpoint } from "../connection/connecti
 import type { TransportOptions } from "../connection/transport";
 import { mqttClientId, mqttUserName } from "../protocol/identity";
 import { eventTopic } from "../protocol/topic";
-import type { GatewayOptions } from "./gateway-options";
+import { shownAs } from "../settings";
+import type { GatewayOptions, GatewayProperties } from "./gateway-options";
 
 export type { TestStep } from "../connection/connection-test";
 
@@ -15,14 +16,30 @@ export interface ConnectionSettings {
     readonly tls: Readonly<Record<string, unknown>>;
 }
 
-/** Tests name, port and encryption with these settings; sends no credentials and disturbs no session. */
-export function testGatewayEndpoint(settings: ConnectionSettings): Promise<TestStep[]> {
-    return testEndpoint(transportOptions(settings));
+/**
+ * Tests name, port and encryption with these settings; sends no credentials and disturbs no session.
+ * @param properties what the options were read from: findings show the variables in them in place of their values
+ */
+export function testGatewayEndpoint(settings: ConnectionSettings, properties: GatewayProperties): Promise<TestStep[]> {
+    return testEndpoint(transportOptions(settings), { shown: shownOptions(settings.options, properties) });
 }
 
 /** Tests these settings with a real CONNECT, which ends a session of the same client id elsewhere. */
-export function testGatewayConnect(settings: ConnectionSettings): Promise<TestStep> {
-    return testConnect(transportOptions(settings));
+export function testGatewayConnect(settings: ConnectionSettings, properties: GatewayProperties): Promise<TestStep> {
+    return testConnect(transportOptions(settings), { shown: shownOptions(settings.options, properties) });
+}
+
+function shownOptions({ host, port, transport, identity }: GatewayOptions, { [shownAs]: shown = {} }: GatewayProperties) {
+    return {
+        host: shown.host ?? host,
+        port: shown.port ?? port,
+        transport: shown.transport ?? transport,
+        clientId: mqttClientId({
+            orgId: shown.orgId ?? identity.orgId,
+            typeId: shown.typeId ?? identity.typeId,
+            deviceId: shown.deviceId ?? identity.deviceId,
+        }),
+    };
 }
 
 /** The options of the transport that connects a gateway with these settings. */

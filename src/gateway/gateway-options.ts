@@ -1,7 +1,17 @@
 import { GatewayError, toGatewayError } from "../errors";
 import { translate } from "../i18n";
-import { type GatewayIdentity, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
-import { booleanOption, choiceOption, givenOption, numberOption, type PropertyRules, textOption, withoutSecrets } from "../settings";
+import { type GatewayIdentity, idPattern, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
+import {
+    booleanOption,
+    choiceOption,
+    givenOption,
+    numberOption,
+    type Properties,
+    type PropertyRules,
+    shownAs,
+    textOption,
+    withoutSecrets,
+} from "../settings";
 
 /** Where the gateway connects to: Maximo's IoT tool, any MQTT broker, or the simulator inside this process. */
 export const platforms = ["maximo", "broker", "simulator"] as const;
@@ -18,7 +28,7 @@ export type OutboxKind = (typeof outboxKinds)[number];
 export type FullPolicy = (typeof fullPolicies)[number];
 
 /** The properties of a `gateway-config` node as Node-RED hands them over: strings, and only what the user ever set. */
-export type GatewayProperties = Readonly<Record<string, unknown>>;
+export type GatewayProperties = Properties;
 
 /** The settings of one gateway, checked and with every default filled in. Contains no secret. */
 export interface GatewayOptions {
@@ -102,14 +112,14 @@ function parse(properties: GatewayProperties): GatewayOptions {
     // The simulator speaks plain MQTT on this machine only, whatever the form was set to before it was chosen.
     const transport = platform === "simulator" ? "tcp" : choiceOption(properties, "transport", gatewayRules.transport);
     if (platform === "maximo" && !encryptedTransports.includes(transport)) {
-        throw new GatewayError("GW_CONFIG", translate("option.maximoTransport", { value: transport }));
+        throw new GatewayError("GW_CONFIG", translate("option.maximoTransport", { value: properties[shownAs]?.transport ?? transport }));
     }
     const willEventId = textOption(properties, "will");
     return {
         identity: {
-            orgId: parseOrgId(givenOption(properties, "orgId")),
-            typeId: parseTypeId(givenOption(properties, "typeId")),
-            deviceId: parseDeviceId(givenOption(properties, "deviceId")),
+            orgId: idOption(properties, "orgId", parseOrgId),
+            typeId: idOption(properties, "typeId", parseTypeId),
+            deviceId: idOption(properties, "deviceId", parseDeviceId),
         },
         platform,
         host: platform === "simulator" ? "127.0.0.1" : hostOption(properties),
@@ -131,14 +141,26 @@ function parse(properties: GatewayProperties): GatewayOptions {
     };
 }
 
+function idOption(properties: GatewayProperties, name: string, parse: (value: unknown) => string): string {
+    const value = givenOption(properties, name);
+    const shown = properties[shownAs]?.[name];
+    // A reference to a variable is no id either, so the error shows it in place of the value.
+    return parse(shown !== undefined && !idPattern.test(String(value)) ? shown : value);
+}
+
 function hostOption(properties: GatewayProperties): string {
     const host = textOption(properties, "host").trim();
     if (hostPattern.test(host)) return host;
-    throw new GatewayError("GW_CONFIG", translate("option.host", { value: JSON.stringify(withoutSecrets(host)) }));
+    throw new GatewayError("GW_CONFIG", translate("option.host", { value: shownAddress(properties, "host", host) }));
+}
+
+/** An address as errors show it. */
+function shownAddress(properties: GatewayProperties, name: string, address: string): string {
+    return JSON.stringify(properties[shownAs]?.[name] ?? withoutSecrets(address));
 }
 
 function pathOption(properties: GatewayProperties): string {
     const path = textOption(properties, "path") || gatewayRules.path.fallback;
     if (pathPattern.test(path)) return path;
-    throw new GatewayError("GW_CONFIG", translate("option.path", { value: JSON.stringify(withoutSecrets(path)) }));
+    throw new GatewayError("GW_CONFIG", translate("option.path", { value: shownAddress(properties, "path", path) }));
 }

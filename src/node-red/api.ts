@@ -1,5 +1,6 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
 import { setTranslator } from "../i18n";
+import { withVariables } from "./variables";
 
 export type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
 
@@ -24,7 +25,7 @@ export function defineType<N extends Node>(
 ): void {
     function NodeType(this: N, definition: NodeDef): void {
         RED.nodes.createNode(this, definition);
-        construct(this, definition as StoredDefinition);
+        construct(this, withVariables(RED, this, definition as StoredDefinition));
     }
     RED.nodes.registerType<N, NodeDef, object, object>(type, NodeType, options as object);
 }

@@ -8,6 +8,7 @@ import { parseQos, type Qos } from "../protocol/qos";
 import { booleanOption, choiceOption, numberOption, type PropertyRules, textOption } from "../settings";
 import type { StoredDefinition } from "./api";
 import { type PropertyReader, propertyReader } from "./property";
+import { isFromVariables } from "./variables";
 
 /** The properties of a `device-event-out` node, checked. */
 export interface EventSettings {
@@ -160,8 +161,11 @@ function eventIdsReader(RED: NodeAPI, node: Node, definition: StoredDefinition, 
 /** The reader of one id. One that the form holds itself, or that is blank, can be judged before any message comes. */
 function idReader(RED: NodeAPI, node: Node, definition: StoredDefinition, rule: IdRule): PropertyReader {
     const { name } = rule;
-    const value = textOption(definition, name, eventRules[name].fallback);
     const type = textOption(definition, `${name}Type`) || eventRules[`${name}Type`].fallback;
+    const stored = definition[name];
+    // What looks like a variable within an expression is none.
+    const isExpression = type !== "str" && typeof stored === "string" && !isFromVariables(stored);
+    const value = isExpression ? stored : textOption(definition, name, eventRules[name].fallback);
     if (type === "str" || value.trim() === "") rule.parse(value, name);
     let reader: PropertyReader;
     try {

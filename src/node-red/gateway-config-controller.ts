@@ -61,7 +61,7 @@ export class GatewayConfigController {
      * @throws GW_CONFIG
      */
     get token(): string {
-        return readToken(this.#origin.node, this.#options);
+        return readToken(this.#origin.RED, this.#origin.node, this.#options);
     }
 
     /** When the connection came about (wall clock, milliseconds); undefined while there is none. */

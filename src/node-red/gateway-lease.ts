@@ -5,9 +5,10 @@ import { Gateway } from "../gateway/gateway";
 import type { GatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
 import { mqttClientId } from "../protocol/identity";
-import { textOption } from "../settings";
+import { fillVariables, textOption } from "../settings";
 import { credential, type StoredDefinition } from "./api";
 import { readTlsOptions } from "./tls";
+import { isFromVariables, variableOf } from "./variables";
 
 /** Where a lease comes from: a `gateway-config` node, and the pool of all gateways. */
 export interface LeaseOrigin {
@@ -23,7 +24,7 @@ export interface LeaseOrigin {
  */
 export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, options: GatewayOptions): GatewayLease<Gateway> {
     const tls = options.transport === "tls" || options.transport === "wss" ? readTlsOptions(RED, definition.tls) : {};
-    const token = readToken(node, options);
+    const token = readToken(RED, node, options);
     return pool.lease({
         key: mqttClientId(options.identity),
         fingerprint: JSON.stringify([options, token, tls]),
@@ -37,8 +38,10 @@ export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, optio
  * @param options the node's settings; an error where they are not valid
  * @throws GW_CONFIG when it is to come from a variable that is not set
  */
-export function readToken(node: Node, options: GatewayOptions | GatewayError): string {
-    const token = credential(node, "token");
+export function readToken(RED: NodeAPI, node: Node, options: GatewayOptions | GatewayError): string {
+    const stored = credential(node, "token");
+    if (!isFromVariables(stored)) return stored;
+    const token = fillVariables(stored, (variable) => variableOf(RED, node, variable));
     const isAsked = !(options instanceof GatewayError) && options.platform !== "simulator";
     return isAsked ? textOption({ token }, "token") : token;
 }

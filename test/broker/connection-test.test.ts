@@ -123,13 +123,13 @@ describe("the connection test", () => {
     it("gives a server that accepts the connection but never answers eight seconds for each step", async () => {
         const clock = new FastClock(50);
         const mute = await listen(createTcpServer((socket) => socket.on("error", () => undefined).resume()));
-        const steps = await testEndpoint(options(mute), clock);
+        const steps = await testEndpoint(options(mute), { clock });
         assert.deepEqual(
             steps.map(({ key }) => key),
             ["dns", "tcp", "tlsFailed"],
         );
         assert.equal(steps.at(-1)?.parameters?.reason, "No answer within 8 s.");
-        const step = await testConnect({ ...options(mute), transport: "tcp" }, clock);
+        const step = await testConnect({ ...options(mute), transport: "tcp" }, { clock });
         assert.equal(step.key, "failed");
         assert.match(String(step.parameters?.reason), /did not answer the MQTT CONNECT within 8 s/);
         assert.equal(clock.timerCount, 0);

@@ -97,6 +97,67 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.match((await click("#gateway-config-test")).join(), /Enter the token again, or deploy first/);
             assert.equal(await risk.isVisible(), false);
             assert.equal(editor.received.join().includes(token), false, "the server sent the token to the browser");
+            await editor.done("#node-config-dialog-cancel");
+            await editor.done("#node-dialog-cancel");
         });
+
+        suite.test(
+            "takes the variables of the editor before the first deploy, several in one field, and shows their names only",
+            async () => {
+                editor = await suite.open({
+                    flows: [
+                        { id: "f1", type: "tab", label: "Flow 1" },
+                        {
+                            id: "c1",
+                            type: "device-command-in",
+                            z: "f1",
+                            name: "",
+                            gateway: "",
+                            target: "device",
+                            x: 300,
+                            y: 200,
+                            wires: [[]],
+                        },
+                        { id: "globals", type: "global-config", env: [{ name: "AREA", value: "not this", type: "str" }], modules: {} },
+                    ],
+                });
+                const { page } = editor;
+                await editor.change("globals", "env", [
+                    { name: "AREA", value: "sim", type: "str" },
+                    { name: "PLANT_PORT", value: String(simulator.port), type: "num" },
+                    { name: "SAME_AREA", value: "AREA", type: "env" },
+                ]);
+                await editor.openDialog("c1");
+                await page.locator("#node-input-btn-gateway-add").click();
+                await page.locator("#node-config-input-platform").waitFor();
+                await editor.settled();
+                await page.locator("#node-config-input-platform").selectOption("broker");
+                await page.locator("#node-config-input-transport").selectOption("tcp");
+                const settings = {
+                    host: "127.0.0.1",
+                    port: "${PLANT_PORT}",
+                    orgId: "demo",
+                    typeId: "${AREA}-gate",
+                    deviceId: "${SAME_AREA}-${AREA}",
+                };
+                for (const [property, value] of Object.entries(settings)) {
+                    await editor.fill(`node-config-input-${property}`, value);
+                    assert.equal(await editor.isMarked(`node-config-input-${property}`), false, property);
+                }
+                const shown = "g:demo:${AREA}-gate:${SAME_AREA}-${AREA}";
+                assert.equal(await page.locator("#gateway-config-preview-address").textContent(), "mqtt://127.0.0.1:${PLANT_PORT}");
+                assert.equal(await page.locator("#gateway-config-preview-client-id").textContent(), shown);
+                await editor.gatewayTab("security");
+                await editor.fill("node-config-input-token", `wrong-${token}`);
+                await editor.gatewayTab("connection");
+                assert.deepEqual(await click("#gateway-config-test"), ["127.0.0.1 answers on port ${PLANT_PORT}."]);
+                const answer = (await click("#gateway-config-test-connect")).join();
+                assert.ok(answer.includes(`did not authorise ${shown}`), answer);
+                assert.doesNotMatch(answer, /sim-|-sim/);
+                assert.equal(simulator.observed.counts("g:demo:sim-gate:sim-sim").connect, 1);
+                await editor.done("#node-config-dialog-cancel");
+                await editor.done("#node-dialog-cancel");
+            },
+        );
     });
 }

@@ -149,9 +149,11 @@ for (const type of nodeTypes) {
             }
         });
 
-        it("accepts an environment variable in every property", () => {
-            for (const [name, property] of Object.entries(definition.defaults)) {
-                if (property.validate) assert.equal(host.validate(type, name, "$" + "{SOME_NAME}"), true, name);
+        it("accepts environment variables in every property, one or several", () => {
+            for (const value of ["${SOME_NAME}", "$(SOME_NAME)", "${ONE}-${OTHER}", "a/${ONE}"]) {
+                for (const [name, property] of Object.entries(definition.defaults)) {
+                    if (property.validate) assert.equal(host.validate(type, name, value), true, `${name}: ${value}`);
+                }
             }
         });
 

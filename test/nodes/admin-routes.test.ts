@@ -109,7 +109,12 @@ describe("admin routes of gateway-config", () => {
         });
 
         describe("with environment variables", () => {
-            const variables = { TEST_GATEWAY_HOST: "127.0.0.1", TEST_GATEWAY_TYPE: "gw-of-the-plant", TEST_GATEWAY_TOKEN: secretToken };
+            const variables = {
+                TEST_GATEWAY_HOST: "127.0.0.1",
+                TEST_GATEWAY_TYPE: "gw-of-the-plant",
+                TEST_GATEWAY_TOKEN: secretToken,
+                TEST_GATEWAY_LINE: "line-number-4",
+            };
             before(() => Object.assign(process.env, variables));
             after(() => {
                 for (const name of Object.keys(variables)) delete process.env[name];
@@ -142,10 +147,85 @@ describe("admin routes of gateway-config", () => {
 
             it("the connection test says that a variable is not set", async () => {
                 await load([...observers]);
-                const { keys, text } = await test({ settings: form({ host: `\${TEST_GATEWAY_UNSET}` }) });
-                assert.deepEqual(keys, ["invalid"]);
-                assert.match(text, /TEST_GATEWAY_UNSET/);
+                for (const host of [`\${TEST_GATEWAY_UNSET}`, `\${TEST_GATEWAY_TYPE}.\${TEST_GATEWAY_UNSET}`]) {
+                    const { keys, text } = await test({ settings: form({ host }) });
+                    assert.deepEqual(keys, ["invalid"]);
+                    assert.match(text, /environment variable TEST_GATEWAY_UNSET,/);
+                }
             });
+
+            it("the connection test resolves several variables in one setting", async () => {
+                await load([...observers]);
+                const named = { port: `1\${TEST_GATEWAY_PORT}`, deviceId: `\${TEST_GATEWAY_TYPE}.\${TEST_GATEWAY_LINE}` };
+                process.env.TEST_GATEWAY_PORT = String(simulator.port).slice(1);
+                const settings = form({ ...named, port: `${String(simulator.port)[0]}\${TEST_GATEWAY_PORT}` });
+                const { keys, text } = await test({ settings, token: `wrong-${secretToken}`, connect: true });
+                assert.deepEqual(keys, ["tcp", "failed"]);
+                assert.equal(simulator.observed.counts("g:org:gw:gw-of-the-plant.line-number-4").connect, 1);
+                assert.match(text, /did not authorise g:org:gw:\$\{TEST_GATEWAY_TYPE\}\.\$\{TEST_GATEWAY_LINE\}: /);
+                assert.doesNotMatch(text, /gw-of-the-plant|line-number-4/);
+                assert.equal(text.includes(String(simulator.port)), false, "the port");
+            });
+
+            it("the connection test takes variables of the editor that are not deployed, and theirs first", async () => {
+                await load([...observers]);
+                const settings = form({ typeId: `\${TEST_GATEWAY_TYPE}`, deviceId: `\${TEST_EDITOR_ID}` });
+                const environment = { TEST_GATEWAY_TYPE: "type-of-the-editor", TEST_EDITOR_ID: { text: `\${TEST_GATEWAY_LINE}` } };
+                const { keys, text } = await test({ settings, environment, token: `wrong-${secretToken}`, connect: true });
+                assert.deepEqual(keys, ["tcp", "failed"]);
+                assert.equal(simulator.observed.counts("g:org:type-of-the-editor:line-number-4").connect, 1);
+                assert.doesNotMatch(text, /type-of-the-editor|line-number-4/);
+            });
+
+            it("the connection test does not multiply variables without end", async () => {
+                await load([...observers]);
+                const names = Array.from({ length: 40 }, (_, index) => `TEST_N${index}`);
+                const twice = (name: string | undefined) => ({ text: `\${${name}}`.repeat(60) });
+                const environment = Object.fromEntries(names.map((name, index) => [name, twice(names[index + 1])]));
+                const long = { TEST_LONG: "x".repeat(1_000_000) };
+                for (const host of [`\${${names[0]}}`, `\${TEST_LONG}`.repeat(50_000)]) {
+                    const { keys } = await test({ settings: form({ host }), environment: { ...environment, ...long } });
+                    assert.deepEqual(keys, ["invalid"]);
+                }
+            });
+
+            it("the connection test takes variables of the deployed global environment before the gateway is deployed", async () => {
+                const env = [{ name: "TEST_GATEWAY_TYPE", value: "type-of-all-flows", type: "str" }];
+                await load([{ id: "globals", type: "global-config", env }, ...observers]);
+                const settings = form({ typeId: `\${TEST_GATEWAY_TYPE}`, deviceId: `\${TEST_GATEWAY_LINE}` });
+                const { keys } = await test({ settings, token: `wrong-${secretToken}`, connect: true });
+                assert.deepEqual(keys, ["tcp", "failed"]);
+                assert.equal(simulator.observed.counts("g:org:type-of-all-flows:line-number-4").connect, 1);
+            });
+
+            const secret = 'S3cret "quoted\\" Zq9XyW7vUt6sRq5pOn4mLk3jIh2gFe1dCb0aS3cretS3cretS3cretS3cret/?#';
+            const ofSecret = /zq9x|q5po|s3cr|quot|user/i;
+            const variable = `\${TEST_SECRET}`;
+            for (const [what, settings, value, mustNotShow] of [
+                ["a host that is none, with a password", { host: variable }, `mqtts://user:${secret}@broker:8883`, ofSecret],
+                ["a host that is none, and long", { host: variable }, secret, ofSecret],
+                ["a part of a host", { host: `a b${variable}` }, secret, ofSecret],
+                ["a host without an address", { host: variable }, "Zq9XyW7vUt6sRq5pOn4mLk3jIh2gFe1dCb0a.invalid", ofSecret],
+                ["a host that answers", { host: variable }, "127.0.0.1", /127/],
+                ["an unknown platform", { platform: variable }, secret, ofSecret],
+                ["a transport that the platform refuses", { platform: "maximo", transport: variable }, "tcp", /tcp/],
+                ["a port that is none", { port: variable }, "70123456", /70/],
+                ["a port that nothing listens on", { port: variable }, "1", /(?<![\w.])1(?![\w.])/],
+                ["a path that is none", { transport: "wss", path: variable }, `/ ${secret}`, ofSecret],
+                ["an id that is none", { orgId: variable }, secret, ofSecret],
+                ["a keep-alive that is none", { keepAlive: variable }, "98765", /98/],
+                ["a session that is neither", { cleanSession: variable }, secret, ofSecret],
+                ["a setting that is not tested", { will: variable }, secret, ofSecret],
+            ] as const) {
+                it(`the connection test shows no part of a variable: ${what}`, async () => {
+                    await load([...observers]);
+                    process.env.TEST_SECRET = value;
+                    const { text } = await test({ settings: form(settings), token: "" });
+                    for (const { parameters = {} } of JSON.parse(text).steps) {
+                        for (const shown of Object.values(parameters)) assert.doesNotMatch(String(shown), mustNotShow);
+                    }
+                });
+            }
         });
     });
 });

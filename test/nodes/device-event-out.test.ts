@@ -52,6 +52,23 @@ describe("device-event-out", () => {
         assert.equal(events()[0]?.payload?.toString(), "measured");
     });
 
+    it("fills several variables within an id, an event name or a format", async () => {
+        Object.assign(process.env, { TEST_AREA: "hall2", TEST_KIND: "state" });
+        const ids = { typeId: "${TEST_AREA}-pump", typeIdType: "str", eventId: "${TEST_AREA}.${TEST_KIND}", format: "text-${TEST_KIND}" };
+        const { completed } = await start(ids);
+        send({ payload: "on", deviceId: "p1" });
+        await completed.next();
+        assert.equal(events()[0]?.topic, "iot-2/type/hall2-pump/id/p1/evt/hall2.state/fmt/text-state");
+    });
+
+    it("leaves what looks like a variable in an expression alone", async () => {
+        process.env.TEST_AREA = "hall2";
+        const { completed } = await start({ deviceId: '"${TEST_AREA}" = "hall2" ? "wrong" : "p1"', deviceIdType: "jsonata" });
+        send({ ...device, payload: 1 });
+        await completed.next();
+        assert.equal(events()[0]?.topic, "iot-2/type/pump/id/p1/evt/status/fmt/json");
+    });
+
     it("publishes the gateway's own events", async () => {
         const { completed } = await start({ source: "gateway", eventId: "alive", format: "text" });
         send({ payload: "yes", typeId: "pump" });

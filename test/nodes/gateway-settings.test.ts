@@ -62,6 +62,37 @@ describe("the settings of a gateway-config", () => {
     /** The limit in MB that takes two of these events, and not three. */
     const twoEvents = { outboxMaxMb: String(1000 / 1_048_576).slice(0, 10) };
 
+    it("several variables within one setting, or within the token, get their values", async () => {
+        Object.assign(process.env, {
+            TEST_LINE: "line4",
+            TEST_UNIT: "7",
+            TEST_START: secretToken.slice(0, 9),
+            TEST_END: secretToken.slice(9),
+        });
+        const properties = { host: "${TEST_NET}.0.1", deviceId: "${TEST_LINE}-${TEST_UNIT}", will: "lost-${TEST_UNIT}" };
+        process.env.TEST_NET = "127.0";
+        const { clientId, password, will } = await connectOf(properties, { token: "${TEST_START}${TEST_END}" });
+        assert.equal(clientId, "g:org:gw:line4-7");
+        assert.equal(will?.topic, "iot-2/type/gw/id/line4-7/evt/lost-7/fmt/text");
+        assert.equal(String(password), secretToken);
+    });
+
+    for (const [where, properties, token] of [
+        ["an id", { deviceId: "${TEST_LINE}-${TEST_UNSET}" }, ""],
+        ["the host", { host: "${TEST_UNSET}.example.com" }, ""],
+        ["the token", {}, "${TEST_LINE}-${TEST_UNSET}"],
+    ] as const) {
+        it(`one of several variables in ${where} that is not set is GW_CONFIG with its name`, async () => {
+            process.env.TEST_LINE = "line4";
+            await load([gatewayNode(1, properties), eventNode(), ...observers], { gateway: { token } });
+            const caught = new Inbox("caught");
+            node("event").receive({ typeId: "pump", deviceId: "1", payload: 1 });
+            const error = await caught.next();
+            assert.equal(codeOf(error), "GW_CONFIG");
+            assert.match(errorTextOf(error), /environment variable TEST_UNSET\b/);
+        });
+    }
+
     it("a full outbox of the configured size rejects new events", async () => {
         const caught = await fill(twoEvents);
         for (const id of ["3", "4", "5"]) assert.equal(codeOf(await caught.next(({ _msgid }) => _msgid === id)), "GW_OUTBOX_FULL");

@@ -159,6 +159,17 @@ export class EditorPage {
         return this.page.evaluate(({ node, property }) => RED.nodes.node(node)?.[property], { node: id, property: name });
     }
 
+    /** Changes a property of a node in the editor, as a dialog does; it is not deployed. */
+    async change(id: string, name: string, value: unknown): Promise<void> {
+        await this.page.evaluate(
+            (change) => {
+                const node = RED.nodes.node(change.id);
+                if (node) Object.assign(node, { [change.name]: change.value });
+            },
+            { id, name, value },
+        );
+    }
+
     /** Whether the editor finds a node valid; it looks at a node when it is first drawn. */
     async isValid(id: string): Promise<unknown> {
         await waitFor(async () => (await this.property(id, "valid")) !== undefined, `the editor to look at ${id}`);

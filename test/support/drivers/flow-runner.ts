@@ -36,15 +36,17 @@ function noteShown(event: unknown): void {
     shown.push(event);
 }
 
-/** Node-RED's own TLS settings, of the version that is tested. */
-function registerTls(RED: NodeAPI): void {
+/** Node-RED's own TLS settings and global environment, of the version that is tested. */
+function registerCoreNodes(RED: NodeAPI): void {
     const from = { paths: [process.env.NODE_RED_PATH ?? require.resolve("node-red")].map(path.dirname) };
-    require(require.resolve("@node-red/nodes/core/network/05-tls.js", from))(RED);
+    for (const file of ["network/05-tls.js", "common/91-global-config.js"]) {
+        require(require.resolve(`@node-red/nodes/core/${file}`, from))(RED);
+    }
 }
 
 /** What registers the types of the package, and those of Node-RED that it uses. */
 export const registrations = [
-    registerTls,
+    registerCoreNodes,
     allowManyRegistrations,
     noteStatuses,
     registerGateway,
@@ -92,7 +94,7 @@ const ask: Ask = async (method, location) => {
 
 /** A tab around the nodes, without which Catch, Status and Complete nodes do not work. */
 function onTab(nodes: readonly FlowNode[]): FlowNode[] {
-    const isConfig = (node: FlowNode) => ["gateway-config", "tls-config", "subflow"].includes(node.type);
+    const isConfig = (node: FlowNode) => ["gateway-config", "tls-config", "global-config", "subflow"].includes(node.type);
     return [
         { id: "tab", type: "tab", label: "test" },
         ...nodes.map((node) => (isConfig(node) ? node : { z: "tab", wires: [], x: 0, y: 0, ...node })),

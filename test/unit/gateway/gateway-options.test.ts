@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { GatewayError } from "../../../src/errors";
 import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
+import { shownAs } from "../../../src/settings";
 import { throwsCode } from "../../support/assertions";
 
 const minimal = { orgId: "org", typeId: "gw", deviceId: "gw1", host: "example.com" };
@@ -71,6 +74,32 @@ describe("gateway options", () => {
         assert.deepEqual([options.port, options.cleanSession, options.keepAliveS, options.outboxMaxBytes], [8443, false, 30, 524_288]);
     });
 
+    it("errors show no character of a value that must not be shown, cut or masked or escaped", () => {
+        // None of these letters is in a text of this package.
+        const secret = fc.string({
+            unit: fc.constantFrom(..."ЖЩЮЯ", '"', "\\", "/", "@", "?", "#", ":", " "),
+            minLength: 1,
+            maxLength: 90,
+        });
+        const shown = (property: string) => ({ [shownAs]: { [property]: "${VARIABLE}" } });
+        const properties = ["platform", "host", "port", "transport", "path", "orgId", "typeId", "deviceId", "cleanSession", "keepAlive"];
+        for (const property of properties) {
+            const others = property === "path" ? { platform: "broker", transport: "wss" } : {};
+            fc.assert(
+                fc.property(secret, (value) => {
+                    try {
+                        parseGatewayOptions({ ...minimal, ...others, [property]: value, ...shown(property) });
+                    } catch (thrown) {
+                        assert.ok(thrown instanceof GatewayError);
+                        assert.doesNotMatch(thrown.message, /[ЖЩЮЯ]/);
+                        assert.match(thrown.message, /\$\{VARIABLE\}/);
+                    }
+                }),
+                { numRuns: 100 },
+            );
+        }
+    });
+
     const refused: [string, Record<string, unknown>, RegExp][] = [
         ["a missing host", { host: "" }, /host is ""/],
         ["a host that is a URL", { host: "mqtts://example.com" }, /host/],
@@ -81,6 +110,8 @@ describe("gateway options", () => {
         ["a type with a space", { typeId: "my type" }, /typeId is "my type"/],
         ["an empty device id", { deviceId: "" }, /deviceId is empty/],
         ["an unset variable as device id", { deviceId: "${NOT_SET}" }, /deviceId.*variable NOT_SET, which is not set/],
+        ["an unset variable among others", { deviceId: "a-${NOT_SET}-${OTHER}" }, /deviceId.*variable NOT_SET, which is not set/],
+        ["an unset variable within a host", { host: "${NOT_SET}.example.com" }, /host.*variable NOT_SET, which is not set/],
         ["an unset variable as port, in the older notation", { port: "$(NOT_SET)" }, /port.*variable NOT_SET, which is not set/],
         ["an unknown platform", { platform: "aws" }, /platform is "aws"; it must be one of maximo, broker, simulator/],
         ["an unencrypted transport to Maximo", { transport: "tcp" }, /Maximo accepts only tls and wss/],

@@ -36,6 +36,11 @@ describe("the settings of a dm-responder", () => {
         assert.deepEqual([settings.deviceInfo, settings.metadata, settings.timeoutMs], [{ model: "m" }, { site: { room: 1 } }, 1500]);
     });
 
+    it("settings leave what looks like a variable within JSON alone", () => {
+        assert.deepEqual(parseResponderSettings({ metadata: '{"note":"${NOTE}"}' }).metadata, { note: "${NOTE}" });
+        throwsCode("GW_CONFIG", () => parseResponderSettings({ metadata: "${NOTE}" }));
+    });
+
     it("settings ignore the ids of devices if the target is the gateway itself", () => {
         assert.deepEqual(parseResponderSettings({ target: "gateway", typeId: "a b" }).target, { kind: "gateway" });
     });
