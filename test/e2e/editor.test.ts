@@ -24,7 +24,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.fill("node-config-input-deviceId", "gateway-1");
         }
 
-        suite.test("takes a user from an empty workspace to a connected gateway", async () => {
+        suite.test("leads a user from an empty workspace to a connected gateway", async () => {
             const editor = await suite.open({ flows: [{ id: "f1", type: "tab", label: "Flow 1" }] });
             const { page } = editor;
             const id = await editor.drag("device-event-out", { x: 300, y: 200 });
@@ -107,7 +107,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await editor.property("e1", "qos"), `\${QOS}`);
         });
 
-        suite.test("keeps the defaults of what a flow leaves out when a dialog is saved", async () => {
+        suite.test("keeps the defaults of properties that a flow leaves out when a dialog is saved", async () => {
             const place = { z: "f1", gateway: "g1", x: 300, wires: [[], []] };
             const editor = await suite.open({
                 flows: [
@@ -132,7 +132,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             }
         });
 
-        suite.test("can be used with the keyboard alone", async () => {
+        suite.test("all forms can be used with the keyboard alone", async () => {
             const editor = await suite.open({
                 flows: [
                     { id: "f1", type: "tab", label: "Flow 1" },
@@ -204,7 +204,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.done("#node-dialog-cancel");
         });
 
-        suite.test("suggests formats and keeps what was typed when Tab is pressed", async () => {
+        suite.test("suggests formats, and keeps the typed text when Tab is pressed", async () => {
             const editor = await suite.open({
                 flows: [
                     { id: "f1", type: "tab", label: "Flow 1" },

@@ -56,11 +56,11 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             return { read: new Set(read), watch: (await nodeRed.ask("gateway-config/g1/watch", post)).status, act: new Set(act) };
         }
 
-        suite.test("answers nobody who has not logged in", async () => {
+        suite.test("does not answer users who have not logged in", async () => {
             assert.deepEqual(await statuses(), { read: new Set([401]), watch: 401, act: new Set([401]) });
         });
 
-        suite.test("lets a reader look, offers no action and carries none out", async () => {
+        suite.test("shows the panel to a reader, but neither offers nor carries out an action", async () => {
             const { nodeRed } = suite;
             await nodeRed.logIn("admin", "admin-pw");
             await deployPanelFlow(nodeRed);
@@ -78,7 +78,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             }
         });
 
-        suite.test("tells in a plain sentence who may not look, and does not ask again", async () => {
+        suite.test("explains missing permissions in a plain sentence, and does not ask the server again", async () => {
             const accessToken = await suite.nodeRed.logIn("guest", "viewer-pw");
             assert.deepEqual(await statuses(), { read: new Set([401]), watch: 401, act: new Set([401]) });
             const editor = await suite.openAnother({ accessToken });

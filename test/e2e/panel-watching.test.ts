@@ -69,7 +69,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         const one = () => [gateway("g1", port1()), user("c1", "g1")];
         const two = () => [gateway("g2", port2(), { outbox: "disk" }), user("c2", "g2")];
 
-        suite.test("follows what another browser deploys, renames and removes, and never turns to another gateway by itself", async () => {
+        suite.test("follows deploys, renames and removals in another browser, and never switches gateways automatically", async () => {
             await nodeRed.deploy([tab]);
             const { editor, panel } = await open();
             await panel.says("No gateway is deployed yet");
@@ -112,7 +112,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await there.phase(/^connected$/);
         });
 
-        suite.test("listens only to the gateway that is shown, and to none when the panel is not", async () => {
+        suite.test("listens only to the gateway that is shown, and to none while the panel is hidden", async () => {
             const { editor, panel } = await open();
             await panel.phase(/^connected$/);
             await editor.page.evaluate(() => {
@@ -139,7 +139,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.page.waitForFunction(() => watched.size === 0);
         });
 
-        suite.test("keeps the focus and a selection while numbers change, and asks by keyboard before it acts", async () => {
+        suite.test("keeps focus and selection while numbers change, and asks for confirmation by keyboard before it acts", async () => {
             const { editor, panel } = await open();
             await panel.phase(/^connected$/);
             const reconnect = panel.content.locator('[data-action="reconnect"]');
@@ -170,7 +170,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await panel.phase(/^connected$/);
         });
 
-        suite.test("says that Node-RED does not answer, and comes back by itself", async () => {
+        suite.test("says that Node-RED does not answer, and recovers automatically", async () => {
             const { editor, panel } = await open();
             await panel.phase(/^connected$/);
             await nodeRed.kill("SIGTERM");

@@ -63,45 +63,40 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await panel.content.locator(".wiotp-panel-simulator").filter({ hasText: "firmware/download · in progress" }).waitFor();
         });
 
-        suite.test(
-            "asks nothing while it is not looked at: behind another tab, in a closed sidebar, in a page that is not shown",
-            async () => {
-                const behind = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => globalThis.isBehind })";
-                const changed = "document.dispatchEvent(new Event('visibilitychange'))";
-                const ways = [
-                    { away: "RED.sidebar.show('info')", back: "RED.sidebar.show('wiotp-gateway')" },
-                    { away: "RED.actions.invoke('core:toggle-sidebar')", back: "RED.actions.invoke('core:toggle-sidebar')" },
-                    { away: `globalThis.isBehind = true; ${behind}; ${changed}`, back: `globalThis.isBehind = false; ${changed}` },
-                ];
-                const asked: string[] = [];
-                const pages = await Promise.all(
-                    ways.map(async ({ away, back }) => {
-                        const { editor, panel } = await open(suite.openAnother());
-                        await panel.phase("connected");
-                        await editor.page.evaluate(away);
-                        return { page: editor.page, away, back };
-                    }),
-                );
-                for (const { page, away } of pages) {
-                    // What was under way may still be answered.
-                    await page.waitForLoadState("networkidle");
-                    page.on("request", (request) => {
-                        if (/gateway-config|wiotp-gateway/.test(new URL(request.url()).pathname))
-                            asked.push(`${request.url()} after ${away}`);
-                    });
-                }
-                // A panel that is looked at meanwhile says when the others would have asked.
-                const looking = (await open()).panel.page;
-                for (let renewal = 0; renewal < 2; renewal++)
-                    await looking.waitForResponse((response) => response.url().endsWith("/watch"));
-                assert.deepEqual(asked, []);
-                for (const { page, back } of pages) {
-                    const renewed = page.waitForResponse((response) => response.url().endsWith("/watch"));
-                    await page.evaluate(back);
-                    await renewed;
-                }
-            },
-        );
+        suite.test("sends no request while it is hidden: behind another tab, in a closed sidebar, in a hidden page", async () => {
+            const behind = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => globalThis.isBehind })";
+            const changed = "document.dispatchEvent(new Event('visibilitychange'))";
+            const ways = [
+                { away: "RED.sidebar.show('info')", back: "RED.sidebar.show('wiotp-gateway')" },
+                { away: "RED.actions.invoke('core:toggle-sidebar')", back: "RED.actions.invoke('core:toggle-sidebar')" },
+                { away: `globalThis.isBehind = true; ${behind}; ${changed}`, back: `globalThis.isBehind = false; ${changed}` },
+            ];
+            const asked: string[] = [];
+            const pages = await Promise.all(
+                ways.map(async ({ away, back }) => {
+                    const { editor, panel } = await open(suite.openAnother());
+                    await panel.phase("connected");
+                    await editor.page.evaluate(away);
+                    return { page: editor.page, away, back };
+                }),
+            );
+            for (const { page, away } of pages) {
+                // What was under way may still be answered.
+                await page.waitForLoadState("networkidle");
+                page.on("request", (request) => {
+                    if (/gateway-config|wiotp-gateway/.test(new URL(request.url()).pathname)) asked.push(`${request.url()} after ${away}`);
+                });
+            }
+            // A panel that is looked at meanwhile says when the others would have asked.
+            const looking = (await open()).panel.page;
+            for (let renewal = 0; renewal < 2; renewal++) await looking.waitForResponse((response) => response.url().endsWith("/watch"));
+            assert.deepEqual(asked, []);
+            for (const { page, back } of pages) {
+                const renewed = page.waitForResponse((response) => response.url().endsWith("/watch"));
+                await page.evaluate(back);
+                await renewed;
+            }
+        });
 
         for (const theme of ["light", "dark"] as const) {
             suite.test(`fits a sidebar of 320 pixels, in the editor's ${theme} theme`, async () => {
@@ -127,7 +122,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             });
         }
 
-        suite.test("shows hostile ids and words as text", async () => {
+        suite.test("shows hostile ids and messages as text", async () => {
             const { editor, panel } = await open();
             const { page } = editor;
             const fault = { fault: "refusePublish", topic: "iot-2/type/pump/id/bad/*", rc: 276, message: hostile, times: 1 };
@@ -160,7 +155,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await page.unroute(devices);
         });
 
-        suite.test("gives the diagnostics file by one button", async () => {
+        suite.test("downloads the diagnostics file with one button", async () => {
             const { editor, panel } = await open();
             const [download] = await Promise.all([
                 editor.page.waitForEvent("download"),
@@ -169,7 +164,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(download.suggestedFilename(), "wiotp-gateway-diagnostics.json");
         });
 
-        suite.test("fits the narrowest sidebar, also with the long words of German", async () => {
+        suite.test("fits the narrowest sidebar, even with the long words of German", async () => {
             const { panel } = await open(suite.openAnother({ language: "de" }));
             await panel.device("pump/p1").waitFor();
             await panel.content.evaluate(({ style }) => Object.assign(style, { position: "fixed", right: "0", width: "180px" }));
@@ -192,7 +187,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 );
         });
 
-        suite.test("lists ten thousand devices, 200 at a time, and finds one among them", async () => {
+        suite.test("lists ten thousand devices, 200 on a page, and finds one among them", async () => {
             const { panel } = await open();
             await inject(suite.nodeRed, "i3");
             await panel.find("MANY-");

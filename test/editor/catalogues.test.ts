@@ -21,7 +21,7 @@ function sources(): string {
 describe("catalogues", () => {
     const reference = new Map(nodeTypes.map((type) => [type, readCatalogue("en-US", type)]));
 
-    it("know every key that a form names", () => {
+    it("contain every key that a form names", () => {
         for (const type of nodeTypes) {
             const named = [...(readForm(type) + readTemplate(type)).matchAll(/(?:data-i18n="(?:\[\w+\])?|_\(\s*")([\w.-]+)"/g)].map(
                 (match) => match[1] ?? "",
@@ -31,7 +31,7 @@ describe("catalogues", () => {
         }
     });
 
-    it("have no text that nothing uses", () => {
+    it("contain no unused text", () => {
         const text = sources();
         // Their names are put together by the forms, from names that stand in the code.
         const prefixes: Record<string, string[]> = { rule: ["rule.", ""], test: [""], label: ["label.", ""], tab: [""], placeholder: [""] };
@@ -46,7 +46,7 @@ describe("catalogues", () => {
         }
     });
 
-    it("hold every word that a form or a node shows", () => {
+    it("contain every text that a form or a node shows", () => {
         const shown = /\.(?:text|html|append|notify|placeholder)\(\s*(["'`])(?!<)[^"'`]*[A-Za-z]{2}/;
         const scripts = [...nodeTypes.map(readForm), readSharedScripts()].map((script) => script.replaceAll("forms.text(", ""));
         for (const script of scripts) assert.doesNotMatch(script, shown);
@@ -57,7 +57,7 @@ describe("catalogues", () => {
         assert.ok(showing[0]?.includes("class StatusReporter"));
     });
 
-    it("use the same words for the same status in every node", () => {
+    it("have the same text for the same status in every node", () => {
         for (const language of languages) {
             const words = new Map<string, string>();
             for (const type of nodeTypes) {
@@ -71,7 +71,7 @@ describe("catalogues", () => {
         }
     });
 
-    it("have choices that a select shows whole", () => {
+    it("have choices short enough for a select", () => {
         const columns = (text: string) => text.length + (text.match(/[\u3000-\u9fff\uff00-\uffef]/g) ?? []).length;
         for (const language of languages) {
             for (const type of nodeTypes) {
@@ -83,7 +83,7 @@ describe("catalogues", () => {
     });
 
     for (const language of languages) {
-        it(`are complete in ${language}, with the same parameters`, () => {
+        it(`the catalogues in ${language} are complete, with the same parameters`, () => {
             for (const [type, catalogue] of reference) {
                 const translated = readCatalogue(language, type);
                 assert.deepEqual([...translated.keys()], [...catalogue.keys()]);
@@ -101,7 +101,7 @@ describe("catalogues", () => {
         });
     }
 
-    it("say in every language what they say in English", () => {
+    it("have no text left in English", () => {
         const sameEverywhere = /\.(port|transport|qos|format|host|brokerHost|metadata|name|status|token)$/;
         for (const language of languages.slice(1)) {
             for (const [type, catalogue] of reference) {

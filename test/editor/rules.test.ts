@@ -59,12 +59,12 @@ function agrees(
     );
 }
 
-describe("editor rules agree with the runtime's", () => {
+describe("the rules of forms", () => {
     const str = { typeIdType: "str", deviceIdType: "str", eventIdType: "str" };
     const blankOrAny = (value: string): boolean => value === "" || value === "+";
     const blank = (value: string): boolean => value === "";
 
-    it("on the gateway's identity", () => {
+    it("the form and the runtime agree on the gateway's identity", () => {
         agrees((value) => host.validate("gateway-config", "orgId", value), parseOrgId);
         agrees((value) => host.validate("gateway-config", "typeId", value), parseTypeId);
         agrees((value) => host.validate("gateway-config", "deviceId", value), parseDeviceId);
@@ -75,7 +75,7 @@ describe("editor rules agree with the runtime's", () => {
         );
     });
 
-    it("on the server", () => {
+    it("the form and the runtime agree on the server's address", () => {
         const hosts = fc.oneof(
             awkward,
             fc.stringMatching(/^[0-9A-Fa-f:.[\]%]{0,12}$/),
@@ -110,7 +110,7 @@ describe("editor rules agree with the runtime's", () => {
         );
     });
 
-    it("on what an event is about", () => {
+    it("the form and the runtime agree on the type, device and event id of an event", () => {
         agrees((value) => host.validate("device-event-out", "typeId", value, str), parseTypeId);
         agrees((value) => host.validate("device-event-out", "deviceId", value, str), parseDeviceId);
         agrees(
@@ -124,7 +124,7 @@ describe("editor rules agree with the runtime's", () => {
         );
     });
 
-    it("on which commands to receive", () => {
+    it("the form and the runtime agree on which commands to receive", () => {
         agrees((value) => host.validate("device-command-in", "typeId", value), parseTypeId, blankOrAny);
         agrees((value) => host.validate("device-command-in", "deviceId", value), parseDeviceId, blankOrAny);
         for (const property of ["commandId", "format"]) {
@@ -136,7 +136,7 @@ describe("editor rules agree with the runtime's", () => {
         }
     });
 
-    it("on which devices to manage", () => {
+    it("the form and the runtime agree on which devices to manage", () => {
         agrees((value) => host.validate("dm-responder", "typeId", value, { target: "device" }), parseTypeId, blankOrAny);
         agrees((value) => host.validate("dm-responder", "deviceId", value, { target: "device" }), parseDeviceId, blankOrAny);
     });
@@ -150,7 +150,7 @@ describe("editor rules agree with the runtime's", () => {
             awkward,
         );
 
-    it("on every number", () => {
+    it("the form and the runtime agree on every number", () => {
         const complete = { platform: "broker", host: "a", orgId: "org", typeId: "gw", deviceId: "1" };
         const parsers = {
             "gateway-config": (property: string) => (value: string) => parseGatewayOptions({ ...complete, [property]: value }),
@@ -169,7 +169,7 @@ describe("editor rules agree with the runtime's", () => {
         assert.equal(judged, 11);
     });
 
-    it("on JSON objects and lists of bundles", () => {
+    it("the form and the runtime agree on JSON objects and lists of bundles", () => {
         const json = fc.oneof(
             awkward,
             fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.stringify(value)),
@@ -188,7 +188,7 @@ describe("editor rules agree with the runtime's", () => {
         agrees((value) => host.validate("dm-responder", "bundles", value), parse, undefined, bundles);
     });
 
-    it("on the transport and the default port of each platform", () => {
+    it("the form and the runtime agree on the transport and the default port of each platform", () => {
         const identity = { host: "a", orgId: "org", typeId: "gw", deviceId: "1" };
         for (const platform of platforms) {
             for (const transport of transports) {
@@ -201,7 +201,7 @@ describe("editor rules agree with the runtime's", () => {
         }
     });
 
-    it("on the topics that the previews show", () => {
+    it("the previews show the topics that the runtime uses", () => {
         const topic = (kind: string, parts: object) => callFormModule("previews", `topics.${kind}`, parts);
         const gateway = { orgId: "org", typeId: "gw", deviceId: "1" };
         const device = { typeId: "pump", deviceId: "17" };
@@ -215,7 +215,7 @@ describe("editor rules agree with the runtime's", () => {
         assert.equal(topic("notifications", gateway), notifyTopic(gateway));
     });
 
-    it("on what a flow leaves out: it has its default", () => {
+    it("a property that a flow leaves out has its default, unless the user must fill it in", () => {
         const left = { eventId: undefined, eventIdType: undefined, deviceIdType: undefined };
         for (const property of ["eventId", "typeId", "deviceId", "format", "ttl"]) {
             assert.equal(host.validate("device-event-out", property, undefined, left), true, property);
@@ -226,7 +226,7 @@ describe("editor rules agree with the runtime's", () => {
         for (const property of ["host", "orgId"]) assert.equal(typeof host.validate("gateway-config", property, undefined), "string");
     });
 
-    it("and do not judge what is not used", () => {
+    it("a form does not validate a property that is not used", () => {
         for (const property of ["typeId", "deviceId"]) {
             assert.equal(host.validate("device-event-out", property, "a/b", { ...str, source: "gateway" }), true);
             assert.equal(host.validate("device-command-in", property, "a/b", { target: "gateway" }), true);
@@ -236,7 +236,7 @@ describe("editor rules agree with the runtime's", () => {
         assert.equal(host.validate("gateway-config", "path", "no path", { transport: "tls" }), true);
     });
 
-    it("judge only the form of what comes with the message", () => {
+    it("a form validates only the syntax of a value that comes with the message", () => {
         assert.equal(host.validate("device-event-out", "deviceId", "payload.id", { deviceIdType: "msg" }), true);
         assert.equal(typeof host.validate("device-event-out", "deviceId", "", { deviceIdType: "msg" }), "string");
         assert.equal(typeof host.validate("device-event-out", "deviceId", "!", { deviceIdType: "jsonata" }), "string");
@@ -268,7 +268,7 @@ describe("editor rules agree with the runtime's", () => {
         "dm-responder": parseResponderSettings,
     };
     for (const [type, property, good, bad] of cases) {
-        it(`${type}.${property}`, () => {
+        it(`${type}: the form and the runtime accept and reject the same values of ${property}`, () => {
             const judge = (value: string) => {
                 const properties = { platform: "broker", transport: "wss", [property]: value };
                 const parse = runtime[type];

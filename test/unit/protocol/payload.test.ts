@@ -47,7 +47,7 @@ const lossy: readonly [path: string, payload: unknown][] = [
 
 describe("payload", () => {
     for (const [path, payload] of lossy) {
-        it(`rejects ${inspect(payload, { depth: 9, breakLength: Number.POSITIVE_INFINITY }).split("\n")[0]}, and names ${path}`, () => {
+        it(`rejects ${inspect(payload, { depth: 9, compact: true, breakLength: Number.POSITIVE_INFINITY }).split("\n")[0]}, and names ${path}`, () => {
             for (const options of [{}, { wrap: true }, { wrap: true, timestampField: "ts", time: "t" }]) {
                 assert.throws(
                     () => encodePayload(payload, "json", options),
@@ -68,7 +68,7 @@ describe("payload", () => {
         assert.equal(encodePayload(inOtherContext("({ a: new Uint8Array(2) })"), "json"), '{"a":[0,0]}');
     });
 
-    it("writes as JSON does what that leaves out or lets write itself", () => {
+    it("leaves out and converts the same members as JSON", () => {
         class Point {
             readonly x = 1;
             readonly y = undefined;
