@@ -85,7 +85,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             const panel = await PanelPage.open(editor);
             await panel.says("You cannot see the gateways");
             await panel.content.locator('[data-action="diagnostics"]').click();
-            await panel.told("You cannot see the gateways");
+            await panel.reported("You cannot see the gateways");
             // The browser's own words about the two refusals.
             const refused = editor.complaints.splice(0).filter((each) => each.startsWith("401: "));
             assert.deepEqual(

@@ -166,7 +166,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await question.waitFor();
             await editor.page.keyboard.press("Tab");
             await editor.page.keyboard.press("Enter");
-            await panel.told("The gateway is reconnecting");
+            await panel.reported("The gateway is reconnecting");
             await panel.phase(/^connected$/);
         });
 

@@ -34,16 +34,16 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await panel.fact("outgoing").filter({ hasText: "/s" }).waitFor();
 
             await panel.platform("refuse", "pump", "bad");
-            await panel.told("does not allow the device");
+            await panel.reported("does not allow the device");
             await inject(suite.nodeRed, "i2");
             const held = panel.device("pump/bad");
             await held.filter({ hasText: "refused to register it · RC 180" }).waitFor();
             await other.entry("notifications", "pump/bad", "RC 180").waitFor();
             await panel.platform("none", "pump", "bad");
-            await panel.told("accepts the device again");
+            await panel.reported("accepts the device again");
             await held.locator(".wiotp-panel-device-head").click();
             await panel.confirmed("release", held);
-            await panel.told("The hold has ended");
+            await panel.reported("The hold has ended");
             await held.filter({ hasText: "registered" }).waitFor();
 
             await panel.content.locator('[data-action="cutLine"]').click();
@@ -54,7 +54,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 .filter({ hasText: /^[1-9]/ })
                 .waitFor();
             await panel.content.locator('[data-action="cutLine"]').filter({ hasText: "Restore the link" }).click();
-            await panel.told("The link is restored");
+            await panel.reported("The link is restored");
             await panel.confirmed("reconnect");
             await Promise.all([panel, other].map((each) => each.phase(/^connected$/)));
 
@@ -201,7 +201,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             const found = panel.device("pump/many-9999");
             await found.locator(".wiotp-panel-device-head").click();
             await panel.confirmed("purge", found);
-            await panel.told(/Events purged: 1|No events of the device are waiting/);
+            await panel.reported(/Events purged: 1|No events of the device are waiting/);
             // Marks of an address are nothing but characters to look for.
             await panel.find("MANY-1&page=3#50% +");
             await range.filter({ hasText: "No matching devices" }).waitFor();

@@ -259,7 +259,7 @@ describe("a hostile broker", () => {
         await start([{ cmd: "subscribe", reaction: close }], new FastClock(2000));
         const usedNow = () => {
             broker.clearRecord();
-            // An error holds on to the connection it tells of, as long as somebody keeps the error.
+            // An error keeps its connection in memory as long as the error is kept.
             watched.problems.length = 0;
             return usedBytes();
         };

@@ -88,8 +88,8 @@ function flow(port: number): object[] {
 for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`a hostile flow in ${version}`, () => {
         let nodeRed: NodeRedProcess;
-        /** How often each outcome was told so far. */
-        const told: Record<string, number> = {};
+        /** How often each outcome occurred so far. */
+        const counts: Record<string, number> = {};
 
         before(async function () {
             this.timeout(90_000);
@@ -111,12 +111,12 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             return JSON.parse(text);
         }
 
-        function assertTold({ sent, outcomes, caught, wrong }: HostileReport): void {
+        function assertOutcomes({ sent, outcomes, caught, wrong }: HostileReport): void {
             assert.deepEqual(wrong, []);
-            for (const [code, count] of Object.entries(outcomes)) told[code] = (told[code] ?? 0) + count;
+            for (const [code, count] of Object.entries(outcomes)) counts[code] = (counts[code] ?? 0) + count;
             // RefusalHandler of the platform come besides what became of the message.
             const { GW_REFUSED: _late, ...errors } = caught;
-            const { done: _done, ...expected } = told;
+            const { done: _done, ...expected } = counts;
             assert.deepEqual(errors, expected, "what the Catch node got");
             assert.ok(sent > 500 && Number(outcomes.done) > 5, JSON.stringify(outcomes));
             for (const outcome of Object.keys(outcomes)) assert.ok(outcome === "done" || outcome in errorTable, outcome);
@@ -126,13 +126,15 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         for (const id of Object.keys(eventNodes)) {
             it(`ends each message to a device-event-out with one done or one error with a code: ${id}`, async function () {
                 this.timeout(120_000);
-                assertTold(await run([{ id, good: goodEvent, fields: eventFields }]));
+                assertOutcomes(await run([{ id, good: goodEvent, fields: eventFields }]));
             });
         }
 
         it("ends each message to a dm-responder with one done or one error with a code", async function () {
             this.timeout(120_000);
-            assertTold(await run(Object.values(managementMessages).map((good) => ({ id: "responder", good, fields: managementFields }))));
+            assertOutcomes(
+                await run(Object.values(managementMessages).map((good) => ({ id: "responder", good, fields: managementFields }))),
+            );
         });
 
         it("hostile messages do not fill the log", () => {
@@ -181,8 +183,8 @@ describe("a flood of messages", () => {
         await waitFor(async () => (await post()).ok, "the node");
     }
 
-    async function told(): Promise<Pick<HostileReport, "outcomes" | "caught">> {
-        return (await fetch(`${nodeRed.url}hostile-source/told`)).json();
+    async function totals(): Promise<Pick<HostileReport, "outcomes" | "caught">> {
+        return (await fetch(`${nodeRed.url}hostile-source/totals`)).json();
     }
 
     function assertShortLog(from: number): void {
@@ -208,14 +210,14 @@ describe("a flood of messages", () => {
             this.timeout(90_000);
             // A gateway of its own, so that nothing is left over.
             await deploy({ outbox, outboxMaxMb: "10", deviceId: `flood-${outbox}` }, [onTab({ id: "out", ...gatewayEvents })]);
-            const { done = 0, GW_OUTBOX_FULL: before = 0 } = (await told()).outcomes;
+            const { done = 0, GW_OUTBOX_FULL: before = 0 } = (await totals()).outcomes;
             await waitFor(async () => {
                 await flood(1, { payload: {} });
-                return Number((await told()).outcomes.done) > done;
+                return Number((await totals()).outcomes.done) > done;
             }, "an event to be done");
             const logged = nodeRed.log.length;
             await flood(80_000, { payload: {} });
-            const { outcomes } = await told();
+            const { outcomes } = await totals();
             const full = Number(outcomes.GW_OUTBOX_FULL) - before;
             assert.ok(full > 20_000 && full < 79_000, `${full} were refused`);
             assertShortLog(logged);
@@ -229,9 +231,9 @@ describe("a flood of messages", () => {
             onTab({ id: "catch", type: "catch", scope: ["out"], wires: [["out", "caught"]] }),
         ]);
         const logged = nodeRed.log.length;
-        const before = (await told()).caught.GW_INVALID_ID ?? 0;
+        const before = (await totals()).caught.GW_INVALID_ID ?? 0;
         await flood(300, { payload: {} });
-        await waitFor(async () => Number((await told()).caught.GW_INVALID_ID) - before >= 2700, "nine rounds of each", 40_000);
+        await waitFor(async () => Number((await totals()).caught.GW_INVALID_ID) - before >= 2700, "nine rounds of each", 40_000);
         assertShortLog(logged);
     });
 
@@ -244,11 +246,11 @@ describe("a flood of messages", () => {
             onTab({ id: "back", type: "function", func: "return msg;", outputs: 1, wires: [["out"]] }),
         ]);
         const logged = nodeRed.log.length;
-        const before = (await told()).outcomes.GW_OUTBOX_FULL ?? 0;
+        const before = (await totals()).outcomes.GW_OUTBOX_FULL ?? 0;
         await flood(10, { payload: "x".repeat(100) });
-        await waitFor(async () => Number((await told()).outcomes.GW_OUTBOX_FULL) - before === 10, "the end of each", 20_000).catch(
+        await waitFor(async () => Number((await totals()).outcomes.GW_OUTBOX_FULL) - before === 10, "the end of each", 20_000).catch(
             async (e) => {
-                console.log(await told(), nodeRed.log.slice(-1000));
+                console.log(await totals(), nodeRed.log.slice(-1000));
                 throw e;
             },
         );

@@ -148,13 +148,13 @@ describe("the admin endpoints of the package", () => {
                 for (const name of names) assert.equal(statSync(path.join(directory, name)).mode & 0o777, 0o600, name);
             });
 
-            /** An answer that is neither an error of the server nor tells about it. */
+            /** An answer that is neither an error of the server nor reveals anything about it. */
             function assertOrderly(route: OwnRoute, what: string, answer: { status: number; text: string }, wanted?: number[]): void {
-                const told = `${route.method} ${route.path} with ${what.slice(0, 40)}: ${answer.status} ${answer.text.slice(0, 200)}`;
-                assert.ok(wanted ? wanted.includes(answer.status) : answer.status < 500, told);
-                assert.doesNotMatch(answer.text, /polluted|root:x/, told);
+                const answered = `${route.method} ${route.path} with ${what.slice(0, 40)}: ${answer.status} ${answer.text.slice(0, 200)}`;
+                assert.ok(wanted ? wanted.includes(answer.status) : answer.status < 500, answered);
+                assert.doesNotMatch(answer.text, /polluted|root:x/, answered);
                 // What cannot even be parsed is answered by Node-RED's server, with a page.
-                if (!answer.text.startsWith("<!DOCTYPE html>")) assert.doesNotMatch(answer.text, /node_modules|at .*\.js:\d+/, told);
+                if (!answer.text.startsWith("<!DOCTYPE html>")) assert.doesNotMatch(answer.text, /node_modules|at .*\.js:\d+/, answered);
             }
         });
     }

@@ -13,7 +13,7 @@ const forms: readonly (readonly [name: string, text: string])[] = [
     ...[0, 1, 2].map((before) => ["in base64", base64Within(before)] as const),
 ];
 
-/** The characters that the marker makes in base64 when so many bytes, modulo three, stand before it. */
+/** The characters that the marker makes in base64 with this number of bytes, modulo three, before it. */
 function base64Within(before: number): string {
     const encoded = Buffer.from(`${"x".repeat(before)}${secretMarker}`)
         .toString("base64")

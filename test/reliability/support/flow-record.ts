@@ -15,7 +15,7 @@ export class FlowRecord {
     failed: string[] = [];
     /** Errors of the gateway itself. */
     problems: CaughtError[] = [];
-    /** Texts of statuses in words, as an editor shows them, without the number of events that wait. */
+    /** Texts of statuses, as an editor shows them, without the number of events that wait. */
     statuses: string[] = [];
     /** Payloads of commands. */
     commands: string[] = [];
@@ -67,6 +67,6 @@ const words = requireRecord(catalogue.status);
 
 /** A Status node gets the bare key of a text without parameters; each editor puts it into its own language. */
 function statusWords(text: string): string {
-    const told = text.startsWith(keyPrefix) ? String(words[text.slice(keyPrefix.length)]) : text;
-    return told.replace(/, waiting: [\d\s]+$/, "");
+    const shown = text.startsWith(keyPrefix) ? String(words[text.slice(keyPrefix.length)]) : text;
+    return shown.replace(/, waiting: [\d\s]+$/, "");
 }

@@ -24,7 +24,7 @@ interface Target {
 type HostileMessage = readonly [name: string, target: string, message: NodeMessage];
 
 const outcomeDeadlineMs = 45_000;
-/** So many messages are under way at once. */
+/** This many messages are in flight at once. */
 const batchSize = 50;
 
 /**
@@ -35,7 +35,7 @@ export default function register(RED: NodeAPI): void {
     /** What became of each message, by the very object that was sent. */
     const outcomes = new Map<unknown, string[]>();
     const caught: Record<string, number> = {};
-    const told: Record<string, number> = {};
+    const totals: Record<string, number> = {};
     let errors = 0;
 
     /** Notes outcomes from the first question on: each that is noted costs Node-RED more than what the node does. */
@@ -46,7 +46,7 @@ export default function register(RED: NodeAPI): void {
         RED.hooks.add("onComplete.hostile-source", ({ msg, error }) => {
             const code = error ? outcomeOf(error) : "done";
             outcomes.get(msg)?.push(code);
-            told[code] = (told[code] ?? 0) + 1;
+            totals[code] = (totals[code] ?? 0) + 1;
             if (error) errors += 1;
         });
     }
@@ -114,10 +114,10 @@ export default function register(RED: NodeAPI): void {
         for (let number = 0; number < count; number++) node.receive({ ...message, number });
         response.json({});
     });
-    /** Everything that was told since the first question, of every message. */
-    RED.httpAdmin.get("/hostile-source/told", (_request, response) => {
+    /** The outcomes and caught errors of every message so far. */
+    RED.httpAdmin.get("/hostile-source/totals", (_request, response) => {
         noteOutcomes();
-        response.json({ outcomes: told, caught });
+        response.json({ outcomes: totals, caught });
     });
     RED.httpAdmin.post("/hostile-source", (request, response) => {
         const { targets, seed } = request.body;

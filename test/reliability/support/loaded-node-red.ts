@@ -28,7 +28,7 @@ export interface LoadOptions {
 
 const gatewayId = "config-node";
 
-/** A real Node-RED with a flow that publishes numbered events, takes commands, and notes whatever it is told of them. */
+/** A real Node-RED with a flow that publishes numbered events, takes commands, and records what is reported of them. */
 export class LoadedNodeRed {
     readonly userDir = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-load-"));
     /** Where the outbox is. */
@@ -133,7 +133,7 @@ export class LoadedNodeRed {
         else if (existsSync(this.#pauseFile)) rmSync(this.#pauseFile);
     }
 
-    /** Waits until so many more messages were reported done. */
+    /** Waits until this many more messages were reported done. */
     async moreDone(count: number): Promise<void> {
         const { record } = this;
         record.update();

@@ -9,7 +9,7 @@ export class OrderCheck {
         return this.#repeated;
     }
 
-    /** What came after a later payload of the same device, in words. */
+    /** The payloads that came after a later one of the same device, as text. */
     violations(payloads: Iterable<string>): string[] {
         const found: string[] = [];
         for (const payload of payloads) {

@@ -20,7 +20,7 @@ export interface SeenPublish {
     readonly connection: number;
     readonly payload: string;
     isAcknowledged: boolean;
-    /** Whether the acknowledgement went by before a DISCONNECT of the gateway, which waits for those that are due, but not for ever. */
+    /** Whether the acknowledgement went by before a DISCONNECT of the gateway, which waits for those that are due, but not indefinitely. */
     isAcknowledgedInTime: boolean;
 }
 

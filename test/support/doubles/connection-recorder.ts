@@ -1,7 +1,7 @@
 import type { ConnectionListener, ConnectionState } from "../../../src/connection/gateway-connection";
 import type { ReceivedMessage } from "../../../src/connection/link";
 
-/** Writes down what a connection tells, and takes messages at once unless told to hold them. */
+/** Records what a connection reports, and takes messages at once unless the test holds them. */
 export class ConnectionRecorder implements ConnectionListener {
     readonly states: ConnectionState[] = [];
     readonly messages: ReceivedMessage[] = [];

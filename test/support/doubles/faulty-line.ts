@@ -69,12 +69,12 @@ export class FaultyLine {
         }
     }
 
-    /** Swallows every byte in both directions; nobody is told. */
+    /** Swallows every byte in both directions, and notifies neither side. */
     blackHole(): void {
         this.#swallows = true;
     }
 
-    /** The server is gone, and the client is not told: what a pulled cable behind a switch looks like. */
+    /** The server is gone, and the client does not notice: like a pulled cable behind a switch. */
     halfOpen(): void {
         this.#swallows = true;
         for (const { server } of this.#pairs) server.resetAndDestroy();
@@ -94,7 +94,7 @@ export class FaultyLine {
         this.#stall = stall;
     }
 
-    /** Passes on so many bytes per 10 ms towards the server, and leaves the rest with the client. */
+    /** Passes on at most this number of bytes per 10 ms towards the server, and leaves the rest with the client. */
     throttle(bytesPerTick: number): void {
         this.#bytesPerTick = bytesPerTick;
     }

@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import type { GatewayError } from "../../../src/errors";
 import type { FlowMessage } from "../../../src/management/flow-message";
 
-export type { FlowMessage } from "../../../src/management/flow-message";
-
 import { type AttachedResponder, ManagementEngine, type ManagementEngineDeps } from "../../../src/management/management-engine";
 import type { FirmwareStore } from "../../../src/management/ports";
 import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../../src/management/responder";
@@ -58,7 +56,7 @@ export const plainOptions: ResponderOptions = {
     replayed: "pass",
 };
 
-/** A responder with everything it was told. */
+/** A responder that records everything it receives. */
 export class TestResponder {
     readonly requests: FlowRequest[] = [];
     readonly reports: { report: FirmwareReport; answer: ManagementAnswer }[] = [];

@@ -7,7 +7,7 @@ import { waitFor } from "../wait-for";
 export class Connections {
     readonly #opened: GatewayConnection[] = [];
 
-    /** A connection of gateway `gw`/`deviceId` of organisation `org`, started, over plain TCP unless told otherwise. */
+    /** A connection of gateway `gw`/`deviceId` of organisation `org`, started, over plain TCP unless the options say otherwise. */
     open(deviceId: string, options: Pick<ConnectionOptions, "port"> & Partial<ConnectionOptions>) {
         const recorder = new ConnectionRecorder();
         const connection = new GatewayConnection({

@@ -14,7 +14,7 @@ export interface MosquittoOptions {
     readonly listener?: readonly string[];
     /** Lines that apply to the whole broker; anonymous clients are allowed when absent. */
     readonly general?: readonly string[];
-    /** Files to write beside the configuration, by name; `{dir}` in a line stands for their folder. */
+    /** Files to write next to the configuration, by name; `{dir}` in a line stands for their folder. */
     readonly files?: Readonly<Record<string, string>>;
     /** Logs no packets but SUBSCRIBEs, so that it costs no more than a broker in use. */
     readonly quiet?: boolean;
@@ -89,7 +89,7 @@ export class Mosquitto {
         rmSync(join(this.#directory, "mosquitto.db"), { force: true });
     }
 
-    /** Writes files anew and has it read its settings again; connections stay. */
+    /** Writes files again and has it reload its settings; connections stay. */
     reload(files: Readonly<Record<string, string>>): void {
         for (const [name, content] of Object.entries(files)) writeFileSync(join(this.#directory, name), content);
         this.#process?.kill("SIGHUP");

@@ -2,7 +2,7 @@ import type { SimulatorOptions } from "../../../src/simulator/simulator";
 import { waitFor } from "../wait-for";
 import { GatewayBench } from "./gateway-bench";
 
-/** Many devices that the platform has never seen, all at once, beside some that it knows. */
+/** Many devices that the platform has never seen, all at once, and some that it knows. */
 export interface NewDevicesPlan {
     readonly devices: number;
     /** The platform's back-off and the gateway's hold, which is a tenth longer. */

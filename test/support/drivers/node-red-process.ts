@@ -31,9 +31,9 @@ export interface StartOptions {
     readonly installedIn?: string;
     /** A user directory to use instead of an empty one of its own; the caller removes it. */
     readonly userDir?: string;
-    /** Settings beside those of every test. */
+    /** Settings in addition to those of every test. */
     readonly settings?: Readonly<Record<string, unknown>>;
-    /** Environment variables beside those of this process. */
+    /** Environment variables in addition to those of this process. */
     readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -195,7 +195,7 @@ export class NodeRedProcess {
         return { ...node, credentials: { token: secretToken } };
     }
 
-    /** What it answers to whoever may read, or to the user who has logged in. */
+    /** Its answer to a user who may read, or to the one who has logged in. */
     async #answers(): Promise<Trace[]> {
         if (!this.isRunning) return [];
         const ids = [...this.#withTokens].map(String);

@@ -3,7 +3,7 @@ import type { NodeRedProcess } from "./node-red-process";
 
 /**
  * Deploys a gateway on the simulator: an event of `pump/p1` five times a second, and others when `inject` is called.
- * @param more nodes beside those
+ * @param more further nodes
  * @returns the simulator's port
  */
 export async function deployPanelFlow(nodeRed: NodeRedProcess, more: readonly object[] = []): Promise<number> {

@@ -115,8 +115,8 @@ export class PanelPage {
         await this.page.locator(".red-ui-notification button.primary").click();
     }
 
-    /** Waits until the editor tells the outcome of an action. */
-    async told(words: string | RegExp): Promise<void> {
+    /** Waits until the editor shows the outcome of an action. */
+    async reported(words: string | RegExp): Promise<void> {
         await this.page.locator(".red-ui-notification").filter({ hasText: words }).first().waitFor();
     }
 }

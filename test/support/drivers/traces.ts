@@ -19,7 +19,7 @@ export function askWith(request: (location: string, init: RequestInit) => Promis
 
 let known: readonly OwnRoute[] | undefined;
 
-/** What every endpoint of the package answers to whoever may read, for each of these gateways. */
+/** The answers of every endpoint of the package to a user who may read, for each of these gateways. */
 export function answersOf(ask: Ask, gatewayIds: readonly string[]): Promise<Trace[]> {
     known ??= ownRoutes();
     const readable = known.filter(({ permission }) => permission === "gateway-config.read");

@@ -42,7 +42,7 @@ export class Campaign {
         private readonly random: SeededRandom,
     ) {}
 
-    /** One round: load, the fault, recovery, rest, check. Fails when anything is lost, out of order or not told. */
+    /** One round: load, the fault, recovery, rest, check. Fails when anything is lost, out of order or not reported. */
     async round(fault: Fault): Promise<RoundResult> {
         const { stage, random } = this;
         const { application, nodeRed, recorder } = stage;

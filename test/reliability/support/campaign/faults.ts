@@ -13,13 +13,13 @@ export interface Scene {
 
 /** Something that befalls a gateway under load, and how it must show. */
 export interface Fault {
-    /** In words, for the table. */
+    /** As text, for the table. */
     readonly kind: string;
     /** Absent when nothing is down: then no error may be raised. */
     readonly sign?: Sign;
     /** Whether the broker may lose what it has taken over and not passed on. */
     readonly killsBroker?: boolean;
-    /** Whether nodes are restarted: nobody is told then what becomes of the messages they were handling. */
+    /** Whether nodes are restarted: the outcome of the messages they were handling is not reported then. */
     readonly restartsNodes?: boolean;
     /** Whether the connection must stay. */
     readonly keepsConnection?: boolean;

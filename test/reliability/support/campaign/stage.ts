@@ -22,7 +22,7 @@ export interface Sign {
     readonly codes: readonly ErrorCode[];
     /** What the error must say. */
     readonly text?: RegExp;
-    /** How long it may take; 90 s unless told. */
+    /** How long it may take; 90 s by default. */
     readonly withinMs?: number;
 }
 
