@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { readCatalogue, root } from "../support/drivers/editor-forms";
-import { sayings } from "../support/sayings";
+import { translateCalls } from "../support/translate-calls";
 
 const prefix = "gateway-config.message.";
 
@@ -51,7 +51,7 @@ describe("texts of errors, warnings and log lines", () => {
     });
 
     it("the code fills exactly the places of each text", () => {
-        const all = files.flatMap(({ name, code }) => sayings(code).map((saying) => ({ name, ...saying })));
+        const all = files.flatMap(({ name, code }) => translateCalls(code).map((call) => ({ name, ...call })));
         assert.ok(all.length > 5);
         for (const { name, key, parameters } of all) {
             const places = [...(texts.get(key) ?? "").matchAll(/__([a-zA-Z]+)__/g)].map((match) => match[1] ?? "");

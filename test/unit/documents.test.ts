@@ -58,3 +58,25 @@ describe("the documents", () => {
         );
     });
 });
+
+describe("test/support/README.md", () => {
+    it("test/support/README.md names every file that tests share, and no other", () => {
+        const page = textOf("test/support/README.md");
+        const shared = ["", "doubles/", "drivers/"].flatMap((folder) =>
+            readdirSync(path.join("test/support", folder))
+                .filter((name) => name.endsWith(".ts"))
+                .map((name) => `${folder}${name}`),
+        );
+        const named = [...page.matchAll(/`((?:doubles\/|drivers\/)?[\w-]+\.ts)`/g)].map(([, file = ""]) => file);
+        assert.deepEqual([...new Set(named)].sort(), shared.sort());
+    });
+
+    it("a double imports no driver", () => {
+        const doubles = readdirSync("test/support/doubles").map((name) => path.join("test/support/doubles", name));
+        assert.ok(doubles.length > 10);
+        assert.deepEqual(
+            doubles.filter((file) => /from "[^"]*\/drivers\//.test(textOf(file))),
+            [],
+        );
+    });
+});

@@ -1,12 +1,12 @@
-/** A place in the code that says a text of the catalogue. */
-export interface Saying {
+/** A call that takes a text from the catalogue. */
+export interface TranslateCall {
     readonly key: string;
-    /** The names of what fills the text's places. */
+    /** The names of the parameters of the text. */
     readonly parameters: readonly string[];
 }
 
 /** Every `translate("key", { … })` in the code whose key stands there; spread parameters are not followed. */
-export function sayings(code: string): Saying[] {
+export function translateCalls(code: string): TranslateCall[] {
     return [...code.matchAll(/\btranslate\(\s*"([\w.]+)"/g)].map((match) => {
         const rest = argumentsAfter(code, match.index + match[0].length);
         const object = /^,\s*\{([\s\S]*)\}\s*,?\s*$/.exec(rest)?.[1] ?? "";
