@@ -2,7 +2,7 @@
 
 import { current, dialogClosed, dialogOpened, field, idPrefix } from "./fields.mjs";
 import { fieldWidth } from "./rows.mjs";
-import { defaultOf, hasVariables } from "./rules.mjs";
+import { defaultOf, hasVariables, noteOnSecret } from "./rules.mjs";
 
 /**
  * Starts a dialog: from now on validators read it. `update` runs now and at every change, with a function that gives the value of a
@@ -107,13 +107,22 @@ function showReasons(node, visited) {
         const visible = typed.length === 0 ? input : typed.find("input");
         const outcome = validate.call(node, current(node, property), {});
         const isShown = typeof outcome === "string" && (input.val() !== "" || visible.get().some((element) => visited.has(element)));
-        const id = `${input.attr("id")}-reason`;
-        globalThis.$(`#${id}`).remove();
-        visible.attr({ "aria-invalid": String(outcome !== true), "aria-describedby": isShown ? id : null });
-        if (!isShown) continue;
-        const indent = input.closest(".form-row").children("label").css("width");
-        const reason = globalThis.$("<div>").attr("id", id).text(outcome);
-        reason.css({ margin: `2px 0 6px calc(${indent} + 4px)`, color: "var(--red-ui-text-color-error)" });
-        (typed.length === 0 ? input : typed).after(reason);
+        visible.attr("aria-invalid", String(outcome !== true));
+        showReason(input, typed.length === 0 ? input : typed, visible, isShown ? outcome : undefined);
     }
+    for (const property of Object.keys(node._def.credentials ?? {})) {
+        const input = field(node, property);
+        showReason(input, input, input, noteOnSecret(node, property, input.val()));
+    }
+}
+
+/** Shows a reason below a field, or removes the one that is there. */
+function showReason(input, place, visible, text) {
+    const id = `${input.attr("id")}-reason`;
+    globalThis.$(`#${id}`).remove();
+    visible.attr("aria-describedby", text === undefined ? null : id);
+    if (text === undefined) return;
+    const indent = input.closest(".form-row").children("label").css("width");
+    const reason = globalThis.$("<div>").attr("id", id).text(text);
+    place.after(reason.css({ margin: `2px 0 6px calc(${indent} + 4px)`, color: "var(--red-ui-text-color-error)" }));
 }

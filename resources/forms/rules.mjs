@@ -95,6 +95,11 @@ export function checkTyped(node, property, name, value, options) {
     return outcome === false ? reason(node, property, { key: "expression" }) : outcome;
 }
 
+/** What to say of a secret that begins or ends with white space, as one that was copied; undefined of others. */
+export function noteOnSecret(node, property, value = "") {
+    return value.trim() === value ? undefined : reason(node, property, { key: "whiteSpace" });
+}
+
 function reason(node, property, { key, min, max }) {
     return text("gateway-config", `rule.${key}`, { label: text(node.type, `label.${property}`), min, max });
 }

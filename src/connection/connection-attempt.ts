@@ -5,7 +5,7 @@ import { parseQos, type Qos } from "../protocol/qos";
 import type { LinkListener } from "./link";
 import { LinkWatch } from "./link-watch";
 import { PendingPublishes, type Settled } from "./pending-publishes";
-import { type ConnectionReason, type ReasonOptions, serverOf } from "./reason";
+import { type ConnectionReason, type ReasonOptions, serverOf, tokenFaultOf } from "./reason";
 import {
     describeEnd,
     describeMissingAcknowledgement,
@@ -34,7 +34,7 @@ export class ConnectionAttempt implements TransportOwner {
         this.#options = options;
         this.#clock = options.clock;
         const { password, will } = options.transport;
-        this.#context = { ...options.transport, lacksToken: password === undefined, willTopic: will?.topic };
+        this.#context = { ...options.transport, tokenFault: tokenFaultOf(password), willTopic: will?.topic };
         this.#owner = owner;
     }
 

@@ -8,7 +8,7 @@ import { translate } from "../i18n";
 import { proxyOf, secureOver, urlHost } from "./dial";
 import { openTunnel } from "./http-proxy";
 import { mqttTransportFactory } from "./mqtt-transport";
-import { type ReasonOptions, serverOf } from "./reason";
+import { type ReasonOptions, serverOf, tokenFaultOf } from "./reason";
 import { describeEnd, describeTimeout } from "./reasons";
 import { socketOptions } from "./socket-options";
 import type { DialProgress, TransportOptions } from "./transport";
@@ -60,7 +60,7 @@ export function testConnect(options: TransportOptions, { shown = options, clock 
             resolve(step);
         };
         const { host, port, transport, clientId } = shown;
-        const context = { host, port, transport, clientId, lacksToken: options.password === undefined };
+        const context = { host, port, transport, clientId, tokenFault: tokenFaultOf(options.password) };
         const opened = mqttTransportFactory()(
             { ...options, will: undefined },
             {

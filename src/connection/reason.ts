@@ -29,6 +29,15 @@ export interface ConnectionReason {
     readonly text: string;
 }
 
+/** What is suspicious about a token: there is none, or it begins or ends with white space, as one that was read from a file. */
+export type TokenFault = "missing" | "whiteSpace";
+
+/** What is suspicious about a token; undefined when nothing is. */
+export function tokenFaultOf(token: string | undefined): TokenFault | undefined {
+    if (token === undefined) return "missing";
+    return token.trim() === token ? undefined : "whiteSpace";
+}
+
 /** What a reason may mention. */
 export interface ReasonOptions {
     readonly host: string;
@@ -36,8 +45,7 @@ export interface ReasonOptions {
     readonly port: number | string;
     readonly transport: string;
     readonly clientId: string;
-    /** Whether no token goes along with the client id. */
-    readonly lacksToken?: boolean;
+    readonly tokenFault?: TokenFault | undefined;
     /** Topic of the last will, when there is one: servers refuse a bad one by closing without a word. */
     readonly willTopic?: string | undefined;
 }

@@ -2,7 +2,7 @@ import { GatewayError } from "../errors";
 import { joinSentences, translate } from "../i18n";
 import type { DialStage } from "./dial";
 import { describeNetworkError, networkCause } from "./network-error";
-import { type ConnectionCause, type ConnectionReason, type ReasonOptions, serverOf } from "./reason";
+import { type ConnectionCause, type ConnectionReason, type ReasonOptions, serverOf, type TokenFault } from "./reason";
 import { describeTlsError, tlsCause } from "./tls-error";
 import type { DialProgress, TransportEnd } from "./transport";
 
@@ -23,7 +23,7 @@ export function describeEnd(end: TransportEnd, wasOnline: boolean, context: Reas
 }
 
 /** The meaning of the CONNACK's return code; 2, 4 and 5 call for a longer pause. */
-function describeReturnCode(returnCode: number, { host, clientId, lacksToken }: ReasonOptions): ConnectionReason {
+function describeReturnCode(returnCode: number, { host, clientId, tokenFault }: ReasonOptions): ConnectionReason {
     switch (returnCode) {
         case 1:
             return network(translate("connection.version", { host }));
@@ -33,10 +33,16 @@ function describeReturnCode(returnCode: number, { host, clientId, lacksToken }: 
             return network(translate("connection.unavailable", { host }), "unavailable");
         case 4:
         case 5:
-            return { code: "GW_AUTH", text: translate(lacksToken ? "connection.noToken" : "connection.notAuthorised", { host, clientId }) };
+            return { code: "GW_AUTH", text: describeUnauthorised(host, clientId, tokenFault) };
         default:
             return network(translate("connection.returnCode", { host, returnCode }));
     }
+}
+
+function describeUnauthorised(host: string, clientId: string, tokenFault: TokenFault | undefined): string {
+    if (tokenFault === "missing") return translate("connection.noToken", { host, clientId });
+    const text = translate("connection.notAuthorised", { host, clientId });
+    return tokenFault === "whiteSpace" ? joinSentences([text, translate("connection.tokenWhiteSpace")]) : text;
 }
 
 function describeViolation(detail: string, wasOnline: boolean, context: ReasonOptions): ConnectionReason {

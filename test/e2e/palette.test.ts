@@ -122,6 +122,14 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await page.locator("#node-config-input-port").getAttribute("placeholder"), "1883");
             await page.locator("#node-config-input-platform").selectOption("maximo");
             assert.match((await page.locator("#node-config-input-transport-reason").textContent()) ?? "", /only encrypted connections/);
+            await editor.gatewayTab("security");
+            const token = page.locator("#node-config-input-token");
+            const note = page.locator("#node-config-input-token-reason");
+            await editor.fill("node-config-input-token", "a token ");
+            assert.equal(await note.textContent(), "Token: begins or ends with a blank, which is sent with it");
+            assert.equal(await token.getAttribute("aria-describedby"), "node-config-input-token-reason");
+            await editor.fill("node-config-input-token", "a token");
+            assert.equal(await note.count(), 0);
             await editor.done("#node-config-dialog-cancel");
             await editor.done("#node-dialog-cancel");
         });

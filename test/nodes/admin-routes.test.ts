@@ -79,6 +79,8 @@ describe("admin routes of gateway-config", () => {
             assert.deepEqual(keys, ["tcp", "failed"]);
             assert.match(text, /did not authorise g:org:gw:gw1: the token, /);
             assert.equal(text.includes(`wrong-${secretToken}`), false);
+            const copied = await test({ settings: form(), token: `${secretToken}\n`, connect: true });
+            assert.match(copied.text, /did not authorise g:org:gw:gw1: .* The token begins or ends with a blank or a line end/);
             const forgotten = await test({ settings: form(), token: "", connect: true });
             assert.match(forgotten.text, /did not authorise g:org:gw:gw1, and no token was sent/);
         });

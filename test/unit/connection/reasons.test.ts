@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ConnectionCause, ReasonOptions } from "../../../src/connection/reason";
+import { type ConnectionCause, type ReasonOptions, tokenFaultOf } from "../../../src/connection/reason";
 import { describeEnd, describeTimeout } from "../../../src/connection/reasons";
 
 const context: ReasonOptions = { host: "mas.example", port: 443, transport: "tls", clientId: "g:ws1:gw:g1" };
@@ -34,12 +34,23 @@ describe("reasons for the end of a connection", () => {
         });
     }
 
-    it("says that no token was sent, as after the import of a flow", () => {
-        const text = (lacksToken: boolean, returnCode = 5) =>
-            describeEnd({ kind: "refused", returnCode }, false, { ...context, lacksToken }).text;
-        assert.match(text(true), /mas\.example did not authorise g:ws1:gw:g1, and no token was sent\. Enter the token in/);
-        assert.match(text(true, 4), /no token was sent/);
-        assert.match(text(false), /the token, organisation, type or device id is wrong/);
+    describe("after a refused login", () => {
+        const text = (token: string | undefined, returnCode = 5) =>
+            describeEnd({ kind: "refused", returnCode }, false, { ...context, tokenFault: tokenFaultOf(token) }).text;
+
+        it("says that no token was sent, as after the import of a flow", () => {
+            assert.match(text(undefined), /mas\.example did not authorise g:ws1:gw:g1, and no token was sent\. Enter the token in/);
+            assert.match(text(undefined, 4), /no token was sent/);
+            assert.match(text("abc"), /the token, organisation, type or device id is wrong/);
+        });
+
+        it("says that the token ends with a line end or a blank, as one that was read from a file", () => {
+            for (const token of ["abc\n", "abc\r\n", "abc ", "\tabc", "abc\u00a0"]) {
+                assert.match(text(token), /did not authorise g:ws1:gw:g1: .* The token begins or ends with a blank or a line end/);
+                assert.doesNotMatch(text(token), /abc/);
+            }
+            for (const token of ["abc", "a b\nc"]) assert.doesNotMatch(text(token), /blank/);
+        });
     });
 
     it("recognises OpenSSL's message if Node.js gives no code", () => {
