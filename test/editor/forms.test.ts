@@ -83,7 +83,7 @@ const contract = {
     },
 };
 
-describe("what a form stores when nothing is changed", () => {
+describe("the values that an unchanged form stores", () => {
     const needed = { host: "a.example", orgId: "org", typeId: "gw", deviceId: "1" };
     for (const [type, parse] of [
         ["gateway-config", (given) => parseGatewayOptions({ ...given, ...needed })],
@@ -91,7 +91,7 @@ describe("what a form stores when nothing is changed", () => {
         ["gateway-notify-in", parseNotificationSettings],
         ["dm-responder", parseResponderSettings],
     ] as const satisfies [keyof typeof contract, (given: StoredDefinition) => unknown][]) {
-        it(`means to ${type} the same at runtime as nothing at all`, () => {
+        it(`an unchanged form of ${type} means the same at runtime as a node without properties`, () => {
             const node = { id: "n", z: "tab", name: "", type };
             assert.deepEqual(parse({ ...contract[type], ...node }), parse(node));
         });
@@ -111,7 +111,7 @@ for (const type of nodeTypes) {
             assert.deepEqual(Object.keys(definition.credentials), isConfig ? ["token"] : []);
         });
 
-        it("has one input for each property, and an input for nothing else", () => {
+        it("has one input for each property, and no other input", () => {
             const ids = [...template.matchAll(/ id="([^"]+)"/g)].map((match) => match[1] ?? "");
             const inputs = ids.filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length));
             const expected = [...Object.keys(definition.defaults), ...Object.keys(definition.credentials)];
@@ -133,13 +133,13 @@ for (const type of nodeTypes) {
             }
         });
 
-        it("has validators with two parameters, since the editor ignores the reason of others", () => {
+        it("has validators with two parameters, because the editor ignores the reasons of others", () => {
             for (const [name, property] of Object.entries(definition.defaults)) {
                 if (property.validate) assert.equal(property.validate.length, 2, name);
             }
         });
 
-        it("finds its defaults valid, but for what the user must fill in", () => {
+        it("accepts its defaults, except for fields that the user must fill in", () => {
             const mustFill = isConfig ? ["host", "orgId", "typeId", "deviceId"] : [];
             for (const [name, property] of Object.entries(definition.defaults)) {
                 if (!property.validate) continue;
@@ -189,7 +189,7 @@ for (const type of nodeTypes) {
             }
         });
 
-        it("has no words of its own in the template", () => {
+        it("has no untranslated text in the template", () => {
             const words = template.replace(/<[^>]*>/g, "").trim();
             assert.equal(words, "");
             for (const attribute of template.matchAll(/ (placeholder|title|aria-label|value)="([^"]*)"/g)) {
@@ -198,12 +198,12 @@ for (const type of nodeTypes) {
             }
         });
 
-        it("has no colours but that of the node", () => {
+        it("uses no colour but that of the node", () => {
             const html = readForm(type).replace(`color: "${definition.color}"`, "");
             assert.doesNotMatch(html, /#[0-9a-fA-F]{3,8}\b|\brgba?\(|\bhsla?\(|(?<![\w-])(background|color)\s*:/);
         });
 
-        it("gives each field a width, which the editor takes for what it puts in the field's place", () => {
+        it("gives each field a width, which the editor applies to the element that replaces it", () => {
             const shown = [...template.matchAll(/<(?:input|select)(?![^>]*type="(?:hidden|checkbox)")[^>]*>/g)].map(([tag]) => tag);
             assert.ok(shown.length > 2);
             for (const tag of shown) assert.match(tag, / style="width: (?:calc\(100% - \d+px\)|\d+px)"/);
@@ -219,14 +219,14 @@ for (const type of nodeTypes) {
     });
 }
 
-describe("forms together", () => {
-    it("share one colour and one palette category", () => {
+describe("all forms", () => {
+    it("all forms share one colour and one palette category", () => {
         assert.equal(new Set(nodeTypes.map((type) => host.definition(type).color)).size, 1);
         const categories = nodeTypes.slice(1).map((type) => host.definition(type).category);
         assert.deepEqual(new Set(categories), new Set(["iot gateway"]));
     });
 
-    it("name one module relative to the editor, which the browser loads once for all of them, and no other address", () => {
+    it("all forms load one module relative to the editor, and nothing from another address", () => {
         for (const type of nodeTypes) {
             const scripts = [...readForm(type).matchAll(/<script[^>]* src=[^>]*>/g)].map(([tag]) => tag);
             assert.deepEqual(scripts, ['<script type="module" src="resources/node-red-contrib-wiotp-gateway/forms/forms.mjs">']);
@@ -235,7 +235,7 @@ describe("forms together", () => {
         assert.doesNotMatch(readSharedScripts(), /https?:\/\//);
     });
 
-    it("can be read by the flow library, which runs no script", () => {
+    it("all forms can be read by the flow library, which runs no script", () => {
         for (const type of nodeTypes) {
             // It wants literals, and reads no object with a spread in it.
             const [, definition = ""] =
