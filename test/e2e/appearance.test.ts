@@ -55,26 +55,26 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 const editor = await suite.open({ theme, flows: site });
                 const { page } = editor;
                 for (const [id, type] of Object.entries(dialogs)) {
-                    await editor.openDialog(id);
+                    await editor.dialog.open(id);
                     assert.deepEqual(await dialogFaults(editor), [], type);
                     assert.ok(fits(await pictureOfDialog(editor, nameOf(type))), `${type} is not ${theme}`);
                     if (type !== "dm-responder") {
-                        await editor.done("#node-dialog-cancel");
+                        await editor.dialog.done("#node-dialog-cancel");
                         continue;
                     }
                     await page.locator("#node-input-btn-gateway-edit").click();
                     await page.locator("#node-config-input-platform").waitFor();
-                    await editor.settled();
+                    await editor.dialog.settled();
                     for (const tab of ["connection", "security", "outbox", "advanced"]) {
-                        await editor.gatewayTab(tab);
+                        await editor.dialog.gatewayTab(tab);
                         assert.deepEqual(await dialogFaults(editor), [], tab);
                         assert.ok(fits(await pictureOfDialog(editor, nameOf(`gateway-config-${tab}`))), `${tab} is not ${theme}`);
                     }
-                    await editor.fill("node-config-input-will", "a/b");
+                    await editor.dialog.fill("node-config-input-will", "a/b");
                     await page.locator("#node-config-input-will-reason").waitFor();
                     assert.deepEqual(await dialogFaults(editor), [], "with a reason");
-                    await editor.done("#node-config-dialog-cancel");
-                    await editor.done("#node-dialog-cancel");
+                    await editor.dialog.done("#node-config-dialog-cancel");
+                    await editor.dialog.done("#node-dialog-cancel");
                 }
             });
 

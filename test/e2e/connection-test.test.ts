@@ -43,10 +43,10 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 ],
             });
             const { page } = editor;
-            await editor.openDialog("c1");
+            await editor.dialog.open("c1");
             await page.locator("#node-input-btn-gateway-add").click();
             await page.locator("#node-config-input-platform").waitFor();
-            await editor.settled();
+            await editor.dialog.settled();
             assert.match((await click("#gateway-config-test")).join(), /The settings are incomplete: /);
 
             await page.locator("#node-config-input-platform").selectOption("broker");
@@ -58,11 +58,11 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 typeId: "gateway",
                 deviceId: "gateway-1",
             })) {
-                await editor.fill(`node-config-input-${property}`, value);
+                await editor.dialog.fill(`node-config-input-${property}`, value);
             }
-            await editor.gatewayTab("security");
-            await editor.fill("node-config-input-token", `wrong-${token}`);
-            await editor.gatewayTab("connection");
+            await editor.dialog.gatewayTab("security");
+            await editor.dialog.fill("node-config-input-token", `wrong-${token}`);
+            await editor.dialog.gatewayTab("connection");
             const risk = page.locator("#gateway-config-test-risk");
             assert.equal(await risk.isVisible(), false);
             assert.deepEqual(await click("#gateway-config-test"), [`127.0.0.1 answers on port ${simulator.port}.`]);
@@ -70,9 +70,9 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(simulator.observed.total("connect"), 0, "no CONNECT without a second click");
             assert.match((await click("#gateway-config-test-connect")).join(), /did not authorise g:demo:gateway:gateway-1/);
 
-            await editor.gatewayTab("security");
-            await editor.fill("node-config-input-token", token);
-            await editor.gatewayTab("connection");
+            await editor.dialog.gatewayTab("security");
+            await editor.dialog.fill("node-config-input-token", token);
+            await editor.dialog.gatewayTab("connection");
             assert.equal(await page.locator("#gateway-config-test-report li").count(), 0, "what was found is about older settings");
             await click("#gateway-config-test");
             assert.match((await click("#gateway-config-test-connect")).join(), /The platform accepted the gateway\./);
@@ -80,25 +80,25 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await waitFor(() => simulator.observed.counts(clientId).disconnect, "the end of the connection");
 
             // From here on the gateway itself is connected: the test tells that, and never logs in again.
-            await editor.done("#node-config-dialog-ok");
-            await editor.done();
+            await editor.dialog.done("#node-config-dialog-ok");
+            await editor.dialog.done();
             await editor.deploy();
             await editor.statusOf("c1", /^connected$/);
-            await editor.openDialog("c1");
+            await editor.dialog.open("c1");
             await page.locator("#node-input-btn-gateway-edit").click();
             await page.locator("#node-config-input-platform").waitFor();
-            await editor.settled();
+            await editor.dialog.settled();
             assert.match((await click("#gateway-config-test")).join(), /^This gateway has been connected since .+\.$/);
             assert.equal(await risk.isVisible(), false);
             assert.equal(connects(), 3);
 
             // The stored token goes to no other identity.
-            await editor.fill("node-config-input-deviceId", "gateway-2");
+            await editor.dialog.fill("node-config-input-deviceId", "gateway-2");
             assert.match((await click("#gateway-config-test")).join(), /Enter the token again, or deploy first/);
             assert.equal(await risk.isVisible(), false);
             assert.equal(editor.received.join().includes(token), false, "the server sent the token to the browser");
-            await editor.done("#node-config-dialog-cancel");
-            await editor.done("#node-dialog-cancel");
+            await editor.dialog.done("#node-config-dialog-cancel");
+            await editor.dialog.done("#node-dialog-cancel");
         });
 
         suite.test(
@@ -127,10 +127,10 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     { name: "PLANT_PORT", value: String(simulator.port), type: "num" },
                     { name: "SAME_AREA", value: "AREA", type: "env" },
                 ]);
-                await editor.openDialog("c1");
+                await editor.dialog.open("c1");
                 await page.locator("#node-input-btn-gateway-add").click();
                 await page.locator("#node-config-input-platform").waitFor();
-                await editor.settled();
+                await editor.dialog.settled();
                 await page.locator("#node-config-input-platform").selectOption("broker");
                 await page.locator("#node-config-input-transport").selectOption("tcp");
                 const settings = {
@@ -141,22 +141,22 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     deviceId: "${SAME_AREA}-${AREA}",
                 };
                 for (const [property, value] of Object.entries(settings)) {
-                    await editor.fill(`node-config-input-${property}`, value);
-                    assert.equal(await editor.isMarked(`node-config-input-${property}`), false, property);
+                    await editor.dialog.fill(`node-config-input-${property}`, value);
+                    assert.equal(await editor.dialog.isMarked(`node-config-input-${property}`), false, property);
                 }
                 const shown = "g:demo:${AREA}-gate:${SAME_AREA}-${AREA}";
                 assert.equal(await page.locator("#gateway-config-preview-address").textContent(), "mqtt://127.0.0.1:${PLANT_PORT}");
                 assert.equal(await page.locator("#gateway-config-preview-client-id").textContent(), shown);
-                await editor.gatewayTab("security");
-                await editor.fill("node-config-input-token", `wrong-${token}`);
-                await editor.gatewayTab("connection");
+                await editor.dialog.gatewayTab("security");
+                await editor.dialog.fill("node-config-input-token", `wrong-${token}`);
+                await editor.dialog.gatewayTab("connection");
                 assert.deepEqual(await click("#gateway-config-test"), ["127.0.0.1 answers on port ${PLANT_PORT}."]);
                 const answer = (await click("#gateway-config-test-connect")).join();
                 assert.ok(answer.includes(`did not authorise ${shown}`), answer);
                 assert.doesNotMatch(answer, /sim-|-sim/);
                 assert.equal(simulator.observed.counts("g:demo:sim-gate:sim-sim").connect, 1);
-                await editor.done("#node-config-dialog-cancel");
-                await editor.done("#node-dialog-cancel");
+                await editor.dialog.done("#node-config-dialog-cancel");
+                await editor.dialog.done("#node-dialog-cancel");
             },
         );
     });

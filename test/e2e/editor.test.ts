@@ -18,10 +18,10 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         /** Fills in a gateway on the simulator; its dialog is open. */
         async function fillGateway(editor: EditorPage, port: number): Promise<void> {
             await editor.page.locator("#node-config-input-platform").selectOption("simulator");
-            await editor.fill("node-config-input-port", String(port));
-            await editor.fill("node-config-input-orgId", "demo");
-            await editor.fill("node-config-input-typeId", "gateway");
-            await editor.fill("node-config-input-deviceId", "gateway-1");
+            await editor.dialog.fill("node-config-input-port", String(port));
+            await editor.dialog.fill("node-config-input-orgId", "demo");
+            await editor.dialog.fill("node-config-input-typeId", "gateway");
+            await editor.dialog.fill("node-config-input-deviceId", "gateway-1");
         }
 
         suite.test("leads a user from an empty workspace to a connected gateway", async () => {
@@ -30,30 +30,30 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             const id = await editor.drag("device-event-out", { x: 300, y: 200 });
             assert.equal(await editor.isValid(id), false, "a node without a gateway is marked");
 
-            await editor.openDialog(id);
+            await editor.dialog.open(id);
             await page.locator("#node-input-btn-gateway-add").click();
             await page.locator("#node-config-input-host").waitFor();
-            assert.ok(await editor.isMarked("node-config-input-host"));
+            assert.ok(await editor.dialog.isMarked("node-config-input-host"));
             await fillGateway(editor, await freePortPair());
             assert.equal(await page.locator("#node-config-input-host").isVisible(), false, "the simulator needs no host");
             assert.equal(await page.locator("#gateway-config-preview-client-id").textContent(), "g:demo:gateway:gateway-1");
-            await editor.gatewayTab("security");
-            await editor.fill("node-config-input-token", token);
+            await editor.dialog.gatewayTab("security");
+            await editor.dialog.fill("node-config-input-token", token);
             const field = page.locator("#node-config-input-token");
             await field.evaluate((input) => input.setAttribute("type", "text"));
             await assert.rejects(editor.picture(field), /a field of the page contains a secret/, "the search for secrets is blind");
             await field.evaluate((input) => input.setAttribute("type", "password"));
-            await editor.done("#node-config-dialog-ok");
+            await editor.dialog.done("#node-config-dialog-ok");
 
-            await editor.chooseType("node-input-typeId", "string");
-            await editor.fill("node-input-typeId", "pump");
-            await editor.chooseType("node-input-deviceId", "string");
-            await editor.fill("node-input-deviceId", "pump 17");
-            assert.ok(await editor.isMarked("node-input-deviceId"), "a space is not allowed");
-            await editor.fill("node-input-deviceId", "17");
-            assert.equal(await editor.isMarked("node-input-deviceId"), false);
+            await editor.dialog.chooseType("node-input-typeId", "string");
+            await editor.dialog.fill("node-input-typeId", "pump");
+            await editor.dialog.chooseType("node-input-deviceId", "string");
+            await editor.dialog.fill("node-input-deviceId", "pump 17");
+            assert.ok(await editor.dialog.isMarked("node-input-deviceId"), "a space is not allowed");
+            await editor.dialog.fill("node-input-deviceId", "17");
+            assert.equal(await editor.dialog.isMarked("node-input-deviceId"), false);
             assert.equal(await page.locator("#device-event-out-preview").textContent(), "iot-2/type/pump/id/17/evt/status/fmt/json");
-            await editor.done();
+            await editor.dialog.done();
             assert.equal(await editor.isValid(id), true);
             await editor.deploy();
             await editor.statusOf(id, /^connected/);
@@ -63,12 +63,12 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             const saved = flows.find((node) => node.id === id);
             assert.deepEqual([saved?.typeId, saved?.typeIdType, saved?.deviceId, saved?.qos], ["pump", "str", "17", "1"]);
             assert.equal(JSON.stringify(flows).includes(token), false);
-            await editor.openDialog(id);
+            await editor.dialog.open(id);
             await page.locator("#node-input-btn-gateway-edit").click();
             await page.locator("#node-config-input-platform").waitFor();
             assert.equal(await page.locator("#node-config-input-token").inputValue(), "__PWRD__");
-            await editor.done("#node-config-dialog-ok");
-            await editor.done();
+            await editor.dialog.done("#node-config-dialog-ok");
+            await editor.dialog.done();
             assert.equal(
                 editor.received.some((body) => body.includes(token)),
                 false,
@@ -94,13 +94,14 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "g1", qos: `\${QOS}`, x: 300, y: 200, wires: [[]] },
                 ],
             });
-            await editor.openDialog("e1");
+            await editor.dialog.open("e1");
             await editor.page.locator("#node-input-btn-gateway-edit").click();
             await editor.page.locator("#node-config-input-platform").waitFor();
-            for (const property of Object.keys(identity)) assert.equal(await editor.isMarked(`node-config-input-${property}`), false);
-            await editor.fill("node-config-input-name", "renamed");
-            await editor.done("#node-config-dialog-ok");
-            await editor.done();
+            for (const property of Object.keys(identity))
+                assert.equal(await editor.dialog.isMarked(`node-config-input-${property}`), false);
+            await editor.dialog.fill("node-config-input-name", "renamed");
+            await editor.dialog.done("#node-config-dialog-ok");
+            await editor.dialog.done();
             for (const [property, value] of Object.entries({ ...gateway, ...identity, name: "renamed" })) {
                 assert.equal(await editor.property("g1", property), value, property);
             }
@@ -119,9 +120,9 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             });
             for (const id of ["e1", "m1"]) {
                 assert.equal(await editor.isValid(id), true, id);
-                await editor.openDialog(id);
-                await editor.fill("node-input-name", "renamed");
-                await editor.done();
+                await editor.dialog.open(id);
+                await editor.dialog.fill("node-input-name", "renamed");
+                await editor.dialog.done();
             }
             const event = { source: "device", deviceId: "deviceId", deviceIdType: "msg", eventId: "status", eventIdType: "str", qos: "1" };
             const management = { target: "gateway", manage: true, deviceActions: true, firmwareActions: false, respond: "flow" };
@@ -149,7 +150,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             }, "the node to be selected");
             await page.keyboard.press("Enter");
             await page.locator("#node-input-name").waitFor();
-            await editor.settled();
+            await editor.dialog.settled();
             await page.locator("#node-input-name").focus();
             const visited = new Set<string>();
             for (let press = 0; press < 25 && !visited.has("node-input-datatype"); press += 1) {
@@ -175,7 +176,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 ],
             });
             const { page } = editor;
-            await editor.openDialog("e1");
+            await editor.dialog.open("e1");
             const tabTo = async (selector: string): Promise<void> => {
                 for (let press = 0; press < 60; press += 1) {
                     if (await page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector)) return;
@@ -187,7 +188,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await tabTo("#node-input-btn-gateway-add");
             await page.keyboard.press("Enter");
             await page.locator("#node-config-input-name").waitFor();
-            await editor.settled();
+            await editor.dialog.settled();
             await page.locator("#node-config-input-name").focus();
             await tabTo('#gateway-config-tabs a[href="#gateway-config-tab-security"]');
             await page.keyboard.press("Enter");
@@ -200,8 +201,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await tabTo("#gateway-config-test");
             await page.keyboard.press("Enter");
             await page.locator("#gateway-config-test-report li").filter({ hasText: "The settings are incomplete" }).waitFor();
-            await editor.done("#node-config-dialog-cancel");
-            await editor.done("#node-dialog-cancel");
+            await editor.dialog.done("#node-config-dialog-cancel");
+            await editor.dialog.done("#node-dialog-cancel");
         });
 
         suite.test("suggests formats, and keeps the typed text when Tab is pressed", async () => {
@@ -211,7 +212,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     { id: "e1", type: "device-command-in", z: "f1", name: "", gateway: "", x: 300, y: 200, wires: [[]] },
                 ],
             });
-            await editor.openDialog("e1");
+            await editor.dialog.open("e1");
             await editor.page.locator("#node-input-format").focus();
             await editor.page.keyboard.type("x");
             const menu = editor.page.locator(".red-ui-autoComplete-container");
@@ -219,7 +220,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await menu.getByText("text").waitFor();
             await editor.page.keyboard.press("Tab");
             assert.equal(await editor.page.locator("#node-input-format").inputValue(), "x");
-            await editor.done("#node-dialog-cancel");
+            await editor.dialog.done("#node-dialog-cancel");
         });
     });
 }

@@ -30,17 +30,17 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             const { page } = editor;
             await page.locator("#node-input-btn-gateway-edit").click();
             await page.locator("#node-config-input-platform").waitFor();
-            await editor.settled();
+            await editor.dialog.settled();
             const texts = readCatalogue(language, "gateway-config");
             for (const tab of ["connection", "security", "outbox", "advanced"]) {
-                await editor.gatewayTab(tab);
+                await editor.dialog.gatewayTab(tab);
                 const name = page.locator(`#gateway-config-tabs a[href="#gateway-config-tab-${tab}"]`);
                 assert.equal((await name.textContent())?.trim(), texts.get(`gateway-config.tab.${tab}`));
                 const dialog = (await page.locator(".red-ui-tray").last().textContent()) ?? "";
                 assert.doesNotMatch(dialog, /gateway-config\.\w/, "a raw key is shown");
                 assert.deepEqual(await dialogFaults(editor), [], tab);
             }
-            await editor.done("#node-config-dialog-cancel");
+            await editor.dialog.done("#node-config-dialog-cancel");
         }
 
         for (const language of languages) {
@@ -56,13 +56,13 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     // The palette cuts words that are too long, and puts a blank before a hyphen.
                     const words = (await palette.innerText()).split(/\s+/).filter((word) => word !== "");
                     assert.deepEqual(words, text("label.palette").split(" "));
-                    await editor.openDialog(type);
+                    await editor.dialog.open(type);
                     const dialog = (await page.locator(".red-ui-tray").last().textContent()) ?? "";
                     assert.ok(dialog.includes(text("label.gateway")), `${type}: ${dialog}`);
                     assert.doesNotMatch(dialog, new RegExp(`${type}\\.\\w`), "a raw key is shown");
                     assert.deepEqual(await dialogFaults(editor), [], type);
                     if (type === "dm-responder" && module === "node-red") await lookAtGateway(editor, language);
-                    await editor.done("#node-dialog-cancel");
+                    await editor.dialog.done("#node-dialog-cancel");
                 }
             });
 

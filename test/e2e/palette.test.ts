@@ -53,23 +53,23 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             for (const [index, form] of forms.entries()) {
                 const id = await editor.drag(form.type, { x: 300, y: 80 + 100 * index });
                 ids.push(id);
-                await editor.openDialog(id);
+                await editor.dialog.open(id);
                 await page.locator("#node-input-gateway").selectOption("g1");
                 if (form.type === "device-event-out") {
-                    await editor.chooseType("node-input-typeId", "string");
-                    await editor.fill("node-input-typeId", "pump");
-                    await editor.chooseType("node-input-deviceId", "string");
+                    await editor.dialog.chooseType("node-input-typeId", "string");
+                    await editor.dialog.fill("node-input-typeId", "pump");
+                    await editor.dialog.chooseType("node-input-deviceId", "string");
                 }
                 if ("field" in form) {
-                    await editor.fill(`node-input-${form.field}`, form.wrong);
-                    assert.ok(await editor.isMarked(`node-input-${form.field}`), form.type);
+                    await editor.dialog.fill(`node-input-${form.field}`, form.wrong);
+                    assert.ok(await editor.dialog.isMarked(`node-input-${form.field}`), form.type);
                     assert.match((await page.locator(`#node-input-${form.field}-reason`).textContent()) ?? "", form.reason);
-                    await editor.fill(`node-input-${form.field}`, form.right);
+                    await editor.dialog.fill(`node-input-${form.field}`, form.right);
                     assert.equal(await page.locator(`#node-input-${form.field}-reason`).count(), 0);
                 } else {
                     await page.locator(`#node-input-${form.choice[0]}`).selectOption(form.choice[1]);
                 }
-                await editor.done();
+                await editor.dialog.done();
                 assert.equal(await editor.isValid(id), true, form.type);
                 const label = editor.node(id).locator(".red-ui-flow-node-label");
                 await waitFor(async () => (await label.textContent())?.trim() === form.label, `the label ${form.label}`);
@@ -95,22 +95,22 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 ],
             });
             const { page } = editor;
-            await editor.openDialog("c1");
+            await editor.dialog.open("c1");
             await page.locator("#node-input-btn-gateway-add").click();
             const host = page.locator("#node-config-input-host");
             await host.waitFor();
-            await editor.settled();
+            await editor.dialog.settled();
             assert.equal(await page.locator("#node-config-input-host-reason").count(), 0, "nobody was there yet");
-            await editor.fill("node-config-input-host", "mqtts://broker");
+            await editor.dialog.fill("node-config-input-host", "mqtts://broker");
             const reason = page.locator("#node-config-input-host-reason");
             assert.equal(await reason.textContent(), "Host: enter only the host name or address, without protocol, port or path");
             assert.deepEqual(
                 [await host.getAttribute("aria-invalid"), await host.getAttribute("aria-describedby")],
                 ["true", "node-config-input-host-reason"],
             );
-            await editor.fill("node-config-input-host", "");
+            await editor.dialog.fill("node-config-input-host", "");
             assert.equal(await reason.textContent(), "Host: enter a value");
-            await editor.fill("node-config-input-host", `\${HOST}`);
+            await editor.dialog.fill("node-config-input-host", `\${HOST}`);
             assert.equal(await reason.count(), 0);
             assert.equal(await host.getAttribute("aria-invalid"), "false");
             // The platform drives the hints.
@@ -122,16 +122,16 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await page.locator("#node-config-input-port").getAttribute("placeholder"), "1883");
             await page.locator("#node-config-input-platform").selectOption("maximo");
             assert.match((await page.locator("#node-config-input-transport-reason").textContent()) ?? "", /only encrypted connections/);
-            await editor.gatewayTab("security");
+            await editor.dialog.gatewayTab("security");
             const token = page.locator("#node-config-input-token");
             const note = page.locator("#node-config-input-token-reason");
-            await editor.fill("node-config-input-token", "a token ");
+            await editor.dialog.fill("node-config-input-token", "a token ");
             assert.equal(await note.textContent(), "Token: begins or ends with a blank, which is sent with it");
             assert.equal(await token.getAttribute("aria-describedby"), "node-config-input-token-reason");
-            await editor.fill("node-config-input-token", "a token");
+            await editor.dialog.fill("node-config-input-token", "a token");
             assert.equal(await note.count(), 0);
-            await editor.done("#node-config-dialog-cancel");
-            await editor.done("#node-dialog-cancel");
+            await editor.dialog.done("#node-config-dialog-cancel");
+            await editor.dialog.done("#node-dialog-cancel");
         });
 
         suite.test("completes names that the deployed gateway has seen, and asks nothing while none is deployed", async () => {
@@ -189,7 +189,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.statusOf("e1", /^connected$/);
             await editor.press("i1");
             await waitFor(async () => (await editor.statusText("d2")) === "pump-17", "the event to be safe");
-            await editor.openDialog("c1");
+            await editor.dialog.open("c1");
             await page.locator("#node-input-deviceId").focus();
             // Each key asks anew, and the answer to the last one replaces the menu.
             const lastAnswer = page.waitForResponse((response) => response.url().includes("q=pu"));
@@ -202,12 +202,12 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await page.locator("#node-input-btn-gateway-add").click();
             await page.locator("#node-config-input-platform").waitFor();
             await page.locator("#node-config-input-platform").selectOption("simulator");
-            await editor.done("#node-config-dialog-ok");
+            await editor.dialog.done("#node-config-dialog-ok");
             const answer = page.waitForResponse((response) => response.url().includes("/inventory"));
             await page.locator("#node-input-typeId").focus();
             await page.keyboard.type("pu");
             assert.deepEqual(await (await answer).json(), []);
-            await editor.done("#node-dialog-cancel");
+            await editor.dialog.done("#node-dialog-cancel");
         });
     });
 }
