@@ -15,4 +15,6 @@ cpSync(path.join(root, "plugins"), path.join(dist, "plugins"), { recursive: true
 if (existsSync(path.join(root, "icons"))) {
     cpSync(path.join(root, "icons"), path.join(dist, "nodes", "icons"), { recursive: true });
 }
-execFileSync(process.execPath, [path.join(root, "scripts", "form-rules.mjs")], { stdio: "inherit" });
+execFileSync(process.execPath, ["--disable-warning=ExperimentalWarning", path.join(root, "scripts", "form-rules.mjs")], {
+    stdio: "inherit",
+});

@@ -25,7 +25,7 @@ build.on("exit", (code) => {
     const ruleWriter = watch(path.join(root, "dist", "src"), { recursive: true }, () => {
         // The compiler writes many files at once.
         clearTimeout(writing);
-        writing = setTimeout(() => start("scripts/form-rules.mjs"), 500);
+        writing = setTimeout(() => start("--disable-warning=ExperimentalWarning", "scripts/form-rules.mjs"), 500);
     });
     for (const signal of ["SIGINT", "SIGTERM"]) {
         process.on(signal, () => {

@@ -1,6 +1,7 @@
-// Writes resources/forms/generated.mjs: the rules that the forms share with the runtime, from the compiled code in dist/.
-import { writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+// Writes what the forms share with the runtime to resources/forms/: its rules, from the compiled code in dist/, and its code for ids and
+// topics, without the types.
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire, stripTypeScriptTypes } from "node:module";
 import path from "node:path";
 import { root } from "./project.mjs";
 
@@ -13,7 +14,6 @@ const { notificationRules } = load("./node-red/gateway-notify-in.js");
 const { testedProperties } = load("./node-red/admin/connection-test-request.js");
 const { variablePattern } = load("./settings.js");
 const { bundlePattern, responderRules } = load("./node-red/dm-responder.js");
-const { idPattern, levelPattern, maxLevelBytes } = load("./protocol/identity.js");
 
 const properties = {
     "gateway-config": gatewayRules,
@@ -22,14 +22,7 @@ const properties = {
     "gateway-notify-in": notificationRules,
     "dm-responder": responderRules,
 };
-const patterns = {
-    variable: variablePattern,
-    id: idPattern,
-    level: levelPattern,
-    host: hostPattern,
-    path: pathPattern,
-    bundle: bundlePattern,
-};
+const patterns = { variable: variablePattern, host: hostPattern, path: pathPattern, bundle: bundlePattern };
 
 /** A value as JSON has it, and regular expressions as JavaScript has them. */
 function declare(name, value) {
@@ -42,7 +35,16 @@ function declare(name, value) {
     return `export const ${name} = ${json.replace(/"<(\d+)>"/g, (_mark, index) => String(regularExpressions[index]))};\n`;
 }
 
-const file = path.join(root, "resources", "forms", "generated.mjs");
-const declarations = Object.entries({ properties, patterns, maxLevelBytes, encryptedTransports, defaultPorts, testedProperties });
+const forms = path.join(root, "resources", "forms");
+const declarations = Object.entries({ properties, patterns, encryptedTransports, defaultPorts, testedProperties });
 const text = declarations.map(([name, value]) => declare(name, value)).join("\n");
-writeFileSync(file, `// Written by scripts/form-rules.mjs, from the code of the runtime. Not kept in git.\n\n${text}`);
+const origin = "// Written by scripts/form-rules.mjs, from the code of the runtime. Not kept in git.";
+writeFileSync(path.join(forms, "generated.mjs"), `${origin}\n\n${text}`);
+
+for (const name of ["id-rules", "topic-template"]) {
+    const source = readFileSync(path.join(root, "src", "protocol", `${name}.ts`), "utf8");
+    const code = stripTypeScriptTypes(source)
+        .replace(/ from "\.\/([\w-]+)"/g, ' from "./$1.mjs"')
+        .replace(/ +$/gm, "");
+    writeFileSync(path.join(forms, `${name}.mjs`), `${origin}\n\n${code.replace(/\n{3,}/g, "\n\n")}`);
+}

@@ -1,7 +1,8 @@
 // The checks of the forms, with reasons for the user. Bounds and patterns are those of the runtime, which has the last word.
 
 import { current, text } from "./fields.mjs";
-import { encryptedTransports, maxLevelBytes, patterns, properties } from "./generated.mjs";
+import { encryptedTransports, patterns, properties } from "./generated.mjs";
+import { idRule, isLegalId, levelRule } from "./id-rules.mjs";
 
 /** Whether a value refers to variables, as `${NAME}` does: it can be judged only when their values are known. */
 export const hasVariables = (value) => typeof value === "string" && patterns.variable.test(value);
@@ -16,11 +17,8 @@ export function defaultOf(type, property) {
 
 // Each check returns undefined when the value is good, else the key of the reason and its parameters.
 const checks = {
-    id: (value) => (patterns.id.test(value ?? "") ? undefined : { key: "id" }),
-    level(value) {
-        const good = patterns.level.test(value ?? "") && new TextEncoder().encode(value).length <= maxLevelBytes;
-        return good ? undefined : { key: "level" };
-    },
+    id: (value) => (isLegalId(String(value ?? ""), idRule) ? undefined : { key: "id" }),
+    level: (value) => (isLegalId(String(value ?? ""), levelRule) ? undefined : { key: "level" }),
     optionalLevel: (value) => (isBlank(value) ? undefined : checks.level(value)),
     idFilter: (value) => (isBlank(value) || value === "+" ? undefined : checks.id(value)),
     levelFilter: (value) => (isBlank(value) || value === "+" ? undefined : checks.level(value)),

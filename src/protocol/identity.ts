@@ -1,5 +1,6 @@
 import { GatewayError } from "../errors";
 import { shortened, translate } from "../i18n";
+import { type IdRule, idRule, isLegalId, levelRule } from "./id-rules";
 
 /** A device, or the gateway itself, as topics name it. */
 export interface DeviceAddress {
@@ -15,26 +16,12 @@ export interface GatewayIdentity extends DeviceAddress {
 /** The user name of every gateway; it tells the platform that the password is an authentication token. Protocol, section Connection. */
 export const mqttUserName = "use-token-auth";
 
-export const maxIdCharacters = 36;
-
-/** An organisation, type or device id. Protocol, section Connection. */
-export const idPattern = new RegExp(`^[A-Za-z0-9_.-]{1,${maxIdCharacters}}$`);
-
-/**
- * One topic level: not empty, none of the topic's own characters, no control character (C0), no Unicode non-character
- * and no half of a surrogate pair. The platform accepts U+007F and any other text. Protocol, section Connection.
- */
-export const levelPattern = /^(?:(?![\u0000-\u001f/+#\p{Noncharacter_Code_Point}\p{Surrogate}]).)+$/su;
-
-/** A topic is at most 65535 bytes long in MQTT; one level may not take more than this, in UTF-8 bytes. */
-export const maxLevelBytes = 16_384;
-
 /**
  * A type id as a string. Accepts a string of 1 to 36 of `A-Z a-z 0-9 _ . -` or a non-negative safe integer. Protocol, section Connection.
  * @throws GW_INVALID_ID
  */
 export function parseTypeId(value: unknown, name = "typeId"): string {
-    return parseId(value, name);
+    return parseId(value, name, idRule);
 }
 
 /**
@@ -42,7 +29,7 @@ export function parseTypeId(value: unknown, name = "typeId"): string {
  * @throws GW_INVALID_ID
  */
 export function parseDeviceId(value: unknown, name = "deviceId"): string {
-    return parseId(value, name);
+    return parseId(value, name, idRule);
 }
 
 /**
@@ -50,7 +37,7 @@ export function parseDeviceId(value: unknown, name = "deviceId"): string {
  * @throws GW_INVALID_ID
  */
 export function parseOrgId(value: unknown, name = "orgId"): string {
-    return parseId(value, name);
+    return parseId(value, name, idRule);
 }
 
 /**
@@ -58,20 +45,28 @@ export function parseOrgId(value: unknown, name = "orgId"): string {
  * @throws GW_INVALID_ID
  */
 export function parseLevel(value: unknown, name: string): string {
-    const level = matching(value, levelPattern);
-    if (level === undefined) throw new GatewayError("GW_INVALID_ID", translate("protocol.level", { name, value: describe(value) }));
-    if (level.length * 3 > maxLevelBytes && Buffer.byteLength(level) > maxLevelBytes) {
-        throw new GatewayError(
-            "GW_INVALID_ID",
-            translate("protocol.levelTooLong", { name, bytes: Buffer.byteLength(level), maxLevelBytes }),
-        );
-    }
-    return level;
+    return parseId(value, name, levelRule);
+}
+
+/**
+ * An id as a string: text that the rule takes, or a non-negative safe integer.
+ * @throws GW_INVALID_ID
+ */
+export function parseId(value: unknown, name: string, rule: IdRule): string {
+    const text = idText(value);
+    if (text !== undefined && isLegalId(text, rule)) return text;
+    throw new GatewayError("GW_INVALID_ID", describeFault(value, text, name, rule));
+}
+
+/** The text that stands for an id, legal or not; undefined when a value of this kind can be none. */
+export function idText(value: unknown): string | undefined {
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return String(value);
+    return typeof value === "string" ? value : undefined;
 }
 
 /** Whether both ids are legal. No device has others; who sends a topic or a notification may write anything, of any length. */
 export function isLegalAddress({ typeId, deviceId }: DeviceAddress): boolean {
-    return idPattern.test(typeId) && idPattern.test(deviceId);
+    return isLegalId(typeId, idRule) && isLegalId(deviceId, idRule);
 }
 
 /** Whether two addresses are the same device. */
@@ -95,15 +90,10 @@ export function mqttClientId(identity: GatewayIdentity): string {
     return `g:${identity.orgId}:${identity.typeId}:${identity.deviceId}`;
 }
 
-function parseId(value: unknown, name: string): string {
-    const id = matching(value, idPattern);
-    if (id === undefined) throw new GatewayError("GW_INVALID_ID", translate("protocol.id", { name, value: describe(value) }));
-    return id;
-}
-
-function matching(value: unknown, pattern: RegExp): string | undefined {
-    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return String(value);
-    return typeof value === "string" && pattern.test(value) ? value : undefined;
+function describeFault(value: unknown, text: string | undefined, name: string, rule: IdRule): string {
+    if (rule === idRule) return translate("protocol.id", { name, value: describe(value) });
+    if (text === undefined || !rule.pattern.test(text)) return translate("protocol.level", { name, value: describe(value) });
+    return translate("protocol.levelTooLong", { name, bytes: Buffer.byteLength(text), maxLevelBytes: rule.maxBytes });
 }
 
 const shownCharacters = 60;

@@ -1,4 +1,5 @@
-import { type DeviceAddress, maxIdCharacters } from "./identity";
+import { idRule } from "./id-rules";
+import type { DeviceAddress } from "./identity";
 import { parseMembers } from "./json";
 import { maxPayloadBytes } from "./payload-limit";
 
@@ -66,7 +67,7 @@ export function notifiedTopic(fields: NotificationFields): string | undefined {
  */
 export function notifiedDevice(fields: NotificationFields): DeviceAddress | undefined {
     const address = fields.typeId && fields.deviceId ? { typeId: fields.typeId, deviceId: fields.deviceId } : deviceOfTopic(fields);
-    return address && Math.max(address.typeId.length, address.deviceId.length) <= maxIdCharacters ? address : undefined;
+    return address && Math.max(address.typeId.length, address.deviceId.length) <= idRule.maxBytes ? address : undefined;
 }
 
 function deviceOfTopic(fields: NotificationFields): DeviceAddress | undefined {
