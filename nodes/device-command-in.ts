@@ -6,7 +6,7 @@ import { joinGateway } from "../src/node-red/gateway-node";
 export default function register(RED: NodeAPI): void {
     defineType<Node>(RED, "device-command-in", (node, definition) => {
         const member = joinGateway(RED, node, definition);
-        const settings = member.parse(() => parseCommandSettings(definition));
+        const settings = member.parse(({ ids }) => parseCommandSettings(definition, ids));
         member.subscribe((gateway) =>
             gateway.onCommand(settings().selection, settings().qos, {
                 received(command) {

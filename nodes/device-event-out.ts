@@ -9,7 +9,7 @@ import { SerialQueue } from "../src/node-red/serial-queue";
 export default function register(RED: NodeAPI): void {
     defineType<Node>(RED, "device-event-out", (node, definition) => {
         const member = joinGateway(RED, node, definition);
-        const settings = member.parse(() => parseEventSettings(RED, node, definition));
+        const settings = member.parse(({ ids }) => parseEventSettings(RED, node, definition, ids));
         const inOrder = new SerialQueue();
 
         onInput(node, { output: member.output, status: member.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
@@ -21,7 +21,7 @@ export default function register(RED: NodeAPI): void {
 
         function publish(ids: EventIds, message: NodeMessage, enteredAtMs: number, completion: MessageCompletion): void {
             const gateway = member.gateway();
-            gateway.publishEvent(eventRequest(settings(), gateway.identity, ids, message, enteredAtMs), completion);
+            gateway.publishEvent(eventRequest(settings(), gateway, ids, message, enteredAtMs), completion);
         }
     });
 }

@@ -1,7 +1,7 @@
 import { type GatewayError, toGatewayError } from "../src/errors";
 import { defineType, type Node, type NodeAPI, properties } from "../src/node-red/api";
 import { answerMessage, parseResponderSettings, reportMessage, requestMessage, responderStatus } from "../src/node-red/dm-responder";
-import { joinGateway } from "../src/node-red/gateway-node";
+import { assertPlatformTopics, joinGateway } from "../src/node-red/gateway-node";
 import { onInput } from "../src/node-red/handlers";
 
 /** `dm-responder`: device management of the gateway itself, or of devices behind it. */
@@ -11,7 +11,10 @@ export default function register(RED: NodeAPI): void {
         let conflict: GatewayError | undefined;
         let refusal: GatewayError | undefined;
         const member = joinGateway(RED, node, definition, (state) => responderStatus(state, counts));
-        const settings = member.parse(() => parseResponderSettings(definition));
+        const settings = member.parse((rules) => {
+            assertPlatformTopics(rules);
+            return parseResponderSettings(definition);
+        });
 
         const responder = member.subscribe((gateway) =>
             gateway.respond(settings(), {

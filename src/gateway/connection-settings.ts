@@ -1,7 +1,7 @@
 import { type TestStep, testConnect, testEndpoint } from "../connection/connection-test";
 import type { TransportOptions } from "../connection/transport";
+import { gatewayTopics } from "../protocol/gateway-topics";
 import { mqttClientId, mqttUserName } from "../protocol/identity";
-import { eventTopic } from "../protocol/topic";
 import { shownAs } from "../settings";
 import type { GatewayOptions, GatewayProperties } from "./gateway-options";
 
@@ -29,37 +29,41 @@ export function testGatewayConnect(settings: ConnectionSettings, properties: Gat
     return testConnect(transportOptions(settings), { shown: shownOptions(settings.options, properties) });
 }
 
-function shownOptions({ host, port, transport, identity }: GatewayOptions, { [shownAs]: shown = {} }: GatewayProperties) {
+function shownOptions({ host, port, transport, identity, clientId }: GatewayOptions, { [shownAs]: shown = {} }: GatewayProperties) {
+    const ofIdentity = mqttClientId({
+        orgId: shown.orgId ?? identity.orgId,
+        typeId: shown.typeId ?? identity.typeId,
+        deviceId: shown.deviceId ?? identity.deviceId,
+    });
     return {
         host: shown.host ?? host,
         port: shown.port ?? port,
         transport: shown.transport ?? transport,
-        clientId: mqttClientId({
-            orgId: shown.orgId ?? identity.orgId,
-            typeId: shown.typeId ?? identity.typeId,
-            deviceId: shown.deviceId ?? identity.deviceId,
-        }),
+        clientId: clientId === mqttClientId(identity) ? ofIdentity : (shown.clientId ?? clientId),
     };
 }
 
 /** The options of the transport that connects a gateway with these settings. */
 export function transportOptions({ options, token, tls }: ConnectionSettings): TransportOptions {
-    const { host, port, transport, path, keepAliveS, cleanSession } = options;
+    const { host, port, transport, path, clientId, keepAliveS, cleanSession } = options;
+    const userName = options.userName ?? (token === "" ? undefined : mqttUserName);
     return {
         host,
         port,
         transport,
         path,
         tls,
-        clientId: mqttClientId(options.identity),
-        ...(token === "" ? {} : { userName: mqttUserName, password: token }),
+        clientId,
+        ...(userName !== undefined && { userName }),
+        ...(token !== "" && { password: token }),
         keepAliveS,
         cleanSession,
         will: lastWill(options),
     };
 }
 
-function lastWill({ identity, willEventId }: GatewayOptions) {
+function lastWill(options: GatewayOptions) {
+    const { identity, willEventId } = options;
     if (willEventId === undefined) return undefined;
-    return { topic: eventTopic(identity, willEventId, "text"), payload: "offline", qos: 1 } as const;
+    return { topic: gatewayTopics(options).eventTopic(identity, willEventId, "text"), payload: "offline", qos: 1 } as const;
 }

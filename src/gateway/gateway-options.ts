@@ -1,6 +1,9 @@
 import { GatewayError, toGatewayError } from "../errors";
-import { translate } from "../i18n";
-import { type GatewayIdentity, idPattern, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../protocol/identity";
+import { shortened, translate } from "../i18n";
+import { gatewayTopics } from "../protocol/gateway-topics";
+import { IdParser, type IdPolicy, idPolicies } from "../protocol/id-parser";
+import { idRule, isLegalId, mqttTextRule } from "../protocol/id-rules";
+import { type GatewayIdentity, mqttClientId, parseDeviceId, parseOrgId, parseTypeId } from "../protocol/identity";
 import {
     booleanOption,
     choiceOption,
@@ -33,6 +36,9 @@ export type GatewayProperties = Properties;
 /** The settings of one gateway, checked and with every default filled in. Contains no secret. */
 export interface GatewayOptions {
     readonly identity: GatewayIdentity;
+    readonly clientId: string;
+    /** Undefined: the platform's, if there is a token. */
+    readonly userName: string | undefined;
     readonly platform: Platform;
     readonly host: string;
     readonly port: number;
@@ -51,6 +57,10 @@ export interface GatewayOptions {
     readonly registrationBackoffMs: number;
     /** Event id of the last will; undefined = none. */
     readonly willEventId: string | undefined;
+    /** The templates of own topics; blank = those of the platform. */
+    readonly eventTopic: string;
+    readonly commandTopic: string;
+    readonly idRule: IdPolicy;
 }
 
 /** The transports that Maximo takes. */
@@ -73,6 +83,7 @@ export const gatewayRules = {
     maxInFlight: { fallback: 100, min: 1, max: 1000, whole: true },
     registrationLimit: { fallback: 8, min: 1, max: 128, whole: true },
     registrationBackoff: { fallback: 600, min: 1, max: 86_400 },
+    idRule: { choices: idPolicies, fallback: "strict" },
 } as const satisfies PropertyRules;
 
 /** A name or an address, without what a copied URL has around it. */
@@ -114,14 +125,15 @@ function parse(properties: GatewayProperties): GatewayOptions {
     if (platform === "maximo" && !encryptedTransports.includes(transport)) {
         throw new GatewayError("GW_CONFIG", translate("option.maximoTransport", { value: properties[shownAs]?.transport ?? transport }));
     }
-    const willEventId = textOption(properties, "will");
+    const identity = {
+        orgId: idOption(properties, "orgId", parseOrgId),
+        typeId: idOption(properties, "typeId", parseTypeId),
+        deviceId: idOption(properties, "deviceId", parseDeviceId),
+    };
     return {
-        identity: {
-            orgId: idOption(properties, "orgId", parseOrgId),
-            typeId: idOption(properties, "typeId", parseTypeId),
-            deviceId: idOption(properties, "deviceId", parseDeviceId),
-        },
+        identity,
         platform,
+        ...brokerOptions(properties, platform, identity),
         host: platform === "simulator" ? "127.0.0.1" : hostOption(properties),
         port: numberOption(properties, "port", { ...gatewayRules.port, fallback: defaultPort(platform, transport) }),
         transport,
@@ -137,7 +149,7 @@ function parse(properties: GatewayProperties): GatewayOptions {
         maxInFlight: numberOption(properties, "maxInFlight", gatewayRules.maxInFlight),
         registrationLimit: numberOption(properties, "registrationLimit", gatewayRules.registrationLimit),
         registrationBackoffMs: numberOption(properties, "registrationBackoff", gatewayRules.registrationBackoff) * 1000,
-        willEventId: willEventId === "" ? undefined : parseLevel(willEventId, "will"),
+        idRule: choiceOption(properties, "idRule", gatewayRules.idRule),
     };
 }
 
@@ -145,7 +157,44 @@ function idOption(properties: GatewayProperties, name: string, parse: (value: un
     const value = givenOption(properties, name);
     const shown = properties[shownAs]?.[name];
     // A reference to a variable is no id either, so the error shows it in place of the value.
-    return parse(shown !== undefined && !idPattern.test(String(value)) ? shown : value);
+    return parse(shown !== undefined && !isLegalId(String(value), idRule) ? shown : value);
+}
+
+/** What can be chosen for the user's own broker only, whatever the form was set to before another platform was chosen. */
+function brokerOptions(
+    properties: GatewayProperties,
+    platform: Platform,
+    identity: GatewayIdentity,
+): Pick<GatewayOptions, "clientId" | "userName" | "eventTopic" | "commandTopic" | "willEventId"> {
+    const isBroker = platform === "broker";
+    const templates = {
+        eventTopic: isBroker ? textOption(properties, "eventTopic") : "",
+        commandTopic: isBroker ? textOption(properties, "commandTopic") : "",
+    };
+    const topics = gatewayTopics({ identity, ...templates });
+    const will = textOption(properties, "will");
+    const willEventId = will === "" ? undefined : new IdParser(topics, "strict").parse("eventId", will, "will");
+    if (willEventId !== undefined) topics.eventTopic(identity, willEventId, "text");
+    return {
+        ...templates,
+        clientId: (isBroker && mqttText(properties, "clientId")) || mqttClientId(identity),
+        userName: (isBroker && mqttText(properties, "userName")) || undefined,
+        willEventId,
+    };
+}
+
+function mqttText(properties: GatewayProperties, name: string): string {
+    const text = textOption(properties, name);
+    if (text === "" || isLegalId(text, mqttTextRule)) return text;
+    const { maxBytes } = mqttTextRule;
+    throw new GatewayError(
+        "GW_CONFIG",
+        translate("option.mqttText", {
+            property: name,
+            value: properties[shownAs]?.[name] ?? JSON.stringify(shortened(text, 60)),
+            maxBytes,
+        }),
+    );
 }
 
 function hostOption(properties: GatewayProperties): string {

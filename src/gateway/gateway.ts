@@ -2,15 +2,16 @@ import type { Clock } from "../clock";
 import { type ConnectionState, GatewayConnection } from "../connection/gateway-connection";
 import type { Inventory } from "../devices/inventory/inventory";
 import { connectionStates, GatewayError, toGatewayError } from "../errors";
-import { translate } from "../i18n";
+import { shortened, translate } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { CompletionCallbacks } from "../outbox/event";
-import { deviceKey, type GatewayIdentity, isLegalAddress, mqttClientId } from "../protocol/identity";
+import { type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
+import { IdParser } from "../protocol/id-parser";
+import type { GatewayIdentity } from "../protocol/identity";
 import { payloadBytes } from "../protocol/payload";
 import { assertFits } from "../protocol/payload-limit";
 import type { Qos } from "../protocol/qos";
-import { eventTopic, notifyTopic } from "../protocol/topic";
 import { type ConnectionSettings, transportOptions } from "./connection-settings";
 import { DeviceManagement, type GatewayResponder } from "./device-management";
 import { EmbeddedSimulator } from "./embedded-simulator";
@@ -35,10 +36,15 @@ export type { Subscription } from "./inbound/message-router";
 
 /** How long the first subscription may take; until it is answered no event goes out. */
 const subscribeDeadlineMs = 30_000;
+/** The length of a replaced id in the log. */
+const maxShownCharacters = 60;
 
 /** One gateway for all nodes that share it: a connection, an outbox, and the knowledge about the devices behind it. */
 export class Gateway implements PooledGateway {
     readonly identity: GatewayIdentity;
+    readonly topics: GatewayTopics;
+    /** Reads the ids that flows give. */
+    readonly ids: IdParser;
     readonly #options: GatewayOptions;
     readonly #clock: Clock;
     readonly #storage: GatewayStorage;
@@ -67,6 +73,8 @@ export class Gateway implements PooledGateway {
         this.#options = options;
         this.#clock = clock;
         this.#listeners = new GatewayListeners(clock, () => this.state);
+        this.topics = gatewayTopics(options);
+        this.ids = new IdParser(this.topics, options.idRule, (id, text) => this.#idReplaced(id, text));
         this.#statistics = new GatewayStatistics(clock);
         this.#storage = new GatewayStorage(options, userDir, clock, { problemChanged: (error) => this.#storageChanged(error) });
         this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
@@ -100,7 +108,7 @@ export class Gateway implements PooledGateway {
         });
         this.#router = new MessageRouter({
             clock,
-            identity: options.identity,
+            topics: this.topics,
             connection: this.#connection,
             subscriptions: this.#subscriptions,
             publisher: this.#publisher,
@@ -108,7 +116,8 @@ export class Gateway implements PooledGateway {
             listener: {
                 commandReceived: (command) => {
                     this.#statistics.commandReceived();
-                    if (isLegalAddress(command)) this.inventory.commandSeen(deviceKey(command), command.commandId);
+                    const device = this.topics.deviceOf(command);
+                    if (device !== undefined) this.inventory.commandSeen(device, command.commandId);
                 },
                 notificationReceived: (notification) => this.monitor.notified(notification),
                 warn: (text) => this.#listeners.warn(text),
@@ -173,10 +182,10 @@ export class Gateway implements PooledGateway {
 
     /**
      * Publishes an event; `completion` is called once with its outcome, possibly before this returns.
-     * @throws GW_PAYLOAD_TOO_LARGE
+     * @throws GW_PAYLOAD_TOO_LARGE, GW_INVALID_ID
      */
     publishEvent(request: EventRequest, completion: CompletionCallbacks): void {
-        const topic = eventTopic(request.device, request.eventId, request.format);
+        const topic = this.topics.eventTopic(request.device, request.eventId, request.format);
         const bytes = payloadBytes(request.payload);
         assertFits(topic, bytes);
         this.#publisher.publish(request, topic, bytes, completion);
@@ -254,11 +263,13 @@ export class Gateway implements PooledGateway {
     }
 
     #connected(sessionPresent: boolean): void {
-        const { host, port, identity } = this.#options;
+        const { host, port, clientId } = this.#options;
+        const { notifyTopic } = this.topics;
         this.#listeners.solved();
-        this.#listeners.log(translate("gateway.connected", { server: `${host}:${port}`, clientId: mqttClientId(identity) }));
+        this.#listeners.log(translate("gateway.connected", { server: `${host}:${port}`, clientId }));
         this.#management.online(sessionPresent);
-        void this.#subscribeNotifications(this.#connectionNumber, sessionPresent);
+        if (notifyTopic === undefined) this.#linkUp(sessionPresent);
+        else void this.#subscribeNotifications(notifyTopic, this.#connectionNumber, sessionPresent);
     }
 
     #disconnected(state: ConnectionState): void {
@@ -272,8 +283,7 @@ export class Gateway implements PooledGateway {
     }
 
     /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
-    async #subscribeNotifications(connectionNumber: number, sessionPresent: boolean): Promise<void> {
-        const filter = notifyTopic(this.identity);
+    async #subscribeNotifications(filter: string, connectionNumber: number, sessionPresent: boolean): Promise<void> {
         let refusal: GatewayError | undefined;
         try {
             await this.#connection.subscribe(filter, 0, subscribeDeadlineMs);
@@ -283,6 +293,10 @@ export class Gateway implements PooledGateway {
         if (connectionNumber !== this.#connectionNumber) return;
         if (refusal) this.#listeners.warn(translate("gateway.refusalsUnknown", { reason: refusal.message }));
         this.#router.notificationRejectionChanged(refusal);
+        this.#linkUp(sessionPresent);
+    }
+
+    #linkUp(sessionPresent: boolean): void {
         this.#publisher.linkUp();
         this.#management.linkUp();
         this.#subscriptions.linkUp(sessionPresent);
@@ -292,6 +306,10 @@ export class Gateway implements PooledGateway {
         this.#listeners.problem(toGatewayError(thrown, "GW_CONFIG"), "config");
         this.#listeners.stateChanged();
     };
+
+    #idReplaced(id: string, text: string): void {
+        this.#listeners.log(translate("gateway.idReplaced", { id, text: JSON.stringify(shortened(text, maxShownCharacters)) }));
+    }
 
     #storageChanged(error: GatewayError | undefined): void {
         if (error) this.#listeners.storageProblem(error);

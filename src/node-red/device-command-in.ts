@@ -2,8 +2,9 @@ import type { NodeMessage } from "node-red";
 import { type GatewayError, toGatewayError } from "../errors";
 import type { CommandSelection, ReceivedCommand } from "../gateway/inbound/message-router";
 import { type CommandDatatype, commandDatatypes, decodeCommandPayload } from "../protocol/command-payload";
-import { parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
+import type { IdParser } from "../protocol/id-parser";
 import { parseQos, type Qos } from "../protocol/qos";
+import type { CommandTopic } from "../protocol/topic";
 import { choiceOption, type PropertyRules, textOption } from "../settings";
 import type { StoredDefinition } from "./api";
 
@@ -25,15 +26,15 @@ export const commandRules = {
  * Reads the properties of a `device-command-in` node.
  * @throws GW_CONFIG, GW_INVALID_ID or GW_INVALID_QOS; a `#` or a partial wildcard is not an id
  */
-export function parseCommandSettings(definition: StoredDefinition): CommandSettings {
+export function parseCommandSettings(definition: StoredDefinition, ids: IdParser): CommandSettings {
     const target = choiceOption(definition, "target", commandRules.target);
-    const part = (name: string, parse: (value: unknown, name: string) => string) => {
+    const part = (name: keyof CommandTopic) => {
         const value = textOption(definition, name);
-        return value === "" || value === "+" ? {} : { [name]: parse(value, name) };
+        return value === "" || value === "+" ? {} : { [name]: ids.ofCommand(name, value) };
     };
-    const ids = target === "gateway" ? {} : { ...part("typeId", parseTypeId), ...part("deviceId", parseDeviceId) };
+    const address = target === "gateway" ? {} : { ...part("typeId"), ...part("deviceId") };
     return {
-        selection: { target, parts: { ...ids, ...part("commandId", parseLevel), ...part("format", parseLevel) } },
+        selection: { target, parts: { ...address, ...part("commandId"), ...part("format") } },
         qos: parseQos(textOption(definition, "qos") || commandRules.qos.fallback),
         datatype: choiceOption(definition, "datatype", commandRules.datatype),
     };
@@ -46,6 +47,8 @@ export function parseCommandSettings(definition: StoredDefinition): CommandSetti
 export function commandMessage(command: ReceivedCommand, datatype: CommandDatatype): { message: NodeMessage; error?: GatewayError } {
     const { topic, typeId, deviceId, commandId, format, qos, duplicate } = command;
     const message: NodeMessage = { topic, typeId, deviceId, commandId, format, qos, duplicate };
+    if (typeId === undefined) delete message.typeId;
+    if (format === undefined) delete message.format;
     if (command.error) {
         message.payload = Buffer.from(command.payload);
         return { message, error: command.error };

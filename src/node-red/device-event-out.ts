@@ -1,8 +1,9 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { describeThrown, GatewayError } from "../errors";
 import { type CompletionMode, completionModes, type EventRequest } from "../gateway/events/event-request";
+import type { Gateway } from "../gateway/gateway";
 import { translate } from "../i18n";
-import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../protocol/identity";
+import type { IdParser } from "../protocol/id-parser";
 import { encodePayload } from "../protocol/payload";
 import { parseQos, type Qos } from "../protocol/qos";
 import { booleanOption, choiceOption, numberOption, type PropertyRules, textOption } from "../settings";
@@ -48,15 +49,15 @@ export const eventRules = {
  * Reads the properties of a `device-event-out` node.
  * @throws GW_CONFIG, GW_INVALID_ID or GW_INVALID_QOS for one that can never work
  */
-export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredDefinition): EventSettings {
+export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredDefinition, ids: IdParser): EventSettings {
     const source = choiceOption(definition, "source", eventRules.source);
     const format = textOption(definition, "format", eventRules.format.fallback);
     const qos = textOption(definition, "qos", eventRules.qos.fallback);
     return {
         nodeId: node.id,
         source,
-        ids: eventIdsReader(RED, node, definition, source),
-        format: format === "" ? undefined : parseLevel(format, "format"),
+        ids: eventIdsReader(RED, node, definition, source, ids),
+        format: format === "" ? undefined : ids.parse("format", format),
         qos: qos === "" ? undefined : parseQos(qos),
         wrap: booleanOption(definition, "wrap", eventRules.wrap),
         timestampField: textOption(definition, "timestamp"),
@@ -66,20 +67,21 @@ export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredD
 }
 
 /**
- * One message as an event of a device, or of `gateway` itself.
+ * One message as an event of a device, or of the gateway itself.
  * @throws GW_INVALID_ID, GW_INVALID_QOS, GW_INVALID_PAYLOAD
  */
 export function eventRequest(
     settings: EventSettings,
-    gateway: DeviceAddress,
-    ids: EventIds,
+    { identity, ids }: Pick<Gateway, "identity" | "ids">,
+    given: EventIds,
     message: NodeMessage,
     enteredAtMs: number,
 ): EventRequest {
-    const format = settings.format ?? parseLevel(message.format, "msg.format");
+    const format = settings.format ?? ids.parse("format", message.format, "msg.format");
+    const isOwn = settings.source === "gateway";
     return {
-        device: settings.source === "gateway" ? gateway : { typeId: parseTypeId(ids.typeId), deviceId: parseDeviceId(ids.deviceId) },
-        eventId: parseLevel(ids.eventId, "eventId"),
+        device: isOwn ? identity : { typeId: ids.ofEvent("typeId", given.typeId), deviceId: ids.ofEvent("deviceId", given.deviceId) },
+        eventId: ids.ofEvent("eventId", given.eventId),
         format,
         qos: settings.qos ?? parseQos(message.qos),
         payload: encodePayload(message.payload, format, {
@@ -116,15 +118,6 @@ export interface EventIds {
     readonly eventId: unknown;
 }
 
-interface IdRule {
-    readonly name: keyof EventIds;
-    readonly parse: (value: unknown, name: string) => string;
-}
-
-const typeIdRule: IdRule = { name: "typeId", parse: parseTypeId };
-const deviceIdRule: IdRule = { name: "deviceId", parse: parseDeviceId };
-const eventIdRule: IdRule = { name: "eventId", parse: parseLevel };
-
 const unused: PropertyReader = { immediate: true, read: () => undefined };
 
 /**
@@ -132,11 +125,17 @@ const unused: PropertyReader = { immediate: true, read: () => undefined };
  * Reading throws or rejects with GW_INVALID_ID.
  * @throws GW_CONFIG or GW_INVALID_ID for one that can never work
  */
-function eventIdsReader(RED: NodeAPI, node: Node, definition: StoredDefinition, source: "gateway" | "device"): PropertyReader<EventIds> {
-    const reader = (rule: IdRule) => idReader(RED, node, definition, rule);
-    const typeId = source === "gateway" ? unused : reader(typeIdRule);
-    const deviceId = source === "gateway" ? unused : reader(deviceIdRule);
-    const eventId = reader(eventIdRule);
+function eventIdsReader(
+    RED: NodeAPI,
+    node: Node,
+    definition: StoredDefinition,
+    source: "gateway" | "device",
+    ids: IdParser,
+): PropertyReader<EventIds> {
+    const reader = (name: keyof EventIds) => idReader(RED, node, definition, name, ids);
+    const typeId = source === "gateway" ? unused : reader("typeId");
+    const deviceId = source === "gateway" ? unused : reader("deviceId");
+    const eventId = reader("eventId");
     if (typeId.immediate && deviceId.immediate && eventId.immediate) {
         const read = (message: NodeMessage) => ({
             typeId: typeId.read(message),
@@ -159,14 +158,13 @@ function eventIdsReader(RED: NodeAPI, node: Node, definition: StoredDefinition, 
 }
 
 /** The reader of one id. One that the form holds itself, or that is blank, can be judged before any message comes. */
-function idReader(RED: NodeAPI, node: Node, definition: StoredDefinition, rule: IdRule): PropertyReader {
-    const { name } = rule;
+function idReader(RED: NodeAPI, node: Node, definition: StoredDefinition, name: keyof EventIds, ids: IdParser): PropertyReader {
     const type = textOption(definition, `${name}Type`) || eventRules[`${name}Type`].fallback;
     const stored = definition[name];
     // What looks like a variable within an expression is none.
     const isExpression = type !== "str" && typeof stored === "string" && !isFromVariables(stored);
     const value = isExpression ? stored : textOption(definition, name, eventRules[name].fallback);
-    if (type === "str" || value.trim() === "") rule.parse(value, name);
+    if (type === "str" || value.trim() === "") ids.ofEvent(name, value);
     let reader: PropertyReader;
     try {
         reader = propertyReader(RED, node, value, type);

@@ -98,8 +98,12 @@ export class GatewayConfigController {
     isSameServer(options: GatewayOptions): boolean {
         const deployed = this.#options;
         if (deployed instanceof GatewayError) return false;
-        const isSameClient = mqttClientId(deployed.identity) === mqttClientId(options.identity);
-        return isSameClient && deployed.host === options.host && deployed.port === options.port && deployed.transport === options.transport;
+        return (
+            deployed.clientId === options.clientId &&
+            deployed.host === options.host &&
+            deployed.port === options.port &&
+            deployed.transport === options.transport
+        );
     }
 
     /** Joins a node; the first one leases the gateway. */

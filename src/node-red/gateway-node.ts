@@ -4,6 +4,8 @@ import type { Gateway, Subscription } from "../gateway/gateway";
 import type { LateMessage } from "../gateway/gateway-listeners";
 import type { GatewayState } from "../gateway/gateway-state";
 import { translate } from "../i18n";
+import type { GatewayTopics } from "../protocol/gateway-topics";
+import { type IdParser, platformIds } from "../protocol/id-parser";
 import { findNode, type StoredDefinition } from "./api";
 import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
@@ -22,8 +24,8 @@ export class GatewayNode implements GatewayMember {
     readonly #config: GatewayConfigNode | undefined;
     readonly #describe: (state: GatewayState | GatewayError) => StatusText;
     readonly #subscriptions: Subscription[] = [];
-    /** Opens what could not be opened while there was no gateway. */
-    readonly #unopened: (() => void)[] = [];
+    /** What has to wait for the gateway, in order. */
+    readonly #waiting: (() => void)[] = [];
     /** What is wrong with this node itself outlasts what the connection does. */
     #ownProblem: GatewayError | undefined;
     #lastState: GatewayState | GatewayError | undefined;
@@ -59,7 +61,7 @@ export class GatewayNode implements GatewayMember {
     }
 
     gatewayReady(): void {
-        for (const openNow of this.#unopened.splice(0)) openNow();
+        for (const tryAgain of this.#waiting.splice(0)) tryAgain();
     }
 
     failedLater(error: GatewayError, message: LateMessage): void {
@@ -77,21 +79,40 @@ export class GatewayNode implements GatewayMember {
     }
 
     /**
-     * Reads the node's settings once. A setting that is not valid is shown and reported at once; asking for the settings
-     * throws the same error, so that every message fails with it.
+     * Reads the node's settings by the rules of its gateway, once these are known. A setting that is not valid is shown and reported
+     * at once; asking for the settings throws the same error, so that every message fails with it.
      */
-    parse<T>(read: () => T): () => T {
+    parse<T>(read: (rules: GatewayRules) => T): () => T {
+        let settings: { readonly value: T } | GatewayError;
+        const readNow = () => {
+            const rules = this.#config ? this.#rules() : platformRules;
+            if (rules instanceof GatewayError) {
+                settings = rules;
+                this.#waiting.push(readNow);
+                return;
+            }
+            try {
+                settings = { value: read(rules) };
+            } catch (thrown) {
+                settings = toGatewayError(thrown, "GW_CONFIG");
+                this.#ownProblem = settings;
+                this.status.show(this.#describe(settings));
+                this.node.error(settings);
+            }
+        };
+        readNow();
+        return () => {
+            if (settings instanceof GatewayError) throw settings;
+            return settings.value;
+        };
+    }
+
+    /** The rules of the gateway, or what is wrong with it, which the config node reports. */
+    #rules(): GatewayRules | GatewayError {
         try {
-            const settings = read();
-            return () => settings;
+            return this.gateway();
         } catch (thrown) {
-            const error = toGatewayError(thrown, "GW_CONFIG");
-            this.#ownProblem = error;
-            this.status.show(this.#describe(error));
-            this.node.error(error);
-            return () => {
-                throw error;
-            };
+            return toGatewayError(thrown, "GW_CONFIG");
         }
     }
 
@@ -108,7 +129,7 @@ export class GatewayNode implements GatewayMember {
                 this.#subscriptions.push(opened);
             } catch (thrown) {
                 opened = toGatewayError(thrown, "GW_CONFIG");
-                this.#unopened.push(openNow);
+                this.#waiting.push(openNow);
                 // The config node reports what is wrong with the gateway; here it is only shown.
                 if (this.#config && !this.#ownProblem) this.status.show(this.#describe(opened));
             }
@@ -140,6 +161,23 @@ export class GatewayNode implements GatewayMember {
     showState(): void {
         if (this.#lastState && !this.#ownProblem) this.status.show(this.#describe(this.#lastState));
     }
+}
+
+/** What a gateway demands of the settings of its nodes. */
+export interface GatewayRules {
+    readonly ids: IdParser;
+    readonly topics: Pick<GatewayTopics, "areOwn">;
+}
+
+/** The rules for a node that has no gateway: what is wrong with it otherwise is shown all the same. */
+const platformRules: GatewayRules = { ids: platformIds, topics: { areOwn: false } };
+
+/**
+ * Refuses a node that needs the platform at the other end.
+ * @throws GW_CONFIG where the user chose the topics
+ */
+export function assertPlatformTopics({ topics }: GatewayRules): void {
+    if (topics.areOwn) throw new GatewayError("GW_CONFIG", translate("flow.ownTopics"));
 }
 
 /** Connects a node to the gateway its `gateway` property names, until the node closes; `describe` words its status. */

@@ -13,26 +13,28 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * The payload of a command as a flow wants it. `auto`: json is parsed; text, txt, csv and xml become strings; bin stays a
- * Buffer; any other format is a string when it is valid UTF-8, else a Buffer. Each call makes a value of its own, so that no flow
+ * Buffer; any other format is a string when it is valid UTF-8, else a Buffer. Without a format, which a topic need not name, a JSON
+ * object or array is parsed as well. Each call makes a value of its own, so that no flow
  * changes another's.
  * @throws GW_BAD_COMMAND when the bytes are not what the datatype promises
  */
-export function decodeCommandPayload(bytes: Buffer, format: string, datatype: CommandDatatype): unknown {
+export function decodeCommandPayload(bytes: Buffer, format: string | undefined, datatype: CommandDatatype): unknown {
     switch (datatype === "auto" ? datatypeOf(format) : datatype) {
         case "json":
             return parseJson(bytes);
         case "utf8":
-            return parseUtf8(bytes, format);
+            return parseUtf8(bytes, format ?? "utf8");
         case "buffer":
             return Buffer.from(bytes);
         default:
-            return isUtf8(bytes) ? bytes.toString() : Buffer.from(bytes);
+            if (!isUtf8(bytes)) return Buffer.from(bytes);
+            return format === undefined ? jsonOrText(bytes.toString()) : bytes.toString();
     }
 }
 
-function datatypeOf(format: string): CommandDatatype {
+function datatypeOf(format: string | undefined): CommandDatatype {
     if (format === "json") return "json";
-    if (textFormats.has(format)) return "utf8";
+    if (format !== undefined && textFormats.has(format)) return "utf8";
     return format === "bin" ? "buffer" : "auto";
 }
 
@@ -45,6 +47,16 @@ function parseJson(bytes: Buffer): unknown {
         throw new GatewayError("GW_BAD_COMMAND", translate("protocol.commandNoJson", { error: describeThrown(thrown) }), { cause: thrown });
     }
     throw new GatewayError("GW_BAD_COMMAND", translate("protocol.commandTooDeep", { maxLevels: maxJsonDepth }));
+}
+
+/** A JSON object or array as its value, any other text as it is. */
+function jsonOrText(text: string): unknown {
+    if (!/^\s*[[{]/.test(text) || isTooDeep(text)) return text;
+    try {
+        return JSON.parse(text);
+    } catch {
+        return text;
+    }
 }
 
 function parseUtf8(bytes: Buffer, format: string): string {

@@ -1,9 +1,11 @@
 import { type DeviceAddress, isLegalAddress } from "./identity";
 
-/** The parts of a command topic. */
-export interface CommandTopic extends DeviceAddress {
+/** The parts of a command topic. The platform's have all of them; on own topics a template may leave out type and format. */
+export interface CommandTopic {
+    readonly typeId?: string;
+    readonly deviceId: string;
     readonly commandId: string;
-    readonly format: string;
+    readonly format?: string;
 }
 
 /** The parts of a device management topic: the device, and what follows its id. */

@@ -6,6 +6,7 @@ import type { StoredDefinition } from "../../src/node-red/api";
 import { parseCommandSettings } from "../../src/node-red/device-command-in";
 import { parseResponderSettings } from "../../src/node-red/dm-responder";
 import { parseNotificationSettings } from "../../src/node-red/gateway-notify-in";
+import { platformIds } from "../../src/protocol/id-parser";
 import { FormHost, languages, nodeTypes, readForm, readSharedScripts, readTemplate, root } from "../support/drivers/editor-forms";
 
 const host = new FormHost();
@@ -87,7 +88,7 @@ describe("the values that an unchanged form stores", () => {
     const needed = { host: "a.example", orgId: "org", typeId: "gw", deviceId: "1" };
     for (const [type, parse] of [
         ["gateway-config", (given) => parseGatewayOptions({ ...given, ...needed })],
-        ["device-command-in", parseCommandSettings],
+        ["device-command-in", (given) => parseCommandSettings(given, platformIds)],
         ["gateway-notify-in", parseNotificationSettings],
         ["dm-responder", parseResponderSettings],
     ] as const satisfies [keyof typeof contract, (given: StoredDefinition) => unknown][]) {

@@ -18,6 +18,8 @@ export interface Problem {
 
 /** A gateway at one moment, as plain values that can be written as JSON. Contains no secret. Times are ISO 8601. */
 export interface GatewayOverview {
+    /** Unique in this process, and the client id unless the user chose another. */
+    readonly identity: string;
     readonly clientId: string;
     readonly platform: Platform;
     readonly server: string;
@@ -80,7 +82,8 @@ export function gatewayOverview({
 }: OverviewSources): GatewayOverview {
     const { connection, drain, storeProblem } = state;
     return {
-        clientId: mqttClientId(options.identity),
+        identity: mqttClientId(options.identity),
+        clientId: options.clientId,
         platform: options.platform,
         server: `${options.host}:${options.port}`,
         connection: {

@@ -67,7 +67,7 @@ export async function renderMetrics(overviews: readonly GatewayOverview[]): Prom
             const value = read(overview);
             const values = typeof value === "number" ? { "": value } : value;
             for (const [labelled, each] of Object.entries(values)) {
-                metric.inc({ gateway: overview.clientId, ...(label !== undefined && { [label]: labelled }) }, each);
+                metric.inc({ gateway: overview.identity, ...(label !== undefined && { [label]: labelled }) }, each);
             }
         }
     }
@@ -84,11 +84,11 @@ export async function renderMetrics(overviews: readonly GatewayOverview[]): Prom
     return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
-function histogramValues(name: string, { clientId, totals: { puback } }: GatewayOverview) {
+function histogramValues(name: string, { identity, totals: { puback } }: GatewayOverview) {
     const buckets: (readonly [number | string, number])[] = [...puback.buckets, ["+Inf", puback.count]];
     return [
-        ...buckets.map(([le, value]) => ({ metricName: `${name}_bucket`, labels: { gateway: clientId, le }, value })),
-        { metricName: `${name}_sum`, labels: { gateway: clientId }, value: puback.sumS },
-        { metricName: `${name}_count`, labels: { gateway: clientId }, value: puback.count },
+        ...buckets.map(([le, value]) => ({ metricName: `${name}_bucket`, labels: { gateway: identity, le }, value })),
+        { metricName: `${name}_sum`, labels: { gateway: identity }, value: puback.sumS },
+        { metricName: `${name}_count`, labels: { gateway: identity }, value: puback.count },
     ];
 }

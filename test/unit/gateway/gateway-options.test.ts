@@ -11,6 +11,8 @@ describe("gateway options", () => {
     it("has the documented defaults", () => {
         assert.deepEqual(parseGatewayOptions(minimal), {
             identity: { orgId: "org", typeId: "gw", deviceId: "gw1" },
+            clientId: "g:org:gw:gw1",
+            userName: undefined,
             platform: "maximo",
             host: "example.com",
             port: 443,
@@ -27,6 +29,48 @@ describe("gateway options", () => {
             registrationLimit: 8,
             registrationBackoffMs: 600_000,
             willEventId: undefined,
+            eventTopic: "",
+            commandTopic: "",
+            idRule: "strict",
+        });
+    });
+
+    describe("of the user's own broker", () => {
+        const broker = { ...minimal, platform: "broker" };
+        const own = { eventTopic: "a/{deviceId}", commandTopic: "b/{deviceId}/{commandId}", clientId: "plant 7", userName: "edge" };
+
+        it("take topics, client id and user name", () => {
+            const { eventTopic, commandTopic, clientId, userName } = parseGatewayOptions({ ...broker, ...own });
+            assert.deepEqual({ eventTopic, commandTopic, clientId, userName }, own);
+        });
+
+        for (const platform of ["maximo", "simulator"]) {
+            it(`are ignored on ${platform}, whatever the form held before`, () => {
+                const faulty = { eventTopic: "+", commandTopic: "${NOT_SET}", clientId: "a\u0000", userName: "${NOT_SET}" };
+                assert.deepEqual(parseGatewayOptions({ ...minimal, ...faulty, platform }), parseGatewayOptions({ ...minimal, platform }));
+            });
+        }
+
+        for (const [name, value] of [
+            ["eventTopic", "sensors"],
+            ["commandTopic", "cmd/{deviceId}"],
+            ["clientId", "a\u0000"],
+            ["clientId", "x".repeat(256)],
+            ["userName", "\ud800"],
+        ] as const) {
+            it(`refuse the ${name} ${JSON.stringify(value.slice(0, 20))}`, () => {
+                assert.throws(() => parseGatewayOptions({ ...broker, [name]: value }), {
+                    code: "GW_CONFIG",
+                    message: new RegExp(`^${name} `),
+                });
+            });
+        }
+
+        it("refuse a last will that does not fit own topics", () => {
+            const will = "x".repeat(256);
+            assert.equal(parseGatewayOptions({ ...broker, will }).willEventId, will);
+            throwsCode("GW_CONFIG", () => parseGatewayOptions({ ...broker, ...own, will }));
+            throwsCode("GW_CONFIG", () => parseGatewayOptions({ ...broker, eventTopic: "{deviceId}-{eventId}", will: "x".repeat(255) }));
         });
     });
 

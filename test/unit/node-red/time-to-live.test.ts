@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { eventRequest } from "../../../src/node-red/device-event-out";
+import { platformIds } from "../../../src/protocol/id-parser";
 
 /** The time to live, in milliseconds, of an event whose message has this `ttl`. */
 function ttlOf(ttl: unknown, ofForm?: number): number | undefined {
@@ -15,7 +16,8 @@ function ttlOf(ttl: unknown, ofForm?: number): number | undefined {
         completionMode: "safe",
         ttlMs: ofForm,
     } as const;
-    return eventRequest(settings, { typeId: "g", deviceId: "g" }, ids, { payload: 1, ttl }, 0).ttlMs;
+    return eventRequest(settings, { identity: { orgId: "o", typeId: "g", deviceId: "g" }, ids: platformIds }, ids, { payload: 1, ttl }, 0)
+        .ttlMs;
 }
 
 describe("the time to live that a message gives its event", () => {

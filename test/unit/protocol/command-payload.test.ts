@@ -15,6 +15,14 @@ describe("command payload", () => {
         assert.deepEqual(decodeCommandPayload(invalidUtf8, "custom", "auto"), invalidUtf8);
     });
 
+    it("without a format, parses a JSON object or array only", () => {
+        const decode = (bytes: string | Buffer) => decodeCommandPayload(Buffer.from(bytes), undefined, "auto");
+        assert.deepEqual(decode('{"a":1}'), { a: 1 });
+        assert.deepEqual(decode("\n [1, 2]"), [1, 2]);
+        for (const text of ["1", "true", '"a"', "null", "", "on", "{on", "[1", " ", "[".repeat(60_000)]) assert.equal(decode(text), text);
+        assert.deepEqual(decode(invalidUtf8), invalidUtf8);
+    });
+
     it("an explicit datatype overrides the format", () => {
         assert.deepEqual(decodeCommandPayload(Buffer.from("[1]"), "bin", "json"), [1]);
         assert.equal(decodeCommandPayload(Buffer.from("[1]"), "json", "utf8"), "[1]");
@@ -37,13 +45,18 @@ describe("command payload", () => {
 
     it("never throws anything but GW_BAD_COMMAND, whatever the bytes", () => {
         fc.assert(
-            fc.property(fc.uint8Array(), fc.string(), fc.constantFrom(...commandDatatypes), (bytes, format, datatype) => {
-                try {
-                    decodeCommandPayload(Buffer.from(bytes), format, datatype);
-                } catch (error) {
-                    assert.ok(error instanceof GatewayError && error.code === "GW_BAD_COMMAND");
-                }
-            }),
+            fc.property(
+                fc.uint8Array(),
+                fc.option(fc.string(), { nil: undefined }),
+                fc.constantFrom(...commandDatatypes),
+                (bytes, format, datatype) => {
+                    try {
+                        decodeCommandPayload(Buffer.from(bytes), format, datatype);
+                    } catch (error) {
+                        assert.ok(error instanceof GatewayError && error.code === "GW_BAD_COMMAND");
+                    }
+                },
+            ),
         );
     });
 });

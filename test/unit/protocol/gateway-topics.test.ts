@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { gatewayTopics } from "../../../src/protocol/gateway-topics";
+import { isLegalId, ownFirstLevelRule } from "../../../src/protocol/id-rules";
+import { commandFilter, eventTopic, notifyTopic } from "../../../src/protocol/topic";
+import { anyLevel } from "../../support/arbitraries";
+import { throwsCode } from "../../support/assertions";
+
+const identity = { orgId: "plant1", typeId: "edge", deviceId: "gw-3" };
+const pump = { typeId: "pump", deviceId: "pump-7" };
+const platform = gatewayTopics({ identity, eventTopic: "", commandTopic: "" });
+const own = (events: string, commands = "") => gatewayTopics({ identity, eventTopic: events, commandTopic: commands });
+
+describe("topics of a gateway", () => {
+    describe("of the platform", () => {
+        it("are those of the protocol", () => {
+            assert.equal(platform.areOwn, false);
+            assert.equal(platform.eventTopic(pump, "status", "json"), eventTopic(pump, "status", "json"));
+            assert.equal(platform.commandFilter({ ...pump }), commandFilter(pump));
+            assert.equal(platform.notifyTopic, notifyTopic(identity));
+        });
+
+        it("name the only device of a filter", () => {
+            assert.equal(platform.deviceOfFilter(commandFilter(pump)), "pump/pump-7");
+            assert.equal(platform.deviceOfFilter(commandFilter({ typeId: "pump" })), undefined);
+            assert.equal(platform.deviceOfFilter(commandFilter({ deviceId: "pump-7" })), undefined);
+            assert.equal(platform.deviceOfFilter("iotdm-1/type/+/id/+/#"), undefined);
+        });
+
+        it("are for devices with legal ids only", () => {
+            assert.equal(platform.deviceOf({ ...pump, commandId: "start", format: "json" }), "pump/pump-7");
+            assert.equal(platform.deviceOf({ ...pump, deviceId: "pump 7", commandId: "start", format: "json" }), undefined);
+        });
+    });
+
+    describe("of the user", () => {
+        it("are in force as soon as one of the two is set", () => {
+            assert.equal(own("sensors/{deviceId}").areOwn, true);
+            assert.equal(own("", "cmd/{deviceId}/{commandId}").areOwn, true);
+            assert.equal(own("", "cmd/{deviceId}/{commandId}").eventTopic(pump, "status", "json"), eventTopic(pump, "status", "json"));
+            assert.equal(own("sensors/{deviceId}").commandFilter({ ...pump }), commandFilter(pump));
+        });
+
+        it("have no topic of notifications", () => assert.equal(own("sensors/{deviceId}").notifyTopic, undefined));
+
+        it("leave the parts of a command absent that they do not name", () => {
+            const topics = own("", "cmd/{deviceId}/{commandId}");
+            assert.deepEqual(topics.parseCommand(["cmd", "pump-7", "start"]), { deviceId: "pump-7", commandId: "start" });
+            assert.equal(topics.parseCommand(["cmd", "pump-7"]), undefined);
+            assert.equal(topics.deviceOf({ deviceId: "pump-7", commandId: "start" }), "device/pump-7");
+            assert.equal(topics.deviceOfFilter("cmd/pump-7/+"), "device/pump-7");
+            assert.equal(topics.deviceOfFilter("cmd/+/start"), undefined);
+        });
+
+        it("name the gateway itself by the ids that commands have", () => {
+            assert.deepEqual(own("", "cmd/{deviceId}/{commandId}").gatewayParts, { deviceId: "gw-3" });
+            assert.deepEqual(own("", "cmd/{typeId}/{deviceId}/{commandId}").gatewayParts, { typeId: "edge", deviceId: "gw-3" });
+        });
+
+        it("accept ids of 255 bytes, as event ids are, but none that begins a topic with $", () => {
+            const topics = own("{deviceId}/{eventId}");
+            assert.equal(topics.deviceOf({ deviceId: "Pumpe 7, Halle Süd", commandId: "x" }), "device/Pumpe 7, Halle Süd");
+            assert.equal(topics.deviceOf({ deviceId: "x".repeat(256), commandId: "x" }), undefined);
+            assert.equal(topics.deviceOf({ deviceId: "$SYS", commandId: "x" }), undefined);
+        });
+
+        it("refuse an event whose ids together make a level too long", () => {
+            const topics = own("{typeId}-{deviceId}");
+            throwsCode("GW_INVALID_ID", () => topics.eventTopic({ typeId: "a".repeat(200), deviceId: "b".repeat(200) }, "status", "json"));
+        });
+
+        it("are refused if an event could come back as a command, with an example", () => {
+            assert.throws(() => own("a/{deviceId}/{eventId}", "a/{deviceId}/{commandId}"), {
+                code: "GW_CONFIG",
+                message: /a\/\+\/\+ matches the event topic a\/pump-7\/status/,
+            });
+            assert.throws(() => own("iot-2/type/{typeId}/id/{deviceId}/cmd/{eventId}/fmt/{format}"), {
+                code: "GW_CONFIG",
+                message: /the event topic iot-2\/type\/pump\/id\/pump-7\/cmd\/status\/fmt\/json/,
+            });
+        });
+
+        for (const [events, commands, message] of [
+            ["sensors/{device}", "", /^eventTopic contains "\{device\}"\. Use only .*\{deviceId\}, \{eventId\}, \{format\}/],
+            ["sensors", "", /^eventTopic must contain \{deviceId\}/],
+            ["", "x/{deviceId}", /^commandTopic must contain \{commandId\}/],
+            ["", "x-{deviceId}/{commandId}", /^commandTopic has the level "x-\{deviceId\}"/],
+            ["+/{deviceId}", "", /^eventTopic has "\+"/],
+            [`{deviceId}/${"x".repeat(300)}`, "", /^eventTopic has "x{80}…"/],
+        ] as const) {
+            it(`are refused with a reason: ${JSON.stringify(events.slice(0, 30))} and ${JSON.stringify(commands)}`, () => {
+                assert.throws(() => own(events, commands), { code: "GW_CONFIG", message });
+            });
+        }
+
+        it("give back any command that they address", () => {
+            const anyOwnId = anyLevel.filter((id) => isLegalId(id, ownFirstLevelRule));
+            const parts = fc.record({ typeId: anyOwnId, deviceId: anyOwnId, commandId: anyOwnId, format: anyOwnId });
+            const topics = own("", "{deviceId}/{orgId}/{typeId}/cmd/{commandId}/{format}");
+            fc.assert(
+                fc.property(parts, (command) => {
+                    assert.deepEqual(topics.parseCommand(topics.commandFilter(command).split("/")), { ...command });
+                    assert.equal(topics.deviceOf(command), `${command.typeId}/${command.deviceId}`);
+                }),
+            );
+        });
+    });
+});
