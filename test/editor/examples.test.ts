@@ -12,7 +12,7 @@ type Entry = Record<string, unknown>;
 
 const examples = readdirSync(folder)
     .filter((file) => file.endsWith(".json"))
-    .sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10))
+    .sort()
     .map((file) => {
         const nodes: unknown = JSON.parse(readFileSync(path.join(folder, file), "utf8"));
         assert.ok(Array.isArray(nodes));
@@ -34,11 +34,14 @@ function ofType(nodes: Entry[], type: string): Entry[] {
 }
 
 describe("examples", () => {
-    it("examples are numbered in reading order", () => {
+    it("the names of the examples sort in reading order, templates last", () => {
         assert.deepEqual(
             examples.map(({ name }) => name.split(" ")[0]),
-            examples.map((_, index) => String(index + 1)),
+            examples.map((_, index) => String(index + 1).padStart(2, "0")),
         );
+        const isTemplate = examples.map(({ nodes }) => ofType(nodes, "tab")[0]?.disabled === true);
+        assert.deepEqual(isTemplate, [...isTemplate].sort());
+        assert.ok(isTemplate.includes(true) && isTemplate.includes(false));
     });
 
     it("the examples use every node type", () => {

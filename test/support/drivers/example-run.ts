@@ -14,7 +14,7 @@ const packageName = "node-red-contrib-wiotp-gateway";
 export const exampleNames = readdirSync("examples")
     .filter((file) => file.endsWith(".json"))
     .map((file) => path.basename(file, ".json"))
-    .sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10));
+    .sort();
 
 /** A Node-RED with this package installed as by the palette; its examples use a port that is free. */
 export class ExampleServer implements EditorServer {
