@@ -5,7 +5,7 @@ import { eventRules } from "../../src/node-red/device-event-out";
 import { parseResponderSettings, responderRules } from "../../src/node-red/dm-responder";
 import { mqttClientId, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
 import { commandFilter, eventTopic, notifyTopic } from "../../src/protocol/topic";
-import { numberOption } from "../../src/settings";
+import { numberOption, variablePattern } from "../../src/settings";
 import { callFormModule, FormHost } from "../support/drivers/editor-forms";
 
 const host = new FormHost();
@@ -41,8 +41,8 @@ const awkward = fc.oneof(
     ),
 );
 
-/** `${NAME}` is judged when its value is known, so the editor accepts what the parser does not. */
-const isVariable = (value: string): boolean => /^\$[{(]\S+[)}]$/.test(value);
+/** A value with variables is judged when they are known, so the editor accepts what the parser does not. */
+const hasVariables = (value: string): boolean => variablePattern.test(value);
 
 function agrees(
     judge: (value: string) => unknown,
@@ -52,7 +52,7 @@ function agrees(
 ): void {
     fc.assert(
         fc.property(values, (value) => {
-            fc.pre(!isVariable(value));
+            fc.pre(!hasVariables(value));
             assert.equal(judge(value) === true, special(value) || accepts(parse, value), JSON.stringify(value));
         }),
         { numRuns: 300 },
