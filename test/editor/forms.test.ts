@@ -7,7 +7,16 @@ import { parseCommandSettings } from "../../src/node-red/device-command-in";
 import { parseResponderSettings } from "../../src/node-red/dm-responder";
 import { parseNotificationSettings } from "../../src/node-red/gateway-notify-in";
 import { platformIds } from "../../src/protocol/id-parser";
-import { FormHost, languages, nodeTypes, readForm, readSharedScripts, readTemplate, root } from "../support/drivers/editor-forms";
+import {
+    FormHost,
+    languages,
+    nodeTypes,
+    readCatalogue,
+    readForm,
+    readSharedScripts,
+    readTemplate,
+    root,
+} from "../support/drivers/editor-forms";
 
 const host = new FormHost();
 
@@ -225,6 +234,16 @@ describe("all forms", () => {
         assert.equal(new Set(nodeTypes.map((type) => host.definition(type).color)).size, 1);
         const categories = nodeTypes.slice(1).map((type) => host.definition(type).category);
         assert.deepEqual(new Set(categories), new Set(["iot gateway"]));
+    });
+
+    it("one form describes the palette category, by a key that its catalogue has", () => {
+        const described = nodeTypes.flatMap((type) => {
+            const [, module, key = ""] = /categoryDescription: "([^":]+):([^"]+)"/.exec(readForm(type)) ?? [];
+            return module === undefined ? [] : [{ module, isKnown: readCatalogue("en-US", type).has(key), type }];
+        });
+        assert.deepEqual(described, [
+            { module: "node-red-contrib-wiotp-gateway/device-event-out", isKnown: true, type: "device-event-out" },
+        ]);
     });
 
     it("all forms load one module relative to the editor, and nothing from another address", () => {

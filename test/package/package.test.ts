@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
+import { brokenLinks, documentLinks } from "../support/markdown";
 import { requireRecord } from "../support/records";
 
 const root = process.cwd();
@@ -47,12 +48,37 @@ describe("the package", () => {
 
     it("contains only the built code, the forms, the examples and the documents", () => {
         const allowed =
-            /^(dist\/(nodes|plugins|src)\/.*\.(js|js\.map|html|json|svg)|examples\/.*\.json|resources\/.*|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+            /^(dist\/(nodes|plugins|src)\/.*\.(js|js\.map|html|json|svg)|examples\/.*\.json|resources\/.*|docs\/[\w-]+\.md|docs\/images\/[\w-]+\.(png|svg)|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|package\.json)$/;
         assert.deepEqual(
             files.filter((file) => !allowed.test(file)),
             [],
         );
         for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) assert.ok(files.includes(file), file);
+    });
+
+    it("brings its documents, whose every link and heading is found offline", () => {
+        const installed = path.join(userDir, "node_modules", packageName);
+        const documents = files.filter((file) => file.endsWith(".md"));
+        for (const page of readdirSync("docs").filter((name) => name.endsWith(".md"))) assert.ok(documents.includes(`docs/${page}`), page);
+        const links = documentLinks(installed, documents);
+        assert.ok(links.filter(({ target }) => target.endsWith(".png")).length > 5);
+        assert.deepEqual(brokenLinks(installed, links), []);
+    });
+
+    it("brings each picture that a document shows, and no other, none of them over 100 KB", () => {
+        const pictures = files.filter((file) => file.startsWith("docs/images/"));
+        const shown = documentLinks(
+            root,
+            files.filter((file) => file.endsWith(".md")),
+        ).map(({ target }) => target);
+        assert.deepEqual(
+            pictures.filter((picture) => !shown.includes(picture)),
+            [],
+        );
+        assert.deepEqual(
+            pictures.filter((picture) => statSync(picture).size > 100_000),
+            [],
+        );
     });
 
     it("contains the code, the form, and labels and help in every language for each node", () => {

@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+
 /** A link to another place in this repository. */
 export interface MarkdownLink {
     /** The path as the document writes it; empty for a place in the same document. */
@@ -20,6 +23,34 @@ export function linksOf(markdown: string): MarkdownLink[] {
             const [file = "", anchor] = target.split("#");
             return { file, anchor };
         });
+}
+
+/** A link of one document, resolved. */
+export interface DocumentLink {
+    readonly document: string;
+    /** The file that it leads to: the document itself for a link within it. */
+    readonly target: string;
+    readonly anchor: string | undefined;
+}
+
+/** The links of documents to places in the same folder; all paths are relative to that folder. */
+export function documentLinks(folder: string, documents: readonly string[]): DocumentLink[] {
+    return documents.flatMap((document) =>
+        linksOf(readFileSync(path.join(folder, document), "utf8")).map(({ file, anchor }) => ({
+            document,
+            target: file === "" ? document : path.join(path.dirname(document), file),
+            anchor,
+        })),
+    );
+}
+
+/** Those of the links that lead to no file, or to a heading that their target does not have. */
+export function brokenLinks(folder: string, links: readonly DocumentLink[]): DocumentLink[] {
+    return links.filter(({ target, anchor }) => {
+        const file = path.join(folder, target);
+        if (target.startsWith("..") || !existsSync(file)) return true;
+        return anchor !== undefined && !anchorsOf(readFileSync(file, "utf8")).includes(anchor);
+    });
 }
 
 /** The anchors of a Markdown text's headings, as GitHub makes them: a repeated heading gets a number. */
