@@ -41,7 +41,7 @@ const text = declarations.map(([name, value]) => declare(name, value)).join("\n"
 const origin = "// Written by scripts/form-rules.mjs, from the code of the runtime. Not kept in git.";
 writeFileSync(path.join(forms, "generated.mjs"), `${origin}\n\n${text}`);
 
-for (const name of ["id-rules", "topic-template"]) {
+for (const name of ["id-rules", "own-topics", "topic-template"]) {
     const source = readFileSync(path.join(root, "src", "protocol", `${name}.ts`), "utf8");
     const code = stripTypeScriptTypes(source)
         .replace(/ from "\.\/([\w-]+)"/g, ' from "./$1.mjs"')

@@ -1,6 +1,6 @@
 import { GatewayError, toGatewayError } from "../errors";
 import { shortened, translate } from "../i18n";
-import { gatewayTopics } from "../protocol/gateway-topics";
+import { assertLevelsFit, gatewayTopics } from "../protocol/gateway-topics";
 import { IdParser, type IdPolicy, idPolicies } from "../protocol/id-parser";
 import { idRule, isLegalId, mqttTextRule } from "../protocol/id-rules";
 import { type GatewayIdentity, mqttClientId, parseDeviceId, parseOrgId, parseTypeId } from "../protocol/identity";
@@ -174,7 +174,7 @@ function brokerOptions(
     const topics = gatewayTopics({ identity, ...templates });
     const will = textOption(properties, "will");
     const willEventId = will === "" ? undefined : new IdParser(topics, "strict").parse("eventId", will, "will");
-    if (willEventId !== undefined) topics.eventTopic(identity, willEventId, "text");
+    if (willEventId !== undefined && topics.areOwn) assertLevelsFit(topics.eventTopic(identity, willEventId, "text"));
     return {
         ...templates,
         clientId: (isBroker && mqttText(properties, "clientId")) || mqttClientId(identity),

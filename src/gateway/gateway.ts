@@ -6,7 +6,7 @@ import { shortened, translate } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { CompletionCallbacks } from "../outbox/event";
-import { type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
+import { assertLevelsFit, deviceOfCommand, type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
 import { IdParser } from "../protocol/id-parser";
 import type { GatewayIdentity } from "../protocol/identity";
 import { payloadBytes } from "../protocol/payload";
@@ -116,7 +116,7 @@ export class Gateway implements PooledGateway {
             listener: {
                 commandReceived: (command) => {
                     this.#statistics.commandReceived();
-                    const device = this.topics.deviceOf(command);
+                    const device = deviceOfCommand(this.topics, command);
                     if (device !== undefined) this.inventory.commandSeen(device, command.commandId);
                 },
                 notificationReceived: (notification) => this.monitor.notified(notification),
@@ -186,6 +186,7 @@ export class Gateway implements PooledGateway {
      */
     publishEvent(request: EventRequest, completion: CompletionCallbacks): void {
         const topic = this.topics.eventTopic(request.device, request.eventId, request.format);
+        if (this.topics.areOwn) assertLevelsFit(topic);
         const bytes = payloadBytes(request.payload);
         assertFits(topic, bytes);
         this.#publisher.publish(request, topic, bytes, completion);

@@ -1,12 +1,10 @@
 import { GatewayError } from "../errors";
 import { shortened, type TextKey, translate } from "../i18n";
-import { type IdRule, idRule, isLegalId, levelRule, ownFirstLevelRule, ownLevelRule } from "./id-rules";
+import { type IdName, type IdRule, idNames, isLegalId, isLongerThan, ownLevelRule, platformRules } from "./id-rules";
 import { type DeviceAddress, deviceKey, type GatewayIdentity } from "./identity";
+import { OwnTopics, type TopicFault, type TopicOptions } from "./own-topics";
 import { type CommandTopic, commandFilter, eventTopic, notifyTopic, parseCommandTopic } from "./topic";
-import { type TemplateFault, type TemplateGateway, type TemplateKind, TopicTemplate, templateNames } from "./topic-template";
-
-/** What flows give of a topic. */
-export type IdName = "typeId" | "deviceId" | "eventId" | "commandId" | "format";
+import { templateNames } from "./topic-template";
 
 /** The topics of one gateway, and what they demand of ids. */
 export interface GatewayTopics {
@@ -23,10 +21,7 @@ export interface GatewayTopics {
     /** The ids by which commands name the gateway itself. */
     readonly gatewayParts: Partial<DeviceAddress>;
 
-    /**
-     * The topic of an event with legal ids.
-     * @throws GW_INVALID_ID when they make one level too long
-     */
+    /** The topic of an event with legal ids. */
     eventTopic(device: DeviceAddress, eventId: string, format: string): string;
 
     /** The filter for commands with these parts; an absent one matches any value. Parts that topics do not name are ignored. */
@@ -34,49 +29,58 @@ export interface GatewayTopics {
 
     /** The parts of a command topic, given by its levels, or undefined when it is none. */
     parseCommand(levels: readonly string[]): CommandTopic | undefined;
-
-    /** The device that a command is for, or undefined when its ids are not legal: no device has others. */
-    deviceOf(command: CommandTopic): string | undefined;
-
-    /** The only device that a filter for commands names, or undefined when it names none or several. */
-    deviceOfFilter(filter: string): string | undefined;
 }
 
 /** The type of devices whose topics name none. */
 export const unnamedTypeId = "device";
-
-/** What the topics of a gateway are made of; a blank template stands for the platform's topics. */
-export interface TopicOptions {
-    readonly identity: GatewayIdentity;
-    readonly eventTopic: string;
-    readonly commandTopic: string;
-}
 
 /**
  * The topics of a gateway.
  * @throws GW_CONFIG when a template is not valid, or an event could come back as a command
  */
 export function gatewayTopics(options: TopicOptions): GatewayTopics {
-    const areOwn = options.eventTopic !== "" || options.commandTopic !== "";
-    return areOwn ? new OwnTopics(options) : new PlatformTopics(options.identity);
+    if (options.eventTopic === "" && options.commandTopic === "") return new PlatformTopics(options.identity);
+    const topics = OwnTopics.parse(options);
+    if (topics instanceof OwnTopics) return topics;
+    throw new GatewayError("GW_CONFIG", describeFault(topics));
 }
 
-const idNames = ["typeId", "deviceId", "eventId", "commandId", "format"] as const satisfies IdName[];
+/**
+ * Own topics have short levels: where a name is a part of a level, legal ids can add up to a longer one.
+ * @throws GW_INVALID_ID
+ */
+export function assertLevelsFit(topic: string): void {
+    const { maxBytes } = ownLevelRule;
+    if (!isLongerThan(topic, maxBytes)) return;
+    const level = topic.split("/").find((each) => isLongerThan(each, maxBytes));
+    if (level === undefined) return;
+    const parameters = { name: "eventTopic", bytes: Buffer.byteLength(level), maxLevelBytes: maxBytes };
+    throw new GatewayError("GW_INVALID_ID", translate("protocol.levelTooLong", parameters));
+}
 
-/** What the topics of the platform name, and the rules of it. */
-export const platformNaming = {
-    rules: { typeId: idRule, deviceId: idRule, eventId: levelRule, commandId: levelRule, format: levelRule },
-    eventNames: new Set<IdName>(idNames),
-    commandNames: new Set<IdName>(idNames),
-} as const;
+/** The device that a command is for, or undefined when its ids are not legal: no device has others. */
+export function deviceOfCommand({ rules }: GatewayTopics, { typeId = unnamedTypeId, deviceId }: CommandTopic): string | undefined {
+    return isLegalId(typeId, rules.typeId) && isLegalId(deviceId, rules.deviceId) ? deviceKey({ typeId, deviceId }) : undefined;
+}
+
+/** The only device that a filter for commands names, or undefined when it names none or several. */
+export function deviceOfFilter(topics: GatewayTopics, filter: string): string | undefined {
+    const parts = topics.parseCommand(filter.split("/"));
+    return parts && deviceOfCommand(topics, parts);
+}
+
+const allNames: ReadonlySet<IdName> = new Set(idNames);
+
+/** What the topics of the platform name, and its rules. */
+export const platformNaming = { rules: platformRules, eventNames: allNames, commandNames: allNames } as const;
 
 /** The topics of Watson IoT and Maximo. Protocol, section Events. */
 class PlatformTopics implements GatewayTopics {
     readonly areOwn = false;
     readonly notifyTopic: string;
-    readonly rules = platformNaming.rules;
-    readonly eventNames = platformNaming.eventNames;
-    readonly commandNames = platformNaming.commandNames;
+    readonly rules = platformRules;
+    readonly eventNames = allNames;
+    readonly commandNames = allNames;
     readonly gatewayParts: DeviceAddress;
     readonly eventTopic = eventTopic;
     readonly commandFilter = commandFilter;
@@ -86,99 +90,20 @@ class PlatformTopics implements GatewayTopics {
         this.gatewayParts = { typeId, deviceId };
         this.notifyTopic = notifyTopic(this.gatewayParts);
     }
-
-    deviceOf(command: CommandTopic): string | undefined {
-        return legalKey(command, this.rules);
-    }
-
-    deviceOfFilter(filter: string): string | undefined {
-        const parts = parseCommandTopic(filter.split("/"));
-        return parts && this.deviceOf(parts);
-    }
 }
-
-/** Topics from the user's templates. */
-class OwnTopics implements GatewayTopics {
-    readonly areOwn = true;
-    readonly notifyTopic = undefined;
-    readonly rules: Readonly<Record<IdName, IdRule>>;
-    readonly eventNames: ReadonlySet<IdName>;
-    readonly commandNames: ReadonlySet<IdName>;
-    readonly gatewayParts: Partial<DeviceAddress>;
-    readonly #events: TopicTemplate;
-    readonly #commands: TopicTemplate;
-
-    constructor(options: TopicOptions) {
-        const { orgId, typeId, deviceId } = options.identity;
-        const gateway = { orgId, gatewayTypeId: typeId, gatewayId: deviceId };
-        this.#events = parseTemplate("event", options.eventTopic, gateway);
-        this.#commands = parseTemplate("command", options.commandTopic, gateway);
-        const example = this.#events.topicMatchedBy(this.#commands, exampleValues);
-        if (example !== undefined) {
-            throw new GatewayError("GW_CONFIG", translate("option.topicOverlap", { filter: this.#commands.filter({}), topic: example }));
-        }
-        this.rules = {
-            typeId: this.#ruleOf("typeId"),
-            deviceId: this.#ruleOf("deviceId"),
-            eventId: this.#ruleOf("eventId"),
-            commandId: this.#ruleOf("commandId"),
-            format: this.#ruleOf("format"),
-        };
-        this.eventNames = new Set(idNames.filter((name) => this.#events.names(name)));
-        this.commandNames = new Set(idNames.filter((name) => this.#commands.names(name)));
-        this.gatewayParts = this.#commands.names("typeId") ? { typeId, deviceId } : { deviceId };
-    }
-
-    eventTopic({ typeId, deviceId }: DeviceAddress, eventId: string, format: string): string {
-        const values = { typeId, deviceId, eventId, format };
-        const level = this.#events.tooLongLevel(values);
-        if (level === undefined) return this.#events.topic(values);
-        const { maxBytes } = ownLevelRule;
-        const text = translate("protocol.levelTooLong", { name: "eventTopic", bytes: Buffer.byteLength(level), maxLevelBytes: maxBytes });
-        throw new GatewayError("GW_INVALID_ID", text);
-    }
-
-    commandFilter(parts: Partial<CommandTopic>): string {
-        return this.#commands.filter(parts);
-    }
-
-    parseCommand(levels: readonly string[]): CommandTopic | undefined {
-        const { typeId, deviceId, commandId, format } = this.#commands.parse(levels) ?? {};
-        if (deviceId === undefined || commandId === undefined) return undefined;
-        return { ...(typeId !== undefined && { typeId }), deviceId, commandId, ...(format !== undefined && { format }) };
-    }
-
-    deviceOf(command: CommandTopic): string | undefined {
-        return legalKey(command, this.rules);
-    }
-
-    deviceOfFilter(filter: string): string | undefined {
-        const parts = this.parseCommand(filter.split("/"));
-        return parts && this.deviceOf(parts);
-    }
-
-    #ruleOf(name: IdName): IdRule {
-        return this.#events.beginsWith(name) || this.#commands.beginsWith(name) ? ownFirstLevelRule : ownLevelRule;
-    }
-}
-
-/** The ids of the topics that errors show. */
-const exampleValues = { typeId: "pump", deviceId: "pump-7", eventId: "status", format: "json" };
 
 const faultTexts = {
     unknownName: "option.topicUnknownName",
     missingName: "option.topicMissingName",
     partialLevel: "option.topicPartialLevel",
     badLevel: "option.topicBadLevel",
-} as const satisfies Record<TemplateFault["fault"], TextKey>;
+} as const satisfies Partial<Record<TopicFault["fault"], TextKey>>;
 
-function parseTemplate(kind: TemplateKind, text: string, gateway: TemplateGateway): TopicTemplate {
-    const template = TopicTemplate.parse(kind, text, gateway);
-    if (template instanceof TopicTemplate) return template;
-    const parameters = { property: `${kind}Topic`, value: shortened(template.value, 80), names: templateNames(kind) };
-    throw new GatewayError("GW_CONFIG", translate(faultTexts[template.fault], parameters));
-}
+const maxShownCharacters = 80;
 
-function legalKey({ typeId = unnamedTypeId, deviceId }: CommandTopic, rules: Readonly<Record<IdName, IdRule>>): string | undefined {
-    return isLegalId(typeId, rules.typeId) && isLegalId(deviceId, rules.deviceId) ? deviceKey({ typeId, deviceId }) : undefined;
+function describeFault(fault: TopicFault): string {
+    if (fault.fault === "overlap") return translate("option.topicOverlap", { filter: fault.filter, topic: fault.topic });
+    const { kind, value } = fault;
+    const parameters = { property: `${kind}Topic`, value: shortened(value, maxShownCharacters), names: templateNames(kind) };
+    return translate(faultTexts[fault.fault], parameters);
 }

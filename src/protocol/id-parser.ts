@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors";
 import { copied, translate } from "../i18n";
-import { type GatewayTopics, type IdName, platformNaming, unnamedTypeId } from "./gateway-topics";
-import { isLegalId, replaceId } from "./id-rules";
+import { type GatewayTopics, platformNaming, unnamedTypeId } from "./gateway-topics";
+import { type IdName, isLegalId, replaceId } from "./id-rules";
 import { idText, parseId } from "./identity";
 
 /** What becomes of an id with illegal characters: it fails, or a legal one takes its place. */

@@ -1,5 +1,9 @@
 // The forms run this file in the browser, so it imports nothing.
 
+/** What flows give of a topic. */
+export const idNames = ["typeId", "deviceId", "eventId", "commandId", "format"] as const;
+export type IdName = (typeof idNames)[number];
+
 /** What one kind of id may look like: at least one character, each of them legal, and not too long. */
 export interface IdRule {
     /** Matches legal text of any length. */
@@ -26,6 +30,15 @@ const illegalInLevel = /[\u0000-\u001f/+#\p{Noncharacter_Code_Point}\p{Surrogate
 
 /** An event id, command id or format. A topic has at most 65535 bytes in MQTT, and one level may not take all of them. */
 export const levelRule: IdRule = { pattern: levelPattern, illegal: illegalInLevel, maxBytes: 16_384 };
+
+/** The rules of the platform. */
+export const platformRules: Readonly<Record<IdName, IdRule>> = {
+    typeId: idRule,
+    deviceId: idRule,
+    eventId: levelRule,
+    commandId: levelRule,
+    format: levelRule,
+};
 
 /** Any id on own topics. */
 export const ownLevelRule: IdRule = { pattern: levelPattern, illegal: illegalInLevel, maxBytes: 255 };

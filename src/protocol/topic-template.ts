@@ -1,5 +1,5 @@
 // The forms run this file in the browser, so it imports only what runs there too.
-import { isLegalId, isLongerThan, ownLevelRule } from "./id-rules";
+import { isLegalId, ownLevelRule } from "./id-rules";
 
 /** What every template may name: the gateway's own ids. */
 const gatewayNames = ["orgId", "gatewayTypeId", "gatewayId"] as const;
@@ -46,12 +46,9 @@ export class TopicTemplate {
     readonly #levels: readonly Level[];
     readonly #start: string;
     readonly #parts: readonly { readonly name: MessageName; readonly textAfter: string }[];
-    /** Only where a name is part of a level can legal ids add up to a level that is too long. */
-    readonly #composedLevels: readonly Level[];
 
     private constructor(levels: readonly Level[]) {
         this.#levels = levels;
-        this.#composedLevels = levels.filter((level) => level.length > 1);
         let start = "";
         const parts: { name: MessageName; textAfter: string }[] = [];
         for (const piece of levels.flatMap((level, index) => (index === 0 ? level : ["/", ...level]))) {
@@ -94,15 +91,6 @@ export class TopicTemplate {
         let topic = this.#start;
         for (const { name, textAfter } of this.#parts) topic += values[name] + textAfter;
         return topic;
-    }
-
-    /** A level of that topic that is too long although each of its ids is legal, or undefined when there is none. */
-    tooLongLevel(values: TopicValues): string | undefined {
-        for (const pieces of this.#composedLevels) {
-            const level = pieces.map((piece) => (typeof piece === "object" ? values[piece.name] : piece)).join("");
-            if (isLongerThan(level, ownLevelRule.maxBytes)) return level;
-        }
-        return undefined;
     }
 
     /** The filter for topics with these ids, whatever the others are. Only for templates whose names are whole levels. */

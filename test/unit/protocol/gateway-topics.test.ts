@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { gatewayTopics } from "../../../src/protocol/gateway-topics";
+import { assertLevelsFit, deviceOfCommand, deviceOfFilter, gatewayTopics } from "../../../src/protocol/gateway-topics";
 import { isLegalId, ownFirstLevelRule } from "../../../src/protocol/id-rules";
 import { commandFilter, eventTopic, notifyTopic } from "../../../src/protocol/topic";
 import { anyLevel } from "../../support/arbitraries";
@@ -21,15 +21,15 @@ describe("topics of a gateway", () => {
         });
 
         it("name the only device of a filter", () => {
-            assert.equal(platform.deviceOfFilter(commandFilter(pump)), "pump/pump-7");
-            assert.equal(platform.deviceOfFilter(commandFilter({ typeId: "pump" })), undefined);
-            assert.equal(platform.deviceOfFilter(commandFilter({ deviceId: "pump-7" })), undefined);
-            assert.equal(platform.deviceOfFilter("iotdm-1/type/+/id/+/#"), undefined);
+            assert.equal(deviceOfFilter(platform, commandFilter(pump)), "pump/pump-7");
+            assert.equal(deviceOfFilter(platform, commandFilter({ typeId: "pump" })), undefined);
+            assert.equal(deviceOfFilter(platform, commandFilter({ deviceId: "pump-7" })), undefined);
+            assert.equal(deviceOfFilter(platform, "iotdm-1/type/+/id/+/#"), undefined);
         });
 
         it("are for devices with legal ids only", () => {
-            assert.equal(platform.deviceOf({ ...pump, commandId: "start", format: "json" }), "pump/pump-7");
-            assert.equal(platform.deviceOf({ ...pump, deviceId: "pump 7", commandId: "start", format: "json" }), undefined);
+            assert.equal(deviceOfCommand(platform, { ...pump, commandId: "start", format: "json" }), "pump/pump-7");
+            assert.equal(deviceOfCommand(platform, { ...pump, deviceId: "pump 7", commandId: "start", format: "json" }), undefined);
         });
     });
 
@@ -47,9 +47,9 @@ describe("topics of a gateway", () => {
             const topics = own("", "cmd/{deviceId}/{commandId}");
             assert.deepEqual(topics.parseCommand(["cmd", "pump-7", "start"]), { deviceId: "pump-7", commandId: "start" });
             assert.equal(topics.parseCommand(["cmd", "pump-7"]), undefined);
-            assert.equal(topics.deviceOf({ deviceId: "pump-7", commandId: "start" }), "device/pump-7");
-            assert.equal(topics.deviceOfFilter("cmd/pump-7/+"), "device/pump-7");
-            assert.equal(topics.deviceOfFilter("cmd/+/start"), undefined);
+            assert.equal(deviceOfCommand(topics, { deviceId: "pump-7", commandId: "start" }), "device/pump-7");
+            assert.equal(deviceOfFilter(topics, "cmd/pump-7/+"), "device/pump-7");
+            assert.equal(deviceOfFilter(topics, "cmd/+/start"), undefined);
         });
 
         it("name the gateway itself by the ids that commands have", () => {
@@ -59,14 +59,18 @@ describe("topics of a gateway", () => {
 
         it("accept ids of 255 bytes, as event ids are, but none that begins a topic with $", () => {
             const topics = own("{deviceId}/{eventId}");
-            assert.equal(topics.deviceOf({ deviceId: "Pumpe 7, Halle Süd", commandId: "x" }), "device/Pumpe 7, Halle Süd");
-            assert.equal(topics.deviceOf({ deviceId: "x".repeat(256), commandId: "x" }), undefined);
-            assert.equal(topics.deviceOf({ deviceId: "$SYS", commandId: "x" }), undefined);
+            assert.equal(deviceOfCommand(topics, { deviceId: "Pumpe 7, Halle Süd", commandId: "x" }), "device/Pumpe 7, Halle Süd");
+            assert.equal(deviceOfCommand(topics, { deviceId: "x".repeat(256), commandId: "x" }), undefined);
+            assert.equal(deviceOfCommand(topics, { deviceId: "$SYS", commandId: "x" }), undefined);
         });
 
         it("refuse an event whose ids together make a level too long", () => {
-            const topics = own("{typeId}-{deviceId}");
-            throwsCode("GW_INVALID_ID", () => topics.eventTopic({ typeId: "a".repeat(200), deviceId: "b".repeat(200) }, "status", "json"));
+            const topics = own("{typeId}-{deviceId}/x");
+            const check = (typeId: string, deviceId: string) => assertLevelsFit(topics.eventTopic({ typeId, deviceId }, "status", "json"));
+            check("a".repeat(127), "b".repeat(127));
+            throwsCode("GW_INVALID_ID", () => check("a".repeat(128), "b".repeat(127)));
+            throwsCode("GW_INVALID_ID", () => check("é".repeat(64), "é".repeat(64)));
+            assertLevelsFit(`${"a".repeat(255)}/${"é".repeat(127)}`);
         });
 
         it("are refused if an event could come back as a command, with an example", () => {
@@ -100,7 +104,7 @@ describe("topics of a gateway", () => {
             fc.assert(
                 fc.property(parts, (command) => {
                     assert.deepEqual(topics.parseCommand(topics.commandFilter(command).split("/")), { ...command });
-                    assert.equal(topics.deviceOf(command), `${command.typeId}/${command.deviceId}`);
+                    assert.equal(deviceOfCommand(topics, command), `${command.typeId}/${command.deviceId}`);
                 }),
             );
         });
