@@ -5,7 +5,9 @@ import { suggestFormats, suggestKnown } from "./completion.mjs";
 import { startConnectionTest } from "./connection-test.mjs";
 import * as dialog from "./dialog.mjs";
 import { current, field, selectedGateway, text } from "./fields.mjs";
+import { replacedId, shownCommands, shownEvent } from "./gateway-topics.mjs";
 import { properties } from "./generated.mjs";
+import { showOwnBroker, startOwnBroker } from "./own-broker.mjs";
 import * as previews from "./previews.mjs";
 import { writeRows } from "./rows.mjs";
 import { check, checkTyped, defaultOf } from "./rules.mjs";
@@ -94,5 +96,10 @@ globalThis.wiotpGateway = {
     jsonInput,
     showTabs,
     startConnectionTest,
+    startOwnBroker,
+    showOwnBroker,
+    replacedId,
+    shownEvent,
+    shownCommands,
     ...previews,
 };

@@ -21,12 +21,13 @@ export function identityOf(gateway) {
 
 const wild = (value) => (isBlank(value) ? "+" : value);
 
-/** The client id and the topics. */
-export const topics = {
-    clientId: ({ orgId, typeId, deviceId }) => `g:${placeholder(orgId)}:${placeholder(typeId)}:${placeholder(deviceId)}`,
-    event: ({ typeId, deviceId, eventId, format }) => `iot-2/type/${typeId}/id/${deviceId}/evt/${eventId}/fmt/${format}`,
-    commands: ({ typeId, deviceId, commandId, format }) =>
-        `iot-2/type/${wild(typeId)}/id/${wild(deviceId)}/cmd/${wild(commandId)}/fmt/${wild(format)}`,
+/** The client id of a gateway that has none of its own. */
+export function defaultClientId({ orgId, typeId, deviceId }) {
+    return `g:${placeholder(orgId)}:${placeholder(typeId)}:${placeholder(deviceId)}`;
+}
+
+/** The topic of notifications, and the filter of device management: they are always the platform's. */
+export const platformTopics = {
     notifications: ({ typeId, deviceId }) => `iot-2/type/${typeId}/id/${deviceId}/notify`,
     requests: ({ typeId, deviceId }) => `iotdm-1/type/${wild(typeId)}/id/${wild(deviceId)}/#`,
 };

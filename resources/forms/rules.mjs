@@ -1,8 +1,11 @@
 // The checks of the forms, with reasons for the user. Bounds and patterns are those of the runtime, which has the last word.
 
-import { current, text } from "./fields.mjs";
+import { current, selectedGateway, text } from "./fields.mjs";
+import { topicsOf } from "./gateway-topics.mjs";
 import { encryptedTransports, patterns, properties } from "./generated.mjs";
-import { idRule, isLegalId, levelRule } from "./id-rules.mjs";
+import { idRule, isLegalId, levelRule, mqttTextRule } from "./id-rules.mjs";
+import { findLongLevel } from "./own-topics.mjs";
+import { templateNames } from "./topic-template.mjs";
 
 /** Whether a value refers to variables, as `${NAME}` does: it can be judged only when their values are known. */
 export const hasVariables = (value) => typeof value === "string" && patterns.variable.test(value);
@@ -18,10 +21,32 @@ export function defaultOf(type, property) {
 // Each check returns undefined when the value is good, else the key of the reason and its parameters.
 const checks = {
     id: (value) => (isLegalId(String(value ?? ""), idRule) ? undefined : { key: "id" }),
-    level: (value) => (isLegalId(String(value ?? ""), levelRule) ? undefined : { key: "level" }),
-    optionalLevel: (value) => (isBlank(value) ? undefined : checks.level(value)),
     idFilter: (value) => (isBlank(value) || value === "+" ? undefined : checks.id(value)),
-    levelFilter: (value) => (isBlank(value) || value === "+" ? undefined : checks.level(value)),
+    mqttText: (value) => (isBlank(value) || isLegalId(String(value), mqttTextRule) ? undefined : { key: "mqttText" }),
+    /** An id of an event, or its format: by the rules of the gateway. */
+    ofEvent(value, property, node) {
+        const topics = topicsOfNode(node);
+        const mayBeBlank = property === "format" || !topics.eventNames.has(property);
+        return isBlank(value) && mayBeBlank ? undefined : idFailure(value, property, topics);
+    },
+    /** An id that commands must have, or their format. */
+    ofCommand(value, property, node) {
+        const topics = topicsOfNode(node);
+        if (isBlank(value) || value === "+") return undefined;
+        return topics.commandNames.has(property) ? idFailure(value, property, topics) : { key: "notInTopic" };
+    },
+    will(value, _property, node) {
+        const topics = topicsOfNode(node);
+        if (isBlank(value)) return undefined;
+        const failure = idFailure(value, "eventId", { ...topics, replaces: false });
+        if (failure || !topics.areOwn) return failure;
+        const topic = topics.topics?.eventTopic(topics.identity, String(value), "text") ?? "";
+        return findLongLevel(topic) === undefined ? undefined : { key: "ownLevel" };
+    },
+    eventTopic: (_value, _property, node) => templateFailure(topicsOfNode(node).fault, "event"),
+    commandTopic: (_value, _property, node) => templateFailure(topicsOfNode(node).fault, "command"),
+    /** A property of a node that needs the platform at the other end. */
+    platformOnly: (_value, _property, node) => (topicsOfNode(node).areOwn ? { key: "platformOnly" } : undefined),
     host(value) {
         const host = trimmed(value);
         if (host === "") return { key: "required" };
@@ -64,6 +89,27 @@ const checks = {
     },
 };
 
+/** The topics of the gateway of a node, or of the node if it is one. */
+function topicsOfNode(node) {
+    if (node.type !== "gateway-config") return topicsOf(selectedGateway(node) ?? {});
+    return topicsOf(Object.fromEntries(Object.keys(node._def.defaults).map((name) => [name, current(node, name)])));
+}
+
+function idFailure(value, property, { rules, replaces }) {
+    const rule = rules[property];
+    const isReplaced = replaces && property !== "format" && !isBlank(value);
+    if (isReplaced || isLegalId(String(value ?? ""), rule)) return undefined;
+    return { key: rule === idRule ? "id" : rule === levelRule ? "level" : "ownLevel" };
+}
+
+/** Only what is wrong with the template of this kind; an overlap is a matter of both. */
+function templateFailure(fault, kind) {
+    if (fault?.fault === "overlap") return { key: "topicOverlap" };
+    if (fault?.kind !== kind) return undefined;
+    // Only names that templates may have: never what was entered.
+    return { key: fault.fault, names: fault.fault === "missingName" ? fault.value : templateNames(kind) };
+}
+
 /** A number as it was entered: undefined when there is none, NaN when it is none. */
 function numberOf(value) {
     const entered = trimmed(value);
@@ -98,6 +144,6 @@ export function noteOnSecret(node, property, value = "") {
     return value.trim() === value ? undefined : reason(node, property, { key: "whiteSpace" });
 }
 
-function reason(node, property, { key, min, max }) {
-    return text("gateway-config", `rule.${key}`, { label: text(node.type, `label.${property}`), min, max });
+function reason(node, property, { key, ...parameters }) {
+    return text("gateway-config", `rule.${key}`, { label: text(node.type, `label.${property}`), ...parameters });
 }

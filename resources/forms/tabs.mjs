@@ -2,7 +2,7 @@
 
 import { text } from "./fields.mjs";
 
-/** Makes the tabs of a form of its elements `<type>-tab-<name>`. */
+/** Makes the tabs of a form of its elements `<type>-tab-<name>`. `toggle` of the returned object shows or hides one of them. */
 export function showTabs(type, names) {
     const { $, RED } = globalThis;
     const tabs = RED.tabs.create({
@@ -19,4 +19,5 @@ export function showTabs(type, names) {
         event.preventDefault();
         tabs.activateTab($(this).attr("href").slice(1));
     });
+    return { toggle: (name, isShown) => $(`#${type}-tabs a[href="#${type}-tab-${name}"]`).parent().toggle(isShown) };
 }

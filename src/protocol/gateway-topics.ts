@@ -1,8 +1,8 @@
 import { GatewayError } from "../errors";
 import { shortened, type TextKey, translate } from "../i18n";
-import { type IdName, type IdRule, idNames, isLegalId, isLongerThan, ownLevelRule, platformRules } from "./id-rules";
+import { type IdName, type IdRule, idNames, isLegalId, ownLevelRule, platformRules } from "./id-rules";
 import { type DeviceAddress, deviceKey, type GatewayIdentity } from "./identity";
-import { OwnTopics, type TopicFault, type TopicOptions } from "./own-topics";
+import { findLongLevel, OwnTopics, type TopicFault, type TopicOptions } from "./own-topics";
 import { type CommandTopic, commandFilter, eventTopic, notifyTopic, parseCommandTopic } from "./topic";
 import { templateNames } from "./topic-template";
 
@@ -46,16 +46,17 @@ export function gatewayTopics(options: TopicOptions): GatewayTopics {
 }
 
 /**
- * Own topics have short levels: where a name is a part of a level, legal ids can add up to a longer one.
+ * Legal ids can add up to a level of an own topic that is too long.
  * @throws GW_INVALID_ID
  */
 export function assertLevelsFit(topic: string): void {
-    const { maxBytes } = ownLevelRule;
-    if (!isLongerThan(topic, maxBytes)) return;
-    const level = topic.split("/").find((each) => isLongerThan(each, maxBytes));
+    const level = findLongLevel(topic);
     if (level === undefined) return;
-    const parameters = { name: "eventTopic", bytes: Buffer.byteLength(level), maxLevelBytes: maxBytes };
-    throw new GatewayError("GW_INVALID_ID", translate("protocol.levelTooLong", parameters));
+    const { maxBytes } = ownLevelRule;
+    throw new GatewayError(
+        "GW_INVALID_ID",
+        translate("protocol.levelTooLong", { name: "eventTopic", bytes: Buffer.byteLength(level), maxLevelBytes: maxBytes }),
+    );
 }
 
 /** The device that a command is for, or undefined when its ids are not legal: no device has others. */

@@ -1,5 +1,5 @@
 // The forms run this file in the browser, so it imports only what runs there too.
-import { type IdName, type IdRule, idNames, ownFirstLevelRule, ownLevelRule } from "./id-rules";
+import { type IdName, type IdRule, idNames, isLongerThan, ownFirstLevelRule, ownLevelRule } from "./id-rules";
 import type { DeviceAddress, GatewayIdentity } from "./identity";
 import type { CommandTopic } from "./topic";
 import { type TemplateFault, type TemplateKind, TopicTemplate } from "./topic-template";
@@ -68,6 +68,13 @@ export class OwnTopics {
         if (deviceId === undefined || commandId === undefined) return undefined;
         return { ...(typeId !== undefined && { typeId }), deviceId, commandId, ...(format !== undefined && { format }) };
     }
+}
+
+/** The first level of a topic that is too long: where a name is a part of a level, legal ids can add up to that. */
+export function findLongLevel(topic: string): string | undefined {
+    const { maxBytes } = ownLevelRule;
+    if (!isLongerThan(topic, maxBytes)) return undefined;
+    return topic.split("/").find((level) => isLongerThan(level, maxBytes));
 }
 
 /** The ids of the topic that shows how an event could come back. */

@@ -86,6 +86,66 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(suite.nodeRed.log.includes(token), false);
         });
 
+        suite.test("shows the topics of the user's own broker while they are chosen", async () => {
+            const device = { typeId: "pump", typeIdType: "str", deviceId: "1", deviceIdType: "str" };
+            const settings = { host: "127.0.0.1", transport: "tcp", orgId: "plant", typeId: "gateway", deviceId: "gw 1" };
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1", disabled: true },
+                    { id: "g1", type: "gateway-config", z: "f1", platform: "maximo", ...settings },
+                    { id: "e1", type: "device-event-out", z: "f1", gateway: "g1", ...device, x: 300, y: 200 },
+                    { id: "n1", type: "gateway-notify-in", z: "f1", gateway: "g1", x: 300, y: 300, wires: [[]] },
+                ],
+            });
+            const { page } = editor;
+            const tab = page.locator('#gateway-config-tabs a[href="#gateway-config-tab-broker"]');
+            const shown = (name: string) => page.locator(`#gateway-config-preview-${name}`).textContent();
+            await editor.dialog.open("e1");
+            await page.locator("#node-input-btn-gateway-edit").click();
+            await page.locator("#node-config-input-platform").waitFor();
+            assert.equal(await tab.isVisible(), false, "the platform's topics cannot be chosen");
+            await editor.dialog.fill("node-config-input-deviceId", "gw1");
+            await page.locator("#node-config-input-platform").selectOption("broker");
+            await editor.dialog.gatewayTab("broker");
+            assert.equal(await shown("event"), "iot-2/type/pump/id/pump-7/evt/status/fmt/json");
+            assert.equal(await shown("commands"), "iot-2/type/+/id/+/cmd/+/fmt/+");
+            const choice = page.locator("#gateway-config-topic-choice");
+            for (const [value, event, commands] of [
+                ["devices", "plant/pump/pump-7/status", "plant/+/+/cmd/+"],
+                ["aws", "dt/gw1/pump/pump-7/status/json", "cmd/gw1/+/+/+/+"],
+                ["sensors", "sensors/pump-7/telemetry", "sensors/+/commands/+"],
+            ] as const) {
+                await choice.selectOption(value);
+                assert.deepEqual([await shown("event"), await shown("commands")], [event, commands]);
+                assert.ok(Math.max(event.split("/").length, commands.split("/").length) <= 8, "AWS takes seven slashes");
+            }
+            await editor.dialog.fill("node-config-input-commandTopic", "sensors/{deviceId}/{commandId}");
+            assert.equal(await shown("overlap"), "sensors/pump-7/telemetry");
+            assert.ok(await page.locator("#gateway-config-preview-overlap").isVisible());
+            assert.ok(await editor.dialog.isMarked("node-config-input-commandTopic"));
+            assert.equal(await choice.inputValue(), "own");
+            await editor.dialog.fill("node-config-input-commandTopic", "commands/{deviceId}/{commandId}");
+            assert.equal(await editor.dialog.isMarked("node-config-input-commandTopic"), false);
+            assert.equal(await page.locator("#gateway-config-preview-overlap").isVisible(), false);
+            await editor.dialog.fill("node-config-input-clientId", "edge 7");
+            await editor.dialog.gatewayTab("connection");
+            assert.equal(await shown("client-id"), "edge 7");
+            await editor.dialog.gatewayTab("advanced");
+            await page.locator("#node-config-input-idRule").selectOption("replace");
+            await editor.dialog.done("#node-config-dialog-ok");
+
+            await editor.dialog.fill("node-input-deviceId", "pump 7/a");
+            assert.equal(await editor.dialog.isMarked("node-input-deviceId"), false, "illegal characters are replaced");
+            assert.match(
+                (await page.locator("#device-event-out-preview").textContent()) ?? "",
+                /^sensors\/pump 7_a-[0-9a-f]{6}\/telemetry$/,
+            );
+            await editor.dialog.done();
+            assert.equal(await editor.property("g1", "commandTopic"), "commands/{deviceId}/{commandId}");
+            assert.equal(await editor.isValid("e1"), true);
+            assert.equal(await editor.isValid("n1"), false, "there are no notifications on own topics");
+        });
+
         suite.test("loads each file of the forms once", async () => {
             const { page } = await suite.open();
             const addresses = await page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));

@@ -34,7 +34,14 @@ describe("catalogues", () => {
     it("contain no unused text", () => {
         const text = sources();
         // Their names are put together by the forms, from names that stand in the code.
-        const prefixes: Record<string, string[]> = { rule: ["rule.", ""], test: [""], label: ["label.", ""], tab: [""], placeholder: [""] };
+        const prefixes: Record<string, string[]> = {
+            rule: ["rule.", ""],
+            test: [""],
+            label: ["label.", ""],
+            tab: [""],
+            placeholder: [""],
+            option: ["option."],
+        };
         for (const catalogue of reference.values()) {
             for (const key of catalogue.keys()) {
                 const [, group = "", name] = key.split(".");

@@ -44,6 +44,11 @@ const contract = {
         registrationLimit: "8",
         registrationBackoff: "600",
         will: "",
+        eventTopic: "",
+        commandTopic: "",
+        clientId: "",
+        userName: "",
+        idRule: "strict",
     },
     "device-event-out": {
         name: "",
@@ -136,8 +141,8 @@ for (const type of nodeTypes) {
         });
 
         it("offers each default among the choices of its select", () => {
-            for (const select of template.matchAll(/<select id="([^"]+)"[^>]*>([\s\S]*?)<\/select>/g)) {
-                const property = (select[1] ?? "").slice(prefix.length);
+            for (const select of template.matchAll(new RegExp(`<select id="${prefix}([^"]+)"[^>]*>([\\s\\S]*?)</select>`, "g"))) {
+                const property = select[1] ?? "";
                 const choices = [...(select[2] ?? "").matchAll(/<option value="([^"]*)"/g)].map((option) => option[1]);
                 assert.ok(choices.includes(String(definition.defaults[property]?.value)), `${property}: ${choices}`);
             }
@@ -170,11 +175,12 @@ for (const type of nodeTypes) {
         it("names the field in each reason and never repeats the value", () => {
             for (const language of languages) {
                 const translated = new FormHost(language);
+                translated.gateways.set("own", { platform: "broker", eventTopic: "sensors/{deviceId}", commandTopic: "" });
                 for (const [name, property] of Object.entries(translated.definition(type).defaults)) {
                     if (!property.validate) continue;
                     const value = "<img src=x>/ \u0007";
                     const platform = name === "transport" ? "maximo" : "broker";
-                    const strict = { source: "device", target: "device", transport: "wss", platform, eventIdType: "str" };
+                    const strict = { source: "device", target: "device", transport: "wss", platform, eventIdType: "str", gateway: "own" };
                     const types = { typeIdType: "str", deviceIdType: "str" };
                     const reason = translated.validate(type, name, value, { ...strict, ...types });
                     assert.equal(typeof reason, "string", `${language}: ${name}`);

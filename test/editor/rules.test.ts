@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { defaultPort, gatewayRules, parseGatewayOptions, platforms, transports } from "../../src/gateway/gateway-options";
 import { eventRules } from "../../src/node-red/device-event-out";
 import { parseResponderSettings, responderRules } from "../../src/node-red/dm-responder";
+import { gatewayTopics } from "../../src/protocol/gateway-topics";
+import { IdParser } from "../../src/protocol/id-parser";
 import { mqttClientId, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
 import { commandFilter, eventTopic, notifyTopic } from "../../src/protocol/topic";
 import { numberOption, variablePattern } from "../../src/settings";
@@ -57,6 +59,15 @@ function agrees(
         }),
         { numRuns: 300 },
     );
+}
+
+/** What the forms show of the topics of a gateway with these settings. */
+function shownEvent(settings: object, parts: object): unknown {
+    return callFormModule("gateway-topics", "shownEvent", settings, parts);
+}
+
+function shownCommands(settings: object, parts: object): unknown {
+    return callFormModule("gateway-topics", "shownCommands", settings, parts);
 }
 
 describe("the rules of forms", () => {
@@ -202,17 +213,157 @@ describe("the rules of forms", () => {
     });
 
     it("the previews show the topics that the runtime uses", () => {
-        const topic = (kind: string, parts: object) => callFormModule("previews", `topics.${kind}`, parts);
         const gateway = { orgId: "org", typeId: "gw", deviceId: "1" };
         const device = { typeId: "pump", deviceId: "17" };
-        assert.equal(topic("clientId", gateway), mqttClientId(gateway));
-        assert.equal(topic("event", { ...device, eventId: "status", format: "json" }), eventTopic(device, "status", "json"));
-        assert.equal(topic("commands", { ...device, commandId: "", format: "" }), commandFilter(device));
-        assert.equal(
-            topic("commands", { typeId: "", commandId: "start", format: "json" }),
-            commandFilter({ commandId: "start", format: "json" }),
+        assert.equal(callFormModule("previews", "defaultClientId", gateway), mqttClientId(gateway));
+        assert.equal(shownEvent(gateway, { ...device, eventId: "status", format: "json" }), eventTopic(device, "status", "json"));
+        assert.equal(shownCommands(gateway, { ...device, commandId: "", format: "" }), commandFilter(device));
+        const parts = { typeId: "", commandId: "start", format: "json" };
+        assert.equal(shownCommands(gateway, parts), commandFilter({ commandId: "start", format: "json" }));
+        assert.equal(callFormModule("previews", "platformTopics.notifications", gateway), notifyTopic(gateway));
+    });
+
+    describe("of own topics", () => {
+        const identity = { orgId: "org", typeId: "gw", deviceId: "1" };
+        const broker = { ...identity, platform: "broker", host: "a" };
+        const anyPart = fc.constantFrom(
+            "a",
+            "cmd",
+            "$x",
+            "{orgId}",
+            "{typeId}",
+            "{deviceId}",
+            "{eventId}",
+            "{commandId}",
+            "{format}",
+            "{x}",
+            "+",
         );
-        assert.equal(topic("notifications", gateway), notifyTopic(gateway));
+        const anyTemplate = fc.oneof(
+            awkward,
+            fc
+                .array(
+                    fc.array(anyPart, { maxLength: 2 }).map((parts) => parts.join("")),
+                    { maxLength: 4 },
+                )
+                .map((levels) => levels.join("/")),
+            fc.constantFrom(
+                "",
+                "{deviceId}",
+                "{deviceId}/{commandId}",
+                "{deviceId}/{eventId}",
+                "a/{deviceId}/cmd/{commandId}",
+                "$share/{deviceId}",
+            ),
+        );
+
+        it("the form and the runtime agree on every pair of templates", () => {
+            let accepted = 0;
+            fc.assert(
+                fc.property(anyTemplate, anyTemplate, (eventTemplate, commandTemplate) => {
+                    fc.pre(!hasVariables(eventTemplate) && !hasVariables(commandTemplate));
+                    const templates = { eventTopic: eventTemplate, commandTopic: commandTemplate };
+                    const judged = (["eventTopic", "commandTopic"] as const).every(
+                        (property) => host.validate("gateway-config", property, templates[property], { ...broker, ...templates }) === true,
+                    );
+                    const taken = accepts(() => parseGatewayOptions({ ...broker, ...templates }), "");
+                    assert.equal(judged, taken, JSON.stringify(templates));
+                    if (taken) accepted += 1;
+                }),
+                { numRuns: 2000 },
+            );
+            assert.ok(accepted > 50, `only ${accepted} pairs were valid`);
+        });
+
+        it("the form and the runtime agree on client id, user name and last will", () => {
+            const own = { ...broker, eventTopic: "{eventId}-{deviceId}/x" };
+            for (const property of ["clientId", "userName", "will"]) {
+                agrees(
+                    (value) => host.validate("gateway-config", property, value, own),
+                    (value) => parseGatewayOptions({ ...own, [property]: value }),
+                    undefined,
+                    fc.oneof(awkward, fc.constantFrom("$SYS", "x".repeat(253), "x".repeat(254), "x".repeat(255), "x".repeat(256))),
+                );
+            }
+        });
+
+        for (const policy of ["strict", "replace"] as const) {
+            for (const templates of [
+                { eventTopic: "", commandTopic: "" },
+                { eventTopic: "sensors/{deviceId}", commandTopic: "cmd/{deviceId}/{commandId}" },
+                { eventTopic: "{typeId}/{eventId}/{deviceId}.{format}", commandTopic: "{deviceId}/{typeId}/cmd/{commandId}/{format}" },
+            ]) {
+                it(`the form and the runtime agree on ids: ${policy}, ${JSON.stringify(templates)}`, () => {
+                    const own = { ...broker, ...templates, idRule: policy };
+                    host.gateways.set("own", own);
+                    const topics = gatewayTopics({ identity, ...templates });
+                    const ids = new IdParser(topics, policy);
+                    for (const property of ["typeId", "deviceId", "eventId", "format"] as const) {
+                        agrees(
+                            (value) => host.validate("device-event-out", property, value, { ...str, gateway: "own" }),
+                            (value) => ids.ofEvent(property, value),
+                            (value) => property === "format" && blank(value),
+                        );
+                    }
+                    for (const property of ["typeId", "deviceId", "commandId", "format"] as const) {
+                        agrees(
+                            (value) => host.validate("device-command-in", property, value, { gateway: "own" }),
+                            (value) => ids.ofCommand(property, value),
+                            blankOrAny,
+                        );
+                    }
+                });
+
+                it(`the previews show the topics that the runtime uses: ${policy}, ${JSON.stringify(templates)}`, () => {
+                    const own = { ...broker, ...templates, idRule: policy };
+                    const topics = gatewayTopics({ identity, ...templates });
+                    const ids = new IdParser(topics, policy);
+                    fc.assert(
+                        fc.property(awkward, awkward, (deviceId, commandId) => {
+                            const isGood = accepts(() => [ids.ofEvent("deviceId", deviceId), ids.ofCommand("commandId", commandId)], "");
+                            fc.pre(isGood && deviceId !== "+" && commandId !== "+");
+                            const device = { typeId: "pump", deviceId: ids.parse("deviceId", deviceId) };
+                            const shown = {
+                                ...device,
+                                deviceId: callFormModule("gateway-topics", "replacedId", own, "deviceId", deviceId),
+                            };
+                            assert.equal(
+                                shownEvent(own, { ...shown, eventId: "status", format: "json" }),
+                                topics.eventTopic(device, "status", "json"),
+                            );
+                            assert.equal(
+                                shownCommands(own, { deviceId, commandId }),
+                                topics.commandFilter({ deviceId: device.deviceId, commandId: ids.parse("commandId", commandId) }),
+                            );
+                        }),
+                    );
+                });
+            }
+        }
+
+        it("a node that needs the platform is marked", () => {
+            host.gateways.set("own", { ...broker, eventTopic: "sensors/{deviceId}" });
+            host.gateways.set("platform", { ...broker, platform: "maximo", eventTopic: "sensors/{deviceId}" });
+            for (const [type, property, value] of [
+                ["gateway-notify-in", "request", "any"],
+                ["dm-responder", "target", "gateway"],
+            ] as const) {
+                assert.equal(typeof host.validate(type, property, value, { gateway: "own" }), "string", type);
+                for (const gateway of ["platform", "", "unknown"])
+                    assert.equal(host.validate(type, property, value, { gateway }), true, gateway);
+            }
+        });
+
+        it("are not judged for another platform, nor while a variable is unknown", () => {
+            for (const platform of ["maximo", "simulator"]) {
+                assert.equal(host.validate("gateway-config", "eventTopic", "+", { ...broker, platform }), true);
+            }
+            const withVariable = { ...broker, eventTopic: "plant/${LINE}/{deviceId}", commandTopic: "${TOPIC}" };
+            for (const property of ["eventTopic", "commandTopic"] as const) {
+                assert.equal(host.validate("gateway-config", property, withVariable[property], withVariable), true);
+            }
+            assert.equal(shownEvent(withVariable, { typeId: "t", deviceId: "d", eventId: "e", format: "json" }), "plant/…/d");
+        });
     });
 
     it("a property that a flow leaves out has its default, unless the user must fill it in", () => {

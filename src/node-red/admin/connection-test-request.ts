@@ -20,6 +20,8 @@ export const testedProperties = [
     "orgId",
     "typeId",
     "deviceId",
+    "clientId",
+    "userName",
     "cleanSession",
     "keepAlive",
 ] as const;

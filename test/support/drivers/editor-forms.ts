@@ -124,6 +124,8 @@ function readScripts(folder: string): string {
 /** The editor as far as a form needs it before its dialog opens: texts, types and no page. */
 export class FormHost {
     readonly definitions = new Map<string, Definition>();
+    /** The gateways that nodes can choose, by their id. */
+    readonly gateways = new Map<string, object>();
     readonly #language: string;
     readonly #editor: object;
 
@@ -133,7 +135,10 @@ export class FormHost {
         this.#editor = {
             RED: {
                 _: (key: string, parameters?: object) => this.translate(key, parameters),
-                nodes: { registerType: (type: string, definition: unknown) => this.#register(type, definition), node: () => null },
+                nodes: {
+                    registerType: (type: string, definition: unknown) => this.#register(type, definition),
+                    node: (id: string) => this.gateways.get(id) ?? null,
+                },
                 utils: { validateTypedProperty: (value: unknown) => value !== "!" },
             },
             $: () => nothing,
