@@ -16,7 +16,10 @@ export const errorTable = {
     GW_OUTBOX_FULL: { scope: "message", meaning: "The outbox has reached one of its limits" },
     GW_EXPIRED: { scope: "message", meaning: "The event outlived its time to live, or an operator ended it, before it could be delivered" },
     GW_REFUSED: { scope: "message", meaning: "The platform refused the event and reported this in a notification" },
-    GW_DEVICE_HELD: { scope: "message", meaning: "The device is held after a failed registration and the message may not be queued" },
+    GW_DEVICE_HELD: {
+        scope: "message",
+        meaning: "The device is held after a failed registration, or is being checked after a reconnect, and the message may not be queued",
+    },
     GW_BAD_COMMAND: { scope: "message", meaning: "A command arrived whose payload does not fit its format or is too large" },
     GW_SUBSCRIBE_REFUSED: { scope: "message", meaning: "The platform rejected the node's subscription" },
     GW_DM_TIMEOUT: { scope: "message", meaning: "The platform, or the flow, did not answer a device management request in time" },

@@ -62,6 +62,12 @@ export function transportOptions({ options, token, tls }: ConnectionSettings): T
     };
 }
 
+/** The server by which state is kept apart: what one server knows of devices says nothing about another. */
+export function serverKey({ platform, host, port }: Pick<GatewayOptions, "platform" | "host" | "port">): string {
+    const name = host.toLowerCase().replace(/\.$/, "");
+    return platform === "maximo" ? name : `${name}:${port}`;
+}
+
 function lastWill(options: GatewayOptions) {
     const { identity, willEventId } = options;
     if (willEventId === undefined) return undefined;

@@ -2,16 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock";
 import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration/registration";
-import type { RegistrationState } from "../devices/registration/registration-types";
+import type { RegistrationClient, RegistrationState } from "../devices/registration/registration-types";
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { type AttachedResponder, ManagementEngine } from "../management/management-engine";
 import type { ManagementLink } from "../management/ports";
 import type { ResponderListener, ResponderOptions } from "../management/responder";
 import type { StateStore } from "../outbox/store/store";
-import { type DeviceAddress, deviceKey, parseDeviceKey } from "../protocol/identity";
+import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
-import type { RegistrationClient } from "./events/registration-router";
 import { type SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
 
 /** Device management on a gateway's connection: subscribed while there is a responder, and notified of devices as they show up. */
@@ -35,11 +34,6 @@ export class DeviceManagement {
             random: Math.random,
             createId: randomUUID,
         });
-    }
-
-    /** Gets the outcome of each registration attempt that a management message made. */
-    get registrationClient(): RegistrationClient {
-        return this.#sender;
     }
 
     /** Adds a responder, until `detach`. */
@@ -102,10 +96,9 @@ export class DeviceManagement {
         this.#engine.received(topic, payload, isReplayed);
     }
 
-    /** A device became known; or it is held, and its messages fail rather than being sent late. */
+    /** A device became known: it is managed from now on. */
     deviceChanged(device: string, { phase }: RegistrationState): void {
         if (phase === "known") this.deviceUsed(device);
-        else if (phase === "held") this.#sender.wake(device);
     }
 
     /** The latest requests, and where devices stand. */
@@ -143,103 +136,110 @@ export interface DeviceManagementDeps {
 }
 
 /**
- * Sends device management messages alongside the events, not behind them. The first message for a device that the platform does not
- * know waits for a free registration slot and is its registration attempt. For a device that is held, messages fail at once.
+ * Sends device management messages: alongside the events, not behind them. The first message for a device that is not checked
+ * on this connection waits for a place and is its check; for a device that is held, messages fail at once.
  */
-export class ManagementSender implements ManagementLink, RegistrationClient {
+export class ManagementSender implements ManagementLink {
     readonly #connection: Pick<GatewayConnection, "publish">;
-    readonly #registration: Pick<Registration, "tryRegister" | "attemptSent" | "attemptAcknowledged" | "stateOf">;
-    readonly #waiting = new Map<string, Message[]>();
-    readonly #registering = new Map<string, Message>();
+    readonly #registration: SenderRegistration;
+    /** The messages that wait for their devices. */
+    readonly #waiting = new Set<ManagementMessage>();
     #isOnline = false;
 
-    constructor(
-        connection: Pick<GatewayConnection, "publish">,
-        registration: Pick<Registration, "tryRegister" | "attemptSent" | "attemptAcknowledged" | "stateOf">,
-    ) {
+    constructor(connection: Pick<GatewayConnection, "publish">, registration: SenderRegistration) {
         this.#connection = connection;
         this.#registration = registration;
     }
 
-    /** From now on messages are sent. */
+    /** Messages may be sent. */
     linkUp(): void {
         this.#isOnline = true;
     }
 
-    /** The connection ended: messages that wait fail. Call it before `Registration.connectionEnded`. */
+    /** The connection ended: what waits has not been sent. Call it before the registration is notified. */
     linkDown(): void {
         this.#isOnline = false;
-        const waiting = [...this.#waiting.values()].flat();
-        this.#waiting.clear();
-        for (const { settled } of waiting) settled(connectionEnded());
+        for (const message of [...this.#waiting]) this.#fail(message, connectionEnded());
     }
 
     publish(address: DeviceAddress, topic: string, payload: string, qos: 0 | 1, settled: (error?: Error) => void): void {
-        const device = deviceKey(address);
-        const message = { topic, payload, qos, settled };
-        const waiting = this.#waiting.get(device);
-        if (waiting) waiting.push(message);
-        else this.#send(device, message);
+        this.send(new ManagementMessage(this, deviceKey(address), topic, payload, qos, settled));
     }
 
-    wake(device: string): void {
-        const waiting = this.#waiting.get(device);
-        if (!waiting) return;
-        this.#waiting.delete(device);
-        for (const message of waiting) this.publish(parseDeviceKey(device), message.topic, message.payload, message.qos, message.settled);
-    }
-
-    confirm(device: string): void {
-        this.#takeRegistering(device)?.settled();
-        this.wake(device);
-    }
-
-    requeue(device: string): void {
-        this.#takeRegistering(device)?.settled(this.#isOnline ? held(device) : connectionEnded());
-        // The messages behind it ask again: for a held device they fail as well, rather than being sent late.
-        this.wake(device);
-    }
-
-    drop(device: string, error: GatewayError): void {
-        this.#takeRegistering(device)?.settled(error);
-    }
-
-    #send(device: string, message: Message): void {
-        switch (this.#registration.tryRegister(device, "management")) {
+    /** Sends a message, at once or as the check of its device; otherwise it waits to be woken. */
+    send(message: ManagementMessage): void {
+        const { device, topic, payload, qos, settled } = message;
+        switch (this.#registration.register(device, "management", message)) {
             case "flow":
-                this.#connection.publish(message.topic, message.payload, message.qos, message.settled);
+                this.#waiting.delete(message);
+                this.#connection.publish(topic, payload, qos, settled);
                 return;
-            case "register":
-                this.#registering.set(device, message);
-                this.#registration.attemptSent(device);
-                this.#publishAttempt(device, message);
+            case "check":
+                this.#waiting.delete(message);
+                this.#registration.sent(device);
+                this.#publishCheck(message);
                 return;
             case "wait":
-                if (this.#registration.stateOf(device).phase === "held") message.settled(held(device));
-                else this.#waiting.set(device, [...(this.#waiting.get(device) ?? []), message]);
+                if (this.#registration.isHeld(device)) this.#fail(message, held(device));
+                else this.#waiting.add(message);
         }
     }
 
-    /** Only an acknowledgement counts: without one, the registration ends the attempt. */
-    #publishAttempt(device: string, { topic, payload }: Message): void {
-        const acknowledged = (error?: Error) => {
-            if (!error) this.#registration.attemptAcknowledged(device);
-        };
-        this.#connection.publish(topic, payload, 1, acknowledged, true);
+    /** The check did not go through: it fails, rather than being sent long after it was meant. */
+    giveUp(message: ManagementMessage): void {
+        this.#fail(message, this.#isOnline ? held(message.device) : connectionEnded());
     }
 
-    #takeRegistering(device: string): Message | undefined {
-        const message = this.#registering.get(device);
-        this.#registering.delete(device);
-        return message;
+    /** Only an acknowledgement shows the outcome of a check; without one, the registration gives it up. */
+    #publishCheck({ device, topic, payload }: ManagementMessage): void {
+        const answered = (error?: Error) => {
+            if (!error) this.#registration.acknowledged(device);
+        };
+        this.#connection.publish(topic, payload, 1, answered, true);
+    }
+
+    #fail(message: ManagementMessage, error: GatewayError): void {
+        this.#waiting.delete(message);
+        this.#registration.withdraw(message.device, message);
+        message.settled(error);
     }
 }
 
-interface Message {
+type SenderRegistration = Pick<Registration, "register" | "sent" | "acknowledged" | "withdraw" | "isHeld">;
+
+/** A message on its way through the registration of its device. */
+class ManagementMessage implements RegistrationClient {
+    readonly #sender: ManagementSender;
+    readonly device: string;
     readonly topic: string;
     readonly payload: string;
     readonly qos: 0 | 1;
     readonly settled: (error?: Error) => void;
+
+    constructor(sender: ManagementSender, device: string, topic: string, payload: string, qos: 0 | 1, settled: (error?: Error) => void) {
+        this.#sender = sender;
+        this.device = device;
+        this.topic = topic;
+        this.payload = payload;
+        this.qos = qos;
+        this.settled = settled;
+    }
+
+    wake(): void {
+        this.#sender.send(this);
+    }
+
+    confirm(): void {
+        this.settled();
+    }
+
+    requeue(): void {
+        this.#sender.giveUp(this);
+    }
+
+    drop(_device: string, error: GatewayError): void {
+        this.settled(error);
+    }
 }
 
 function connectionEnded(): GatewayError {

@@ -69,6 +69,11 @@ export class GatewayListeners {
         this.#notify(error, "store");
     }
 
+    /** The platform does not answer the registration of a device; reported independently of the connection's problem. */
+    registrationProblem(error: GatewayError): void {
+        this.#notify(error, "stalled");
+    }
+
     /** The problem is over; the next one is reported even if it is the same. */
     solved(): void {
         this.#problem = "";

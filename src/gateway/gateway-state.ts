@@ -18,4 +18,8 @@ export interface GatewayState extends StorageCondition {
     readonly drain: DrainProgress | undefined;
     /** Devices whose events wait because the platform failed to register them. */
     readonly heldDevices: number;
+    /** Devices that are being checked because the platform may have dropped something of them silently. */
+    readonly suspectedDevices: number;
+    /** Devices whose events wait because the platform does not answer their registration. */
+    readonly unansweredDevices: number;
 }

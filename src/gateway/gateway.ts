@@ -1,16 +1,15 @@
 import type { Clock } from "../clock";
 import { type ConnectionState, GatewayConnection } from "../connection/gateway-connection";
 import type { Inventory } from "../devices/inventory/inventory";
+import { Registration } from "../devices/registration/registration";
 import { connectionStates, GatewayError, toGatewayError } from "../errors";
 import { shortened, translate } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { CompletionCallbacks } from "../outbox/event";
-import { assertLevelsFit, deviceOfCommand, type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
+import { deviceOfCommand, type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
 import { IdParser } from "../protocol/id-parser";
-import type { GatewayIdentity } from "../protocol/identity";
-import { payloadBytes } from "../protocol/payload";
-import { assertFits } from "../protocol/payload-limit";
+import { deviceKey, type GatewayIdentity } from "../protocol/identity";
 import type { Qos } from "../protocol/qos";
 import { type ConnectionSettings, transportOptions } from "./connection-settings";
 import { DeviceManagement, type GatewayResponder } from "./device-management";
@@ -50,6 +49,7 @@ export class Gateway implements PooledGateway {
     readonly #storage: GatewayStorage;
     readonly #listeners: GatewayListeners;
     readonly #connection: GatewayConnection;
+    readonly #registration: Registration;
     readonly #publisher: EventPublisher;
     readonly #subscriptions: SubscriptionManager;
     readonly #management: DeviceManagement;
@@ -79,20 +79,17 @@ export class Gateway implements PooledGateway {
         this.#storage = new GatewayStorage(options, userDir, clock, { problemChanged: (error) => this.#storageChanged(error) });
         this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
         this.#connection = new GatewayConnection({ clock, ...transportOptions({ options, token, tls }) });
-        this.#publisher = new EventPublisher({
-            options,
+        this.#registration = new Registration({
             clock,
-            connection: this.#connection,
-            events: this.#storage.store.events,
-            state: this.#storage.store.state,
-            listeners: this.#listeners,
-            statistics: this.#statistics,
-            subscriptions: () => this.#subscriptions,
-            management: () => this.#management,
+            gatewayDevice: deviceKey(options.identity),
+            registrationLimit: options.registrationLimit,
+            registrationBackoffMs: options.registrationBackoffMs,
+            isRegistering: options.platform !== "broker",
         });
         this.#subscriptions = new SubscriptionManager({
+            clock,
             connection: this.#connection,
-            registration: this.#publisher.registration,
+            registration: this.#registration,
             state: options.cleanSession ? undefined : this.#storage.store.state,
             limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
             granted: (filter) => this.#management.granted(filter),
@@ -102,9 +99,21 @@ export class Gateway implements PooledGateway {
             gateway: options.identity,
             clock,
             connection: this.#connection,
-            registration: this.#publisher.registration,
+            registration: this.#registration,
             subscriptions: this.#subscriptions,
             state: this.#storage.store.state,
+        });
+        this.#publisher = new EventPublisher({
+            options,
+            clock,
+            topics: this.topics,
+            connection: this.#connection,
+            registration: this.#registration,
+            events: this.#storage.store.events,
+            state: this.#storage.store.state,
+            listeners: this.#listeners,
+            statistics: this.#statistics,
+            management: this.#management,
         });
         this.#router = new MessageRouter({
             clock,
@@ -136,7 +145,7 @@ export class Gateway implements PooledGateway {
         });
         this.actions = new GatewayActions({
             connection: this.#connection,
-            registration: this.#publisher.registration,
+            registration: this.#registration,
             inventory: this.inventory,
             management: this.#management,
             listeners: this.#listeners,
@@ -185,11 +194,7 @@ export class Gateway implements PooledGateway {
      * @throws GW_PAYLOAD_TOO_LARGE, GW_INVALID_ID
      */
     publishEvent(request: EventRequest, completion: CompletionCallbacks): void {
-        const topic = this.topics.eventTopic(request.device, request.eventId, request.format);
-        if (this.topics.areOwn) assertLevelsFit(topic);
-        const bytes = payloadBytes(request.payload);
-        assertFits(topic, bytes);
-        this.#publisher.publish(request, topic, bytes, completion);
+        this.#publisher.publish(request, completion);
     }
 
     /** Hands commands to the listener until the subscription is closed. */
@@ -235,7 +240,7 @@ export class Gateway implements PooledGateway {
         // What the file knows of devices and filters decides what may be sent. One that cannot be opened yet holds up nothing.
         await this.#storage.open();
         const loaded = this.#storage.store.loaded.then(() => {
-            this.inventory.load();
+            this.#publisher.stateLoaded();
             this.#management.stateLoaded();
             this.#subscriptions.journalLoaded();
         });
@@ -245,11 +250,11 @@ export class Gateway implements PooledGateway {
     }
 
     #connect(): void {
-        const { registration, outbox } = this.#publisher;
+        const { outbox } = this.#publisher;
         this.#connection.start({
             stateChanged: (state) => this.#connectionChanged(state),
             messageReceived: (message, accepted) => this.#router.received(message, accepted),
-            strayPing: () => registration.strayPing(),
+            strayPing: () => this.#registration.strayPing(),
             drained: () => outbox.resume(),
         });
     }

@@ -120,7 +120,14 @@ function parts({ rc, message, d }: ManagementAnswer): NodeMessage {
  */
 export function responderStatus(state: GatewayState | GatewayError, counts: ResponderCounts): StatusText {
     if (state instanceof GatewayError) return gatewayStatus(state);
-    const ofConnection = gatewayStatus({ ...state, queued: 0, drain: undefined, heldDevices: 0 });
+    const ofConnection = gatewayStatus({
+        ...state,
+        queued: 0,
+        drain: undefined,
+        heldDevices: 0,
+        suspectedDevices: 0,
+        unansweredDevices: 0,
+    });
     if (state.connection.phase !== "online" || state.storeProblem) return ofConnection;
     const { managed, pending, rejected, rejectedRc, requests } = counts;
     if (requests > 0) return { fill: "blue", shape: "dot", key: "toAnswer", parameters: { count: requests } };

@@ -55,12 +55,14 @@ const problemKeys: Partial<Record<ErrorCode, string>> = {
 };
 
 function onlineStatus(state: GatewayState): StatusText {
-    const { queued, isBacklogged, drain, heldDevices, outbox, isDegraded } = state;
+    const { queued, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, outbox, isDegraded } = state;
     if (drain) {
         const parameters = { count: grouped(queued), remaining: duration(drain.remainingMs) };
         return { fill: "blue", shape: "dot", key: "draining", parameters };
     }
     if (heldDevices > 0) return { fill: "blue", shape: "ring", key: "held", parameters: { count: heldDevices } };
+    if (suspectedDevices > 0) return { fill: "blue", shape: "ring", key: "checking", parameters: { count: suspectedDevices } };
+    if (unansweredDevices > 0) return { fill: "blue", shape: "ring", key: "unansweredDevices", parameters: { count: unansweredDevices } };
     if (isBacklogged) return withQueue({ fill: "blue", shape: "dot", key: "connected" }, state);
     if (outbox === "memory" && isDegraded) return { fill: "green", shape: "dot", key: "memoryOnly" };
     return { fill: "green", shape: "dot", key: "connected" };

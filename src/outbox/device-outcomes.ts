@@ -1,5 +1,6 @@
 import type { GatewayError } from "../errors";
 import type { EventLifecycle } from "./event-lifecycle";
+import type { DeviceGate } from "./ports";
 import type { DeviceQueues } from "./queue/device-queues";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
@@ -10,8 +11,10 @@ export class DeviceOutcomes {
     readonly #queues: DeviceQueues;
     readonly #dispatcher: Dispatcher;
     readonly #lifecycle: EventLifecycle;
+    readonly #gate: DeviceGate;
 
-    constructor({ waiting, dispatcher, lifecycle }: { waiting: WaitingEvents; dispatcher: Dispatcher; lifecycle: EventLifecycle }) {
+    constructor({ waiting, dispatcher, lifecycle, gate }: DeviceOutcomesDeps) {
+        this.#gate = gate;
         this.#waiting = waiting;
         this.#queues = waiting.deviceQueues;
         this.#dispatcher = dispatcher;
@@ -74,8 +77,15 @@ export class DeviceOutcomes {
     /** The gate may answer differently for this device now. */
     wake(device: string): void {
         const deviceQueue = this.#queues.of(device);
-        if (deviceQueue?.state !== "parked") return;
-        this.#queues.wake(deviceQueue);
+        if (deviceQueue?.state === "parked") this.#queues.wake(deviceQueue);
+        if (!this.#queues.of(device)) this.#gate.withdraw(device);
         this.#dispatcher.pump();
     }
+}
+
+interface DeviceOutcomesDeps {
+    readonly waiting: WaitingEvents;
+    readonly dispatcher: Dispatcher;
+    readonly lifecycle: EventLifecycle;
+    readonly gate: DeviceGate;
 }

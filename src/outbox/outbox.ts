@@ -81,7 +81,7 @@ export class Outbox implements DeviceVerbs {
         this.#dispatcher = dispatcher;
         this.#admission = admission;
         this.#sweep = sweep;
-        this.#devices = new DeviceOutcomes({ waiting, dispatcher, lifecycle });
+        this.#devices = new DeviceOutcomes({ waiting, dispatcher, lifecycle, gate });
         this.#closing = new Closing({ clock, store, lifecycle, writer, dispatcher });
         this.#purging = { clock, store, memory, waiting, lifecycle, writer };
         this.#writeDelay = new WriteDelay({

@@ -264,7 +264,7 @@ describe("registration over MQTT", () => {
 
     it("rejects new events of a held device while the outbox is off, and delivers the probe", async () => {
         await start({}, { outbox: "off" });
-        await gateway.outcome(gateway.publish("ready", 1));
+        await waitFor(async () => (await gateway.outcome(gateway.publish("ready", 1))) === "done", "the connection to take events");
         refuseOnce("d1", 177);
         const probe = gateway.publish("d1", 1);
         await reaches("d1", "held");

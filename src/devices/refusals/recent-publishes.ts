@@ -17,12 +17,20 @@ export interface RecentPublish extends PublishOrigin {
     readonly sentAt: number;
 }
 
+/** A publish with its number. */
+export interface NumberedPublish {
+    readonly number: number;
+    readonly publish: RecentPublish;
+}
+
 /** What a notification most likely speaks of. */
 export interface RefusedPublish {
     /** The best match: the oldest one that was not matched before. */
     readonly best: RecentPublish;
     /** The number of the best match. */
-    readonly sequence: number;
+    readonly number: number;
+    /** Whether the best match was acknowledged before. */
+    readonly isAcknowledged: boolean;
     /** Everything that it may be, the oldest first, the best one included; at most 20 of them. */
     readonly candidates: readonly RecentPublish[];
 }
@@ -38,6 +46,7 @@ interface Slot {
     sentMs: number;
     /** Infinite until it is acknowledged. */
     acknowledgedMs: number;
+    isAccepted: boolean;
     sequence: number;
 }
 
@@ -67,6 +76,7 @@ export class RecentPublishes {
             sentAt: 0,
             sentMs: 0,
             acknowledgedMs: 0,
+            isAccepted: false,
             sequence: -1,
         }));
     }
@@ -84,6 +94,7 @@ export class RecentPublishes {
             slot.sentAt = sentAt;
             slot.sentMs = nowMs;
             slot.acknowledgedMs = Number.POSITIVE_INFINITY;
+            slot.isAccepted = false;
             slot.sequence = sequence;
         }
         return sequence;
@@ -95,7 +106,13 @@ export class RecentPublishes {
         if (slot?.sequence === sequence) slot.acknowledgedMs = nowMs;
     }
 
-    /** The publish with this number is not refused any more, or never reached the platform. */
+    /** The publish with this number has passed for accepted: no notification is about it. */
+    accepted(sequence: number): void {
+        const slot = this.#slots[sequence % this.#slots.length];
+        if (slot?.sequence === sequence) slot.isAccepted = true;
+    }
+
+    /** The publish with this number never reached the platform, or its refusal is known. */
     forget(sequence: number): void {
         const slot = this.#slots[sequence % this.#slots.length];
         if (slot?.sequence === sequence) slot.sequence = -1;
@@ -112,29 +129,57 @@ export class RecentPublishes {
         const [oldest] = found;
         if (!oldest) return undefined;
         const candidates = found.map(publishOf);
-        const { sequence } = oldest;
+        const { acknowledgedMs, sequence: number } = oldest;
         oldest.sequence = -1;
         const [best] = candidates;
-        return best && { best, sequence, candidates };
+        return best && { best, number, isAcknowledged: Number.isFinite(acknowledgedMs), candidates };
     }
 
-    /** What was sent for the same device after a publish, was acknowledged, and is not yet known to have been refused. */
-    acknowledgedAfter(sequence: number, device: string): RecentPublish[] {
-        const found: RecentPublish[] = [];
-        for (let later = sequence + 1; later < this.#sequence; later++) {
-            const slot = this.#slots[later % this.#slots.length];
-            if (slot?.sequence !== later || slot.device !== device || slot.acknowledgedMs === Number.POSITIVE_INFINITY) continue;
+    /**
+     * Takes what was sent for the device, was acknowledged since a time, and is not yet known to have been refused. What is
+     * returned is not found again.
+     */
+    takeAcknowledgedSince(device: string, sinceMs: number): NumberedPublish[] {
+        const found: NumberedPublish[] = [];
+        for (const slot of this.#latest()) {
+            if (slot.device !== device || slot.acknowledgedMs < sinceMs || slot.acknowledgedMs === Number.POSITIVE_INFINITY) continue;
+            found.push({ number: slot.sequence, publish: publishOf(slot) });
             slot.sequence = -1;
-            found.push(publishOf(slot));
         }
         return found;
     }
 
-    #find(topic: string | undefined, device: string | undefined, nowMs: number): Slot[] {
-        const found: Slot[] = [];
+    /** What was acknowledged within a time, by device, and is not yet known to have been refused. */
+    acknowledgedWithin(fromMs: number, toMs: number): Map<string, NumberedPublish[]> {
+        const found = new Map<string, NumberedPublish[]>();
+        for (const slot of this.#latest()) {
+            if (slot.acknowledgedMs < fromMs || slot.acknowledgedMs > toMs) continue;
+            const ofDevice = found.get(slot.device);
+            const numbered = { number: slot.sequence, publish: publishOf(slot) };
+            if (ofDevice) ofDevice.push(numbered);
+            else found.set(slot.device, [numbered]);
+        }
+        return found;
+    }
+
+    /** The publish with this number, if it is still remembered and not yet known to have been refused. */
+    get(sequence: number): RecentPublish | undefined {
+        const slot = this.#slots[sequence % this.#slots.length];
+        return slot?.sequence === sequence ? publishOf(slot) : undefined;
+    }
+
+    /** The slots in use, the oldest first. */
+    *#latest(): Generator<Slot> {
         for (let sequence = Math.max(this.#sequence - this.#slots.length, 0); sequence < this.#sequence; sequence++) {
             const slot = this.#slots[sequence % this.#slots.length];
-            if (slot?.sequence !== sequence || slot.acknowledgedMs < nowMs - atMostMs || slot.sentMs < nowMs - unacknowledgedMs) continue;
+            if (slot?.sequence === sequence) yield slot;
+        }
+    }
+
+    #find(topic: string | undefined, device: string | undefined, nowMs: number): Slot[] {
+        const found: Slot[] = [];
+        for (const slot of this.#latest()) {
+            if (slot.isAccepted || slot.acknowledgedMs < nowMs - atMostMs || slot.sentMs < nowMs - unacknowledgedMs) continue;
             if (matches(slot, topic, device)) found.push(slot);
         }
         return found;

@@ -1,7 +1,6 @@
 import { GatewayError } from "../../errors";
 import { joinSentences, shortened, translate } from "../../i18n";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
-import type { RefusalVerdict } from "../registration/registration-types";
 
 /** What the platform said is cut to this: whoever sends a notification could fill the log with it. */
 const maxCharacters = 500;
@@ -14,7 +13,7 @@ const maxCharacters = 500;
 export function refusalError(
     fields: NotificationFields,
     device: string | undefined,
-    verdict: RefusalVerdict,
+    verdict: RefusalFate,
     candidateCount = 1,
 ): GatewayError {
     const { rc } = fields;
@@ -26,6 +25,14 @@ export function refusalError(
         ...(rc === returnCodes.notAuthorised ? [translate("devices.checkRole")] : []),
     ];
     return new GatewayError("GW_REFUSED", joinSentences(sentences), { ...(rc !== undefined && { rc }), willRetry: verdict.willRetry });
+}
+
+/** What happens to the refused message and its device. */
+export interface RefusalFate {
+    /** Whether the message is kept and will be sent again. */
+    readonly willRetry: boolean;
+    /** When the device will be tried again (wall clock, milliseconds), where it is held. */
+    readonly heldUntil?: number;
 }
 
 function refused({ rc, message, topic }: NotificationFields, device: string | undefined): string {

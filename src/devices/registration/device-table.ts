@@ -1,67 +1,73 @@
-import { PendingDevice } from "./pending-device";
-import type { Hold, RegistrationState } from "./registration-types";
+import { PendingDevice, type PendingDeviceTimers } from "./pending-device";
+import type { RegistrationState } from "./registration-types";
 
-const known = "known";
-
-/** Every device that is known, and every other one of which something is under way or remembered. One entry per device. */
+/**
+ * Every device that is known, and every other one of which something is under way or remembered. Of a known device with
+ * nothing under way only the number of the connection is kept on which it was checked last; 0 = in an earlier run.
+ */
 export class DeviceTable {
-    readonly #entries = new Map<string, PendingDevice | typeof known>();
-    readonly #held = new Set<string>();
+    readonly #entries = new Map<string, PendingDevice | number>();
     readonly #gatewayDevice: string;
+    readonly #timers: PendingDeviceTimers;
+    readonly #held = new Set<string>();
 
-    /** @param gatewayDevice the key of the gateway's own device: known, and never forgotten */
-    constructor(gatewayDevice: string) {
+    /** @param gatewayDevice the key of the gateway's own device: always known and checked */
+    constructor(gatewayDevice: string, timers: PendingDeviceTimers) {
         this.#gatewayDevice = gatewayDevice;
-        this.#entries.set(gatewayDevice, known);
+        this.#timers = timers;
+        this.#entries.set(gatewayDevice, Number.POSITIVE_INFINITY);
     }
 
-    /** How many devices are held, or would be the next time. */
+    /** How many devices are held, or were when they were tried last. */
     get heldCount(): number {
         return this.#held.size;
     }
 
-    isKnown(device: string): boolean {
-        return this.#entries.get(device) === known;
+    /** The device is held. */
+    noteHeld(device: string): void {
+        this.#held.add(device);
     }
 
-    /** The registration attempt of a device that is not known, if there is an entry. */
+    /** Whether the device is known and nothing of it is pending; not of the gateway's own device. */
+    isFlowing(device: string): boolean {
+        return device !== this.#gatewayDevice && typeof this.#entries.get(device) === "number";
+    }
+
+    /** The number of the connection on which the device was checked last, or what is pending of it; undefined = never seen. */
+    get(device: string): PendingDevice | number | undefined {
+        return this.#entries.get(device);
+    }
+
+    /** What is pending of the device, if anything. */
     pending(device: string): PendingDevice | undefined {
         const entry = this.#entries.get(device);
-        return entry === known ? undefined : entry;
+        return typeof entry === "number" ? undefined : entry;
     }
 
-    /** The registration attempt of a device that is not known; a new one if there is none. */
-    meet(device: string): PendingDevice {
-        const present = this.pending(device);
-        if (present) return present;
-        const pending = new PendingDevice(device);
+    /** What is pending of the device; from now on it does not flow. */
+    open(device: string): PendingDevice {
+        const entry = this.#entries.get(device);
+        if (entry !== undefined && typeof entry !== "number") return entry;
+        const pending = new PendingDevice(device, entry, this.#timers);
         this.#entries.set(device, pending);
         return pending;
     }
 
-    /** Puts the device on hold. */
-    hold(pending: PendingDevice, hold: Hold): void {
-        pending.hold = hold;
-        pending.exclusive = hold.reason === "swallowed";
-        pending.stage = "held";
-        this.#held.add(pending.device);
-    }
-
-    setKnown(device: string): void {
+    /** The device was checked on the connection with this number; nothing of it is pending any more. */
+    setChecked(device: string, connection: number): void {
         this.#held.delete(device);
-        this.#entries.set(device, known);
+        if (device !== this.#gatewayDevice) this.#entries.set(device, connection);
     }
 
-    /** Removes the device; false if it is the gateway's own, which stays. */
+    /** Removes the device; false if it is not there, or the gateway's own, which stays. */
     remove(device: string): boolean {
-        if (device === this.#gatewayDevice) return false;
         this.#held.delete(device);
-        return this.#entries.delete(device);
+        return device !== this.#gatewayDevice && this.#entries.delete(device);
     }
 
     stateOf(device: string): RegistrationState {
         const entry = this.#entries.get(device);
         if (entry === undefined) return { phase: "new" };
-        return entry === known ? { phase: "known" } : entry.state;
+        return typeof entry === "number" ? { phase: "known" } : entry.state;
     }
 }

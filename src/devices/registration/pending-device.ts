@@ -1,83 +1,344 @@
-import type { Hold, Refusal, RegistrationKind, RegistrationPhase, RegistrationState } from "./registration-types";
+import type { Clock, Timer } from "../../clock";
+import type { FifoPlace } from "./fifo";
+import type { Investigation, Suspicion } from "./investigation";
+import { setPatientTimer } from "./patient-timer";
+import type { Hold, Refusal, RegistrationClient, RegistrationKind, RegistrationPhase, RegistrationState } from "./registration-types";
+
+/** Notifications and stray pings follow their acknowledgement within a few milliseconds. */
+export const confirmationMs = 100;
+/** A place that a client was offered and does not use goes to another device. */
+const unusedPlaceMs = 1_000;
+/** A registration takes a few seconds at most; one that takes longer may never be answered. */
+export const silentMs = 30_000;
 
 /**
- * Where the registration attempt of a device stands. `idle`: nothing is under way. `waiting`: queued for a slot. `granted`: it has a
- * slot and may be sent. `sent`: on its way. `acknowledged`: not yet confirmed. `unconfirmed`: queued to be tried alone.
+ * A device that may not simply flow, because it is new, not yet checked on this connection, or refused.
+ *
+ * | state | means | ends by |
+ * |---|---|---|
+ * | `resting` | nothing is under way | `enqueue`, `grant`, `hold` |
+ * | `queued` | waits for a place | `grant`, `rest`, `hold` |
+ * | `granted` | has a place; a client may send the check | `send`, `rest`, `enqueue` |
+ * | `sent` | the check is under way; `isSilent` after 30 s | `acknowledge`, `suspect`, `hold`, `giveUp`, `rest` |
+ * | `confirming` | acknowledged; succeeds unless a sign comes within 100 ms | `rest`, `suspect`, `hold` |
+ * | `held` | the platform is in back-off for it | `rest` |
+ * | `unanswered` | the platform does not answer its registration; tried again later | `enqueue`, `grant`, `rest` |
+ *
+ * A suspect may have been dropped silently: it is tried in a group with nothing else, or alone. Times are monotonic
+ * milliseconds unless they are named otherwise.
  */
-type PendingStage = "idle" | "waiting" | "granted" | "sent" | "acknowledged" | "unconfirmed" | "held";
-
-/** A device that is not known, and its registration attempt. */
 export class PendingDevice {
     readonly device: string;
-    #stage: PendingStage = "idle";
-    /** Changes with the stage, so that a deadline set in an earlier one is recognised as stale. */
-    version = 0;
-    kind: RegistrationKind | undefined;
-    /** Only one of these is under way at a time: a packet without an id then tells of this one. */
-    exclusive = false;
-    /** Its number on the connection. */
-    sequence = 0;
-    /** Monotonic milliseconds. */
-    sentMs = 0;
-    acknowledgedMs = 0;
-    /** When the patience with what it does with its slot ends. */
-    slotDueMs = 0;
-    /** How many registrations the platform had pending, beside this one, when it answered this one. */
-    otherPending = 0;
-    /** The platform has not answered for long. */
-    unanswered = false;
-    /** A SUBSCRIBE that was answered with a failure. */
-    rejected = false;
-    /** A stray packet without a notification came in while this was in flight. */
-    ambiguous = false;
-    /** What a notification said before the acknowledgement came. */
-    refusal: Refusal | undefined;
-    /** The last hold; kept when it is over, for its number of failures. */
-    hold: Hold | undefined;
+    readonly #timers: PendingDeviceTimers;
+    #state: PendingDeviceStage = "resting";
+    /** The number of the connection on which it was checked last; 0 = in an earlier run, undefined = never accepted. */
+    #checkedOn: number | undefined;
+    #place: FifoPlace<PendingDevice> | undefined;
+    #kind: RegistrationKind = "event";
+    #clients: readonly RegistrationClient[] = [];
+    #check: Check | undefined;
+    #hold: Hold | undefined;
+    #suspicion: Suspicion | undefined;
+    #silence: Silence | undefined;
+    #timer: Timer | undefined;
 
-    constructor(device: string) {
+    constructor(device: string, checkedOn: number | undefined, timers: PendingDeviceTimers) {
         this.device = device;
+        this.#checkedOn = checkedOn;
+        this.#timers = timers;
     }
 
-    get stage(): PendingStage {
-        return this.#stage;
+    get stage(): PendingDeviceStage {
+        return this.#state;
     }
 
-    set stage(stage: PendingStage) {
-        this.#stage = stage;
-        this.version++;
+    /** The number of the connection on which it was checked last; 0 = in an earlier run, undefined = never accepted. */
+    get checkedOn(): number | undefined {
+        return this.#checkedOn;
     }
 
-    /** Whether it has been sent and its outcome is open. */
-    get isInFlight(): boolean {
-        return this.#stage === "sent" || this.#stage === "acknowledged";
+    /** The check that has a place, is under way or is being confirmed. */
+    get check(): Readonly<Check> | undefined {
+        return this.#check;
     }
 
-    /** Clears what an earlier attempt left. */
-    beginAttempt(): void {
-        this.kind = undefined;
-        this.unanswered = false;
-        this.rejected = false;
-        this.ambiguous = false;
-        this.refusal = undefined;
+    /** The last hold; kept when it is over, for its number of failures. */
+    get hold(): Hold | undefined {
+        return this.#hold;
     }
 
+    get suspicion(): Suspicion | undefined {
+        return this.#suspicion;
+    }
+
+    /** Checks that the platform has not answered, until it answers one. */
+    get silence(): Silence | undefined {
+        return this.#silence;
+    }
+
+    /** Whether a client waits for it. */
+    get isWanted(): boolean {
+        return this.#clients.length > 0;
+    }
+
+    /** Where it waits for a place. */
+    get place(): FifoPlace<PendingDevice> | undefined {
+        return this.#place;
+    }
+
+    /** For what it waited last. */
+    get kind(): RegistrationKind {
+        return this.#kind;
+    }
+
+    /** Where it stands, for others. That a known device is being checked concerns nobody else. */
     get state(): RegistrationState {
-        const phase = this.#phase;
-        return phase === "held" && this.hold ? { phase, hold: this.hold } : { phase };
+        if ((this.#state === "held" || this.#state === "resting") && this.#hold) return { phase: "held", hold: this.#hold };
+        return { phase: this.#phase };
+    }
+
+    /** A client waits: it is woken when the answer may be another one. */
+    addClient(client: RegistrationClient): void {
+        if (!this.#clients.includes(client)) this.#clients = [...this.#clients, client];
+    }
+
+    /** The client waits no longer; if it was to send the check, another one may. */
+    withdraw(client: RegistrationClient): void {
+        this.#clients = this.#clients.filter((each) => each !== client);
+        if (this.#check?.client === client) this.#check.client = undefined;
+    }
+
+    /** Takes the clients that wait, to wake them. */
+    takeClients(): readonly RegistrationClient[] {
+        const clients = this.#clients;
+        this.#clients = [];
+        return clients;
+    }
+
+    /** The client that waits longest; it then waits behind the others, until it withdraws or sends the check. */
+    offer(): RegistrationClient | undefined {
+        const [client, ...others] = this.#clients;
+        if (client && others.length > 0) this.#clients = [...others, client];
+        return client;
+    }
+
+    /** It waits for a place. */
+    enqueue(place: FifoPlace<PendingDevice>, kind: RegistrationKind): void {
+        this.#leave("queued");
+        this.#check = undefined;
+        this.#place = place;
+        this.#kind = kind;
+    }
+
+    /** It has a place, and nothing is sent yet. */
+    grant(): void {
+        this.#leave("granted");
+        this.#check = new Check();
+        this.#startTimer(unusedPlaceMs);
+    }
+
+    /** A client is about to send the check; false if another one is. */
+    use(client: RegistrationClient, kind: RegistrationKind): boolean {
+        const check = this.#check;
+        if (!check || (check.client && check.client !== client)) return false;
+        this.withdraw(client);
+        check.client = client;
+        check.kind = kind;
+        this.#startTimer(silentMs);
+        return true;
+    }
+
+    /** The check was handed to the connection; a suspect is tried exclusively for `exclusiveMs` at most. */
+    send({ sequence, number, confirmed }: SentCheck, exclusiveMs: number): void {
+        if (!this.#check) return;
+        this.#check.sequence = sequence;
+        this.#check.number = number;
+        this.#check.confirmed = confirmed;
+        this.#check.sentMs = this.#timers.clock.monotonicMs();
+        this.#leave("sent");
+        this.#startTimer(this.#suspicion ? exclusiveMs : silentMs);
+    }
+
+    /** The check shows nothing more by being tried exclusively. */
+    endExclusive(): void {
+        this.#startTimer(silentMs);
+    }
+
+    /** The platform has not answered for 30 s. */
+    noteSilence(): void {
+        if (this.#check) this.#check.isSilent = true;
+    }
+
+    /** A notification came before the acknowledgement, with which it is carried out. */
+    noteRefusal(refusal: Refusal): void {
+        if (this.#check) this.#check.refusal = refusal;
+    }
+
+    /** A stray ping that nothing explains came in while the check was under way. */
+    noteStrayPing(investigation: Investigation): void {
+        if (this.#check) this.#check.investigation ??= investigation;
+    }
+
+    /** The platform has answered: with `isRejected`, by a SUBACK that does not grant the filter. */
+    acknowledge(otherPending: number, isRejected: boolean): void {
+        if (!this.#check) return;
+        this.#leave("confirming");
+        this.#check.otherPending = otherPending;
+        this.#check.isRejected = isRejected;
+        this.#check.acknowledgedMs = this.#timers.clock.monotonicMs();
+        this.#silence = undefined;
+        this.#startTimer(confirmationMs);
+    }
+
+    /** A sign may still come: the outcome is decided so much later. */
+    decideIn(delayMs: number): void {
+        this.#startTimer(delayMs);
+    }
+
+    /** The check is over without an outcome for the device, or nobody waits any more. */
+    rest(): void {
+        this.#leave("resting");
+        this.#check = undefined;
+    }
+
+    /** It may have been dropped silently; the check is over, and the next one shows. */
+    suspect(suspicion: Suspicion): void {
+        this.rest();
+        this.#suspicion = suspicion;
+    }
+
+    /** It is not suspected any more. */
+    clearSuspicion(): void {
+        this.#suspicion = undefined;
+    }
+
+    /** The platform is in back-off for it. `isProbedAlone`: only a stray ping will show that it still is. */
+    holdFor(hold: Hold, isProbedAlone: boolean): void {
+        this.rest();
+        this.#state = "held";
+        this.#hold = hold;
+        this.#suspicion = isProbedAlone ? { isAlone: true } : undefined;
+    }
+
+    /** The hold is over, at its time or `endedAt` (wall clock); the next check is the probe. */
+    endHold(endedAt?: number): void {
+        if (this.#hold && endedAt !== undefined) this.#hold = { ...this.#hold, until: Math.min(this.#hold.until, endedAt) };
+        this.rest();
+    }
+
+    /** After a new connection the back-off may be another server's: it is tried alone, although its hold is not over. */
+    tryHold(): void {
+        this.rest();
+        this.#suspicion = { isAlone: true, isTrialOfHold: true };
+    }
+
+    /** The connection ended before the check was answered: the platform may still be waiting for its registry. */
+    noteCutOff(): void {
+        this.#silence = { isRenewed: this.#silence?.isRenewed ?? false, count: this.#silence?.count ?? 0, isOwed: false };
+    }
+
+    /** The connection is ended for its sake. */
+    renew(): void {
+        if (this.#silence) this.#silence = { ...this.#silence, isRenewed: true };
+    }
+
+    /** The platform does not answer: it keeps its place on this connection, and is tried again later. */
+    giveUp(): void {
+        this.stayUnanswered();
+        this.#silence = { isRenewed: true, count: (this.#silence?.count ?? 0) + 1, isOwed: true };
+    }
+
+    /** Nothing new is sent, and the place stays taken by the check that the platform has not answered. */
+    stayUnanswered(): void {
+        this.#leave("unanswered");
+        this.#check = undefined;
+    }
+
+    /** The check that was given up has been answered. */
+    answerLate(): void {
+        this.#silence = undefined;
+    }
+
+    /** The platform no longer accepts it. */
+    forgetAcceptance(): void {
+        this.#checkedOn = undefined;
     }
 
     get #phase(): RegistrationPhase {
-        switch (this.#stage) {
-            case "idle":
-                return this.hold ? "held" : "new";
-            case "granted":
-                return "contacting";
+        const isKnown = this.#checkedOn !== undefined;
+        switch (this.#state) {
+            case "unanswered":
+                return "unanswered";
             case "sent":
-            case "acknowledged":
-                return this.unanswered ? "unanswered" : "contacting";
+                return this.#check?.isSilent ? "unanswered" : isKnown ? "known" : "contacting";
+            case "granted":
+            case "confirming":
+                return isKnown ? "known" : "contacting";
+            case "queued":
+                return this.#suspicion ? "unconfirmed" : isKnown ? "known" : "waiting";
             default:
-                return this.#stage;
+                return this.#suspicion ? "unconfirmed" : isKnown ? "known" : "new";
         }
     }
+
+    /** Leaves a state, and what belongs to it. */
+    #leave(state: PendingDeviceStage): void {
+        this.#timer?.cancel();
+        this.#timer = undefined;
+        if (this.#place) this.#place.fifo?.remove(this.#place);
+        this.#place = undefined;
+        this.#state = state;
+    }
+
+    #startTimer(delayMs: number): void {
+        const { clock, over } = this.#timers;
+        this.#timer?.cancel();
+        this.#timer = setPatientTimer(clock, delayMs, () => over(this));
+    }
+}
+
+export type PendingDeviceStage = "resting" | "queued" | "granted" | "sent" | "confirming" | "held" | "unanswered";
+
+/** What a pending device needs for its timer. */
+export interface PendingDeviceTimers {
+    readonly clock: Clock;
+    /** The time of the device's state is over. */
+    over(pending: PendingDevice): void;
+}
+
+/** A registration that a connection cut off, or that was given up, until the platform answers. */
+export interface Silence {
+    /** A connection has been ended for the sake of this device. */
+    readonly isRenewed: boolean;
+    /** How often it was given up. */
+    readonly count: number;
+    /** A check that was given up has not been answered on this connection. */
+    readonly isOwed: boolean;
+}
+
+/** A check as it is sent. */
+export interface SentCheck {
+    /** Counts the checks of the connection, from 1. */
+    readonly sequence: number;
+    /** Counts those of counted devices. */
+    readonly number: number | undefined;
+    /** Called when it has succeeded. */
+    readonly confirmed: (() => void) | undefined;
+}
+
+/** One check of a device, from the place it has to its outcome. */
+class Check {
+    client: RegistrationClient | undefined;
+    kind: RegistrationKind | undefined;
+    sequence = 0;
+    number: number | undefined;
+    confirmed: (() => void) | undefined;
+    sentMs = 0;
+    acknowledgedMs = 0;
+    /** How many checks sent earlier the platform had not answered when it answered this one. */
+    otherPending = 0;
+    isSilent = false;
+    isRejected = false;
+    refusal: Refusal | undefined;
+    investigation: Investigation | undefined;
 }

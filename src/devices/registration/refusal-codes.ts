@@ -12,6 +12,11 @@ export function isTooMany(rc: number): boolean {
     return rc === tooManyDevices;
 }
 
+/** Whether the gateway is not allowed to act for the device. */
+export function isNotAuthorised(rc: number): boolean {
+    return rc === notAuthorised;
+}
+
 /** Whether a device that was known no longer is. */
 export function endsKnown(rc: number): boolean {
     return rc === notAuthorised || rc === createFailed || rc === systemError || rc === tooManyDevices;

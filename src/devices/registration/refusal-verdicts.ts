@@ -1,60 +1,66 @@
-import type { DeviceTable } from "./device-table";
+import type { Holds } from "./holds";
 import type { PendingDevice } from "./pending-device";
-import { endsKnown, isFinal } from "./refusal-codes";
+import { endsKnown, isFinal, isNotAuthorised, isTooMany } from "./refusal-codes";
 import type { RegistrationOutcomes } from "./registration-outcomes";
-import type { Refusal, RefusalVerdict, RegistrationListener } from "./registration-types";
+import type { RegistrationParts } from "./registration-parts";
+import type { Refusal, RefusalVerdict } from "./registration-types";
+import type { Suspects } from "./suspects";
 
-interface RefusalVerdictsDeps {
-    readonly listener: RegistrationListener;
-    readonly table: DeviceTable;
-    readonly outcomes: RegistrationOutcomes;
-}
-
-/** What a notification means for the device that it names, and what becomes of that which was refused. */
+/** What a notification means for the device that it names, and for the refused message. */
 export class RefusalVerdicts {
-    readonly #deps: RefusalVerdictsDeps;
+    readonly #parts: RegistrationParts;
+    readonly #holds: Holds;
+    readonly #suspects: Suspects;
+    readonly #outcomes: RegistrationOutcomes;
 
-    constructor(deps: RefusalVerdictsDeps) {
-        this.#deps = deps;
+    constructor(parts: RegistrationParts, holds: Holds, suspects: Suspects, outcomes: RegistrationOutcomes) {
+        this.#parts = parts;
+        this.#holds = holds;
+        this.#suspects = suspects;
+        this.#outcomes = outcomes;
     }
 
     /** A notification about the device came in. */
     judge(device: string, refusal: Refusal): RefusalVerdict {
-        const { outcomes, table } = this.#deps;
-        if (table.isKnown(device)) return this.#judgeKnown(device, refusal);
+        const { table } = this.#parts;
+        if (table.isFlowing(device)) return this.#judgeFlowing(device, refusal);
         const pending = table.pending(device);
         if (!pending) return { willRetry: false };
-        const isAboutAttempt = (pending.kind === "subscribe") === (refusal.request === "subscribe");
-        if (pending.stage === "sent" && isAboutAttempt) return note(pending, refusal);
-        const isOfAttempt = pending.stage === "acknowledged" && isAboutAttempt;
-        return isOfAttempt ? outcomes.refuse(pending, refusal) : this.#judgeLate(pending, refusal);
+        const isAboutCheck = (pending.check?.kind === "subscribe") === (refusal.request === "subscribe");
+        if (pending.stage === "sent" && isAboutCheck) return note(pending, refusal);
+        if (pending.stage === "confirming" && isAboutCheck) return this.#outcomes.refuse(pending, refusal);
+        return this.#judgeLate(pending, refusal);
     }
 
-    /** The platform refused something of a device that was known. What was refused is settled, so this is final for it. */
-    #judgeKnown(device: string, refusal: Refusal): RefusalVerdict {
-        const { listener, outcomes, table } = this.#deps;
-        if (!endsKnown(refusal.rc) || !table.remove(device)) return { willRetry: false };
-        if (!refusal.registration) {
+    /** The platform refused something of a device that was flowing, so it dropped what followed as well. */
+    #judgeFlowing(device: string, refusal: Refusal): RefusalVerdict {
+        const { listener, quota, table } = this.#parts;
+        const { rc } = refusal;
+        if (!endsKnown(rc)) return { willRetry: false };
+        if (!refusal.registration && !isTooMany(rc)) {
+            table.remove(device);
             listener.stateChanged(device, { phase: "new" });
             return { willRetry: false };
         }
-        // The platform is in back-off now and would drop what follows, so what it has not acknowledged yet is kept back too.
-        const { until } = outcomes.hold(table.meet(device), "refused", refusal);
-        listener.recall(device);
-        return { willRetry: false, heldUntil: until, endsKnown: true };
+        if (isTooMany(rc)) quota.refused(undefined);
+        const { until } = this.#holds.hold(table.open(device), isTooMany(rc) ? "connection-limit" : "refused", refusal);
+        const isLost = isNotAuthorised(rc);
+        return { willRetry: !isLost, heldUntil: until, recalls: isLost ? "others" : "all" };
     }
 
-    /** A notification came after the device was taken for unconfirmed, or for another request: here is the reason. */
+    /** A notification came after the check was taken for suspect, or for another request: here is the reason. */
     #judgeLate(pending: PendingDevice, refusal: Refusal): RefusalVerdict {
-        const isKept = pending.stage === "unconfirmed" || pending.stage === "waiting";
-        if (!refusal.registration || (!isKept && pending.stage !== "idle")) return { willRetry: false };
-        return { willRetry: isKept, heldUntil: this.#deps.outcomes.hold(pending, "refused", refusal).until };
+        const { stage, isWanted } = pending;
+        if ((!refusal.registration && !isTooMany(refusal.rc)) || (stage !== "queued" && stage !== "resting")) return { willRetry: false };
+        this.#suspects.clear(pending);
+        return { willRetry: isWanted, heldUntil: this.#holds.hold(pending, "refused", refusal).until };
     }
 }
 
-/** A refusal that comes before the acknowledgement is carried out with it: then the device is given up, or put back. */
+/** A refusal that comes before the acknowledgement is carried out with it: then the check is given up, or put back. */
 function note(pending: PendingDevice, refusal: Refusal): RefusalVerdict {
-    pending.refusal = refusal;
-    const isGivenUp = isFinal(refusal.rc) || pending.kind === "direct";
-    return isGivenUp ? { willRetry: false, isDropped: true } : { willRetry: true };
+    pending.noteRefusal(refusal);
+    const isLost =
+        isFinal(refusal.rc) || pending.check?.kind === "direct" || (isNotAuthorised(refusal.rc) && pending.checkedOn !== undefined);
+    return isLost ? { willRetry: false, isDropped: true } : { willRetry: true };
 }

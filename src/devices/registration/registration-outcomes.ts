@@ -1,211 +1,237 @@
-import type { Clock } from "../../clock";
-import type { ConnectionQuota } from "./connection-quota";
-import type { DeviceTable } from "./device-table";
-import type { HoldPolicy } from "./hold-policy";
-import type { PendingDevice } from "./pending-device";
-import { isFinal, isTooMany } from "./refusal-codes";
-import type { RegistrationQueue } from "./registration-queue";
-import type { Hold, HoldReason, Refusal, RefusalVerdict, RegistrationListener } from "./registration-types";
-import type { StrayInterval, StrayPings } from "./stray-pings";
+import { dropError, type Holds, wake } from "./holds";
+import type { Investigation } from "./investigation";
+import { confirmationMs, type PendingDevice } from "./pending-device";
+import { isFinal, isNotAuthorised, isTooMany } from "./refusal-codes";
+import type { RegistrationParts } from "./registration-parts";
+import type { HoldReason, Refusal, RefusalVerdict } from "./registration-types";
+import type { StrayPings } from "./stray-pings";
+import type { Suspects } from "./suspects";
 
-/** The platform's own limit of pending registrations where nobody raised it: fewer beside one cannot be too many. */
+/** The platform's own limit of pending registrations where nobody raised it: with fewer pending, one cannot be too many. */
 const smallestPendingLimit = 10;
 
-interface RegistrationOutcomesDeps {
-    readonly clock: Clock;
-    readonly listener: RegistrationListener;
-    readonly table: DeviceTable;
-    readonly queue: RegistrationQueue;
-    readonly quota: ConnectionQuota;
-    readonly policy: HoldPolicy;
-    readonly strayPings: StrayPings;
-    /** How long after its acknowledgement a device may still turn out to have failed. */
-    readonly confirmationMs: number;
-    /** Calls back for the device after a time, unless its stage has changed. */
-    readonly setDeadline: (pending: PendingDevice, delayMs: number) => void;
-}
-
-/** How registration attempts end: confirmed, refused, dropped without a word, or cut off with the connection. */
+/** How checks end: confirmed, refused, left unanswered, given back, or cut off with the connection. */
 export class RegistrationOutcomes {
-    readonly #deps: RegistrationOutcomesDeps;
-    /** Acknowledged and not yet confirmed. */
-    readonly #confirming = new Set<PendingDevice>();
+    readonly #parts: RegistrationParts;
+    readonly #strayPings: StrayPings;
+    readonly #holds: Holds;
+    readonly #suspects: Suspects;
+    readonly #unanswered = new Set<PendingDevice>();
 
-    constructor(deps: RegistrationOutcomesDeps) {
-        this.#deps = deps;
+    constructor(parts: RegistrationParts, strayPings: StrayPings, holds: Holds, suspects: Suspects) {
+        this.#parts = parts;
+        this.#strayPings = strayPings;
+        this.#holds = holds;
+        this.#suspects = suspects;
     }
 
-    /** The devices that are acknowledged and not yet confirmed. */
-    get confirming(): ReadonlySet<PendingDevice> {
-        return this.#confirming;
+    /** How many devices the platform has left unanswered. */
+    get unansweredCount(): number {
+        return this.#unanswered.size;
     }
 
     /** The platform has answered: unless it said more before, the confirmation time begins. */
-    acknowledged(pending: PendingDevice): void {
-        const { clock, confirmationMs, queue, setDeadline } = this.#deps;
-        pending.otherPending = queue.otherPending(pending);
-        pending.unanswered = false;
-        pending.acknowledgedMs = clock.monotonicMs();
-        pending.stage = "acknowledged";
-        queue.releaseSlot(pending);
-        this.#confirming.add(pending);
-        if (pending.refusal) this.refuse(pending, pending.refusal);
-        else if (pending.ambiguous) this.#markAmbiguous(pending);
-        else setDeadline(pending, confirmationMs);
+    acknowledged(pending: PendingDevice, isRejected: boolean): void {
+        const { queue } = this.#parts;
+        pending.acknowledge(queue.otherPending(pending), isRejected);
+        queue.answered(pending);
+        this.#unanswered.delete(pending);
+        const { refusal, investigation } = pending.check ?? {};
+        if (refusal) this.refuse(pending, refusal);
+        else if (investigation && this.#isRecent(investigation)) this.#suspects.suspect(pending, investigation, true);
     }
 
-    /** The confirmation time is over and no notification came. */
+    /** The confirmation time is over. */
     confirmationOver(pending: PendingDevice): void {
-        const { clock, confirmationMs, listener, setDeadline, strayPings, table } = this.#deps;
-        const { dueMs, firstMs } = strayPings;
-        if (dueMs !== undefined && firstMs !== undefined && firstMs <= pending.acknowledgedMs + confirmationMs) {
-            setDeadline(pending, Math.max(dueMs - clock.monotonicMs(), 0));
-            return;
-        }
-        if (pending.rejected) {
+        const { clock } = this.#parts;
+        const { dueMs, firstMs } = this.#strayPings;
+        const { acknowledgedMs = 0, isRejected } = pending.check ?? {};
+        if (dueMs !== undefined && firstMs !== undefined && firstMs <= acknowledgedMs + confirmationMs) {
+            pending.decideIn(Math.max(dueMs - clock.monotonicMs(), 0));
+        } else if (isRejected) {
             this.#reject(pending);
-            return;
+        } else {
+            this.#confirm(pending);
         }
-        this.#end(pending);
-        pending.stage = "idle";
-        table.setKnown(pending.device);
-        listener.stateChanged(pending.device, { phase: "known" });
-        if (pending.kind) listener.confirm(pending.device, pending.kind);
-        listener.wake(pending.device);
     }
 
-    /** The platform refused an acknowledged device. */
+    /** The platform refused a check that it has acknowledged. */
     refuse(pending: PendingDevice, refusal: Refusal): RefusalVerdict {
-        if (isFinal(refusal.rc)) {
+        this.#suspects.clear(pending);
+        // A known device that is no longer allowed is refused for good what it sends; a new one may be allowed in time.
+        if (isFinal(refusal.rc) || (isNotAuthorised(refusal.rc) && pending.checkedOn !== undefined)) {
             this.#drop(pending, refusal);
             return { willRetry: false, isDropped: true };
         }
-        const isDirect = pending.kind === "direct";
+        const isDirect = pending.check?.kind === "direct";
         const reason = isTooMany(refusal.rc) ? this.#reasonForTooMany(pending) : "refused";
-        const heldUntil = this.hold(pending, reason, refusal).until;
+        const heldUntil = this.#holds.hold(pending, reason, refusal).until;
         return isDirect ? { willRetry: false, heldUntil, isDropped: true } : { willRetry: true, heldUntil };
     }
 
-    /**
-     * More stray packets than notifications came in: at least one of the devices then in flight was dropped, and it cannot be
-     * told which, unless only one was tried.
-     */
-    unexplained(strays: StrayInterval): void {
-        const { confirmationMs, listener, queue } = this.#deps;
-        const sent = [...queue.slots].filter((pending) => pending.stage === "sent" && pending.sentMs <= strays.lastMs);
-        const answered = [...this.#confirming].filter(
-            ({ acknowledgedMs, rejected, sentMs }) =>
-                !rejected && sentMs <= strays.lastMs && acknowledgedMs >= strays.firstMs - confirmationMs,
-        );
-        if (sent.length + answered.length === 0) listener.unexplainedDrop();
-        for (const pending of sent) pending.ambiguous = true;
-        for (const pending of answered) {
-            if (pending === queue.exclusive && answered.length === 1) this.hold(pending, "swallowed");
-            else this.#markAmbiguous(pending);
-        }
+    /** The device is not in back-off, or it would have been answered by now: it is no suspect any more, and others follow. */
+    endExclusive(pending: PendingDevice): void {
+        const { suspicion } = pending;
+        this.#parts.queue.endExclusive(pending);
+        pending.endExclusive();
+        this.#suspects.clear(pending);
+        if (suspicion?.isTrialOfHold) this.#holds.trialPassed();
     }
 
-    /** The connection ended before the device's outcome was known. */
+    /** The connection ended before the outcome of the check was known. */
     interrupt(pending: PendingDevice): void {
-        const { listener, queue } = this.#deps;
-        const { refusal } = pending;
-        if (refusal && isFinal(refusal.rc)) {
-            this.#drop(pending, refusal);
-        } else if (refusal || pending.unanswered) {
-            this.hold(pending, refusal ? "refused" : "unanswered", refusal);
-        } else if (pending.ambiguous) {
-            this.#markAmbiguous(pending);
+        const { held, queue } = this.#parts;
+        const { stage, check, suspicion } = pending;
+        if (stage === "sent" || stage === "unanswered") pending.noteCutOff();
+        if (check?.refusal) {
+            this.refuse(pending, check.refusal);
+        } else if (suspicion?.isTrialOfHold) {
+            this.#holds.endTrial(pending);
+        } else if (check?.investigation && this.#isRecent(check.investigation)) {
+            this.#suspects.suspect(pending, check.investigation, true);
         } else {
-            const sentKind = pending.isInFlight ? pending.kind : undefined;
-            this.#end(pending);
-            pending.kind = undefined;
-            pending.stage = pending.exclusive ? "unconfirmed" : "waiting";
-            queue.enqueue(pending, "front");
-            if (sentKind) listener.requeue(pending.device, sentKind);
+            held.remove(pending);
+            queue.ended(pending);
+            pending.rest();
+            this.#requeue(pending, check, "front");
         }
     }
 
-    /** Holds the device; what was being sent, if anything, goes back to its queue. */
-    hold(pending: PendingDevice, reason: HoldReason, refusal?: Refusal): Hold {
-        const { clock, listener, policy, setDeadline, table } = this.#deps;
-        const failures = (pending.hold?.failures ?? 0) + (reason === "connection-limit" && pending.hold ? 0 : 1);
-        const durationMs = policy.holdMs(failures);
-        const hold: Hold = {
-            reason,
-            until: clock.now() + durationMs,
-            failures,
-            ...(refusal && { rc: refusal.rc, text: refusal.text }),
-        };
-        const { kind } = pending;
-        this.#end(pending);
-        pending.kind = undefined;
-        table.hold(pending, hold);
-        setDeadline(pending, durationMs);
-        listener.stateChanged(pending.device, pending.state);
-        if (kind === "direct" && refusal) listener.drop(pending.device, kind, refusal);
-        else if (kind) listener.requeue(pending.device, kind);
-        return hold;
+    /** The place was not used for long: it goes to another device, and this one waits again. */
+    unused(pending: PendingDevice): void {
+        const { held, policy, queue } = this.#parts;
+        const { check, silence, suspicion } = pending;
+        if (suspicion?.isTrialOfHold) {
+            this.#holds.endTrial(pending);
+            return;
+        }
+        if (silence?.isOwed) {
+            pending.stayUnanswered();
+            held.add(pending, policy.retryMs(silence.count));
+            if (check?.client) pending.addClient(check.client);
+            return;
+        }
+        queue.ended(pending);
+        pending.rest();
+        this.#requeue(pending, check, "back");
+    }
+
+    /** The platform does not answer, on a connection that was made for the sake of this device: it is tried again later. */
+    giveUp(pending: PendingDevice): void {
+        const { held, listener, policy, queue } = this.#parts;
+        const client = pending.check?.client;
+        const isNews = (pending.silence?.count ?? 0) === 0;
+        queue.endExclusive(pending);
+        this.#unanswered.add(pending);
+        pending.giveUp();
+        held.add(pending, policy.retryMs(pending.silence?.count ?? 1));
+        if (client) pending.addClient(client);
+        client?.requeue(pending.device);
+        if (isNews) listener.unanswered(pending.device);
+    }
+
+    /** The answer has come after all, and the check has been given back meanwhile: the device is checked in the usual way. */
+    answeredLate(pending: PendingDevice): void {
+        this.#parts.held.remove(pending);
+        this.#unanswered.delete(pending);
+        pending.answerLate();
+        this.rest(pending);
+        wake(pending);
+    }
+
+    /** Nobody sends the check for which the device has a place. */
+    release(pending: PendingDevice): void {
+        if (pending.suspicion?.isTrialOfHold) this.#holds.abandonTrial(pending);
+        else if (pending.silence?.isOwed) pending.stayUnanswered();
+        else this.rest(pending);
     }
 
     /** Nothing is under way with this device; it is remembered only if there is something to remember. */
     rest(pending: PendingDevice): void {
-        pending.stage = "idle";
-        if (!pending.hold && !pending.exclusive) this.#deps.table.remove(pending.device);
+        const { queue, table } = this.#parts;
+        queue.ended(pending);
+        pending.rest();
+        if (pending.hold || pending.suspicion || pending.silence || pending.isWanted) return;
+        if (pending.checkedOn === undefined) table.remove(pending.device);
+        else table.setChecked(pending.device, pending.checkedOn);
     }
 
-    /** Keeps the event and puts the device in the line of those that are tried alone. */
-    #markAmbiguous(pending: PendingDevice): void {
-        const { listener, queue } = this.#deps;
-        const { kind } = pending;
-        this.#end(pending);
-        pending.kind = undefined;
-        pending.exclusive = true;
-        pending.stage = "unconfirmed";
-        queue.enqueue(pending, "back");
-        if (kind) listener.requeue(pending.device, kind);
+    /** Nothing is remembered of the device any more. */
+    forget(pending: PendingDevice): void {
+        const { held } = this.#parts;
+        held.remove(pending);
+        this.#suspects.clear(pending);
+        this.#unanswered.delete(pending);
+        pending.rest();
+        wake(pending);
+    }
+
+    #confirm(pending: PendingDevice): void {
+        const { held, listener, queue, quota, table } = this.#parts;
+        const { check, checkedOn, device, hold, suspicion } = pending;
+        queue.ended(pending);
+        pending.rest();
+        held.remove(pending);
+        table.setChecked(device, quota.connection);
+        if (check && check.sequence > quota.limit) queue.freePlaces();
+        if (checkedOn === undefined || hold) listener.stateChanged(device, { phase: "known" });
+        check?.confirmed?.();
+        check?.client?.confirm(device);
+        wake(pending);
+        this.#suspects.clear(pending);
+        if (suspicion?.isTrialOfHold) this.#holds.trialPassed();
     }
 
     /**
-     * A SUBSCRIBE failed without a word: the device may be in back-off, or the server may not allow this filter. Events are
-     * not held for that, their own outcome will tell; the subscription is tried again later.
+     * A SUBSCRIBE failed without a notification: the device may be in back-off, or the server may not allow this filter. Events
+     * are not held for that, their own outcome will show; the subscription is tried again later.
      */
     #reject(pending: PendingDevice): void {
-        const { listener, policy, setDeadline } = this.#deps;
-        const { kind } = pending;
-        this.#end(pending);
-        pending.kind = undefined;
+        const { held, policy } = this.#parts;
+        const { client } = pending.check ?? {};
+        const others = pending.takeClients();
+        if (client) pending.addClient(client);
         this.rest(pending);
-        setDeadline(pending, policy.holdMs(1));
-        listener.wake(pending.device);
-        if (kind) listener.requeue(pending.device, kind);
+        held.add(pending, policy.holdMs(1));
+        client?.requeue(pending.device);
+        for (const other of others) other.wake(pending.device);
     }
 
     #drop(pending: PendingDevice, refusal: Refusal): void {
-        const { listener } = this.#deps;
-        const { kind } = pending;
-        this.#end(pending);
+        const { device, check } = pending;
+        const client = check?.client;
+        if (client) pending.withdraw(client);
         if (refusal.registration) {
-            pending.kind = undefined;
-            this.hold(pending, "refused", refusal);
+            this.#holds.hold(pending, "refused", refusal);
         } else {
+            if (isNotAuthorised(refusal.rc)) pending.forgetAcceptance();
             this.rest(pending);
         }
-        if (kind) listener.drop(pending.device, kind, refusal);
-        listener.wake(pending.device);
+        client?.drop(device, dropError(refusal, device));
+        wake(pending);
+    }
+
+    /** The client waits again; if its check was under way, it gets it back. */
+    #requeue(pending: PendingDevice, check: PendingDevice["check"], where: "front" | "back"): void {
+        if (check?.client) pending.addClient(check.client);
+        if (pending.isWanted) this.#parts.queue.enqueue(pending, check?.kind ?? pending.kind, where);
+        if (check && check.sequence > 0) check.client?.requeue(pending.device);
+    }
+
+    /** Whether a check that is answered now may be what stray pings were about: they come with the acknowledgement. */
+    #isRecent({ strays }: Investigation): boolean {
+        const { clock, queue } = this.#parts;
+        return clock.monotonicMs() <= strays.lastMs + queue.exclusiveMs;
     }
 
     #reasonForTooMany(pending: PendingDevice): HoldReason {
-        const { queue, quota } = this.#deps;
-        if (pending.otherPending >= smallestPendingLimit) {
-            queue.lowerLimit(pending.otherPending);
+        const { queue, quota } = this.#parts;
+        const { otherPending = 0, number } = pending.check ?? {};
+        if (otherPending >= smallestPendingLimit) {
+            queue.lowerLimit(otherPending);
             return "refused";
         }
-        quota.refused(pending.sequence);
+        quota.refused(number);
         return "connection-limit";
-    }
-
-    #end(pending: PendingDevice): void {
-        this.#deps.queue.ended(pending);
-        this.#confirming.delete(pending);
     }
 }

@@ -1,166 +1,184 @@
-import type { Clock } from "../../clock";
 import { ConnectionQuota } from "./connection-quota";
-import { Deadlines } from "./deadlines";
 import { DeviceTable } from "./device-table";
+import { HeldDevices } from "./held-devices";
 import { HoldPolicy } from "./hold-policy";
+import { Holds, wake } from "./holds";
 import type { PendingDevice } from "./pending-device";
+import { ReconnectPlan } from "./reconnect-plan";
 import { RefusalVerdicts } from "./refusal-verdicts";
 import { RegistrationOutcomes } from "./registration-outcomes";
+import type { RegistrationParts } from "./registration-parts";
 import { RegistrationQueue } from "./registration-queue";
-import { RegistrationScheduler } from "./registration-scheduler";
 import type {
     Hold,
     Refusal,
     RefusalVerdict,
     RegistrationAnswer,
+    RegistrationClient,
     RegistrationKind,
     RegistrationListener,
     RegistrationOptions,
     RegistrationState,
 } from "./registration-types";
-import { StrayPings } from "./stray-pings";
-import { StrayWatch } from "./stray-watch";
+import { type StrayInterval, StrayPings } from "./stray-pings";
+import { Suspects } from "./suspects";
 
-/** Notifications and stray packets follow their acknowledgement, and each other, within a few milliseconds. */
-const confirmationMs = 100;
+/** Notifications and stray pings follow each other within a few milliseconds. */
 const strayGapMs = 50;
-
-type Due = { readonly pending: PendingDevice; readonly version: number } | "stray-ping" | "slots" | "reconnect";
+const minuteMs = 60_000;
 
 /**
- * Decides for each device whether it may be sent to, so that the platform registers new ones without losing their events. Protocol,
- * section Registration of devices.
+ * Decides for each device whether it may be sent to, so that the platform registers new ones, and looks known ones up, without
+ * losing their events. Protocol, section Registration of devices.
  *
- * The first thing sent to a device that is not known is its registration attempt; it takes a slot until the platform acknowledges
- * it or the connection ends. It has succeeded when, in addition, 100 ms pass without a notification or a stray packet. A
- * device that the platform refused is held and tried again later. Known devices cost one look-up. All devices are named by
- * their key; all calls come from one thread and may be made from inside an effect.
+ * The first message for a device on each connection is its check. It takes a place until the platform acknowledges it or the
+ * connection ends. It has succeeded when, in addition, 100 ms pass without a notification or a stray ping; until then the
+ * others of the device wait. A device that the platform refused is held and tried again later. Checked devices cost one
+ * look-up. All devices are named by their key; all calls come from one thread and may be made from inside a callback.
  */
 export class Registration {
-    readonly #clock: Clock;
-    readonly #listener: RegistrationListener;
-    readonly #policy: HoldPolicy;
-    readonly #table: DeviceTable;
+    readonly #parts: RegistrationParts & { listener: RegistrationListener };
+    readonly #quota: ConnectionQuota;
     readonly #queue: RegistrationQueue;
-    readonly #strayPings = new StrayPings(strayGapMs);
-    readonly #strayWatch: StrayWatch;
-    readonly #deadlines: Deadlines<Due>;
+    readonly #plan: ReconnectPlan;
+    readonly #held: HeldDevices<PendingDevice>;
+    readonly #table: DeviceTable;
+    readonly #strayPings: StrayPings;
+    readonly #holds: Holds;
+    readonly #suspects: Suspects;
     readonly #outcomes: RegistrationOutcomes;
     readonly #verdicts: RefusalVerdicts;
-    readonly #scheduler: RegistrationScheduler;
+    #isRegistering: boolean;
+    /** Known devices flow that were checked on the connection with this number or a later one. */
+    #checkedFrom = 0;
+    #isOnline = false;
+    #isServing = false;
 
-    constructor({ clock, listener, gatewayDevice, registrationLimit, registrationBackoffMs }: RegistrationOptions) {
-        const quota = new ConnectionQuota();
-        const queue = new RegistrationQueue(registrationLimit);
-        this.#clock = clock;
-        this.#listener = listener;
-        this.#queue = queue;
-        this.#policy = new HoldPolicy(registrationBackoffMs);
-        this.#table = new DeviceTable(gatewayDevice);
-        this.#deadlines = new Deadlines(clock, (due) => this.#reached(due));
-        this.#strayWatch = new StrayWatch({
+    constructor({ clock, gatewayDevice, isRegistering, registrationLimit, registrationBackoffMs }: RegistrationOptions) {
+        this.#isRegistering = isRegistering;
+        this.#quota = new ConnectionQuota(isRegistering);
+        this.#queue = new RegistrationQueue(registrationLimit, this.#quota);
+        this.#held = new HeldDevices(clock, (pending) => this.#retry(pending));
+        this.#table = new DeviceTable(gatewayDevice, { clock, over: (pending) => this.#timeOver(pending) });
+        this.#strayPings = new StrayPings({ clock, gapMs: strayGapMs, unexplained: (strays) => this.#unexplained(strays) });
+        this.#parts = {
             clock,
-            strayPings: this.#strayPings,
-            scheduleAt: (dueMs) => this.#deadlines.add(dueMs, "stray-ping"),
-        });
-        this.#outcomes = new RegistrationOutcomes({
-            clock,
-            listener,
-            queue,
-            quota,
+            listener: nobody,
             table: this.#table,
-            policy: this.#policy,
-            strayPings: this.#strayPings,
-            confirmationMs,
-            setDeadline: (pending, delayMs) => this.#setDeadline(pending, delayMs),
-        });
-        this.#verdicts = new RefusalVerdicts({ listener, table: this.#table, outcomes: this.#outcomes });
-        this.#scheduler = new RegistrationScheduler({
-            clock,
-            listener,
-            queue,
-            quota,
-            outcomes: this.#outcomes,
-            registrationBackoffMs,
-            schedule: (delayMs, due) => this.#schedule(delayMs, due),
-        });
+            queue: this.#queue,
+            quota: this.#quota,
+            policy: new HoldPolicy(registrationBackoffMs),
+            held: this.#held,
+        };
+        this.#holds = new Holds(this.#parts);
+        this.#suspects = new Suspects(this.#parts, this.#holds);
+        this.#outcomes = new RegistrationOutcomes(this.#parts, this.#strayPings, this.#holds, this.#suspects);
+        this.#verdicts = new RefusalVerdicts(this.#parts, this.#holds, this.#suspects, this.#outcomes);
+        this.#plan = new ReconnectPlan(this.#parts, registrationBackoffMs, () => this.#serve());
     }
 
-    /** May the next event of this device be sent? */
-    ask(device: string): RegistrationAnswer {
-        return this.tryRegister(device, "event");
+    /** Sets who is asked and notified; called once, before anything else. */
+    attach(listener: RegistrationListener): void {
+        this.#parts.listener = listener;
     }
 
     /**
-     * As `ask`, for anything that makes the platform register a device. Whoever is told to wait asks again when woken; whoever
-     * is told `pending` calls `attemptSent`, or `attemptAbandoned`, and asking again before that gives the same answer.
+     * May the client send something of this kind for the device? Told to wait, it is woken when the answer may be another one,
+     * unless it withdraws. Given a `check` it sends exactly one message, around which it calls `sent` and `acknowledged`, or
+     * it withdraws; asking again before that gives the same answer.
      */
-    tryRegister(device: string, kind: RegistrationKind): RegistrationAnswer {
-        return this.#table.isKnown(device) ? "flow" : this.#scheduler.ask(this.#table.meet(device), kind);
+    register(device: string, kind: RegistrationKind, client: RegistrationClient): RegistrationAnswer {
+        return this.#isFlowing(device) ? "flow" : this.#ask(this.#table.open(device), kind, client);
     }
 
-    /** For what is never queued: a registration attempt of kind `direct` is granted at once, or the device is `held`. */
-    tryNow(device: string): "flow" | "register" | "held" {
-        if (this.#table.isKnown(device)) return "flow";
-        const present = this.#table.pending(device);
-        const isUnused = present?.stage === "granted" && present.kind === undefined;
-        if (!isUnused) {
-            if (present && present.stage !== "idle") return "held";
-            if (!this.#scheduler.isFreeFor(present ?? { exclusive: false })) return "held";
-        }
-        return this.#scheduler.ask(this.#table.meet(device), "direct") === "register" ? "register" : "held";
+    /** The same for what does not wait: a place is given at once, or `wait` is answered and nothing is queued. */
+    tryNow(device: string, client: RegistrationClient): RegistrationAnswer {
+        if (this.#isFlowing(device)) return "flow";
+        const pending = this.#table.pending(device);
+        if (pending && pending.stage !== "granted" && pending.stage !== "resting") return "wait";
+        const answer = this.#ask(this.#table.open(device), "direct", client);
+        if (answer === "wait") this.withdraw(device, client);
+        return answer;
     }
 
-    /** What was granted has been handed to the connection. */
-    attemptSent(device: string): void {
-        const pending = this.#pendingAt(device, "granted");
-        if (pending) this.#scheduler.sent(pending);
+    /** The check was handed to the connection; `confirmed` is called when it has succeeded. */
+    sent(device: string, confirmed?: () => void): void {
+        const pending = this.#table.open(device);
+        // Whatever has happened since the client asked: what is sent takes a place.
+        if (pending.stage !== "granted") this.#queue.grant(pending);
+        const number = this.#quota.add(this.#quota.counts(pending.checkedOn));
+        pending.send({ sequence: this.#quota.checks, number, confirmed }, this.#queue.exclusiveMs);
+        if (this.#quota.isAtLimit) this.#queue.keepPlaces();
     }
 
-    /** What was granted will not be sent, because it expired or was dropped. Without this call its slot is lost for half a minute. */
-    attemptAbandoned(device: string): void {
-        const pending = this.#pendingAt(device, "granted");
-        if (pending) this.#scheduler.release(pending);
+    /** The platform acknowledged the check: a PUBACK, or a SUBACK that grants the filter. */
+    acknowledged(device: string): void {
+        this.#answered(device, false);
     }
 
-    /** The platform acknowledged the registration attempt: a PUBACK, or a SUBACK that grants the filter. */
-    attemptAcknowledged(device: string): void {
-        const pending = this.#pendingAt(device, "sent");
+    /** The platform answered the check, a SUBSCRIBE, with a failure. In a back-off no notification follows. */
+    rejected(device: string): void {
+        this.#answered(device, true);
+    }
+
+    /** Nothing of the client waits for the device any more, or it does not send the check that it was given. */
+    withdraw(device: string, client: RegistrationClient): void {
+        const pending = this.#table.pending(device);
         if (!pending) return;
-        this.#outcomes.acknowledged(pending);
-        this.#scheduler.serve();
-    }
-
-    /** The platform answered the registration attempt, a SUBSCRIBE, with a failure. In a back-off no notification follows. */
-    attemptRejected(device: string): void {
-        const pending = this.#pendingAt(device, "sent");
-        if (pending) pending.rejected = true;
-        this.attemptAcknowledged(device);
+        pending.withdraw(client);
+        if (pending.stage === "granted") {
+            if (!pending.check?.client) this.#offer(pending);
+            this.#serve();
+        } else if ((pending.stage === "queued" || pending.stage === "resting") && !pending.isWanted) {
+            this.#outcomes.rest(pending);
+        }
     }
 
     /** A `DE 00` came in: the platform dropped something because of its device. */
     strayPing(): void {
-        this.#strayWatch.strayPing();
+        this.#noteSign();
+        this.#strayPings.strayPing();
     }
 
-    /** A notification came in; `device` is undefined where it names none. Says what becomes of that which was refused. */
+    /** Messages of these devices may be among those that stray pings were about. Returns the devices that are checked for it. */
+    suspect(devices: Iterable<string>, strays: StrayInterval): string[] {
+        return this.#suspects.suspectFlowing(devices, strays);
+    }
+
+    /** A notification came in; `device` is undefined where it names none. Says what becomes of the refused message. */
     refused(device: string | undefined, refusal: Refusal): RefusalVerdict {
-        if (refusal.registration) this.#strayWatch.notification();
+        this.#noteSign();
+        if (refusal.registration) this.#strayPings.notification();
         if (device === undefined) return { willRetry: false };
         const verdict = this.#verdicts.judge(device, refusal);
-        this.#scheduler.serve();
+        this.#serve();
         return verdict;
     }
 
     /** A connection is ready for publishes: the notify topic is subscribed. */
     connectionStarted(): void {
-        this.#scheduler.started();
+        this.#quota.restart();
+        this.#queue.freePlaces();
+        this.#plan.started();
+        this.#isOnline = true;
+        this.#checkedFrom = this.#isRegistering ? this.#quota.connection : 0;
+        this.#holds.connectionStarted();
+        this.#serve();
     }
 
-    /** The connection has ended: the platform counts anew. First devices without an outcome go back to the head of their queues. */
+    /** The connection has ended: the platform counts from the start. Checks without an outcome go back to their clients. */
     connectionEnded(): void {
+        this.#isOnline = false;
         this.#strayPings.clear();
-        this.#scheduler.ended();
+        this.#plan.ended();
+        // From the latest to the earliest, since each goes to the front of its line.
+        const underWay = new Set([...this.#queue.confirming, ...this.#queue.places]);
+        for (const pending of [...underWay].reverse()) this.#outcomes.interrupt(pending);
+    }
+
+    /** Whether the server registers devices, as far as is known. */
+    get isRegistering(): boolean {
+        return this.#isRegistering;
     }
 
     /** Where the device stands. */
@@ -168,9 +186,21 @@ export class Registration {
         return this.#table.stateOf(device);
     }
 
-    /** How many registrations the platform has not answered for long. */
-    get unansweredCount(): number {
-        return this.#queue.unansweredCount;
+    /** Whether the device waits because the platform refused it. */
+    isHeld(device: string): boolean {
+        const pending = this.#table.pending(device);
+        return pending?.stage === "held" || pending?.suspicion?.isTrialOfHold === true;
+    }
+
+    /** Whether the server has accepted the device before. */
+    isKnown(device: string): boolean {
+        const entry = this.#table.get(device);
+        return typeof entry === "number" || entry?.checkedOn !== undefined;
+    }
+
+    /** How many checks the platform has not answered for long. */
+    get stuckCount(): number {
+        return this.#queue.stuckCount;
     }
 
     /** How many devices are held. */
@@ -178,81 +208,169 @@ export class Registration {
         return this.#table.heldCount;
     }
 
+    /** How many devices are being checked because something may have been dropped silently. */
+    get suspectCount(): number {
+        return this.#suspects.count;
+    }
+
+    /** How many devices wait because the platform does not answer their registration. */
+    get unansweredCount(): number {
+        return this.#outcomes.unansweredCount;
+    }
+
+    /** Takes over from an earlier run that the server has shown that it registers devices. */
+    restoreSign(): void {
+        this.#isRegistering = true;
+        this.#quota.setLimited();
+    }
+
     /** Takes over from an earlier run that the platform knows the device. */
     restoreKnown(device: string): void {
-        this.#table.setKnown(device);
+        if (this.#table.get(device) === undefined) this.#table.setChecked(device, 0);
     }
 
     /** Takes over a hold from an earlier run. */
     restoreHeld(device: string, hold: Hold): void {
-        if (this.#table.stateOf(device).phase !== "new") return;
-        const pending = this.#table.meet(device);
-        this.#table.hold(pending, hold);
-        const leftMs = hold.until - this.#clock.now();
-        this.#setDeadline(pending, Math.min(Math.max(leftMs, 0), this.#policy.longestMs));
+        if (this.#table.get(device) !== undefined) return;
+        this.#holds.restore(this.#table.open(device), hold);
     }
 
     /** Ends the hold of a device now: what waits for it asks again. False if it was not held. */
     release(device: string): boolean {
         const pending = this.#table.pending(device);
-        const hold = pending?.state.hold;
-        if (!pending || !hold) return false;
-        pending.hold = { ...hold, until: Math.min(hold.until, this.#clock.now()) };
-        pending.stage = "idle";
-        this.#listener.stateChanged(device, pending.state);
-        this.#listener.wake(device);
-        this.#scheduler.serve();
+        if (pending?.state.phase !== "held") return false;
+        this.#holds.release(pending);
+        this.#parts.listener.stateChanged(device, pending.state);
+        wake(pending);
+        this.#serve();
         return true;
     }
 
-    /** Forgets a device whose registration attempt is not under way: what is sent next is a registration attempt. False if it stays. */
+    /** Forgets a device of which no check is under way: what is sent next is its first. False if it stays. */
     forget(device: string): boolean {
         const pending = this.#table.pending(device);
-        if (pending && pending.stage !== "idle" && pending.stage !== "held") return false;
+        if (pending && pending.stage !== "resting" && pending.stage !== "held") return false;
         if (!this.#table.remove(device)) return false;
-        if (pending) pending.stage = "idle";
-        this.#listener.wake(device);
+        if (pending) this.#outcomes.forget(pending);
         return true;
     }
 
-    /** Stops the timer. */
+    /** Stops the timers. */
     close(): void {
-        this.#deadlines.close();
+        this.connectionEnded();
+        this.#held.close();
     }
 
-    #pendingAt(device: string, stage: PendingDevice["stage"]): PendingDevice | undefined {
+    #isFlowing(device: string): boolean {
+        const entry = this.#table.get(device);
+        return typeof entry === "number" && entry >= this.#checkedFrom;
+    }
+
+    #isFreeFor(pending: PendingDevice): boolean {
+        return this.#isOnline && !this.#plan.isDraining && this.#queue.isAllowed(pending) && this.#queue.isFreeFor(pending);
+    }
+
+    #ask(pending: PendingDevice, kind: RegistrationKind, client: RegistrationClient): RegistrationAnswer {
+        // The quota may have been used up since the place was given.
+        if (pending.stage === "granted" && !this.#queue.isAllowed(pending)) this.#outcomes.unused(pending);
+        if (pending.stage === "granted" && pending.use(client, kind)) return "check";
+        this.#holds.tryFor(pending);
+        if (pending.stage === "resting" && this.#isFreeFor(pending)) {
+            this.#queue.grant(pending);
+            pending.use(client, kind);
+            return "check";
+        }
+        pending.addClient(client);
+        if (pending.stage === "resting" || pending.stage === "queued") this.#queue.enqueue(pending, kind);
+        this.#plan.lookSoon();
+        return "wait";
+    }
+
+    #answered(device: string, isRejected: boolean): void {
         const pending = this.#table.pending(device);
-        return pending?.stage === stage ? pending : undefined;
+        if (pending?.stage === "sent") this.#outcomes.acknowledged(pending, isRejected);
+        else if (pending?.stage === "unanswered") this.#outcomes.answeredLate(pending);
+        this.#serve();
     }
 
-    #setDeadline(pending: PendingDevice, delayMs: number): void {
-        this.#schedule(delayMs, { pending, version: pending.version });
-    }
-
-    #schedule(delayMs: number, due: Due): void {
-        this.#deadlines.add(this.#clock.monotonicMs() + delayMs, due);
-    }
-
-    #reached(due: Due): void {
-        if (due === "reconnect") {
-            this.#scheduler.reconnectDue();
-        } else if (due === "slots") {
-            this.#scheduler.slotsDue();
-        } else if (due === "stray-ping") {
-            const strays = this.#strayWatch.check();
-            if (strays) this.#outcomes.unexplained(strays);
-        } else if (due.version === due.pending.version) {
-            this.#stageOver(due.pending);
+    /** Gives the free places to those that wait. */
+    #serve(): void {
+        // A callback may come back in here: the loop that is running goes on and sees what has changed.
+        if (this.#isServing) return;
+        this.#isServing = true;
+        try {
+            while (this.#isOnline && !this.#plan.isDraining) {
+                const pending = this.#queue.next();
+                if (!pending) break;
+                this.#queue.grant(pending);
+                this.#offer(pending);
+            }
+        } finally {
+            this.#isServing = false;
         }
-        this.#scheduler.serve();
+        this.#plan.lookSoon();
     }
 
-    #stageOver(pending: PendingDevice): void {
-        if (pending.stage === "acknowledged") {
+    /** Offers the place to the client that waits longest; with none left it goes to another device. */
+    #offer(pending: PendingDevice): void {
+        const client = pending.offer();
+        if (client) client.wake(pending.device);
+        else this.#outcomes.release(pending);
+    }
+
+    #timeOver(pending: PendingDevice): void {
+        if (pending.stage === "granted") {
+            this.#outcomes.unused(pending);
+        } else if (pending.stage === "confirming") {
             this.#outcomes.confirmationOver(pending);
+        } else if (this.#queue.isExclusive(pending)) {
+            this.#outcomes.endExclusive(pending);
         } else {
-            pending.stage = "idle";
-            this.#listener.wake(pending.device);
+            pending.noteSilence();
+            if (pending.silence && (pending.silence.isRenewed || !this.#plan.canRenew)) this.#outcomes.giveUp(pending);
         }
+        this.#serve();
+    }
+
+    /** The time of a held or unanswered device has come. */
+    #retry(pending: PendingDevice): void {
+        if (pending.stage === "unanswered") {
+            this.#retryUnanswered(pending);
+        } else if (pending.stage === "held" || pending.stage === "resting") {
+            if (pending.stage === "held") pending.endHold();
+            wake(pending);
+        }
+        this.#serve();
+    }
+
+    /** The device still has its place on this connection, where the platform has not answered it. */
+    #retryUnanswered(pending: PendingDevice): void {
+        if (this.#plan.isDraining || !this.#queue.isAllowed(pending)) {
+            this.#held.add(pending, minuteMs);
+            return;
+        }
+        this.#queue.grant(pending);
+        this.#offer(pending);
+    }
+
+    #unexplained(strays: StrayInterval): void {
+        this.#suspects.unexplained(strays);
+        this.#serve();
+    }
+
+    #noteSign(): void {
+        if (this.#isRegistering) return;
+        this.restoreSign();
+        this.#parts.listener.signGiven();
     }
 }
+
+const nobody: RegistrationListener = {
+    reconnectWanted() {},
+    stateChanged() {},
+    unexplainedDrop() {},
+    cleared() {},
+    convicted() {},
+    unanswered() {},
+    signGiven() {},
+};

@@ -1,94 +1,79 @@
 import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import { Inventory } from "../../devices/inventory/inventory";
-import { Registration } from "../../devices/registration/registration";
+import type { Registration } from "../../devices/registration/registration";
 import type { Hold } from "../../devices/registration/registration-types";
+import type { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
 import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
 import type { EventStore, StateStore } from "../../outbox/store/store";
+import { assertLevelsFit, type GatewayTopics } from "../../protocol/gateway-topics";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
+import { payloadBytes } from "../../protocol/payload";
+import { assertFits } from "../../protocol/payload-limit";
+import { serverKey } from "../connection-settings";
 import type { DeviceManagement } from "../device-management";
 import type { GatewayListeners, LateMessage } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
-import { EventGate } from "./event-gate";
+import { deviceHeldError, unansweredError } from "./device-errors";
 import type { EventRequest } from "./event-request";
-import { EventSender } from "./event-sender";
 import { GracefulReconnect } from "./graceful-reconnect";
-import { deviceHeldError } from "./held-errors";
+import { OutboxPorts } from "./outbox-ports";
 import { Qos0Publisher } from "./qos0-publisher";
 import { type ReceivedNotification, RefusalHandler } from "./refusal-handler";
-import { madeLater, type RegistrationClient, RegistrationRouter } from "./registration-router";
 
-/** What event delivery works with. */
-export interface EventPublisherDeps {
-    readonly options: GatewayOptions;
-    readonly clock: Clock;
-    readonly connection: GatewayConnection;
-    readonly events: EventStore;
-    readonly state: StateStore;
-    readonly listeners: GatewayListeners;
-    readonly statistics: GatewayStatistics;
-    /** The subscriptions, whose concrete filters may be registration attempts as well. */
-    readonly subscriptions: () => RegistrationClient;
-    /** Device management, whose messages may be registration attempts, and which wants to know who is there. */
-    readonly management: () => Pick<DeviceManagement, "registrationClient" | "deviceUsed" | "deviceChanged">;
-}
+/** Under this kind the state file notes of servers, by their key, that they register devices. */
+const serverKind = "server";
+const registers = "registers";
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
 export class EventPublisher {
     readonly outbox: Outbox;
-    readonly registration: Registration;
     readonly inventory: Inventory;
     readonly #refusals: RefusalHandler;
     readonly #gracefulReconnect: GracefulReconnect;
     readonly #deps: EventPublisherDeps;
     readonly #qos0Publisher: Qos0Publisher;
+    /** The server, as the state file names it. */
+    readonly #server: string;
     /** Whether refusals can be received, so that events may be sent. */
     #isReady = false;
 
     constructor(deps: EventPublisherDeps) {
-        const { options, clock, connection, events, state, listeners, statistics } = deps;
+        const { options, clock, connection, registration, events, state, listeners, statistics, management } = deps;
         this.#deps = deps;
-        const gate = new EventGate({
-            registration: () => this.registration,
-            refusals: () => this.#refusals,
-        });
-        this.registration = new Registration({
-            clock,
-            listener: this.#registrationRouter(gate),
-            gatewayDevice: deviceKey(options.identity),
-            registrationLimit: options.registrationLimit,
-            registrationBackoffMs: options.registrationBackoffMs,
-        });
-        this.inventory = new Inventory({ clock, store: state, registration: this.registration });
+        this.inventory = new Inventory({ clock, store: state, registration });
         this.#gracefulReconnect = new GracefulReconnect({
             clock,
             pendingCount: () => connection.pendingCount,
-            unansweredCount: () => this.registration.unansweredCount,
+            unansweredCount: () => registration.stuckCount,
             reconnect: (reason) => connection.reconnect(reason),
         });
+        const gracefulReconnect = this.#gracefulReconnect;
+        const failed = (nodeId: string, error: GatewayError, message: LateMessage) => {
+            if (!message.refusal?.willRetry) statistics.eventRefused();
+            listeners.failedLater(nodeId, error, message);
+        };
         this.#refusals = new RefusalHandler({
             clock,
-            registration: this.registration,
-            failed: (nodeId, error, message) => {
-                if (!message.refusal?.willRetry) statistics.eventRefused();
-                listeners.failedLater(nodeId, error, message);
-            },
+            registration,
+            failed,
+            recall: (device) => ports.recall(device),
             unmatched: (error) => listeners.warn(error.message),
             counted: (device) => this.inventory.refusalSeen(device),
         });
         const refusals = this.#refusals;
-        const gracefulReconnect = this.#gracefulReconnect;
+        const ports = new OutboxPorts({ clock, connection, registration, statistics, refusals, gracefulReconnect });
         this.outbox = new Outbox({
             store: events,
             clock,
             limits: outboxLimits(options),
-            gate,
-            link: new EventSender({ clock, connection, statistics, gate, refusals, gracefulReconnect }),
+            gate: ports,
+            link: ports,
             listener: {
                 lateError: (error, event) => listeners.failedLater(event.message.nodeId, error, lateMessage(event)),
                 dropped: (error, event, sinceLast) => {
@@ -97,11 +82,34 @@ export class EventPublisher {
                 },
             },
         });
-        this.#qos0Publisher = new Qos0Publisher(connection, this.outbox, this.registration, refusals);
+        this.#qos0Publisher = new Qos0Publisher({ clock, connection, outbox: this.outbox, registration, refusals, statistics });
+        this.#server = serverKey(options);
+        registration.attach({
+            reconnectWanted: (reason) => gracefulReconnect.begin(reason),
+            stateChanged: (device, registrationState) => {
+                this.inventory.registrationChanged(device, registrationState);
+                management.deviceChanged(device, registrationState);
+                listeners.countsChanged();
+            },
+            unexplainedDrop: (strays) => refusals.unexplainedDrop(strays),
+            cleared: (device) => refusals.cleared(device),
+            convicted: (device, heldUntil) => refusals.convicted(device, heldUntil),
+            unanswered: (device) => listeners.registrationProblem(unansweredError(device)),
+            signGiven: () => state.put(serverKind, this.#server, registers),
+        });
+    }
+
+    /** The state of an earlier run can be read, perhaps only now that the connection is there. */
+    stateLoaded(): void {
+        const { registration, state } = this.#deps;
+        for (const [server, note] of state.entries(serverKind))
+            if (server === this.#server && note === registers) registration.restoreSign();
+        this.inventory.load();
     }
 
     /** The numbers of the gateway's state. */
-    get state(): Pick<GatewayState, "queued" | "isBacklogged" | "drain" | "heldDevices"> {
+    get state(): Pick<GatewayState, "queued" | "isBacklogged" | "drain" | "heldDevices" | "suspectedDevices" | "unansweredDevices"> {
+        const { registration } = this.#deps;
         const { queued } = this.outbox.counters;
         const { ratePerSecond, secondsLeft } = this.outbox.progress();
         const isBacklogged = queued > this.#deps.options.maxInFlight;
@@ -110,29 +118,39 @@ export class EventPublisher {
             queued,
             isBacklogged,
             drain: isDraining ? { eventsPerS: ratePerSecond, remainingMs: secondsLeft * 1000 } : undefined,
-            heldDevices: this.registration.heldCount,
+            heldDevices: registration.heldCount,
+            suspectedDevices: registration.suspectCount,
+            unansweredDevices: registration.unansweredCount,
         };
     }
 
-    /** Takes an event that fits; what becomes of it is told once through the completion. */
-    publish(request: EventRequest, topic: string, bytes: number, completion: CompletionCallbacks): void {
-        const device = deviceKey(request.device);
+    /**
+     * Publishes an event; the outcome is reported once through `completion`, possibly before this returns.
+     * @throws GW_PAYLOAD_TOO_LARGE, GW_INVALID_ID
+     */
+    publish(request: EventRequest, completion: CompletionCallbacks): void {
+        const { options, topics, statistics, management, listeners } = this.#deps;
         const { payload, qos, ttlMs, completionMode, messageId, nodeId, eventId } = request;
+        const topic = topics.eventTopic(request.device, eventId, request.format);
+        if (topics.areOwn) assertLevelsFit(topic);
+        const bytes = payloadBytes(payload);
+        assertFits(topic, bytes);
+        const device = deviceKey(request.device);
         const message = { messageId, nodeId, eventId };
         this.inventory.eventSeen(device, eventId);
-        this.#deps.statistics.eventReceived();
-        this.#deps.management().deviceUsed(device);
+        statistics.eventReceived();
+        management.deviceUsed(device);
         if (qos === 0) {
-            this.#qos0Publisher.send({ device, topic, payload, message }, this.#isReady, this.#counted(completion));
+            this.#qos0Publisher.send({ device, topic, payload, message }, this.#isReady, completion);
             return;
         }
-        const hold = this.#deps.options.outbox === "off" ? this.#holdOf(device) : undefined;
+        const hold = options.outbox === "off" ? this.#holdOf(device) : undefined;
         if (hold) {
             completion.failed(deviceHeldError(device, hold));
             return;
         }
         this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, completionMode, message }, completion);
-        this.#deps.listeners.countsChanged();
+        listeners.countsChanged();
     }
 
     /** Drops what waits for a device, as an operator wants it; resolves with the number of events. */
@@ -155,7 +173,7 @@ export class EventPublisher {
     /** RefusalHandler can be received: events may go out. */
     linkUp(): void {
         this.#isReady = true;
-        this.registration.connectionStarted();
+        this.#deps.registration.connectionStarted();
         this.outbox.linkUp();
     }
 
@@ -164,61 +182,41 @@ export class EventPublisher {
         if (!this.#isReady) return;
         this.#isReady = false;
         this.#gracefulReconnect.linkDown();
+        this.#qos0Publisher.linkDown();
         this.outbox.linkDown();
-        this.registration.connectionEnded();
+        this.#deps.registration.connectionEnded();
     }
 
     /** Makes every event as safe as it can be made within the deadline. */
     async close(deadlineMs: number): Promise<void> {
         const unsafe = await this.outbox.close(deadlineMs);
         this.inventory.close();
-        this.registration.close();
+        this.#qos0Publisher.linkDown();
+        this.#refusals.close();
+        this.#deps.registration.close();
         if (unsafe > 0) this.#deps.listeners.warn(translate("gateway.lostOnClose", { count: unsafe }));
-    }
-
-    #counted(completion: CompletionCallbacks): CompletionCallbacks {
-        const done = () => {
-            this.#deps.statistics.eventHandedOver();
-            completion.done();
-        };
-        return { done, failed: (error) => completion.failed(error) };
     }
 
     /** The hold of a device, unless it is over: then the next event is the probe. */
     #holdOf(device: string): Hold | undefined {
-        const { phase, hold } = this.registration.stateOf(device);
+        const { phase, hold } = this.#deps.registration.stateOf(device);
         return phase === "held" && hold && hold.until > this.#deps.clock.now() ? hold : undefined;
     }
+}
 
-    #registrationRouter(gate: EventGate): RegistrationRouter {
-        const { listeners, statistics, subscriptions, management } = this.#deps;
-        return new RegistrationRouter(
-            {
-                event: gate,
-                direct: {
-                    wake: () => undefined,
-                    confirm: (device) => this.#qos0Publisher.confirm(device),
-                    requeue: (device) => this.#qos0Publisher.requeue(device),
-                    drop: (device, error) => {
-                        statistics.eventRefused();
-                        this.#qos0Publisher.drop(device, error);
-                    },
-                },
-                subscribe: madeLater(subscriptions),
-                management: madeLater(() => management().registrationClient),
-            },
-            {
-                recall: (device) => gate.recall(device),
-                reconnectWanted: (reason) => this.#gracefulReconnect.begin(reason),
-                deviceChanged: (device, state) => {
-                    this.inventory.registrationChanged(device, state);
-                    management().deviceChanged(device, state);
-                    listeners.countsChanged();
-                },
-                unexplainedDrop: () => listeners.warn(translate("gateway.unexplainedDrop")),
-            },
-        );
-    }
+/** What event delivery works with. */
+export interface EventPublisherDeps {
+    readonly options: GatewayOptions;
+    readonly clock: Clock;
+    readonly topics: GatewayTopics;
+    readonly connection: GatewayConnection;
+    readonly registration: Registration;
+    readonly events: EventStore;
+    readonly state: StateStore;
+    readonly listeners: GatewayListeners;
+    readonly statistics: GatewayStatistics;
+    /** Device management, which wants to know which devices are there. */
+    readonly management: Pick<DeviceManagement, "deviceUsed" | "deviceChanged">;
 }
 
 function outboxLimits(options: GatewayOptions): OutboxLimits {

@@ -62,4 +62,5 @@ export class GracefulReconnect {
 const texts = {
     "connection-limit": "gateway.connectionLimit",
     "stuck-registrations": "gateway.stuckRegistrations",
+    "cut-off-registrations": "gateway.cutOffRegistrations",
 } as const satisfies Record<ReconnectReason, TextKey>;

@@ -1,69 +1,67 @@
 import type { Clock } from "../../clock";
-import { type PublishOrigin, type RecentPublish, RecentPublishes, type RefusedPublish } from "../../devices/refusals/recent-publishes";
+import { EventLoopStalls } from "../../devices/refusals/event-loop-stalls";
+import {
+    type NumberedPublish,
+    type PublishOrigin,
+    type RecentPublish,
+    RecentPublishes,
+    type RefusedPublish,
+} from "../../devices/refusals/recent-publishes";
 import { refusalError } from "../../devices/refusals/refusal-error";
 import type { Registration } from "../../devices/registration/registration";
 import type { RefusalVerdict } from "../../devices/registration/registration-types";
-import type { GatewayError } from "../../errors";
+import type { StrayInterval } from "../../devices/registration/stray-pings";
+import { GatewayError } from "../../errors";
+import { translate } from "../../i18n";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
 import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../../protocol/notification";
 import type { LateMessage, RefusalNote } from "../gateway-listeners";
 
-/** An event that a notification may speak of. */
-export interface NotifiedEvent extends LateMessage {
-    readonly nodeId: string;
-    /** ISO 8601. */
-    readonly sentAt: string;
-}
-
-/** A notification, and the event that was refused where one of the latest fits. */
-export interface ReceivedNotification {
-    readonly topic: string;
-    readonly notification: Notification;
-    /** The best match; `candidates` are all that fit, the oldest first, this one included. */
-    readonly event?: NotifiedEvent & { readonly candidates: readonly NotifiedEvent[] };
-}
-
-/** What a refusal is told to. */
-export interface RefusalHandlerDeps {
-    readonly clock: Clock;
-    readonly registration: Registration;
-    /** The event failed: raised on the node that sent it. */
-    failed(nodeId: string, error: GatewayError, message: LateMessage): void;
-    /** Something was refused that is none of the latest events. */
-    unmatched(error: GatewayError): void;
-    /** The device, where one is named, had something refused. */
-    counted(device: string): void;
-}
+/** The platform shows within this time that it has dropped what it acknowledged. */
+const doubtMs = 250;
 
 /**
- * Turns the platform's notifications into errors of the events they refuse. The platform acknowledges a refused event like any
- * other, so the notification is the only word of it; it names a topic, not a message.
+ * Turns the platform's refusals into errors of the events they concern. The platform
+ * acknowledges a refused event like any other. The only sign is a notification, which names a topic, not a message; of a device
+ * in back-off it is a stray ping, which names nothing.
  */
 export class RefusalHandler {
     readonly #deps: RefusalHandlerDeps;
     readonly #recent = new RecentPublishes();
+    readonly #stalls: EventLoopStalls;
+    /** What was acknowledged of each suspect since something may have been dropped. */
+    readonly #suspicions = new Map<string, NumberedPublish[]>();
 
     constructor(deps: RefusalHandlerDeps) {
         this.#deps = deps;
+        this.#stalls = new EventLoopStalls(deps.clock);
     }
 
-    /** A publish goes out; returns its number for `acknowledged`. */
+    /** A publish goes out; returns its number for the other calls. */
     sent(device: string, topic: string, origin: PublishOrigin): number {
         const { clock } = this.#deps;
         return this.#recent.add(device, topic, origin, clock.now(), clock.monotonicMs());
     }
 
-    /** The platform acknowledged a publish: it is refused within seconds, or not at all. */
-    acknowledged(number: number): void {
-        this.#recent.acknowledged(number, this.#deps.clock.monotonicMs());
+    /** The platform acknowledged a publish: a refusal of it comes within seconds, or not at all. A check is no reason for suspicion. */
+    acknowledged(number: number, isCheck = false): void {
+        const nowMs = this.#deps.clock.monotonicMs();
+        this.#stalls.watch(nowMs);
+        this.#recent.acknowledged(number, nowMs);
+        if (!isCheck && this.#suspicions.size > 0) this.#noteSuspect(number);
     }
 
-    /** A publish did not reach the platform, or is known to be accepted. */
+    /** The platform has accepted a publish: no notification is about it. */
+    accepted(number: number): void {
+        this.#recent.accepted(number);
+    }
+
+    /** A publish did not reach the platform. */
     forget(number: number): void {
         this.#recent.forget(number);
     }
 
-    /** A notification came in: tells whoever it concerns. Returns what a flow may get of it. */
+    /** A notification came in: reports it to the senders concerned. Returns the message for the flow. */
     received(topic: string, payload: Buffer): ReceivedNotification {
         const notification = parseNotification(payload);
         if (notification.malformed) return { topic, notification };
@@ -73,6 +71,48 @@ export class RefusalHandler {
         const match = fields.request === "publish" ? this.#match(fields, device) : undefined;
         this.#report(fields, match?.best.device ?? device, match);
         return match ? { topic, notification, event: describe(match) } : { topic, notification };
+    }
+
+    /** Stray pings came in that no check explains: the devices are checked of which something was acknowledged shortly before. */
+    unexplainedDrop(strays: StrayInterval): void {
+        const { registration, unmatched } = this.#deps;
+        const publishes = this.#recent.acknowledgedWithin(this.#stalls.startOf(doubtMs, strays.firstMs), strays.lastMs);
+        const suspects = registration.suspect(publishes.keys(), strays);
+        for (const device of suspects) this.#suspicions.set(device, publishes.get(device) ?? []);
+        unmatched(
+            suspects.length === 0
+                ? new GatewayError("GW_REFUSED", translate("gateway.unexplainedDrop"))
+                : new GatewayError("GW_REFUSED", translate("gateway.suspects", { count: suspects.length })),
+        );
+    }
+
+    /** Nothing of a suspect was dropped. */
+    cleared(device: string): void {
+        this.#suspicions.delete(device);
+    }
+
+    /** Everything of a suspect was dropped since: what is in flight is taken back, the rest has failed. */
+    convicted(device: string, heldUntil: number): void {
+        const { failed, recall } = this.#deps;
+        const publishes = this.#suspicions.get(device) ?? [];
+        this.#suspicions.delete(device);
+        recall(device);
+        const verdict = { willRetry: false, heldUntil };
+        for (const { number, publish } of publishes) {
+            this.#recent.forget(number);
+            const error = refusalError({ topic: publish.topic }, device, verdict);
+            failed(publish.nodeId, error, { ...lateMessage(publish), refusal: refusalNote({}, verdict) });
+        }
+    }
+
+    /** Stops the timer. */
+    close(): void {
+        this.#stalls.close();
+    }
+
+    #noteSuspect(number: number): void {
+        const publish = this.#recent.get(number);
+        if (publish) this.#suspicions.get(publish.device)?.push({ number, publish });
     }
 
     #match(fields: NotificationFields, device: string | undefined): RefusedPublish | undefined {
@@ -92,16 +132,31 @@ export class RefusalHandler {
             registration: fields.typeId !== undefined && fields.deviceId !== undefined,
         });
         if (device !== undefined) counted(device);
-        // What was given up as a registration attempt has failed already, with the same words.
+        // What was given up as a check has failed already, with the same text.
         if (verdict.isDropped) return;
-        const error = refusalError(fields, device, verdict, match?.candidates.length);
-        if (!match) {
-            unmatched(error);
-            return;
+        const lost = device !== undefined && verdict.recalls ? this.#recall(device, match) : [];
+        const isLost = lost.some(({ number }) => number === match?.number);
+        const fate = { ...verdict, willRetry: verdict.willRetry && !isLost };
+        const error = refusalError(fields, device, fate, match?.candidates.length);
+        if (!match) unmatched(error);
+        else failed(match.best.nodeId, error, { ...lateMessage(match.best), refusal: refusalNote(fields, fate) });
+        const final = { ...verdict, willRetry: false };
+        for (const { number, publish } of lost) {
+            if (number === match?.number) continue;
+            const refused = refusalError(fields, device, final);
+            failed(publish.nodeId, refused, { ...lateMessage(publish), refusal: refusalNote(fields, final) });
         }
-        const refusal = refusalNote(fields, verdict);
-        const lost = verdict.endsKnown ? this.#recent.acknowledgedAfter(match.sequence, match.best.device) : [];
-        for (const publish of [match.best, ...lost]) failed(publish.nodeId, error, { ...lateMessage(publish), refusal });
+    }
+
+    /**
+     * A device turned out to be refused that was flowing: everything that the platform acknowledged shortly before the
+     * notification, and everything later, was dropped. Takes back what is in flight; returns the rest.
+     */
+    #recall(device: string, match: RefusedPublish | undefined): NumberedPublish[] {
+        const sinceMs = this.#stalls.startOf(doubtMs, this.#deps.clock.monotonicMs());
+        this.#deps.recall(device);
+        const refused = match?.isAcknowledged ? [{ number: match.number, publish: match.best }] : [];
+        return [...refused, ...this.#recent.takeAcknowledgedSince(device, sinceMs)];
     }
 }
 
@@ -125,4 +180,33 @@ function notifiedEvent(publish: RecentPublish): NotifiedEvent {
 
 function lateMessage({ device, messageId, eventId }: RecentPublish): LateMessage {
     return { _msgid: messageId, ...parseDeviceKey(device), eventId };
+}
+
+/** What a refusal acts on. */
+export interface RefusalHandlerDeps {
+    readonly clock: Clock;
+    readonly registration: Registration;
+    /** Takes back every event of the device that is not settled. */
+    recall(device: string): void;
+    /** The event failed: raised on the node that sent it. */
+    failed(nodeId: string, error: GatewayError, message: LateMessage): void;
+    /** Something was refused that is none of the latest events. */
+    unmatched(error: GatewayError): void;
+    /** The device, where one is named, had something refused. */
+    counted(device: string): void;
+}
+
+/** An event that a notification may speak of. */
+export interface NotifiedEvent extends LateMessage {
+    readonly nodeId: string;
+    /** ISO 8601. */
+    readonly sentAt: string;
+}
+
+/** A notification, and the event that was refused where one of the latest fits. */
+export interface ReceivedNotification {
+    readonly topic: string;
+    readonly notification: Notification;
+    /** The best match; `candidates` are all that fit, the oldest first, this one included. */
+    readonly event?: NotifiedEvent & { readonly candidates: readonly NotifiedEvent[] };
 }

@@ -1,10 +1,12 @@
 import type { Qos } from "../../protocol/qos";
 import { FilterIndex } from "../../routing/filter-index";
+import { filtersOverlap } from "../../routing/topic-filter";
 
 /** The filters that the server holds on the current connection, those on their way there, and those to be unsubscribed. */
 export class ServerSubscriptions {
     readonly #entries = new Map<string, ServerSubscription>();
-    readonly #unsent = new FilterIndex();
+    /** Filters that are not in force yet: the filters they take over from are still needed. */
+    readonly #takingOver = new FilterIndex();
     /** Kept over connections, until the server grants them or no subscriber wants them. */
     readonly #rejected = new Set<string>();
     readonly #outdated = new Set<string>();
@@ -20,7 +22,7 @@ export class ServerSubscriptions {
     /** A new connection; the server may hold these from before. */
     reset(present: Iterable<string>): void {
         this.#entries.clear();
-        this.#unsent.clear();
+        this.#takingOver.clear();
         this.#outdated.clear();
         this.addExisting(present);
     }
@@ -43,14 +45,20 @@ export class ServerSubscriptions {
     markRequested(filter: string, qos: Qos): ServerSubscription {
         const entry = { filter, qos };
         this.#entries.set(filter, entry);
-        this.#unsent.add(filter);
+        this.#takingOver.add(filter);
         this.#outdated.delete(filter);
         return entry;
     }
 
-    /** It has been sent, or cannot be for long: no other filter is kept any longer until it takes over. */
+    /** It is in force, or cannot be asked for in a long time: no other filter is kept for it any longer. */
     releaseOverlaps(filter: string): void {
-        this.#unsent.remove(filter);
+        this.#takingOver.remove(filter);
+    }
+
+    /** Whether another filter is kept until this one has taken over. */
+    isTakingOver(filter: string): boolean {
+        for (const outdated of this.#outdated) if (filtersOverlap(outdated, filter)) return true;
+        return false;
     }
 
     /** The server's answer. */
@@ -69,13 +77,14 @@ export class ServerSubscriptions {
         for (const filter of this.#entries.keys()) {
             if (target.has(filter)) continue;
             this.#outdated.add(filter);
-            this.#unsent.remove(filter);
+            this.#takingOver.remove(filter);
         }
     }
 
-    /** Takes out what can be given up now: all that is outdated, except for what a filter takes over that will be sent soon. */
-    takeUnsubscribable(): string[] {
-        const unsubscribable = [...this.#outdated].filter((filter) => this.#unsent.findOverlap(filter) === undefined);
+    /** Takes out what can be given up now: all that is outdated, except, unless `isForced`, what another filter takes over from. */
+    takeUnsubscribable(isForced: boolean): string[] {
+        const isFree = (filter: string) => isForced || this.#takingOver.findOverlap(filter) === undefined;
+        const unsubscribable = [...this.#outdated].filter(isFree);
         for (const filter of unsubscribable) {
             this.#entries.delete(filter);
             this.#rejected.delete(filter);

@@ -1,5 +1,7 @@
+import type { Clock, Timer } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { Registration } from "../../devices/registration/registration";
+import type { RegistrationClient } from "../../devices/registration/registration-types";
 import { GatewayError, toGatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { StateStore } from "../../outbox/store/store";
@@ -7,18 +9,20 @@ import { deviceKey } from "../../protocol/identity";
 import type { Qos } from "../../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../../routing/subscription-table";
 import { filterCovers } from "../../routing/topic-filter";
-import type { RegistrationClient } from "../events/registration-router";
 import { RejectedFilters } from "./rejected-filters";
 import { type ServerSubscription, ServerSubscriptions } from "./server-subscriptions";
 import { SubscriptionJournal } from "./subscription-journal";
 
+/** Messages that the server has accepted for the old filter before it granted the new one are delivered within this time. */
+const takeOverMs = 250;
+
 /**
  * Keeps the filters that the server holds the same as those the flows want: one SUBSCRIBE for each, all in a pipeline, never two
- * that overlap (but for the moment in which one takes over from another, so that nothing slips between), also none that an
+ * that overlap (except while one takes over from another, so that no message is lost between them), also none that an
  * earlier run left in a durable session. While flows are deployed nothing is changed, so that a filter that comes back at once
  * is never given up.
  */
-export class SubscriptionManager implements RegistrationClient {
+export class SubscriptionManager {
     readonly #deps: SubscriptionManagerDeps;
     readonly #table: SubscriptionTable<Subscriber>;
     readonly #journal: SubscriptionJournal;
@@ -26,10 +30,11 @@ export class SubscriptionManager implements RegistrationClient {
     readonly #rejectedFilters = new RejectedFilters();
     /** What the server should hold, as of the last time the flows ran. */
     #target = new Map<string, Qos>();
-    /** Filters whose registration attempt has to wait, by device. */
-    readonly #waiting = new Map<string, Set<string>>();
-    /** The filter that is a device's registration attempt. */
-    readonly #registering = new Map<string, string>();
+    /** The filters that wait for their device, or are its check. */
+    readonly #checks = new Set<FilterCheck>();
+    /** When filters were granted that take over from others; monotonic milliseconds. */
+    readonly #granted = new Map<ServerSubscription, number>();
+    #takeOverTimer: Timer | undefined;
     #isOnline = false;
     #isResumed = false;
     #isPaused = false;
@@ -78,8 +83,11 @@ export class SubscriptionManager implements RegistrationClient {
     linkDown(): void {
         this.#isOnline = false;
         this.#server.reset([]);
-        this.#waiting.clear();
-        this.#registering.clear();
+        this.#granted.clear();
+        this.#takeOverTimer?.cancel();
+        this.#takeOverTimer = undefined;
+        for (const check of this.#checks) this.#deps.registration.withdraw(check.device, check);
+        this.#checks.clear();
     }
 
     /** The flows are being deployed: the filters stay as they are until `resume`. */
@@ -91,32 +99,6 @@ export class SubscriptionManager implements RegistrationClient {
     resume(): void {
         this.#isPaused = false;
         this.#sync(false);
-    }
-
-    wake(device: string): void {
-        const filters = this.#waiting.get(device);
-        if (!filters) return;
-        this.#waiting.delete(device);
-        for (const filter of filters) {
-            const entry = this.#server.get(filter);
-            if (entry) this.#subscribe(entry);
-        }
-    }
-
-    confirm(device: string): void {
-        this.#registering.delete(device);
-    }
-
-    requeue(device: string): void {
-        const filter = this.#registering.get(device);
-        this.#registering.delete(device);
-        if (filter !== undefined) this.#wait(device, filter);
-    }
-
-    drop(device: string, error: GatewayError): void {
-        const filter = this.#registering.get(device);
-        this.#registering.delete(device);
-        if (filter !== undefined) this.#answered(filter, error);
     }
 
     #schedule(): void {
@@ -136,7 +118,7 @@ export class SubscriptionManager implements RegistrationClient {
         const missing = [...this.#target].filter(([filter, qos]) => isNewConnection || (this.#server.get(filter)?.qos ?? -1) < qos);
         this.#server.keepOnly(this.#target);
         const { limit } = this.#deps;
-        if (limit && this.#server.size + missing.length > limit.maxFilters) this.#unsubscribe();
+        if (limit && this.#server.size + missing.length > limit.maxFilters) this.#unsubscribe(true);
         for (const entry of missing.map(([filter, qos]) => this.#server.markRequested(filter, qos))) this.#subscribe(entry);
         this.#unsubscribe();
     }
@@ -162,48 +144,110 @@ export class SubscriptionManager implements RegistrationClient {
             });
     }
 
-    /** Sends the filter if its device may be registered now. After the answer `register` it must be sent. */
     #ask(entry: ServerSubscription): void {
-        const { registration } = this.#deps;
-        const { filter } = entry;
-        const device = concreteDevice(filter);
-        const answer = device === undefined ? "flow" : registration.tryRegister(device, "subscribe");
-        if (device !== undefined && answer === "wait") {
-            this.#wait(device, filter);
-            // A hold may take hours, in which every command that the old filter matches as well would come twice.
-            if (registration.stateOf(device).phase === "held") this.#server.releaseOverlaps(filter);
-            return;
-        }
-        const registering = answer === "register" ? device : undefined;
-        if (registering !== undefined) {
-            this.#registering.set(registering, filter);
-            registration.attemptSent(registering);
-        }
-        void this.#send(entry, registering);
+        const device = concreteDevice(entry.filter);
+        if (device === undefined) void this.#send(entry);
+        else this.#askFor(new FilterCheck(device, entry, this));
     }
 
-    async #send(entry: ServerSubscription, registering: string | undefined): Promise<void> {
+    /** Sends the filter if its device may be asked for: at once, or as its check. Otherwise it waits to be woken. */
+    #askFor(check: FilterCheck): void {
+        const { registration } = this.#deps;
+        const { device, entry } = check;
+        const answer = registration.register(device, "subscribe", check);
+        if (answer === "wait") {
+            this.#checks.add(check);
+            // A hold may take hours, in which every command that the old filter matches as well would come twice.
+            if (registration.isHeld(device)) this.#releaseOverlaps(entry.filter);
+            return;
+        }
+        if (answer === "flow") {
+            this.#checks.delete(check);
+            void this.#send(entry);
+            return;
+        }
+        this.#checks.add(check);
+        registration.sent(device);
+        void this.#send(entry, device);
+    }
+
+    /** The device of a waiting filter may be asked for again. */
+    retry(check: FilterCheck): void {
+        if (this.#isNeeded(check)) this.#askFor(check);
+        else this.#deps.registration.withdraw(check.device, check);
+    }
+
+    /** The check did not go through: it is kept until it is woken, if the filter is still wanted. */
+    requeue(check: FilterCheck): void {
+        if (!this.#isNeeded(check)) this.#deps.registration.withdraw(check.device, check);
+    }
+
+    /** The check has its outcome, an error if the platform refused the filter. */
+    checked(check: FilterCheck, error?: GatewayError): void {
+        if (this.#isNeeded(check) && error) this.#answered(check.entry.filter, error);
+        this.#checks.delete(check);
+    }
+
+    #isNeeded(check: FilterCheck): boolean {
+        if (!this.#checks.has(check)) return false;
+        if (this.#server.isCurrent(check.entry)) return true;
+        this.#checks.delete(check);
+        return false;
+    }
+
+    async #send(entry: ServerSubscription, device?: string): Promise<void> {
         const { connection, registration } = this.#deps;
         const { filter, qos } = entry;
         try {
-            const answer = connection.subscribe(filter, qos);
-            this.#server.releaseOverlaps(filter);
-            this.#unsubscribe();
-            await answer;
-            if (registering !== undefined) registration.attemptAcknowledged(registering);
-            if (this.#server.isCurrent(entry)) this.#answered(filter, undefined);
+            await connection.subscribe(filter, qos);
+            if (device !== undefined) registration.acknowledged(device);
+            if (!this.#server.isCurrent(entry)) return;
+            this.#takeOver(entry);
+            this.#answered(filter, undefined);
         } catch (thrown) {
             const error = toGatewayError(thrown, "GW_NOT_CONNECTED");
             if (error.code !== "GW_SUBSCRIBE_REFUSED") return;
-            if (registering !== undefined) registration.attemptRejected(registering);
+            if (device !== undefined) registration.rejected(device);
             if (this.#server.isCurrent(entry)) this.#answered(filter, error);
         }
     }
 
-    /** Unsubscribes the filters that no subscriber wants any more. */
-    #unsubscribe(): void {
-        for (const filter of this.#server.takeUnsubscribable()) {
-            // Without an answer the connection has ended; what a durable session still holds is found in the notes by the next one.
+    /** The filter was granted. What it takes over from goes when everything that was on its way by the old filter is there. */
+    #takeOver(entry: ServerSubscription): void {
+        const { clock } = this.#deps;
+        if (!this.#server.isTakingOver(entry.filter)) {
+            this.#server.releaseOverlaps(entry.filter);
+            return;
+        }
+        this.#granted.set(entry, clock.monotonicMs());
+        this.#takeOverTimer ??= clock.setTimer(takeOverMs, () => this.#endTakeOvers());
+    }
+
+    #endTakeOvers(): void {
+        const { clock } = this.#deps;
+        const nowMs = clock.monotonicMs();
+        this.#takeOverTimer = undefined;
+        for (const [entry, grantedMs] of this.#granted) {
+            const leftMs = grantedMs + takeOverMs - nowMs;
+            if (leftMs > 0) {
+                this.#takeOverTimer = clock.setTimer(leftMs, () => this.#endTakeOvers());
+                break;
+            }
+            this.#granted.delete(entry);
+            if (this.#server.isCurrent(entry)) this.#server.releaseOverlaps(entry.filter);
+        }
+        this.#unsubscribe();
+    }
+
+    #releaseOverlaps(filter: string): void {
+        this.#server.releaseOverlaps(filter);
+        this.#unsubscribe();
+    }
+
+    /** Gives up what nobody wants any more and no filter takes over from; with `isForced` the latter as well. */
+    #unsubscribe(isForced = false): void {
+        for (const filter of this.#server.takeUnsubscribable(isForced)) {
+            // Without an answer the connection has ended; what a durable session still holds is found in the journal by the next one.
             const forget = () => {
                 if (!this.#server.get(filter)) this.#journal.remove(filter);
             };
@@ -219,17 +263,40 @@ export class SubscriptionManager implements RegistrationClient {
         for (const subscriber of this.#table.usersOf(concerned)) subscriber.rejectionChanged(rejection);
     }
 
-    #wait(device: string, filter: string): void {
-        const filters = this.#waiting.get(device) ?? new Set();
-        filters.add(filter);
-        this.#waiting.set(device, filters);
-    }
-
     #warnOfLimit(neededFilters: number): void {
         const { limit, warn } = this.#deps;
         if (!limit || neededFilters <= limit.maxFilters || neededFilters === this.#warnedOf) return;
         this.#warnedOf = neededFilters;
         warn(translate("gateway.filtersJoined", { needed: neededFilters, allowed: limit.maxFilters }));
+    }
+}
+
+/** A filter that waits for the only device it names, or is its check. */
+class FilterCheck implements RegistrationClient {
+    readonly device: string;
+    readonly entry: ServerSubscription;
+    readonly #manager: SubscriptionManager;
+
+    constructor(device: string, entry: ServerSubscription, manager: SubscriptionManager) {
+        this.device = device;
+        this.entry = entry;
+        this.#manager = manager;
+    }
+
+    wake(): void {
+        this.#manager.retry(this);
+    }
+
+    confirm(): void {
+        this.#manager.checked(this);
+    }
+
+    requeue(): void {
+        this.#manager.requeue(this);
+    }
+
+    drop(_device: string, error: GatewayError): void {
+        this.#manager.checked(this, error);
     }
 }
 
@@ -242,7 +309,8 @@ export interface Subscriber {
 /** What the filters need of the rest of the gateway. */
 export interface SubscriptionManagerDeps {
     readonly connection: Pick<GatewayConnection, "subscribe" | "unsubscribe">;
-    readonly registration: Pick<Registration, "tryRegister" | "stateOf" | "attemptSent" | "attemptAcknowledged" | "attemptRejected">;
+    readonly registration: Pick<Registration, "register" | "isHeld" | "sent" | "acknowledged" | "rejected" | "withdraw">;
+    readonly clock: Clock;
     /** Where the filters of a durable session are remembered; undefined for a clean one. */
     readonly state: StateStore | undefined;
     readonly limit: FilterLimit | undefined;

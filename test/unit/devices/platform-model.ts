@@ -3,108 +3,150 @@ import type { FakeClock } from "../../support/doubles/fake-clock";
 /** How the platform's registry treats a device. */
 export type Fate = "accepted" | "fails" | "hangs";
 
-/** What the platform tells its client. */
+/** What the platform sends to its client. */
 export interface PlatformListener {
     acknowledged(device: string, event: number): void;
     notified(device: string, rc: number): void;
     strayPing(): void;
 }
 
-interface Limits {
+/** The platform's limits and its speed. */
+export interface PlatformLimits {
     readonly pending: number;
+    /** Newly checked devices per connection, the gateway included. */
     readonly newDevices: number;
-    readonly registrationMs: number;
+    /** How long the registry takes for a device. */
+    readonly registrationMs: number | ((device: string) => number);
     readonly backoffMs: number;
+    /** The round trip; 2 when absent. */
+    readonly roundTripMs?: number;
 }
 
-/** The platform's registration as captured on the wire, in a few lines: what it acknowledges, drops, notifies and counts. */
+interface Waiting {
+    readonly connection: number;
+    readonly event: number;
+    readonly listener: PlatformListener;
+}
+
+interface PendingRegistration {
+    readonly connection: number;
+    readonly waiting: Waiting[];
+}
+
+type Memory = "known" | { readonly backoffUntilMs: number } | PendingRegistration;
+
+/**
+ * The platform's registration as captured on the wire, in a few lines: what it acknowledges, drops, notifies and counts. Its
+ * front end forgets everything when it restarts; a registration that is under way outlives its connection.
+ */
 export class PlatformModel {
     readonly delivered = new Map<string, number[]>();
     readonly refusals: string[] = [];
     readonly #clock: FakeClock;
-    readonly #limits: Limits;
+    readonly #limits: PlatformLimits;
     readonly #fate: (device: string) => Fate;
-    readonly #registered = new Set<string>();
-    readonly #backoffUntilMs = new Map<string, number>();
-    #pending = new Map<string, number[]>();
+    #memory = new Map<string, Memory>();
+    #pending = 0;
     #newDevices = 1;
     #connection = 0;
     mostPending = 0;
 
-    constructor(clock: FakeClock, limits: Limits, fate: (device: string) => Fate) {
+    constructor(clock: FakeClock, limits: PlatformLimits, fate: (device: string) => Fate) {
         this.#clock = clock;
         this.#limits = limits;
         this.#fate = fate;
     }
 
-    /** Another gateway's failure puts the device into back-off. */
-    fail(device: string): void {
-        this.#backoffUntilMs.set(device, this.#clock.monotonicMs() + this.#limits.backoffMs);
+    /** Another gateway's failure puts a device into back-off that the front end has not in memory. */
+    failElsewhere(device: string): void {
+        const memory = this.#memory.get(device);
+        if (!memory || (memory !== "known" && "backoffUntilMs" in memory)) this.#backOff(device);
     }
 
+    /** A new connection, which ends the one before. */
     connect(): void {
         this.#connection++;
-        this.#pending = new Map();
+        this.#pending = 0;
         this.#newDevices = 1;
     }
 
-    /** A QoS 1 publish arrives; answers come a millisecond later. */
+    /** The front end starts again with an empty memory; a new connection follows. */
+    restart(): void {
+        this.#memory = new Map();
+    }
+
+    /** A QoS 1 publish is sent. */
     publish(device: string, event: number, listener: PlatformListener): void {
-        const connection = this.#connection;
-        const answer = (delayMs: number, action: () => void) => {
-            this.#clock.setTimer(delayMs, () => {
-                if (connection === this.#connection) action();
-            });
-        };
-        const refuse = (rc: number, events: readonly number[]) => {
-            this.fail(device);
-            this.refusals.push(`${device} ${rc}`);
-            for (const each of events) answer(1, () => listener.acknowledged(device, each));
-            answer(2, () => listener.strayPing());
-            answer(4, () => listener.notified(device, rc));
-        };
-        if (this.#registered.has(device)) {
-            this.#deliver(device, event);
-            answer(1, () => listener.acknowledged(device, event));
-            return;
-        }
-        const pending = this.#pending.get(device);
-        if (pending) {
-            pending.push(event);
-            return;
-        }
-        if ((this.#backoffUntilMs.get(device) ?? 0) > this.#clock.monotonicMs()) {
-            answer(1, () => listener.acknowledged(device, event));
-            answer(2, () => listener.strayPing());
-            return;
-        }
-        if (this.#pending.size >= this.#limits.pending || this.#newDevices >= this.#limits.newDevices) {
-            refuse(173, [event]);
-            return;
-        }
-        this.#newDevices++;
-        this.#pending.set(device, [event]);
-        this.mostPending = Math.max(this.mostPending, this.#pending.size);
-        const fate = this.#fate(device);
-        if (fate === "hangs") return;
-        answer(this.#limits.registrationMs, () => {
-            const events = this.#pending.get(device) ?? [];
-            this.#pending.delete(device);
-            if (fate === "fails") {
-                refuse(177, events);
-                return;
-            }
-            this.#registered.add(device);
-            for (const each of events) {
-                this.#deliver(device, each);
-                listener.acknowledged(device, each);
-            }
+        const waiting = { connection: this.#connection, event, listener };
+        const oneWayMs = (this.#limits.roundTripMs ?? 2) / 2;
+        this.#clock.setTimer(oneWayMs, () => {
+            if (waiting.connection === this.#connection) this.#arrived(device, waiting);
         });
     }
 
-    #deliver(device: string, event: number): void {
+    #arrived(device: string, waiting: Waiting): void {
+        const memory = this.#memory.get(device);
+        if (memory === "known") {
+            this.#accept(device, waiting);
+        } else if (memory && "waiting" in memory) {
+            memory.waiting.push(waiting);
+        } else if (memory && memory.backoffUntilMs > this.#clock.monotonicMs()) {
+            this.#answer(waiting, 0, ({ listener, event }) => listener.acknowledged(device, event));
+            this.#answer(waiting, 1, ({ listener }) => listener.strayPing());
+        } else if (this.#pending >= this.#limits.pending || this.#newDevices >= this.#limits.newDevices) {
+            this.#refuse(device, 173, [waiting]);
+        } else {
+            this.#register(device, waiting);
+        }
+    }
+
+    #register(device: string, first: Waiting): void {
+        const registration: PendingRegistration = { connection: this.#connection, waiting: [first] };
+        const { registrationMs } = this.#limits;
+        this.#newDevices++;
+        this.#pending++;
+        this.mostPending = Math.max(this.mostPending, this.#pending);
+        this.#memory.set(device, registration);
+        const fate = this.#fate(device);
+        if (fate === "hangs") return;
+        this.#clock.setTimer(typeof registrationMs === "number" ? registrationMs : registrationMs(device), () => {
+            if (registration.connection === this.#connection) this.#pending--;
+            if (this.#memory.get(device) !== registration) return;
+            const waiting = registration.connection === this.#connection ? registration.waiting : [];
+            if (fate === "fails") {
+                this.#refuse(device, 177, waiting);
+                return;
+            }
+            this.#memory.set(device, "known");
+            for (const each of waiting) this.#accept(device, each);
+        });
+    }
+
+    #accept(device: string, waiting: Waiting): void {
+        const { event } = waiting;
         const events = this.delivered.get(device);
         if (events) events.push(event);
         else this.delivered.set(device, [event]);
+        this.#answer(waiting, 0, ({ listener }) => listener.acknowledged(device, event));
+    }
+
+    #refuse(device: string, rc: number, waiting: readonly Waiting[]): void {
+        this.#backOff(device);
+        this.refusals.push(`${device} ${rc}`);
+        for (const each of waiting) this.#answer(each, 0, ({ listener, event }) => listener.acknowledged(device, event));
+        const [first] = waiting;
+        if (!first) return;
+        for (const each of waiting) this.#answer(each, 1, ({ listener }) => listener.strayPing());
+        this.#answer(first, 3, ({ listener }) => listener.notified(device, rc));
+    }
+
+    #backOff(device: string): void {
+        this.#memory.set(device, { backoffUntilMs: this.#clock.monotonicMs() + this.#limits.backoffMs });
+    }
+
+    #answer(waiting: Waiting, delayMs: number, action: (waiting: Waiting) => void): void {
+        this.#clock.setTimer((this.#limits.roundTripMs ?? 2) / 2 + delayMs, () => {
+            if (waiting.connection === this.#connection) action(waiting);
+        });
     }
 }

@@ -15,7 +15,8 @@ describe("refusal correlation", () => {
         remember(recent, "m1");
         remember(recent, "m2", { device: "t/b", topic: "iot-2/type/t/id/b/evt/e/fmt/json" });
         assert.deepEqual(recent.refused(topicOfA, "t/a", 5), {
-            sequence: 0,
+            number: 0,
+            isAcknowledged: false,
             best: { device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 },
             candidates: [{ device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 }],
         });
@@ -80,13 +81,38 @@ describe("refusal correlation", () => {
 
     it("finds later acknowledged publishes of the same device, once", () => {
         const recent = new RecentPublishes();
-        const [first = 0, , third = 0] = ["m1", "m2", "m3"].map((messageId) => remember(recent, messageId));
+        const [first = 0, second = 0, , fourth = 0] = ["m1", "m2", "m3", "m4"].map((messageId) => remember(recent, messageId));
         recent.acknowledged(first, 1);
-        recent.acknowledged(third, 1);
-        recent.acknowledged(remember(recent, "other", { device: "t/b" }), 1);
-        const { sequence = -1 } = recent.refused(topicOfA, undefined, 2) ?? {};
-        const schedule = [1, 2].map(() => recent.acknowledgedAfter(sequence, "t/a").map(({ messageId }) => messageId));
-        assert.deepEqual(schedule, [["m3"], []]);
+        recent.acknowledged(second, 5);
+        recent.acknowledged(fourth, 7);
+        recent.acknowledged(remember(recent, "other", { device: "t/b" }), 7);
+        const taken = [1, 2].map(() => recent.takeAcknowledgedSince("t/a", 5).map(({ publish }) => publish.messageId));
+        assert.deepEqual(taken, [["m2", "m4"], []]);
+        assert.equal(recent.refused(topicOfA, undefined, 8)?.best.messageId, "m1");
+    });
+
+    it("lists by device what was acknowledged within a time, and still finds it", () => {
+        const recent = new RecentPublishes();
+        for (const [messageId, device, atMs] of [
+            ["early", "t/a", 1],
+            ["m1", "t/a", 10],
+            ["m2", "t/b", 20],
+            ["m3", "t/a", 20],
+            ["late", "t/a", 21],
+        ] as const) {
+            recent.acknowledged(remember(recent, messageId, { device }), atMs);
+        }
+        remember(recent, "open", { device: "t/b" });
+        const found = () =>
+            [...recent.acknowledgedWithin(10, 20)].map(([device, publishes]) => [
+                device,
+                ...publishes.map(({ publish }) => publish.messageId),
+            ]);
+        assert.deepEqual(found(), [
+            ["t/a", "m1", "m3"],
+            ["t/b", "m2"],
+        ]);
+        assert.deepEqual(found().length, 2);
     });
 
     it("does not find a publish that was forgotten", () => {

@@ -10,15 +10,15 @@ function devices(count: number, prefix = "d"): string[] {
 describe("registration: slots", () => {
     it("knows the gateway's own device from the start and never forgets it", () => {
         const bench = new RegistrationBench();
-        assert.equal(bench.registration.ask("gateway/g1"), "flow");
+        assert.equal(bench.ask("gateway/g1"), "flow");
         assert.equal(bench.registration.forget("gateway/g1"), false);
         bench.refuse("gateway/g1", 180);
-        assert.equal(bench.registration.ask("gateway/g1"), "flow");
+        assert.equal(bench.ask("gateway/g1"), "flow");
     });
 
     it("lets as many registration attempts out as there are slots, and one per device", () => {
         const bench = new RegistrationBench({ registrationLimit: 2 });
-        assert.deepEqual(bench.send("t/a", "t/b", "t/c", "t/a"), ["register", "register", "wait", "wait"]);
+        assert.deepEqual(bench.send("t/a", "t/b", "t/c", "t/a"), ["check", "check", "wait", "wait"]);
     });
 
     it("frees a slot by the acknowledgement, and wakes those that wait in the order in which they asked", () => {
@@ -35,7 +35,7 @@ describe("registration: slots", () => {
         const bench = new RegistrationBench({ registrationLimit: 4 });
         bench.send("t/hang");
         bench.clock.advance(24 * hour);
-        assert.deepEqual(bench.send(...devices(4)), ["register", "register", "register", "wait"]);
+        assert.deepEqual(bench.send(...devices(4)), ["check", "check", "check", "wait"]);
         assert.deepEqual(bench.phases("t/hang"), ["unanswered"]);
     });
 
@@ -55,12 +55,12 @@ describe("registration: slots", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.learn("t/known");
         bench.send("t/hang", "t/b");
-        assert.equal(bench.registration.ask("t/known"), "flow");
+        assert.equal(bench.ask("t/known"), "flow");
         bench.registration.connectionEnded();
-        assert.equal(bench.registration.ask("t/known"), "flow");
+        assert.equal(bench.ask("t/known"), "flow");
     });
 
-    it("takes a slot back that was granted and is not used, and tells whoever waits", () => {
+    it("gives a place that is not used for a second to another device, and lets the first wait again", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.send("t/a", "t/gone", "t/c");
         bench.acknowledge("t/a");
@@ -68,23 +68,23 @@ describe("registration: slots", () => {
         bench.clock.advance(999);
         assert.deepEqual(bench.phases("t/gone", "t/c"), ["contacting", "waiting"]);
         bench.clock.advance(1);
-        assert.deepEqual(bench.phases("t/gone", "t/c"), ["new", "contacting"]);
+        assert.deepEqual(bench.phases("t/gone", "t/c"), ["waiting", "contacting"]);
     });
 
     it("takes a slot back at once when its event was dropped", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
-        assert.equal(bench.registration.ask("t/a"), "register");
-        assert.equal(bench.registration.ask("t/a"), "register", "asking again gives the same answer");
+        assert.equal(bench.ask("t/a"), "check");
+        assert.equal(bench.ask("t/a"), "check", "asking again gives the same answer");
         bench.send("t/b");
-        bench.registration.attemptAbandoned("t/a");
+        bench.withdraw("t/a");
         assert.deepEqual(bench.phases("t/a", "t/b"), ["new", "contacting"]);
     });
 
     it("gives a granted slot to one kind only, so that one registration attempt is under way per device", () => {
         const bench = new RegistrationBench();
-        assert.equal(bench.registration.tryRegister("t/a", "subscribe"), "register");
-        assert.equal(bench.registration.tryRegister("t/a", "event"), "wait");
-        assert.equal(bench.registration.tryRegister("t/a", "management"), "wait");
+        assert.equal(bench.ask("t/a", "subscribe"), "check");
+        assert.equal(bench.ask("t/a", "event"), "wait");
+        assert.equal(bench.ask("t/a", "management"), "wait");
     });
 
     it("contacts nothing while there is no connection", () => {
@@ -104,7 +104,7 @@ describe("registration: confirmation", () => {
         assert.deepEqual(bench.send("t/a"), ["wait"], "what follows waits for the outcome");
         bench.clock.advance(1);
         assert.deepEqual(bench.take({ wakes: true }), ["state t/a known", "confirmed t/a event", "wake t/a"]);
-        assert.equal(bench.registration.ask("t/a"), "flow");
+        assert.equal(bench.ask("t/a"), "flow");
     });
 
     it("does not confirm one that a notification refuses within the 100 ms", () => {
@@ -140,8 +140,8 @@ describe("registration: confirmation", () => {
     for (const kind of ["subscribe", "management", "direct"] as const) {
         it(`treats a registration attempt of kind ${kind} like an event`, () => {
             const bench = new RegistrationBench();
-            assert.equal(bench.registration.tryRegister("t/a", kind), "register");
-            bench.registration.attemptSent("t/a");
+            assert.equal(bench.ask("t/a", kind), "check");
+            bench.registration.sent("t/a");
             bench.acknowledge("t/a");
             bench.clock.advance(100);
             assert.deepEqual(bench.take(), ["state t/a known", `confirmed t/a ${kind}`]);
@@ -272,7 +272,7 @@ describe("registration: a stray packet without a notification", () => {
         bench.learn("t/a");
         bench.registration.strayPing();
         bench.clock.advance(100);
-        assert.deepEqual(bench.take(), ["unexplained drop"]);
+        assert.deepEqual(bench.take(), ["unexplained drop 0"]);
     });
 
     it("does not let a device that is tried alone and not answered delay the others", () => {
@@ -300,16 +300,16 @@ describe("registration: holds", () => {
             assert.deepEqual(verdict, { willRetry: true, heldUntil: bench.clock.now() + 660_000 });
             assert.deepEqual(bench.send("t/a"), ["wait"]);
             bench.take({ wakes: true });
-            // RC 173 also ends the registration attempts of this connection.
+            // RC 173 also ends the registration attempts of this connection. The next one tries the device at once.
             if (rc === 173) {
-                bench.registration.connectionEnded();
-                bench.registration.connectionStarted();
+                bench.reconnect();
+                assert.deepEqual(bench.take({ wakes: true }), ["wake t/a"]);
             }
             bench.clock.advance(659_999);
             assert.deepEqual(bench.take({ wakes: true }), []);
             bench.clock.advance(1);
             assert.deepEqual(bench.take({ wakes: true }), ["wake t/a"]);
-            assert.deepEqual(bench.send("t/a", "t/a"), ["register", "wait"]);
+            assert.deepEqual(bench.send("t/a", "t/a"), ["check", "wait"]);
         });
     }
 
@@ -336,7 +336,7 @@ describe("registration: holds", () => {
         bench.send("t/a");
         bench.acknowledge("t/a");
         bench.refuse("t/a", 177);
-        assert.deepEqual(bench.send("t/b"), ["register"]);
+        assert.deepEqual(bench.send("t/b"), ["check"]);
     });
 
     for (const rc of [276, 289]) {
@@ -345,8 +345,8 @@ describe("registration: holds", () => {
             bench.send("t/a");
             bench.acknowledge("t/a");
             assert.deepEqual(bench.refuse("t/a", rc, { registration: false }), { willRetry: false, isDropped: true });
-            assert.deepEqual(bench.take({ wakes: true }), [`dropped t/a event ${rc}`, "wake t/a"]);
-            assert.deepEqual(bench.send("t/a"), ["register"]);
+            assert.deepEqual(bench.take({ wakes: true }), [`dropped t/a event ${rc}`]);
+            assert.deepEqual(bench.send("t/a"), ["check"]);
         });
     }
 
@@ -363,15 +363,15 @@ describe("registration: holds", () => {
         bench.learn("t/a");
         assert.deepEqual(bench.refuse("t/a", 180, { registration: false }), { willRetry: false });
         assert.deepEqual(bench.take(), ["state t/a new"]);
-        assert.deepEqual(bench.send("t/a"), ["register"]);
+        assert.deepEqual(bench.send("t/a"), ["check"]);
     });
 
     it("holds a known device that the platform failed to register anew, and keeps what it has not acknowledged", () => {
         const bench = new RegistrationBench();
         bench.learn("t/a");
-        const { willRetry, endsKnown } = bench.refuse("t/a", 180);
-        assert.deepEqual([willRetry, endsKnown], [false, true]);
-        assert.deepEqual(bench.take(), ["state t/a held:refused", "recalled t/a"]);
+        const { willRetry, recalls } = bench.refuse("t/a", 180);
+        assert.deepEqual([willRetry, recalls], [false, "others"]);
+        assert.deepEqual(bench.take(), ["state t/a held:refused"]);
     });
 
     for (const rc of [276, 289]) {
@@ -379,7 +379,7 @@ describe("registration: holds", () => {
             const bench = new RegistrationBench();
             bench.learn("t/a");
             bench.refuse("t/a", rc, { registration: false });
-            assert.equal(bench.registration.ask("t/a"), "flow");
+            assert.equal(bench.ask("t/a"), "flow");
         });
     }
 
@@ -403,23 +403,22 @@ describe("registration: holds", () => {
 
     it("does not hold a device whose SUBSCRIBE fails without a word, and tries that again later", () => {
         const bench = new RegistrationBench();
-        bench.registration.tryRegister("t/a", "subscribe");
-        bench.registration.attemptSent("t/a");
-        bench.registration.attemptRejected("t/a");
+        bench.ask("t/a", "subscribe");
+        bench.registration.sent("t/a");
+        bench.registration.rejected("t/a");
         bench.clock.advance(100);
-        assert.deepEqual(bench.take({ wakes: true }), ["wake t/a", "requeued t/a subscribe"]);
-        bench.learn("t/a");
-        bench.clock.advance(659_000);
+        assert.deepEqual(bench.take({ wakes: true }), ["requeued t/a subscribe"]);
+        bench.clock.advance(659_999);
         assert.deepEqual(bench.take({ wakes: true }), []);
-        bench.clock.advance(1_000);
-        assert.deepEqual(bench.take({ wakes: true }), ["wake t/a"]);
+        bench.clock.advance(1);
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/a subscribe"]);
     });
 
     it("drops a SUBSCRIBE that breaks a rule, and not its device", () => {
         const bench = new RegistrationBench();
-        bench.registration.tryRegister("t/a", "subscribe");
-        bench.registration.attemptSent("t/a");
-        bench.registration.attemptRejected("t/a");
+        bench.ask("t/a", "subscribe");
+        bench.registration.sent("t/a");
+        bench.registration.rejected("t/a");
         bench.refuse("t/a", 276, { request: "subscribe", registration: false });
         assert.deepEqual(bench.take(), ["dropped t/a subscribe 276"]);
         assert.deepEqual(bench.phases("t/a"), ["new"]);
@@ -427,25 +426,25 @@ describe("registration: holds", () => {
 
     it("says of an event that is not queued that it will not be sent again", () => {
         const bench = new RegistrationBench();
-        assert.equal(bench.registration.tryNow("t/a"), "register");
-        assert.equal(bench.registration.tryNow("t/a"), "held");
-        bench.registration.attemptSent("t/a");
+        assert.equal(bench.tryNow("t/a"), "check");
+        assert.equal(bench.registration.tryNow("t/a", bench.client("management")), "wait");
+        bench.registration.sent("t/a");
         bench.acknowledge("t/a");
         const { willRetry, isDropped } = bench.refuse("t/a", 177);
         assert.deepEqual([willRetry, isDropped], [false, true]);
         assert.deepEqual(bench.take(), ["state t/a held:refused", "dropped t/a direct 177"]);
-        assert.equal(bench.registration.tryNow("t/a"), "held");
+        assert.equal(bench.tryNow("t/a"), "wait");
     });
 
     it("grants an event that is not queued a free slot only, and never queues it", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.send("t/a");
-        assert.equal(bench.registration.tryNow("t/b"), "held");
+        assert.equal(bench.tryNow("t/b"), "wait");
         assert.deepEqual(bench.phases("t/b"), ["new"]);
         bench.learn("t/c");
         bench.acknowledge("t/a");
         bench.clock.advance(100);
-        assert.equal(bench.registration.tryNow("t/a"), "flow");
+        assert.equal(bench.tryNow("t/a"), "flow");
     });
 });
 
@@ -462,9 +461,11 @@ describe("registration: the connection's limit of new devices", () => {
         assert.deepEqual(bench.take(), [], "t/b is not confirmed yet");
         bench.clock.advance(100);
         assert.deepEqual(bench.take(), ["state t/b known", "confirmed t/b event", "reconnect connection-limit"]);
-        bench.registration.connectionEnded();
-        bench.registration.connectionStarted();
-        assert.deepEqual(bench.phases("t/c"), ["contacting"]);
+        bench.reconnect();
+        assert.deepEqual(bench.phases("t/a", "t/c"), ["contacting", "waiting"]);
+        bench.acknowledge("t/a");
+        bench.clock.advance(100);
+        assert.deepEqual(bench.phases("t/a", "t/c"), ["known", "contacting"]);
     });
 
     it("reconnects only when someone waits for it", () => {
@@ -560,16 +561,6 @@ describe("registration: registrations that are never answered", () => {
         bench.clock.advance(1);
         assert.deepEqual(bench.take(), ["reconnect stuck-registrations"]);
     });
-
-    it("holds such a device after the connection, so that it does not take a slot again at once", () => {
-        const bench = new RegistrationBench({ registrationLimit: 4 });
-        bench.send("t/hang");
-        bench.clock.advance(30_000);
-        bench.registration.connectionEnded();
-        assert.deepEqual(bench.take(), ["state t/hang held:unanswered", "requeued t/hang event"]);
-        bench.registration.connectionStarted();
-        assert.deepEqual(bench.send("t/hang"), ["wait"]);
-    });
 });
 
 describe("registration: memory", () => {
@@ -579,7 +570,8 @@ describe("registration: memory", () => {
         bench.registration.restoreHeld("t/held", { reason: "refused", until: bench.clock.now() + 5_000, failures: 2, rc: 177, text: "x" });
         bench.registration.restoreHeld("t/over", { reason: "refused", until: bench.clock.now() - 5_000, failures: 1 });
         bench.registration.restoreHeld("t/odd", { reason: "refused", until: bench.clock.now() + 1e12, failures: 1 });
-        assert.deepEqual(bench.send("t/known", "t/held"), ["flow", "wait"]);
+        assert.equal(bench.registration.isKnown("t/known"), true);
+        for (const device of ["t/held", "t/over", "t/odd"]) assert.equal(bench.ask(device), "wait");
         bench.clock.advance(0);
         assert.deepEqual(bench.take({ wakes: true }), ["wake t/over"]);
         bench.clock.advance(5_000);
@@ -594,12 +586,12 @@ describe("registration: memory", () => {
         bench.send("t/b");
         bench.acknowledge("t/b");
         bench.refuse("t/b", 177);
-        bench.send("t/flying");
+        bench.send("t/b", "t/flying");
         bench.take({ wakes: true });
         assert.deepEqual([bench.registration.forget("t/a"), bench.registration.forget("t/b")], [true, true]);
         assert.deepEqual([bench.registration.forget("t/flying"), bench.registration.forget("t/none")], [false, false]);
-        assert.deepEqual(bench.take({ wakes: true }), ["wake t/a", "wake t/b"]);
-        assert.deepEqual(bench.send("t/a", "t/b"), ["register", "register"]);
+        assert.deepEqual(bench.take({ wakes: true }), ["wake t/b"]);
+        assert.deepEqual(bench.send("t/a", "t/b"), ["check", "check"]);
     });
 
     it("ends a hold on request: what waits is the probe, and a new failure counts on", () => {
@@ -612,7 +604,7 @@ describe("registration: memory", () => {
         assert.equal(bench.registration.release("t/a"), true);
         assert.deepEqual(bench.take({ wakes: true }), ["state t/a held:refused", "wake t/a"]);
         assert.equal(bench.registration.stateOf("t/a").hold?.until, bench.clock.now(), "nobody is told that it lasts longer");
-        assert.equal(bench.send("t/a")[0], "register");
+        assert.equal(bench.send("t/a")[0], "check");
         bench.acknowledge("t/a");
         bench.refuse("t/a", 177);
         assert.equal(bench.registration.stateOf("t/a").hold?.failures, 2);
@@ -626,13 +618,14 @@ describe("registration: memory", () => {
         assert.deepEqual(bench.take({ wakes: true }), []);
     });
 
-    it("uses one timer whatever the number of devices, and none after it is closed", () => {
+    it("uses one timer for any number of held devices, and none after it is closed", () => {
         const bench = new RegistrationBench({ registrationLimit: 128 });
         for (const device of devices(1000)) {
             bench.registration.restoreHeld(device, { reason: "refused", until: bench.clock.now() + 5_000, failures: 1 });
         }
-        bench.send("t/a");
+        bench.take();
         assert.equal(bench.clock.timerCount, 1);
+        bench.send("t/a");
         bench.registration.close();
         assert.equal(bench.clock.timerCount, 0);
     });

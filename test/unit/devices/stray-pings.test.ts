@@ -1,23 +1,20 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StrayPings } from "../../../src/devices/registration/stray-pings";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 /** Runs events ("s" = stray packet, "n" = notification) at their times and returns what was found unexplained. */
 function run(events: readonly (readonly [atMs: number, what: "s" | "n"])[], endMs = 100_000): string[] {
-    const strayPings = new StrayPings(50);
+    const clock = new FakeClock();
     const found: string[] = [];
-    const lookUntil = (nowMs: number) => {
-        for (let { dueMs } = strayPings; dueMs !== undefined && dueMs <= nowMs; dueMs = strayPings.dueMs) {
-            const unexplained = strayPings.takeUnexplained(dueMs);
-            if (unexplained) found.push(`${unexplained.firstMs}-${unexplained.lastMs}`);
-        }
-    };
+    const strayPings = new StrayPings({ clock, gapMs: 50, unexplained: ({ firstMs, lastMs }) => found.push(`${firstMs}-${lastMs}`) });
     for (const [atMs, what] of events) {
-        lookUntil(atMs);
-        if (what === "s") strayPings.strayPing(atMs);
-        else strayPings.notification(atMs);
+        clock.advance(atMs - clock.monotonicMs());
+        if (what === "s") strayPings.strayPing();
+        else strayPings.notification();
     }
-    lookUntil(endMs);
+    clock.advance(endMs - clock.monotonicMs());
+    assert.equal(clock.timerCount, 0);
     return found;
 }
 

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { Registration } from "../../../src/devices/registration/registration";
+import type { RegistrationClient } from "../../../src/devices/registration/registration-types";
 import { ManagementSender } from "../../../src/gateway/device-management";
-import type { RegistrationClient } from "../../../src/gateway/events/registration-router";
-import { RegistrationRouter } from "../../../src/gateway/events/registration-router";
 import { FakeClock } from "../../support/doubles/fake-clock";
 
 const device = { typeId: "s", deviceId: "1" };
 const key = "s/1";
 const refusal = { rc: 180, request: "publish", text: "no", registration: true };
+
+const nobody: RegistrationClient = { wake() {}, confirm() {}, requeue() {}, drop() {} };
 
 interface Published {
     readonly payload: string;
@@ -24,22 +25,12 @@ class Bench {
     readonly sender: ManagementSender;
 
     constructor(registrationLimit = 8) {
-        const nobody: RegistrationClient = { wake() {}, confirm() {}, requeue() {}, drop() {} };
-        const management: RegistrationClient = {
-            wake: (woken) => this.sender.wake(woken),
-            confirm: (confirmed) => this.sender.confirm(confirmed),
-            requeue: (requeued) => this.sender.requeue(requeued),
-            drop: (dropped, error) => this.sender.drop(dropped, error),
-        };
         this.registration = new Registration({
             clock: this.clock,
-            listener: new RegistrationRouter(
-                { event: nobody, direct: nobody, subscribe: nobody, management },
-                { recall() {}, reconnectWanted() {}, deviceChanged() {}, unexplainedDrop() {} },
-            ),
             gatewayDevice: "mygw/gw1",
             registrationLimit,
             registrationBackoffMs: 600_000,
+            isRegistering: true,
         });
         const connection = {
             publish: (_topic: string, payload: string | Buffer, qos: number, acknowledge: (error?: Error) => void, isContact = false) => {
@@ -71,7 +62,10 @@ class Bench {
 describe("management sender", () => {
     it("sends a message for a known device at once", () => {
         const bench = new Bench();
-        bench.registration.restoreKnown(key);
+        bench.registration.register(key, "event", nobody);
+        bench.registration.sent(key);
+        bench.registration.acknowledged(key);
+        bench.clock.advance(100);
         bench.send("a");
         bench.send("b");
         assert.deepEqual(
@@ -100,11 +94,11 @@ describe("management sender", () => {
 
     it("waits for the registration attempt of another kind, such as an event", () => {
         const bench = new Bench();
-        assert.equal(bench.registration.ask(key), "register");
-        bench.registration.attemptSent(key);
+        assert.equal(bench.registration.register(key, "event", nobody), "check");
+        bench.registration.sent(key);
         bench.send("a");
         assert.deepEqual(bench.sent(), []);
-        bench.registration.attemptAcknowledged(key);
+        bench.registration.acknowledged(key);
         bench.clock.advance(150);
         assert.deepEqual(bench.sent(), ["a"]);
     });

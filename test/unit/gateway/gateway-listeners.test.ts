@@ -10,6 +10,8 @@ const state: GatewayState = {
     isBacklogged: false,
     drain: undefined,
     heldDevices: 0,
+    suspectedDevices: 0,
+    unansweredDevices: 0,
     outbox: "disk",
     isDegraded: false,
     storeProblem: undefined,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { RegistrationAnswer } from "../../../src/devices/registration/registration-types";
+import type { RegistrationAnswer, RegistrationClient } from "../../../src/devices/registration/registration-types";
 import { GatewayError } from "../../../src/errors";
 import { maximoFilterLimit, SubscriptionManager } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
 import type { Qos } from "../../../src/protocol/qos";
 import { SubscriptionTable } from "../../../src/routing/subscription-table";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 const slots = 2;
@@ -26,8 +27,10 @@ class World {
     readonly flushes: (() => void)[] = [];
     readonly known = new Set<string>();
     readonly held = new Set<string>();
-    readonly contacts = new Set<string>();
-    readonly waiting = new Set<string>();
+    readonly clock = new FakeClock();
+    /** The client whose check is under way, by device; undefined once it has withdrawn. */
+    readonly checks = new Map<string, RegistrationClient | undefined>();
+    readonly waiting = new Map<string, Set<RegistrationClient>>();
     readonly wanted: SubscriptionTable<User>;
     readonly filters: SubscriptionManager;
     readonly users: { filter: string; user: User }[] = [];
@@ -58,21 +61,29 @@ class World {
                     await this.#answer(0);
                 },
             },
+            clock: this.clock,
             registration: {
-                tryRegister: (device) => this.#tryRegister(device),
-                stateOf: (device) => ({ phase: this.held.has(device) ? "held" : "waiting" }),
-                attemptSent: (device) => assert.ok(this.contacts.has(device)),
-                attemptAcknowledged: (device) => {
-                    if (!this.contacts.delete(device)) return;
+                register: (device, _kind, client) => this.#register(device, client),
+                isHeld: (device) => this.held.has(device),
+                sent: (device) => assert.ok(this.checks.has(device)),
+                acknowledged: (device) => {
+                    const client = this.checks.get(device);
+                    if (!this.checks.delete(device)) return;
                     this.known.add(device);
-                    this.filters.confirm(device);
+                    client?.confirm(device);
                     this.wake();
                 },
-                attemptRejected: (device) => {
-                    if (!this.contacts.delete(device)) return;
+                rejected: (device) => {
+                    const client = this.checks.get(device);
+                    if (!this.checks.delete(device)) return;
                     this.held.add(device);
-                    this.filters.requeue(device);
+                    if (client) this.#wait(device, client);
+                    client?.requeue(device);
                     this.wake();
+                },
+                withdraw: (device, client) => {
+                    this.waiting.get(device)?.delete(client);
+                    if (this.checks.get(device) === client) this.checks.set(device, undefined);
                 },
             },
             state: isDurable ? state : undefined,
@@ -91,9 +102,14 @@ class World {
             return;
         }
         for (const { fail } of this.answers.splice(0)) fail();
-        this.contacts.clear();
-        this.waiting.clear();
         this.filters.linkDown();
+        this.checks.clear();
+        assert.deepEqual(
+            [...this.waiting.values()].flatMap((clients) => [...clients]),
+            [],
+            "a filter waits on after the connection",
+        );
+        this.waiting.clear();
     }
 
     toggleDeploy(): void {
@@ -103,21 +119,25 @@ class World {
     }
 
     wake(): void {
-        for (const device of [...this.waiting]) {
-            if (this.contacts.size >= slots || this.held.has(device)) continue;
+        for (const [device, clients] of [...this.waiting]) {
+            if (this.checks.size >= slots || this.held.has(device)) continue;
             this.waiting.delete(device);
-            this.filters.wake(device);
+            for (const client of clients) client.wake(device);
         }
     }
 
-    #tryRegister(device: string): RegistrationAnswer {
+    #register(device: string, client: RegistrationClient): RegistrationAnswer {
         if (this.known.has(device)) return "flow";
-        if (this.held.has(device) || this.contacts.has(device) || this.contacts.size >= slots) {
-            this.waiting.add(device);
+        if (this.held.has(device) || this.checks.has(device) || this.checks.size >= slots) {
+            this.#wait(device, client);
             return "wait";
         }
-        this.contacts.add(device);
-        return "register";
+        this.checks.set(device, client);
+        return "check";
+    }
+
+    #wait(device: string, client: RegistrationClient): void {
+        this.waiting.set(device, (this.waiting.get(device) ?? new Set()).add(client));
     }
 
     #answer(answer: Qos | GatewayError): Promise<Qos> {
@@ -177,6 +197,7 @@ const others = fc.constantFrom<Step>(
         world.held.clear();
         world.wake();
     },
+    (world) => world.clock.advance(200),
 );
 const steps = fc.array(fc.tuple(fc.oneof(joins, joins, leaves, judges, answersSome, others), fc.boolean()), { maxLength: 60 });
 
@@ -200,12 +221,13 @@ describe("subscription manager, whatever happens", () => {
                     for (const { give } of world.answers.splice(0)) give();
                     world.wake();
                     await settle();
+                    world.clock.advance(250);
                 }
                 const { filters } = world.wanted.serverFilters();
                 assert.deepEqual([...world.session.keys()].sort(), [...filters.keys()].sort());
                 for (const [filter, qos] of filters) assert.ok((world.session.get(filter) ?? -1) >= qos, filter);
                 assert.deepEqual([...world.notes.keys()].sort(), isDurable ? [...filters.keys()].sort() : []);
-                assert.equal(world.contacts.size, 0);
+                assert.equal(world.checks.size, 0);
                 assert.deepEqual([...new Set(world.users.map(({ user }) => user.refusal))], world.users.length > 0 ? [undefined] : []);
             }),
             { numRuns: 1000 },

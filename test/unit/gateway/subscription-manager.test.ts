@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import type { RegistrationAnswer, RegistrationClient } from "../../../src/devices/registration/registration-types";
 import { GatewayError } from "../../../src/errors";
 import { maximoFilterLimit, SubscriptionManager } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
 import type { Qos } from "../../../src/protocol/qos";
 import type { FilterLimit } from "../../../src/routing/subscription-table";
+import { FakeClock } from "../../support/doubles/fake-clock";
 
 const command = (typeId = "+", deviceId = "+", commandId = "+") => `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/+`;
 
@@ -57,33 +59,47 @@ class User {
     }
 }
 
-/** Devices are known unless the test says that they have to wait, or are registration attempts. */
+/** Devices are checked unless the test says that they have to wait, or that the filter is their check. */
 class Registrations {
-    readonly answers = new Map<string, "register" | "wait">();
-    readonly told: string[] = [];
+    readonly answers = new Map<string, RegistrationAnswer>();
+    readonly calls: string[] = [];
     readonly held = new Set<string>();
-    tryRegister(device: string) {
-        return this.answers.get(device) ?? (this.held.has(device) ? "wait" : "flow");
+    readonly #clients = new Map<string, Set<RegistrationClient>>();
+    register(device: string, _kind: string, client: RegistrationClient): RegistrationAnswer {
+        const answer = this.answers.get(device) ?? (this.held.has(device) ? "wait" : "flow");
+        if (answer === "wait") this.#clients.set(device, (this.#clients.get(device) ?? new Set()).add(client));
+        return answer;
     }
-    stateOf(device: string) {
-        return { phase: this.held.has(device) ? ("held" as const) : ("known" as const) };
+    /** Wakes what waits for the device. */
+    wake(device: string): void {
+        const clients = this.#clients.get(device) ?? [];
+        this.#clients.delete(device);
+        for (const client of clients) client.wake(device);
     }
-    attemptSent(device: string): void {
-        this.told.push(`sent ${device}`);
+    isHeld(device: string): boolean {
+        return this.held.has(device);
     }
-    attemptAcknowledged(device: string): void {
-        this.told.push(`acknowledged ${device}`);
+    sent(device: string): void {
+        this.calls.push(`sent ${device}`);
     }
-    attemptRejected(device: string): void {
-        this.told.push(`rejected ${device}`);
+    acknowledged(device: string): void {
+        this.calls.push(`acknowledged ${device}`);
+    }
+    rejected(device: string): void {
+        this.calls.push(`rejected ${device}`);
+    }
+    withdraw(device: string, client: RegistrationClient): void {
+        this.#clients.get(device)?.delete(client);
     }
 }
 
 function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {}) {
     const server = new Server();
     const registration = new Registrations();
+    const clock = new FakeClock();
     const warnings: string[] = [];
     const filters = new SubscriptionManager({
+        clock,
         connection: server,
         registration,
         state,
@@ -91,7 +107,7 @@ function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {
         granted: () => undefined,
         warn: (text) => warnings.push(text),
     });
-    return { server, registration, warnings, filters };
+    return { server, registration, warnings, filters, clock };
 }
 
 describe("subscription manager", () => {
@@ -124,17 +140,24 @@ describe("subscription manager", () => {
     });
 
     it("subscribes to a wider filter before it gives up a narrower one, and the other way round", async () => {
-        const { server, filters } = setUp();
+        const { server, filters, clock } = setUp();
         const wide = new User();
         filters.linkUp(false);
         filters.add(command("t", "d"), 1, new User());
         await settle();
         filters.add(command(), 1, wide);
         await settle();
-        assert.deepEqual(server.take(), [`+${command("t", "d")}`, `+${command()}`, `-${command("t", "d")}`]);
+        assert.deepEqual(server.take(), [`+${command("t", "d")}`, `+${command()}`]);
+        clock.advance(250);
+        assert.deepEqual(server.take(), [`-${command("t", "d")}`]);
         filters.remove(command(), wide);
         await settle();
-        assert.deepEqual(server.take(), [`+${command("t", "d")}`, `-${command()}`]);
+        assert.deepEqual(server.take(), [`+${command("t", "d")}`]);
+        clock.advance(249);
+        assert.deepEqual(server.take(), []);
+        clock.advance(1);
+        assert.deepEqual(server.take(), [`-${command()}`]);
+        assert.equal(clock.timerCount, 0);
     });
 
     it("unsubscribes first if the server limits the number of filters", async () => {
@@ -345,7 +368,7 @@ describe("subscription manager", () => {
     });
 
     it("waits for a slot with a filter of an unknown device, and keeps the old filter until then", async () => {
-        const { server, registration, filters } = setUp();
+        const { server, registration, filters, clock } = setUp();
         const wide = new User();
         filters.linkUp(false);
         filters.add(command("t"), 1, wide);
@@ -356,15 +379,16 @@ describe("subscription manager", () => {
         filters.add(command("t", "new"), 1, new User());
         await settle();
         assert.deepEqual(server.take(), []);
-        registration.answers.set("t/new", "register");
-        filters.wake("t/new");
+        registration.answers.set("t/new", "check");
+        registration.wake("t/new");
         await settle();
+        clock.advance(250);
         assert.deepEqual(server.take(), [`+${command("t", "new")}`, `-${command("t")}`]);
-        assert.deepEqual(registration.told, ["sent t/new", "acknowledged t/new"]);
+        assert.deepEqual(registration.calls, ["sent t/new", "acknowledged t/new"]);
     });
 
     it("does not keep an old filter for one of a held device: other commands would arrive twice for hours", async () => {
-        const { server, registration, filters } = setUp();
+        const { server, registration, filters, clock } = setUp();
         const wide = new User();
         filters.linkUp(false);
         filters.add(command("t"), 1, wide);
@@ -375,9 +399,10 @@ describe("subscription manager", () => {
         filters.add(command("t", "held"), 1, new User());
         filters.add(command("t", "known"), 1, new User());
         await settle();
+        clock.advance(250);
         assert.deepEqual(server.take(), [`+${command("t", "known")}`, `-${command("t")}`]);
         registration.held.clear();
-        filters.wake("t/held");
+        registration.wake("t/held");
         await settle();
         assert.deepEqual(server.take(), [`+${command("t", "held")}`]);
     });
@@ -391,7 +416,7 @@ describe("subscription manager", () => {
             });
         const { server, registration, filters } = setUp({ state });
         const user = new User();
-        for (const device of ["t/raised", "t/gone"]) registration.answers.set(device, "register");
+        for (const device of ["t/raised", "t/gone"]) registration.answers.set(device, "check");
         filters.linkUp(false);
         filters.add(command("t", "gone"), 1, user);
         await settle();
@@ -406,7 +431,7 @@ describe("subscription manager", () => {
         written();
         await settle();
         assert.deepEqual(server.take(), [`+${command("t", "raised")}`]);
-        assert.deepEqual(registration.told, ["sent t/raised", "acknowledged t/raised"]);
+        assert.deepEqual(registration.calls, ["sent t/raised", "acknowledged t/raised"]);
     });
 
     it("raises the QoS of a filter", async () => {

@@ -7,7 +7,16 @@ type Connection = GatewayState["connection"];
 type Reason = Extract<Connection, { phase: "waiting" }>["reason"];
 
 function state(connection: Connection, changes: Partial<GatewayState> = {}): GatewayState {
-    const idle = { queued: 0, isBacklogged: false, drain: undefined, heldDevices: 0, outbox: "disk", isDegraded: false } as const;
+    const idle = {
+        queued: 0,
+        isBacklogged: false,
+        drain: undefined,
+        heldDevices: 0,
+        suspectedDevices: 0,
+        unansweredDevices: 0,
+        outbox: "disk",
+        isDegraded: false,
+    } as const;
     return { connection, ...idle, storeProblem: undefined, ...changes };
 }
 

@@ -12,6 +12,16 @@ export function unconfirmedError(device: string): GatewayError {
     return new GatewayError("GW_DEVICE_HELD", translate("gateway.unconfirmed", { device }));
 }
 
+/** An event of QoS 0 that gave way to a newer one of its device, or waited too long, while the device was being checked. */
+export function beingCheckedError(device: string): GatewayError {
+    return new GatewayError("GW_DEVICE_HELD", translate("gateway.beingChecked", { device }));
+}
+
+/** The platform does not answer the registration of a device. */
+export function unansweredError(device: string): GatewayError {
+    return new GatewayError("GW_STALLED", translate("gateway.unanswered", { device }));
+}
+
 /** An event for a held device where the outbox is off. */
 export function deviceHeldError(device: string, hold: Hold): GatewayError {
     const advice = translate("gateway.heldUntil", { time: new Date(hold.until).toISOString() });
