@@ -6,7 +6,7 @@ import { registerMonitorRoutes } from "../src/node-red/admin/monitor-routes";
 import { registerPanelRoutes } from "../src/node-red/admin/panel-routes";
 import { defineType, type NodeAPI, translateWith } from "../src/node-red/api";
 import { watchDeploys } from "../src/node-red/deploys";
-import { GatewayConfigController } from "../src/node-red/gateway-config-controller";
+import { GatewayConfigController } from "../src/node-red/gateway-config";
 import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
 import { onClose } from "../src/node-red/handlers";
 

@@ -9,7 +9,7 @@ import type { ManagementAnswer } from "../protocol/management";
 import { isLifetime, minLifetimeS } from "../protocol/management-request";
 import { booleanOption, choiceOption, numberOption, type PropertyRules, textOption } from "../settings";
 import { gatewayStatus } from "./gateway-status";
-import type { StatusText } from "./status";
+import type { StatusText } from "./status-reporter";
 
 type Properties = Readonly<Record<string, unknown>>;
 

@@ -11,7 +11,7 @@ import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
 import { gatewayStatus } from "./gateway-status";
 import { onClose } from "./handlers";
 import { NodeOutput } from "./node-output";
-import { StatusReporter, type StatusText } from "./status";
+import { StatusReporter, type StatusText } from "./status-reporter";
 
 /**
  * What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. A class rather than a dozen

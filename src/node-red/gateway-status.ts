@@ -1,6 +1,6 @@
 import { type ErrorCode, GatewayError } from "../errors";
 import type { GatewayState } from "../gateway/gateway-state";
-import { grouped, type StatusText } from "./status";
+import { grouped, type StatusText } from "./status-reporter";
 
 type WaitingReason = Extract<GatewayState["connection"], { phase: "waiting" }>["reason"];
 

@@ -3,7 +3,7 @@ import { describeThrown, type ErrorCode, toGatewayError } from "../errors";
 import { translate } from "../i18n";
 import { MessageCompletion } from "./message-completion";
 import type { NodeOutput } from "./node-output";
-import type { StatusReporter } from "./status";
+import type { StatusReporter } from "./status-reporter";
 
 /** How `onInput` reports. */
 export interface InputOptions {

@@ -2,7 +2,7 @@ import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { type Done, messageStub, type NodeOutput } from "./node-output";
-import type { StatusReporter } from "./status";
+import type { StatusReporter } from "./status-reporter";
 
 /**
  * The end of one message: done or failed, whichever comes first, and never twice. The one place where a failure becomes

@@ -5,7 +5,7 @@ import { type GatewayOptions, type GatewayProperties, parseGatewayOptions } from
 import { membersOf } from "../../protocol/json";
 import { fillVariables, shownAs, variablePattern } from "../../settings";
 import { findNode } from "../api";
-import type { GatewayConfigController } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config";
 import { readTlsOptions, type TlsOptions } from "../tls";
 import { globalVariableOf, isFromVariables, variableOf } from "../variables";
 

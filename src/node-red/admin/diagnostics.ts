@@ -2,7 +2,7 @@ import { arch, platform, release } from "node:os";
 import type { NodeAPI } from "node-red";
 import { describeThrown, GatewayError } from "../../errors";
 import { withoutSecrets } from "../../settings";
-import type { GatewayConfigController } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 import type { LogLine } from "./log-ring";
 import { readManifest } from "./manifest";

@@ -1,7 +1,7 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
 import { translate } from "../../i18n";
-import type { GatewayConfigController } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config";
 import { testConnection } from "./connection-test-request";
 
 /** The names that forms complete. */

@@ -1,7 +1,7 @@
 import type { NodeAPI } from "node-red";
 import type { Gateway } from "../../gateway/gateway";
 import { translate } from "../../i18n";
-import type { GatewayConfigController } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config";
 
 /**
  * Answers `GET gateway-config/:id/<name>` with JSON about that gateway, behind the permission `gateway-config.read`; with 404 while it

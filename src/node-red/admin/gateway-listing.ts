@@ -1,6 +1,6 @@
 import type { Gateway } from "../../gateway/gateway";
 import type { GatewayOverview, Problem } from "../../gateway/monitor/gateway-overview";
-import type { GatewayConfigController } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config";
 
 /** A deployed `gateway-config` node, and the gateway it leads to. Contains no secret. */
 export interface GatewayEntry {

@@ -1,7 +1,7 @@
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
 import { deviceFilters } from "../../gateway/monitor/gateway-overview";
-import type { GatewayConfigController } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config";
 import { diagnosticsBundle } from "./diagnostics";
 import { answerAboutGateway } from "./gateway-answer";
 import { gatewayEntries, runningGateways } from "./gateway-listing";

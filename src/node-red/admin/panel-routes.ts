@@ -5,7 +5,7 @@ import { systemClock } from "../../clock";
 import { describeThrown, GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import { membersOf } from "../../protocol/json";
-import type { GatewayConfigController } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config";
 import { findAction } from "./action-request";
 import { answerAboutGateway } from "./gateway-answer";
 import { LiveView } from "./live-view";

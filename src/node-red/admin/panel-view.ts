@@ -1,6 +1,6 @@
 import type { ListVersions } from "../../gateway/monitor/gateway-monitor";
 import type { SimulatorView } from "../../gateway/monitor/simulator-control";
-import type { GatewayConfigController } from "../gateway-config-controller";
+import type { GatewayConfigController } from "../gateway-config";
 import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 
 /** What the panel shows of one gateway, beside lists that it asks for. Contains no secret. */

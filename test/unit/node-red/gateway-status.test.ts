@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { GatewayState } from "../../../src/gateway/gateway-state";
 import { duration, gatewayStatus } from "../../../src/node-red/gateway-status";
-import { grouped } from "../../../src/node-red/status";
+import { grouped } from "../../../src/node-red/status-reporter";
 
 type Connection = GatewayState["connection"];
 type Reason = Extract<Connection, { phase: "waiting" }>["reason"];

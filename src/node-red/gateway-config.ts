@@ -13,7 +13,7 @@ import type { GatewayMember } from "./gateway-config-node";
 import { type LeaseOrigin, leaseGateway, readToken, userDirectory } from "./gateway-lease";
 import { gatewayStatus } from "./gateway-status";
 import { NodeOutput } from "./node-output";
-import { StatusReporter } from "./status";
+import { StatusReporter } from "./status-reporter";
 
 /**
  * What a `gateway-config` node does: it leases its gateway while nodes use it, and brings the gateway's states and errors to

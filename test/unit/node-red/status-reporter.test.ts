@@ -3,7 +3,7 @@ import type { Node, NodeAPI, NodeStatus } from "node-red";
 import { GatewayError } from "../../../src/errors";
 import { MessageCompletion } from "../../../src/node-red/message-completion";
 import { NodeOutput } from "../../../src/node-red/node-output";
-import { StatusReporter } from "../../../src/node-red/status";
+import { StatusReporter } from "../../../src/node-red/status-reporter";
 import { FakeClock } from "../../support/doubles/fake-clock";
 
 function setUp() {
