@@ -1,8 +1,7 @@
 import { defineType, type Node, type NodeAPI, type NodeMessage } from "../src/node-red/api";
 import { type EventIds, eventRequest, parseEventSettings } from "../src/node-red/device-event-out";
 import { joinGateway } from "../src/node-red/gateway-node";
-import { onInput } from "../src/node-red/handlers";
-import type { MessageCompletion } from "../src/node-red/message-completion";
+import { type MessageCompletion, onInput } from "../src/node-red/message-completion";
 import { SerialQueue } from "../src/node-red/serial-queue";
 
 /** `device-event-out`: publishes each message as an event of a device behind the gateway, or of the gateway itself. */
@@ -20,7 +19,7 @@ export default function register(RED: NodeAPI): void {
         });
 
         function publish(ids: EventIds, message: NodeMessage, enteredAtMs: number, completion: MessageCompletion): void {
-            const gateway = member.gateway();
+            const { gateway } = member;
             gateway.publishEvent(eventRequest(settings(), gateway, ids, message, enteredAtMs), completion);
         }
     });

@@ -2,7 +2,7 @@ import { type GatewayError, toGatewayError } from "../src/errors";
 import { defineType, type Node, type NodeAPI, properties } from "../src/node-red/api";
 import { answerMessage, parseResponderSettings, reportMessage, requestMessage, responderStatus } from "../src/node-red/dm-responder";
 import { assertPlatformTopics, joinGateway } from "../src/node-red/gateway-node";
-import { onInput } from "../src/node-red/handlers";
+import { onInput } from "../src/node-red/message-completion";
 
 /** `dm-responder`: device management of the gateway itself, or of devices behind it. */
 export default function register(RED: NodeAPI): void {

@@ -4,11 +4,9 @@ import { GatewayPool } from "../src/gateway/gateway-pool";
 import { registerFormRoutes } from "../src/node-red/admin/form-routes";
 import { registerMonitorRoutes } from "../src/node-red/admin/monitor-routes";
 import { registerPanelRoutes } from "../src/node-red/admin/panel-routes";
-import { defineType, type NodeAPI, translateWith } from "../src/node-red/api";
+import { defineType, type NodeAPI, onClose, translateWith } from "../src/node-red/api";
 import { watchDeploys } from "../src/node-red/deploys";
-import { GatewayConfigController } from "../src/node-red/gateway-config";
-import type { GatewayConfigNode } from "../src/node-red/gateway-config-node";
-import { onClose } from "../src/node-red/handlers";
+import { GatewayConfigController, type GatewayConfigNode } from "../src/node-red/gateway-config";
 
 /** `gateway-config`: the identity and the connection of one gateway, shared by all nodes that choose it. */
 export default function register(RED: NodeAPI): void {
@@ -35,9 +33,7 @@ export default function register(RED: NodeAPI): void {
             const controller = new GatewayConfigController({ RED, node, definition, pool });
             controllers.set(node.id, controller);
             node.users = controller.users;
-            node.gateway = () => controller.gateway();
-            node.join = (member) => controller.join(member);
-            node.leave = (member) => controller.leave(member);
+            node.controller = controller;
             onClose(node, (removed) => {
                 if (controllers.get(node.id) === controller) controllers.delete(node.id);
                 return controller.close(removed);

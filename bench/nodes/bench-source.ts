@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
-import type { GatewayConfigNode } from "../../src/node-red/gateway-config-node";
+import type { GatewayConfigNode } from "../../src/node-red/gateway-config";
 import { deviceName, deviceType, eventTopicOf, payloadOf } from "../support/devices";
 import { Feeder, machineMs, type Spent } from "../support/feeder";
 import { watchGateway } from "../support/gateway-watch";
@@ -20,9 +20,9 @@ export default function register(RED: NodeAPI): void {
 
     serveProcess();
     watchGateway(() => {
-        const node = RED.nodes.getNode("gateway-node") as GatewayConfigNode | null;
-        if (!node) throw new Error("The flow has no gateway.");
-        return node.gateway();
+        const gateway = (RED.nodes.getNode("gateway-node") as GatewayConfigNode | null)?.controller.running;
+        if (!gateway) throw new Error("The flow has no gateway.");
+        return gateway;
     });
 
     function Source(this: Node, definition: SourceDefinition): void {

@@ -2,23 +2,20 @@ import type { Node } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
 import { EmbeddedSimulator } from "../gateway/embedded-simulator";
 import type { Gateway, GatewayListener } from "../gateway/gateway";
+import type { LateMessage } from "../gateway/gateway-listeners";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
 import { findOutboxFile } from "../gateway/gateway-storage";
 import { translate } from "../i18n";
 import { type GatewayIdentity, mqttClientId } from "../protocol/identity";
-import type { StoredDefinition } from "./api";
-import type { GatewayMember } from "./gateway-config-node";
+import { isInFlow, type StoredDefinition } from "./api";
 import { type LeaseOrigin, leaseGateway, readToken, userDirectory } from "./gateway-lease";
 import { gatewayStatus } from "./gateway-status";
 import { NodeOutput } from "./node-output";
 import { StatusReporter } from "./status-reporter";
 
-/**
- * What a `gateway-config` node does: it leases its gateway while nodes use it, and brings the gateway's states and errors to
- * those nodes.
- */
+/** Leases the gateway of a `gateway-config` node while nodes use it, and brings the gateway's states and errors to those nodes. */
 export class GatewayConfigController {
     /** See `GatewayConfigNode.users`. */
     readonly users: Record<string, Node> = {};
@@ -29,11 +26,11 @@ export class GatewayConfigController {
     readonly #options: GatewayOptions | GatewayError;
     #lease: GatewayLease<Gateway> | undefined;
     #detach: () => void = () => undefined;
-    /** What keeps the gateway from being leased. */
+    /** The reason why the gateway cannot be leased. */
     #problem: GatewayError | undefined;
     #toRaise: GatewayError | undefined;
     #closing: Promise<void> = Promise.resolve();
-    /** The gateway whose lease was given back last. */
+    /** The gateway whose lease was released last. */
     #released: Gateway | undefined;
     readonly #simulator: EmbeddedSimulator | undefined;
 
@@ -48,15 +45,6 @@ export class GatewayConfigController {
     }
 
     /**
-     * The gateway, for the nodes that joined.
-     * @throws GW_CONFIG
-     */
-    gateway(): Gateway {
-        if (this.#lease) return this.#lease.gateway;
-        throw this.#problem ?? new GatewayError("GW_CONFIG", translate("flow.notInUse"));
-    }
-
-    /**
      * The stored token; see `readToken`.
      * @throws GW_CONFIG
      */
@@ -64,27 +52,22 @@ export class GatewayConfigController {
         return readToken(this.#origin.RED, this.#origin.node, this.#options);
     }
 
-    /** When the connection came about (wall clock, milliseconds); undefined while there is none. */
-    get onlineSince(): number | undefined {
-        return this.#lease?.gateway.onlineSince;
-    }
-
     /** The id of the node. */
     get id(): string {
         return this.#origin.node.id;
     }
 
-    /** What the user called the node, or an empty string. */
+    /** The name that the user gave the node, or an empty string. */
     get name(): string {
         return this.#origin.node.name ?? "";
     }
 
-    /** What keeps the gateway from running. */
+    /** The reason why the gateway does not run, if there is one. */
     get problem(): GatewayError | undefined {
         return this.#problem;
     }
 
-    /** The settings, or what is wrong with them. Without the token. */
+    /** The settings without the token, or the reason why they are not valid. */
     get settings(): GatewayOptions | GatewayError {
         return this.#options;
     }
@@ -106,22 +89,22 @@ export class GatewayConfigController {
         );
     }
 
-    /** Joins a node; the first one leases the gateway. */
-    join(member: GatewayMember): void {
-        this.users[member.node.id] = member.node;
+    /** Adds a node, the first of which leases the gateway. Returns the gateway, or the reason why it cannot be used. */
+    join(member: GatewayMember): Gateway | GatewayError {
+        if (isInFlow(member.node)) this.users[member.node.id] = member.node;
         this.#members.set(member.node.id, member);
         if (!this.#lease && !this.#problem) this.#open();
-        member.stateChanged(this.#problem ?? this.gateway().state);
+        return this.#lease?.gateway ?? this.#problem ?? new GatewayError("GW_CONFIG", translate("flow.notInUse"));
     }
 
-    /** Takes a node out; the last one gives the lease back. */
+    /** Removes a node; the last one releases the lease. */
     leave(member: GatewayMember): void {
         delete this.users[member.node.id];
         this.#members.delete(member.node.id);
         if (this.#members.size === 0) this.#releaseLease();
     }
 
-    /** The flows run: what stood in the way may be gone, and what went wrong while they started can now reach their Catch nodes. */
+    /** The flows run: the obstacle may be gone, and an error from their start can now reach their Catch nodes. */
     flowsStarted(): void {
         this.#tryAgain();
         const error = this.#toRaise;
@@ -152,7 +135,7 @@ export class GatewayConfigController {
         }
     }
 
-    /** A gateway that was refused because of another one is not deployed again when that one goes. */
+    /** Node-RED does not restart this node when another one of the same identity, which it had to give way to, is removed. */
     #tryAgain(): void {
         const problem = this.#problem;
         if (!problem || this.#members.size === 0) return;
@@ -160,9 +143,10 @@ export class GatewayConfigController {
         this.#problem = undefined;
         this.#open();
         if (this.#lease) {
+            const { gateway } = this.#lease;
             this.#toRaise = undefined;
-            for (const member of this.#members.values()) member.gatewayReady();
-            this.#stateChanged(this.#lease.gateway.state);
+            for (const member of this.#members.values()) member.gatewayReady(gateway);
+            this.#stateChanged(gateway.state);
         } else {
             this.#problem ??= problem;
             if (this.#problem.message === problem.message) this.#toRaise = toRaise;
@@ -173,7 +157,7 @@ export class GatewayConfigController {
         const lease = this.#lease;
         const detach = this.#detach;
         this.#lease = undefined;
-        // A gateway that closes may still have to tell what it could neither deliver nor store.
+        // A gateway that closes may still have to report the events that it could neither deliver nor store.
         if (!lease) return;
         this.#closing = lease.release().finally(detach);
         this.#released = lease.gateway;
@@ -217,15 +201,35 @@ export class GatewayConfigController {
     }
 }
 
+/** What other nodes see of a `gateway-config` node. */
+export interface GatewayConfigNode extends Node {
+    /**
+     * The nodes on tabs that use this gateway, by id. A plain object of nodes, because Node-RED itself walks through it to bring the
+     * errors and statuses of this node to the Catch and Status nodes of those tabs.
+     */
+    users: Record<string, Node>;
+    controller: Pick<GatewayConfigController, "join" | "leave" | "running">;
+}
+
+/** A node that uses a gateway. */
+export interface GatewayMember {
+    readonly node: Node;
+    stateChanged(state: GatewayState): void;
+    /** The gateway could not be used when the node joined, and now it can. */
+    gatewayReady(gateway: Gateway): void;
+    /** An event that this node sent earlier has failed. */
+    failedLater(error: GatewayError, message: LateMessage): void;
+}
+
 /**
- * Has the simulator listen before the flows have started, and before the gateway connects: Node-RED's own MQTT nodes, which play
- * the application, connect while the flows start, and would come back 15 seconds later only.
+ * Starts the simulator before the flows have started and the gateway connects: Node-RED's own MQTT nodes, which play the application,
+ * connect while the flows start, and would only try again 15 seconds later.
  */
 function startSimulatorOn(port: number): EmbeddedSimulator {
-    const share = new EmbeddedSimulator(port);
-    // The gateway meets the same problem and reports it.
-    share.open().catch(() => undefined);
-    return share;
+    const simulator = new EmbeddedSimulator(port);
+    // The gateway has the same problem and reports it.
+    simulator.open().catch(() => undefined);
+    return simulator;
 }
 
 function readOptions(definition: StoredDefinition): GatewayOptions | GatewayError {
@@ -237,7 +241,7 @@ function readOptions(definition: StoredDefinition): GatewayOptions | GatewayErro
 }
 
 /**
- * What is to be said of the file of a gateway that was removed, if there is one: it stays, as it may be all there is of a night's events.
+ * The text about the file of a gateway that was removed, if there is one: the file stays, as it may hold the events of a whole night.
  * @param countEvents how many events it holds; undefined where that is not known
  */
 async function describeRemains(

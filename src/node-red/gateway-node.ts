@@ -6,15 +6,14 @@ import type { GatewayState } from "../gateway/gateway-state";
 import { translate } from "../i18n";
 import type { GatewayTopics } from "../protocol/gateway-topics";
 import { type IdParser, platformIds } from "../protocol/id-parser";
-import { findNode, type StoredDefinition } from "./api";
-import type { GatewayConfigNode, GatewayMember } from "./gateway-config-node";
+import { findNode, onClose, type StoredDefinition } from "./api";
+import type { GatewayConfigNode, GatewayMember } from "./gateway-config";
 import { gatewayStatus } from "./gateway-status";
-import { onClose } from "./handlers";
 import { NodeOutput } from "./node-output";
 import { StatusReporter, type StatusText } from "./status-reporter";
 
 /**
- * What every node that uses a gateway needs: the gateway, a status that follows it, and an orderly end. A class rather than a dozen
+ * The needs of every node that uses a gateway: the gateway, a status that follows it, and an orderly end. A class rather than a dozen
  * closures for each node: a flow may have ten thousand of them (measured: 0.7 KB less for each).
  */
 export class GatewayNode implements GatewayMember {
@@ -23,10 +22,11 @@ export class GatewayNode implements GatewayMember {
     readonly node: Node;
     readonly #config: GatewayConfigNode | undefined;
     readonly #describe: (state: GatewayState | GatewayError) => StatusText;
+    #gateway: Gateway | GatewayError;
     readonly #subscriptions: Subscription[] = [];
-    /** What has to wait for the gateway, in order. */
+    /** What cannot be done without a gateway, in order. */
     readonly #waiting: (() => void)[] = [];
-    /** What is wrong with this node itself outlasts what the connection does. */
+    /** A problem of this node itself, which outlasts the changes of the connection. */
     #ownProblem: GatewayError | undefined;
     #lastState: GatewayState | GatewayError | undefined;
 
@@ -41,16 +41,16 @@ export class GatewayNode implements GatewayMember {
         this.output = new NodeOutput(RED, node);
         this.#config = config;
         this.#describe = describe;
-    }
-
-    join(): void {
-        if (this.#config) this.#config.join(this);
-        else this.status.show({ fill: "red", shape: "ring", key: "noGateway" });
+        this.#gateway = new GatewayError("GW_CONFIG", translate("flow.noGateway"));
+        if (config) {
+            this.#gateway = config.controller.join(this);
+            this.stateChanged(this.#gateway instanceof GatewayError ? this.#gateway : this.#gateway.state);
+        } else this.status.show({ fill: "red", shape: "ring", key: "noGateway" });
     }
 
     close(): void {
         for (const subscription of this.#subscriptions) subscription.close();
-        this.#config?.leave(this);
+        this.#config?.controller.leave(this);
         this.output.close();
         this.status.clear();
     }
@@ -60,7 +60,8 @@ export class GatewayNode implements GatewayMember {
         this.showState();
     }
 
-    gatewayReady(): void {
+    gatewayReady(gateway: Gateway): void {
+        this.#gateway = gateway;
         for (const tryAgain of this.#waiting.splice(0)) tryAgain();
     }
 
@@ -73,19 +74,19 @@ export class GatewayNode implements GatewayMember {
      * The gateway of the node.
      * @throws GW_CONFIG when none is chosen, it is disabled, or its settings are not valid
      */
-    gateway(): Gateway {
-        if (this.#config) return this.#config.gateway();
-        throw new GatewayError("GW_CONFIG", translate("flow.noGateway"));
+    get gateway(): Gateway {
+        if (this.#gateway instanceof GatewayError) throw this.#gateway;
+        return this.#gateway;
     }
 
     /**
-     * Reads the node's settings by the rules of its gateway, once these are known. A setting that is not valid is shown and reported
-     * at once; asking for the settings throws the same error, so that every message fails with it.
+     * Reads the node's settings by the rules of its gateway, once these are known. A setting that is not valid is shown and reported at
+     * once; asking for the settings throws the same error, so that every message fails with it.
      */
     parse<T>(read: (rules: GatewayRules) => T): () => T {
         let settings: { readonly value: T } | GatewayError;
         const readNow = () => {
-            const rules = this.#config ? this.#rules() : platformRules;
+            const rules = this.#config ? this.#gateway : platformRules;
             if (rules instanceof GatewayError) {
                 settings = rules;
                 this.#waiting.push(readNow);
@@ -107,30 +108,21 @@ export class GatewayNode implements GatewayMember {
         };
     }
 
-    /** The rules of the gateway, or what is wrong with it, which the config node reports. */
-    #rules(): GatewayRules | GatewayError {
-        try {
-            return this.gateway();
-        } catch (thrown) {
-            return toGatewayError(thrown, "GW_CONFIG");
-        }
-    }
-
     /**
-     * Opens a subscription for as long as the node runs; nothing happens when the gateway or the settings are not valid, but
-     * asking for the subscription then throws what is wrong.
+     * Opens a subscription for as long as the node runs. Nothing happens while the gateway or the settings are not valid; asking for the
+     * subscription then throws the reason.
      */
     subscribe<S extends Subscription>(open: (gateway: Gateway) => S): () => S {
         let opened: S | GatewayError;
         const openNow = () => {
             try {
                 if (this.#ownProblem) throw this.#ownProblem;
-                opened = open(this.gateway());
+                opened = open(this.gateway);
                 this.#subscriptions.push(opened);
             } catch (thrown) {
                 opened = toGatewayError(thrown, "GW_CONFIG");
                 this.#waiting.push(openNow);
-                // The config node reports what is wrong with the gateway; here it is only shown.
+                // The configuration node reports its problem; here it is only shown.
                 if (this.#config && !this.#ownProblem) this.status.show(this.#describe(opened));
             }
         };
@@ -141,12 +133,12 @@ export class GatewayNode implements GatewayMember {
         };
     }
 
-    /** Shows and raises that the platform refused the node's subscription, or shows that it grants it now. */
-    subscriptionChanged(refusal: GatewayError | undefined): void {
-        this.problemChanged(refusal, "subscription");
+    /** The platform rejected the node's subscription, or (undefined) grants it now. */
+    subscriptionChanged(rejection: GatewayError | undefined): void {
+        this.problemChanged(rejection, "subscription");
     }
 
-    /** The same for anything that is wrong with the node itself; `topic` is that of the raised message. */
+    /** Shows and raises a problem of the node itself, or (undefined) shows that it is over; `topic` is that of the raised message. */
     problemChanged(problem: GatewayError | undefined, topic: string): void {
         this.#ownProblem = problem;
         if (!problem) {
@@ -157,7 +149,7 @@ export class GatewayNode implements GatewayMember {
         this.output.raise(problem, { topic });
     }
 
-    /** Shows the state again, because something that its words depend on has changed. */
+    /** Shows the state again, because a part of its status text has changed. */
     showState(): void {
         if (this.#lastState && !this.#ownProblem) this.status.show(this.#describe(this.#lastState));
     }
@@ -169,18 +161,18 @@ export interface GatewayRules {
     readonly topics: Pick<GatewayTopics, "areOwn">;
 }
 
-/** The rules for a node that has no gateway: what is wrong with it otherwise is shown all the same. */
+/** The rules for a node that has no gateway: its other problems are shown all the same. */
 const platformRules: GatewayRules = { ids: platformIds, topics: { areOwn: false } };
 
 /**
- * Refuses a node that needs the platform at the other end.
+ * Rejects a node that needs the platform at the other end.
  * @throws GW_CONFIG where the user chose the topics
  */
 export function assertPlatformTopics({ topics }: GatewayRules): void {
     if (topics.areOwn) throw new GatewayError("GW_CONFIG", translate("flow.ownTopics"));
 }
 
-/** Connects a node to the gateway its `gateway` property names, until the node closes; `describe` words its status. */
+/** Connects a node to the gateway that its `gateway` property names, until the node closes; `describe` gives its status. */
 export function joinGateway(
     RED: NodeAPI,
     node: Node,
@@ -188,7 +180,6 @@ export function joinGateway(
     describe: (state: GatewayState | GatewayError) => StatusText = gatewayStatus,
 ): GatewayNode {
     const member = new GatewayNode(RED, node, findNode<GatewayConfigNode>(RED, definition.gateway, "gateway-config"), describe);
-    member.join();
     onClose(node, () => member.close());
     return member;
 }

@@ -1,6 +1,6 @@
 import { type ErrorCode, GatewayError } from "../errors";
 import type { GatewayState } from "../gateway/gateway-state";
-import { grouped, type StatusText } from "./status-reporter";
+import type { StatusText } from "./status-reporter";
 
 type WaitingReason = Extract<GatewayState["connection"], { phase: "waiting" }>["reason"];
 
@@ -29,10 +29,10 @@ function connectingStatus(reason: WaitingReason | undefined): StatusText {
     return isKnown ? { ...waitingStatus(reason), fill: "yellow" } : { fill: "yellow", shape: "ring", key: "connecting" };
 }
 
-/** What is still so when the next attempt begins. */
+/** Causes that still hold when the next attempt begins. */
 const lastingCodes: ReadonlySet<ErrorCode> = new Set(["GW_AUTH", "GW_TLS", "GW_TAKEN_OVER"]);
 
-/** Why there is no connection: the cause in words where it has some, or what its code stands for. */
+/** Why there is no connection: the cause where it has a text, otherwise the meaning of its code. */
 function waitingStatus({ code, cause, clientId }: WaitingReason): StatusText {
     const key = cause ?? problemKeys[code] ?? "disconnected";
     return { fill: "red", shape: "ring", key, ...(clientId === undefined ? {} : { parameters: { client: clientId } }) };
@@ -57,8 +57,7 @@ const problemKeys: Partial<Record<ErrorCode, string>> = {
 function onlineStatus(state: GatewayState): StatusText {
     const { queued, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, outbox, isDegraded } = state;
     if (drain) {
-        const parameters = { count: grouped(queued), remaining: duration(drain.remainingMs) };
-        return { fill: "blue", shape: "dot", key: "draining", parameters };
+        return { fill: "blue", shape: "dot", key: "draining", waiting: queued, remaining: duration(drain.remainingMs) };
     }
     if (heldDevices > 0) return { fill: "blue", shape: "ring", key: "held", parameters: { count: heldDevices } };
     if (suspectedDevices > 0) return { fill: "blue", shape: "ring", key: "checking", parameters: { count: suspectedDevices } };
@@ -72,7 +71,7 @@ function withQueue(status: StatusText, { queued }: GatewayState): StatusText {
     return queued === 0 ? status : { ...status, waiting: queued };
 }
 
-/** A duration as people say it: "45 s", "12 m", "2 h 04 m". */
+/** A duration to be read at a glance: "45 s", "12 m", "2 h 04 m". */
 export function duration(durationMs: number): string {
     const seconds = Math.ceil(durationMs / 1000);
     if (seconds < 60) return `${seconds} s`;

@@ -1,12 +1,12 @@
 import type { Node, NodeMessage } from "node-red";
-import { describeThrown, type GatewayError } from "../errors";
+import { describeThrown, type ErrorCode, type GatewayError, toGatewayError } from "../errors";
 import { translate } from "../i18n";
 import { type Done, messageStub, type NodeOutput } from "./node-output";
 import type { StatusReporter } from "./status-reporter";
 
 /**
- * The end of one message: done or failed, whichever comes first, and never twice. The one place where a failure becomes
- * an error for Catch nodes and a status, and a success ends that status.
+ * Ends the handling of one message: done or failed, whichever comes first, and never twice. The single place where a failure becomes an
+ * error for Catch nodes and a status, and a success ends that status.
  */
 export class MessageCompletion {
     readonly #node: Node;
@@ -14,7 +14,7 @@ export class MessageCompletion {
     readonly #message: NodeMessage;
     readonly #status: StatusReporter | undefined;
     #done: Done | undefined;
-    /** When the handling began, where Node-RED's metrics are switched on (`logging.*.metrics`). */
+    /** When the handling began; undefined unless Node-RED's metrics are switched on (`logging.*.metrics`). */
     readonly #startedMs: number | undefined;
 
     constructor(node: Node, output: NodeOutput, message: NodeMessage, done: Done, status?: StatusReporter) {
@@ -40,7 +40,7 @@ export class MessageCompletion {
         }
     }
 
-    /** Fails the message: Catch nodes get it with the error. */
+    /** Fails the message: Catch nodes receive it with the error. */
     failed(error: GatewayError): void {
         const done = this.#take();
         if (!done) return;
@@ -59,4 +59,33 @@ export class MessageCompletion {
         this.#done = undefined;
         return done;
     }
+}
+
+/**
+ * Handles a node's messages. The handler ends each one through its completion. An error that it throws, or rejects with, fails the
+ * message instead of ending the Node-RED process.
+ */
+export function onInput(
+    node: Node,
+    options: InputOptions,
+    handle: (message: NodeMessage, completion: MessageCompletion) => void | Promise<void>,
+): void {
+    // Node-RED looks at the number of declared parameters: three means that this handler calls done itself.
+    node.on("input", (message, _send, done) => {
+        const completion = new MessageCompletion(node, options.output, message, done, options.status);
+        try {
+            const pending = handle(message, completion);
+            if (pending) pending.catch((thrown: unknown) => completion.failed(toGatewayError(thrown, options.code)));
+        } catch (thrown) {
+            completion.failed(toGatewayError(thrown, options.code));
+        }
+    });
+}
+
+/** How `onInput` reports the end of a message. */
+export interface InputOptions {
+    readonly output: NodeOutput;
+    readonly status?: StatusReporter;
+    /** The code of an error that the handler throws without one. */
+    readonly code: ErrorCode;
 }

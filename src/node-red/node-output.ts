@@ -3,19 +3,12 @@ import { type Clock, systemClock } from "../clock";
 import { describeThrown, type GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { LogLimiter } from "../log-limiter";
-import { failedHook, raiseForCatchNodes } from "./api";
-
-const errorsPerMinute = 30;
-/** Node-RED brings an error to the same Catch node no more often, and logs a warning instead. */
-const maxCatches = 9;
-
-/** Node-RED's callback that ends the handling of a message. */
-export type Done = (error?: Error) => void;
+import { failedHook, onceForEachWatcher, raiseForCatchNodes } from "./api";
 
 /**
- * Where a node hands messages and errors to the flow. Neither can end the process, whatever the platform or the flow put into
- * them. Catch nodes get every error; of those that nobody catches, Node-RED logs each, so here only the first ones of a minute
- * get that far, and the rest is counted.
+ * Hands the messages and errors of a node to the flow. Neither can end the process, whatever the platform or the flow put into them.
+ * Catch nodes get every error; one of a configuration node reaches each of them once. Node-RED logs each error that is not caught, so
+ * only the first 30 in a minute get that far, and the others are counted.
  */
 export class NodeOutput {
     readonly #RED: NodeAPI;
@@ -40,16 +33,16 @@ export class NodeOutput {
     /** Raises an error about a message that did not come from the flow. */
     raise(error: GatewayError, message: NodeMessage): void {
         const mayLog = this.#logLimiter.mayWrite();
-        handOn(message, (stub) => {
+        this.#handOn(error, message, (stub) => {
             if (mayLog) this.#node.error(error, stub);
             else this.#raiseSilently(error, stub);
         });
     }
 
-    /** The same for what belongs in the log even when a Catch node takes it: why a link was down at night is looked up there. */
+    /** Raises an error and logs it even if a Catch node takes it: the reason for an interruption at night is looked up in the log. */
     raiseAndLog(error: GatewayError, message: NodeMessage): void {
         const mayLog = this.#logLimiter.mayWrite();
-        handOn(message, (stub) => {
+        this.#handOn(error, message, (stub) => {
             const isCaught = raiseForCatchNodes(this.#node, error, stub);
             if (!mayLog) this.#logLimiter.omit();
             else if (isCaught) this.#node.warn(String(error));
@@ -61,14 +54,14 @@ export class NodeOutput {
     fail(error: GatewayError, message: NodeMessage, done: Done): void {
         const mayLog = this.#logLimiter.mayWrite();
         if (!mayLog) failedHook(this.#RED, this.#node, error, message);
-        handOn(message, (stub) => {
+        this.#handOn(error, message, (stub) => {
             if (!mayLog) this.#raiseSilently(error, stub);
             else if (stub === message) done(error);
             else this.#node.error(error, stub);
         });
     }
 
-    /** Puts an error into the log that is not about a message. */
+    /** Logs an error that is not about a message. */
     complain(text: string): void {
         if (this.#logLimiter.mayWrite()) this.#node.error(text);
         else this.#logLimiter.omit();
@@ -82,24 +75,30 @@ export class NodeOutput {
     #raiseSilently(error: GatewayError, message: NodeMessage): void {
         if (isLooping(this.#node, message) || !raiseForCatchNodes(this.#node, error, message)) this.#logLimiter.omit();
     }
-}
 
-/** Whether a Catch node has sent the message back to the node so often that Node-RED would only warn of the loop. */
-function isLooping(node: Node, { error }: NodeMessage & { readonly error?: unknown }): boolean {
-    const source: unknown = Object(Object(error).source);
-    return Reflect.get(Object(source), "id") === node.id && Number(Reflect.get(Object(source), "count")) >= maxCatches;
-}
-
-/** Hands a message on; where Node-RED cannot clone it for a Catch node, as with a getter that throws, its outline. */
-function handOn(message: NodeMessage, hand: (stub: NodeMessage) => void): void {
-    try {
-        hand(message);
-    } catch {
-        hand(messageStub(message));
+    /**
+     * Hands a message to Catch nodes; where Node-RED cannot clone it for them, as with a getter that throws, its stub. If that fails
+     * too, the error only goes into the log.
+     */
+    #handOn(error: GatewayError, message: NodeMessage, hand: (message: NodeMessage) => void): void {
+        onceForEachWatcher(this.#node, () => {
+            try {
+                hand(message);
+            } catch {
+                try {
+                    hand(messageStub(message));
+                } catch {
+                    this.#node.error(error);
+                }
+            }
+        });
     }
 }
 
-/** What can be told of a message that cannot be cloned. */
+/** Node-RED's callback that ends the handling of a message. */
+export type Done = (error?: Error) => void;
+
+/** What is left of a message that cannot be cloned: its id and its topic. */
 export function messageStub(message: NodeMessage): NodeMessage {
     const stub: NodeMessage = {};
     for (const name of ["_msgid", "topic"]) {
@@ -111,4 +110,14 @@ export function messageStub(message: NodeMessage): NodeMessage {
         }
     }
     return stub;
+}
+
+const errorsPerMinute = 30;
+/** Node-RED brings an error to the same Catch node no more often, and logs a warning instead. */
+const maxCatches = 9;
+
+/** Whether a Catch node has sent the message back to the node so often that Node-RED would only warn of the loop. */
+function isLooping(node: Node, { error }: NodeMessage & { readonly error?: unknown }): boolean {
+    const source: unknown = Object(Object(error).source);
+    return Reflect.get(Object(source), "id") === node.id && Number(Reflect.get(Object(source), "count")) >= maxCatches;
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
-import { defineType } from "../../src/node-red/api";
-import { onClose, onInput } from "../../src/node-red/handlers";
+import { defineType, onClose } from "../../src/node-red/api";
+import { onInput } from "../../src/node-red/message-completion";
 import { NodeOutput } from "../../src/node-red/node-output";
 import { Inbox, load, observers, withRuntime } from "../support/drivers/flow-runner";
 import { codeOf } from "../support/records";

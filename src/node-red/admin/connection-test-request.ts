@@ -69,7 +69,7 @@ async function testSettings(RED: NodeAPI, request: TestRequest, deployed: Gatewa
     } catch (thrown) {
         return report([{ outcome: "failed", key: "invalid", parameters: { reason: toGatewayError(thrown, "GW_CONFIG").message } }]);
     }
-    const onlineSince = isDeployed ? deployed?.onlineSince : undefined;
+    const onlineSince = isDeployed ? deployed?.running?.onlineSince : undefined;
     if (onlineSince !== undefined) {
         return report([{ outcome: "ok", key: "linkUp", parameters: { since: new Date(onlineSince).toISOString() } }]);
     }

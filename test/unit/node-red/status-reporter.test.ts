@@ -3,7 +3,7 @@ import type { Node, NodeAPI, NodeStatus } from "node-red";
 import { GatewayError } from "../../../src/errors";
 import { MessageCompletion } from "../../../src/node-red/message-completion";
 import { NodeOutput } from "../../../src/node-red/node-output";
-import { StatusReporter } from "../../../src/node-red/status-reporter";
+import { StatusReporter, stepped } from "../../../src/node-red/status-reporter";
 import { FakeClock } from "../../support/doubles/fake-clock";
 
 function setUp() {
@@ -30,16 +30,76 @@ describe("status of a node", () => {
         const connected = { fill: "green", shape: "dot", key: "connected" } as const;
         for (let i = 0; i < 10; i++) reporter.show(connected);
         reporter.failed(new GatewayError("GW_REFUSED", "no"), "pump/p1");
-        reporter.show(connected);
         for (let i = 0; i < 10; i++) reporter.show({ ...connected, waiting: 5 });
+        reporter.show(connected);
         reporter.clear();
         assert.deepEqual(words(sent), [
             "device-event-out.status.connected",
             "GW_REFUSED pump/p1",
-            "device-event-out.status.connected",
             "queued(connected(),5)",
+            "device-event-out.status.connected",
             undefined,
         ]);
+    });
+
+    it("shows the number of waiting events in steps", () => {
+        assert.deepEqual([1, 2, 3, 5, 9, 10, 49, 50, 99, 100, 999, 1000, 12_430, 1_000_000].map(stepped), [
+            "1",
+            "2",
+            "2+",
+            "5",
+            "5+",
+            "10",
+            "20+",
+            "50",
+            "50+",
+            "100",
+            "500+",
+            "1 000",
+            "10 000+",
+            "1 000 000",
+        ]);
+    });
+
+    it("changes a growing number every ten seconds at most, and shows at once that nothing waits any more", () => {
+        const { sent, reporter, clock } = setUp();
+        const offline = { fill: "red", shape: "ring", key: "disconnected" } as const;
+        for (let waiting = 1; waiting <= 1000; waiting++) {
+            reporter.show({ ...offline, waiting });
+            clock.advance(100);
+        }
+        const numbers = words(sent).map((text) => /,(.*)\)/.exec(text ?? "")?.[1]);
+        assert.deepEqual(numbers, ["1", "100+", "200+", "500+"]);
+        reporter.show(offline);
+        assert.equal(words(sent).at(-1), "device-event-out.status.disconnected");
+    });
+
+    it("is not made to change forever by a Status node that is wired to an event", () => {
+        const { sent, reporter, clock, message } = setUp();
+        const offline = { fill: "red", shape: "ring", key: "disconnected" } as const;
+        let waiting = 1;
+        const hour = 3600;
+        for (let second = 0; second < hour; second++) {
+            const before = sent.length;
+            reporter.show({ ...offline, waiting });
+            // Each status becomes an event that waits, and one that cannot wait and fails.
+            waiting += sent.length - before;
+            if (sent.length > before) message().failed(new GatewayError("GW_NOT_CONNECTED", "no"));
+            clock.advance(1000);
+        }
+        assert.ok(sent.length < 20, `${sent.length} statuses in an hour`);
+    });
+
+    it("keeps a failure in sight although the number of waiting events changes", () => {
+        const { sent, reporter, clock, message } = setUp();
+        const offline = { fill: "red", shape: "ring", key: "disconnected" } as const;
+        reporter.show({ ...offline, waiting: 1 });
+        reporter.failed(new GatewayError("GW_NOT_CONNECTED", "no"));
+        clock.advance(20_000);
+        reporter.show({ ...offline, waiting: 50 });
+        assert.equal(words(sent).at(-1), "GW_NOT_CONNECTED");
+        message().done();
+        assert.equal(words(sent).at(-1), "queued(disconnected(),50)");
     });
 
     it("does not keep showing one bad message while good ones go through", () => {
