@@ -94,7 +94,7 @@ const ask: Ask = async (method, location) => {
 
 /** A tab around the nodes, without which Catch, Status and Complete nodes do not work. */
 function onTab(nodes: readonly FlowNode[]): FlowNode[] {
-    const isConfig = (node: FlowNode) => ["gateway-config", "tls-config", "global-config", "subflow"].includes(node.type);
+    const isConfig = (node: FlowNode) => ["gateway-config", "tls-config", "global-config", "subflow", "tab"].includes(node.type);
     return [
         { id: "tab", type: "tab", label: "test" },
         ...nodes.map((node) => (isConfig(node) ? node : { z: "tab", wires: [], x: 0, y: 0, ...node })),
