@@ -1,4 +1,4 @@
-// Compiles nodes/ and src/ to dist/, copies what Node-RED expects beside the compiled node files, and writes the rules of the forms.
+// Compiles nodes/ and src/ to dist/, with declarations for what users import, copies what Node-RED expects beside the compiled node files, and writes the rules of the forms.
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -7,7 +7,9 @@ import { compiler, root } from "./project.mjs";
 const dist = path.join(root, "dist");
 
 rmSync(dist, { recursive: true, force: true });
-execFileSync(process.execPath, [compiler, "-p", path.join(root, "tsconfig.build.json")], { stdio: "inherit" });
+for (const project of ["tsconfig.build.json", "tsconfig.declarations.json"]) {
+    execFileSync(process.execPath, [compiler, "-p", path.join(root, project)], { stdio: "inherit" });
+}
 const nodes = path.join(root, "nodes");
 if (existsSync(nodes)) cpSync(nodes, path.join(dist, "nodes"), { recursive: true, filter: (source) => !source.endsWith(".ts") });
 cpSync(path.join(root, "plugins"), path.join(dist, "plugins"), { recursive: true });

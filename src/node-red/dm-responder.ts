@@ -8,6 +8,7 @@ import { isRecord } from "../protocol/json";
 import type { ManagementAnswer } from "../protocol/management";
 import { isLifetime, minLifetimeS } from "../protocol/management-request";
 import { booleanOption, choiceOption, numberOption, type PropertyRules, textOption } from "../settings";
+import type { WiotpManagementRequest } from "./flow-messages";
 import { gatewayStatus } from "./gateway-status";
 import type { StatusText } from "./status-reporter";
 
@@ -95,7 +96,7 @@ function parseJson(text: string): unknown {
 }
 
 /** A request of the platform as the message a flow gets, and sends back to answer. */
-export function requestMessage({ dm, topic, payload }: FlowRequest): NodeMessage {
+export function requestMessage({ dm, topic, payload }: FlowRequest): WiotpManagementRequest {
     return { dm, topic, payload };
 }
 

@@ -1,7 +1,7 @@
-import type { NodeMessage } from "node-red";
 import type { ReceivedNotification } from "../gateway/events/refusal-handler";
 import { choiceOption, type PropertyRules } from "../settings";
 import type { StoredDefinition } from "./api";
+import type { WiotpNotificationMessage } from "./flow-messages";
 
 /** The properties of a `gateway-notify-in` node, checked. */
 export interface NotificationSettings {
@@ -26,10 +26,10 @@ export function parseNotificationSettings(definition: StoredDefinition): Notific
 export function notificationMessage(
     { topic, notification, event }: ReceivedNotification,
     { request }: NotificationSettings,
-): NodeMessage | undefined {
+): WiotpNotificationMessage | undefined {
     const { malformed, fields, raw } = notification;
     if (request !== "any" && fields.request !== request) return undefined;
-    const message: NodeMessage = { topic, payload: { ...fields }, raw: structuredClone(raw) };
+    const message: WiotpNotificationMessage = { topic, payload: { ...fields }, raw: structuredClone(raw) };
     if (malformed) message.malformed = true;
     if (event) message.event = structuredClone(event);
     return message;

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { installedPackage } from "../support/drivers/installed-package";
 import { NodeRedProcess, nodeRedModules } from "../support/drivers/node-red-process";
 import { brokenLinks, documentLinks } from "../support/markdown";
 import { requireRecord } from "../support/records";
@@ -17,38 +16,18 @@ const resources = ["forms", "panel"].flatMap((folder) =>
     readdirSync(path.join(root, "resources", folder)).map((name) => `${folder}/${name}`),
 );
 
-function npm(directory: string, ...args: string[]): string {
-    const shell = process.platform === "win32";
-    return execFileSync("npm", args, { cwd: directory, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], shell });
-}
-
-/** The package as npm would publish it, and its list of files. */
-function pack(directory: string): { tarball: string; files: string[] } {
-    // dist/ was built before the tests ran.
-    const [packed] = JSON.parse(npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", directory));
-    const { filename, files } = requireRecord(packed);
-    assert.ok(Array.isArray(files));
-    return { tarball: path.join(directory, String(filename)), files: files.map((file) => String(requireRecord(file).path)) };
-}
-
 describe("the package", () => {
-    const directory = mkdtempSync(path.join(tmpdir(), "wiotp-gateway-package-"));
-    const { tarball, files } = pack(directory);
-    const userDir = path.join(directory, "user");
+    let files: readonly string[];
+    let userDir: string;
 
     before(function () {
         this.timeout(180_000);
-        execFileSync("mkdir", [userDir]);
-        writeFileSync(path.join(userDir, "package.json"), JSON.stringify({ name: "user", private: true }));
-        // As the palette does it.
-        npm(userDir, "install", "--no-audit", "--no-update-notifier", "--no-fund", "--omit=dev", "--engine-strict", tarball);
+        ({ files, userDir } = installedPackage());
     });
-
-    after(() => rmSync(directory, { recursive: true, force: true }));
 
     it("contains only the built code, the forms, the examples and the documents", () => {
         const allowed =
-            /^(dist\/(nodes|plugins|src)\/.*\.(js|js\.map|html|json|svg)|examples\/.*\.json|resources\/.*|docs\/[\w-]+\.md|docs\/images\/[\w-]+\.(png|svg)|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|package\.json)$/;
+            /^(dist\/(nodes|plugins|src)\/.*\.(js|js\.map|html|json|svg)|dist\/src\/.*\.d\.ts|examples\/.*\.json|resources\/.*|docs\/[\w-]+\.md|docs\/images\/[\w-]+\.(png|svg)|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|package\.json)$/;
         assert.deepEqual(
             files.filter((file) => !allowed.test(file)),
             [],

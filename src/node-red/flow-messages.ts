@@ -1,0 +1,138 @@
+// Exported to users as `node-red-contrib-wiotp-gateway/types`: declarations only, and nothing is imported here.
+
+/** What every message of a flow may have. */
+export interface WiotpMessage {
+    _msgid?: string;
+    [property: string]: unknown;
+}
+
+/** A message for `device-event-out`. What the form of the node sets takes precedence. */
+export interface WiotpEventMessage extends WiotpMessage {
+    /** Anything that the format can express. */
+    payload: unknown;
+    /** The device, unless the form names it. */
+    typeId?: string | number;
+    deviceId?: string | number;
+    /** The format, where the form leaves it blank. */
+    format?: string;
+    qos?: 0 | 1 | 2;
+    /** Seconds for which the event stays deliverable. */
+    ttl?: number;
+}
+
+/** A message from `device-command-in`. */
+export interface WiotpCommandMessage extends WiotpMessage {
+    /** By format: the parsed value, a string or a Buffer. */
+    payload: unknown;
+    /** The device that the command is for. Absent on an own broker whose topics name no type. */
+    typeId?: string;
+    deviceId: string;
+    commandId: string;
+    /** Absent on an own broker whose topics name no format. */
+    format?: string;
+    qos: 0 | 1 | 2;
+    /** Whether the command may be a repeat. */
+    duplicate: boolean;
+    topic: string;
+}
+
+/** A message from `gateway-notify-in`. */
+export interface WiotpNotificationMessage extends WiotpMessage {
+    /** What the platform left out is absent. */
+    payload: WiotpNotification;
+    /** The refused message, if this gateway published it recently. */
+    event?: WiotpNotifiedEvent & { readonly candidates: readonly WiotpNotifiedEvent[] };
+    /** As received: an object, or text if it is malformed. */
+    raw: unknown;
+    topic: string;
+    /** The notification cannot be read, and `payload` is empty. */
+    malformed?: boolean;
+}
+
+/** What the platform says about a refusal. */
+export interface WiotpNotification {
+    /** `publish`, `subscribe`, `unsubscribe`, or another word. */
+    request?: string;
+    /** ISO 8601. */
+    time?: string;
+    topic?: string;
+    typeId?: string;
+    deviceId?: string;
+    clientId?: string;
+    rc?: number;
+    message?: string;
+}
+
+/** An event that a notification is about. */
+export interface WiotpNotifiedEvent {
+    readonly _msgid: string;
+    readonly nodeId: string;
+    readonly typeId: string;
+    readonly deviceId: string;
+    readonly eventId: string;
+    /** ISO 8601. */
+    readonly sentAt: string;
+}
+
+/** A request of the platform from output 1 of `dm-responder`. The same message, sent back to the node, is the answer. */
+export interface WiotpManagementRequest extends WiotpMessage {
+    dm: WiotpManagedDevice & {
+        readonly action:
+            | "device/reboot"
+            | "device/factoryReset"
+            | "device/update"
+            | "firmware/download"
+            | "firmware/update"
+            | "observe"
+            | "cancel"
+            | "custom";
+        /** Absent when the platform expects no answer. */
+        readonly reqId?: unknown;
+        /** Of a custom action. */
+        readonly bundleId?: string;
+        readonly actionId?: string;
+        /** The names for `observe` and `cancel`, otherwise the values by name. */
+        readonly fields?: readonly string[] | Readonly<Record<string, unknown>>;
+        /** The request may be from the past. */
+        readonly replayed?: true;
+    };
+    /** The data of the request. On the way back: the data of the answer. */
+    payload: unknown;
+    /** On the way back: the code of the answer. Without it, success. */
+    rc?: number | string;
+    /** On the way back: an explanation for the operator. */
+    message?: string;
+}
+
+/** A request of your own for `dm-responder`, or a report of progress. */
+export interface WiotpManagementOrder extends WiotpMessage {
+    dm: Partial<WiotpManagedDevice> &
+        (
+            | {
+                  action: "manage" | "unmanage" | "location" | "addErrorCode" | "clearErrorCodes" | "addLog" | "clearLog" | "notify";
+                  /** False: the platform does not answer. */
+                  reply?: boolean;
+              }
+            | {
+                  action: "firmware";
+                  step: "downloading" | "downloaded" | "updating" | "updated" | "failed";
+                  reason?: "memory" | "connection" | "verification" | "image" | "uri";
+              }
+        );
+    /** The data of the request. */
+    payload?: unknown;
+}
+
+/** The platform's answer from output 2 of `dm-responder`: your own message with the code and the data of the answer. */
+export interface WiotpManagementAnswer extends WiotpMessage {
+    dm: unknown;
+    rc: number;
+    message?: string;
+    payload: unknown;
+}
+
+/** A managed device, or the gateway itself. */
+export interface WiotpManagedDevice {
+    readonly typeId: string;
+    readonly deviceId: string;
+}
