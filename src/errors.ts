@@ -20,7 +20,15 @@ export const errorTable = {
         scope: "message",
         meaning: "The device is held after a failed registration, or is being checked after a reconnect, and the message may not be queued",
     },
-    GW_BAD_COMMAND: { scope: "message", meaning: "A command arrived whose payload does not fit its format or is too large" },
+    GW_BAD_COMMAND: {
+        scope: "message",
+        meaning: "A command is too large or does not fit its format, or a message sent back belongs to no command in work",
+    },
+    GW_STALE_COMMAND: {
+        scope: "message",
+        meaning: "A command may be old: it waited at the platform, or is retained, and the node refuses such",
+    },
+    GW_COMMAND_TIMEOUT: { scope: "message", meaning: "The flow did not send a command back in time" },
     GW_SUBSCRIBE_REFUSED: { scope: "message", meaning: "The platform rejected the node's subscription" },
     GW_DM_TIMEOUT: { scope: "message", meaning: "The platform, or the flow, did not answer a device management request in time" },
     GW_DM_INVALID: { scope: "message", meaning: "A device management message breaks the rules" },
