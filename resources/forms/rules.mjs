@@ -21,6 +21,9 @@ export function defaultOf(type, property) {
 // Each check returns undefined when the value is good, else the key of the reason and its parameters.
 const checks = {
     id: (value) => (isLegalId(String(value ?? ""), idRule) ? undefined : { key: "id" }),
+    /** The id of the event that answers a command, with places for the id of that. */
+    answer: (value, _property, node) =>
+        isBlank(value) ? undefined : idFailure(String(value).replaceAll("{commandId}", "c"), "eventId", topicsOfNode(node)),
     idFilter: (value) => (isBlank(value) || value === "+" ? undefined : checks.id(value)),
     mqttText: (value) => (isBlank(value) || isLegalId(String(value), mqttTextRule) ? undefined : { key: "mqttText" }),
     /** An id of an event, or its format: by the rules of the gateway. */

@@ -6,14 +6,7 @@ import type { LinkListener } from "./link";
 import { LinkWatch } from "./link-watch";
 import { PendingPublishes, type Settled } from "./pending-publishes";
 import { type ConnectionReason, type ReasonOptions, serverOf, tokenFaultOf } from "./reason";
-import {
-    describeEnd,
-    describeMissingAcknowledgement,
-    describeMissingSubscription,
-    describeStall,
-    describeTimeout,
-    describeUntakenMessage,
-} from "./reasons";
+import { describeEnd, describeMissingAcknowledgement, describeMissingSubscription, describeStall, describeTimeout } from "./reasons";
 import type { Transport, TransportEnd, TransportFactory, TransportOptions, TransportOwner } from "./transport";
 
 /** One attempt to connect, and the connection it becomes: limits the time of each step and watches over the link. */
@@ -90,8 +83,15 @@ export class ConnectionAttempt implements TransportOwner {
 
     /** Sends a SUBSCRIBE; see `GatewayConnection.subscribe`. */
     subscribe(filter: string, qos: Qos, deadlineMs?: number): Promise<Qos> {
-        const giveUp = (afterMs: number) => this.drop(describeMissingSubscription(filter, afterMs, this.#context));
-        const deadline = deadlineMs === undefined ? undefined : this.#clock.setTimer(deadlineMs, () => giveUp(deadlineMs));
+        let deadline: Timer | undefined;
+        const limit = (afterMs: number) => {
+            deadline = this.#clock.setTimer(afterMs, () => {
+                // The answer may be among what is not read.
+                if (this.#transport?.isReadingHeld) limit(afterMs);
+                else this.drop(describeMissingSubscription(filter, afterMs, this.#context));
+            });
+        };
+        if (deadlineMs !== undefined) limit(deadlineMs);
         return new Promise((resolve, reject) => {
             this.#transport?.subscribe(filter, qos, (answer) => {
                 deadline?.cancel();
@@ -110,6 +110,11 @@ export class ConnectionAttempt implements TransportOwner {
                 else reject(connectionEnded(this.#context));
             });
         });
+    }
+
+    /** While held, the next message that comes is not handed over, and nothing after it is read. */
+    holdReading(isHeld: boolean): void {
+        this.#transport?.holdReading(isHeld);
     }
 
     connected(sessionPresent: boolean): void {
@@ -139,7 +144,7 @@ export class ConnectionAttempt implements TransportOwner {
             nowMs,
             traffic: transport.traffic,
             oldestDueMs: this.#pending.oldestDueMs,
-            unacceptedMessage: transport.unacceptedMessage,
+            isReadingHeld: transport.isReadingHeld,
         });
         switch (verdict) {
             case "stalled":
@@ -147,9 +152,6 @@ export class ConnectionAttempt implements TransportOwner {
                 return;
             case "acknowledgement missing":
                 this.drop(describeMissingAcknowledgement(this.#context));
-                return;
-            case "not accepted":
-                this.drop(describeUntakenMessage(watch.acceptLimitMs));
                 return;
             case "ping":
                 transport.ping();

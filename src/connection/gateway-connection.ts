@@ -41,6 +41,7 @@ export class GatewayConnection {
     #retry: Timer | undefined;
     /** Set while the connection is closed on purpose, to open it again: the next attempt then follows at once. */
     #renewal: ConnectionReason | undefined;
+    #isReadingHeld = false;
     #stopped: Promise<void> | undefined;
     #resolveStopped: () => void = () => {};
 
@@ -134,6 +135,12 @@ export class GatewayConnection {
         return this.#online?.unsubscribe(filter) ?? Promise.reject(this.#notConnected());
     }
 
+    /** While held, the next message that comes is not handed over, and nothing after it is read. That is no stall. */
+    holdReading(isHeld: boolean): void {
+        this.#isReadingHeld = isHeld;
+        this.#attempt?.holdReading(isHeld);
+    }
+
     get #online(): ConnectionAttempt | undefined {
         return this.isOnline && !this.#stopped ? this.#attempt : undefined;
     }
@@ -152,6 +159,7 @@ export class GatewayConnection {
         this.#attempt = attempt;
         this.#change(reason ? { phase: "connecting", reason } : { phase: "connecting" });
         attempt.start(listener);
+        attempt.holdReading(this.#isReadingHeld);
     }
 
     #ended(end: AttemptEnd): void {

@@ -8,13 +8,12 @@ const pingBytes = 2;
 /**
  * Distinguishes a dead link from a slow or a quiet one. Stalled: an acknowledgement (or the answer to a ping) is due, and for
  * max(20 s, half the keep-alive) nothing came in and not a byte went out. A server that has stopped reading because of a
- * quota still answers or still drains. A registration attempt whose acknowledgement the platform withholds is not due.
+ * quota still answers or still drains. A registration attempt whose acknowledgement the platform withholds is not due. While this side
+ * reads nothing, nothing is missing.
  */
 export class LinkWatch {
     /** How often to evaluate, in milliseconds. */
     readonly tickMs: number;
-    /** How long a received message may wait to be accepted. */
-    readonly acceptLimitMs = 30_000;
     readonly #silenceMs: number;
     readonly #pingAfterMs: number;
     #receivedBytes = 0;
@@ -23,10 +22,8 @@ export class LinkWatch {
     #lastSentMs: number;
     #lastPingMs: number;
     #pingUnanswered = false;
-    #unacceptedMessage = 0;
-    #unacceptedSinceMs = 0;
     #incomingPacket = 0;
-    /** When one and the same packet was last coming in: acknowledgements wait behind it. */
+    /** When one and the same packet was last coming in, or reading was held: acknowledgements wait behind it. */
     #lastBlockedMs = Number.NEGATIVE_INFINITY;
 
     /** @param nowMs monotonic time at which the link became usable */
@@ -45,12 +42,10 @@ export class LinkWatch {
     /** Evaluates the link; the caller sends the ping that a verdict asks for. */
     evaluate(facts: LinkFacts): LinkVerdict {
         this.#noteProgress(facts);
-        const { nowMs, oldestDueMs, unacceptedMessage } = facts;
+        const { nowMs, oldestDueMs, isReadingHeld } = facts;
         const lastProgressMs = Math.max(this.#lastReceivedMs, this.#lastSentMs);
         const dueSilenceMs = oldestDueMs === undefined ? 0 : nowMs - Math.max(lastProgressMs, oldestDueMs);
-        if (unacceptedMessage !== 0) {
-            if (nowMs - this.#unacceptedSinceMs >= this.acceptLimitMs) return "not accepted";
-        } else {
+        if (!isReadingHeld) {
             const pingSilenceMs = this.#pingUnanswered ? nowMs - Math.max(lastProgressMs, this.#lastPingMs) : 0;
             if (Math.max(dueSilenceMs, pingSilenceMs) >= this.#silenceMs) return "stalled";
             const dueMs = oldestDueMs === undefined ? 0 : nowMs - Math.max(oldestDueMs, this.#lastBlockedMs);
@@ -65,8 +60,8 @@ export class LinkWatch {
         return "ping";
     }
 
-    #noteProgress({ nowMs, traffic, unacceptedMessage }: LinkFacts): void {
-        if (traffic.receivedBytes !== this.#receivedBytes || unacceptedMessage !== 0) {
+    #noteProgress({ nowMs, traffic, isReadingHeld }: LinkFacts): void {
+        if (traffic.receivedBytes !== this.#receivedBytes || isReadingHeld) {
             this.#receivedBytes = traffic.receivedBytes;
             this.#lastReceivedMs = nowMs;
             this.#pingUnanswered = false;
@@ -75,12 +70,9 @@ export class LinkWatch {
             this.#sentBytes = traffic.sentBytes;
             this.#lastSentMs = nowMs;
         }
-        if (traffic.incomingPacket !== 0 && traffic.incomingPacket === this.#incomingPacket) this.#lastBlockedMs = nowMs;
+        const isSamePacket = traffic.incomingPacket !== 0 && traffic.incomingPacket === this.#incomingPacket;
+        if (isSamePacket || isReadingHeld) this.#lastBlockedMs = nowMs;
         this.#incomingPacket = traffic.incomingPacket;
-        if (unacceptedMessage !== this.#unacceptedMessage) {
-            this.#unacceptedMessage = unacceptedMessage;
-            this.#unacceptedSinceMs = nowMs;
-        }
     }
 
     #pingSent(nowMs: number): void {
@@ -97,9 +89,9 @@ export interface LinkFacts {
     readonly traffic: LinkTraffic;
     /** When the oldest publish was sent whose acknowledgement is due; absent when none is. */
     readonly oldestDueMs: number | undefined;
-    /** The number of the received message that has not been accepted yet, 0 = none. The gateway itself reads nothing meanwhile. */
-    readonly unacceptedMessage: number;
+    /** The gateway itself reads nothing for now. */
+    readonly isReadingHeld: boolean;
 }
 
 /** What is to be done about the link. */
-export type LinkVerdict = "fine" | "ping" | "stalled" | "acknowledgement missing" | "not accepted";
+export type LinkVerdict = "fine" | "ping" | "stalled" | "acknowledgement missing";

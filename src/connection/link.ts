@@ -6,8 +6,8 @@ export const maxPacketBytes = 16 * 1024 * 1024;
 /** What happens on an open connection. The transport calls it directly: nothing in between passes it on. */
 export interface LinkListener {
     /**
-     * A message came. Its acknowledgement, and everything the server sent after it, wait until `accepted` is called. After 30 s without that
-     * call the connection is closed and opened again.
+     * A message came. Its acknowledgement waits until `accepted` is called, at any time, and with it those of all messages that came after it.
+     * These come meanwhile. A message that the server sends again because of that is not handed over again, while the session is present.
      */
     messageReceived(message: ReceivedMessage, accepted: () => void): void;
     /** The server sent a malformed ping response: it has dropped something for a device that it did not register. */

@@ -1,29 +1,38 @@
 import type { Duplex } from "node:stream";
-import { type IClientOptions, type IPublishPacket, MqttClient, type Packet, Store } from "mqtt";
+import { type IClientOptions, type IPublishPacket, MqttClient, type Packet } from "mqtt";
+import type { Qos } from "../protocol/qos";
 import type { MessageIds } from "./mqtt-session";
 import type { TransportOptions } from "./transport";
 
 const neverMs = 2 ** 31 - 1;
 
 /**
- * An MQTT.js client on a stream that does no more than encode, decode and acknowledge. It never reconnects, resends, resubscribes or
- * queues, and it remembers nothing.
+ * An MQTT.js client on a stream that does no more than encode and decode. It never reconnects, resends, resubscribes, queues or acknowledges
+ * a message, and it remembers nothing. At a PUBREL it only answers with PUBCOMP.
  */
-export function createMqttClient(stream: Duplex, options: TransportOptions, ids: MessageIds, listener: IncomingListener): MqttClient {
-    const client = new MqttClient(() => stream, clientOptions(options, ids, listener));
-    client.handleMessage = (packet, accepted) => listener.received(packet, accepted);
+export function createMqttClient(stream: Duplex, options: TransportOptions, ids: MessageIds, listener: PacketListener): MqttClient {
+    const client = new MqttClient(() => stream, clientOptions(options, ids));
+    let qos: Qos = 0;
+    client.on("packetreceive", (packet) => {
+        listener.packetReceived(packet);
+        if (packet.cmd !== "publish") return;
+        qos = packet.qos;
+        // A message of QoS 0 is handed over when it comes, and MQTT.js neither keeps nor acknowledges it.
+        packet.qos = 0;
+    });
+    client.handleMessage = (packet, readOn) => listener.messageReceived(packet, qos, readOn);
     return client;
 }
 
-/** Receives the messages that a client gets. */
-export interface IncomingListener {
-    /** A message came. Once it is accepted, MQTT.js sends PUBACK or, with QoS 2, PUBREC, and reads on. */
-    received(packet: IPublishPacket, accepted: () => void): void;
-    /** The server sent PUBREL: it will not send the message of QoS 2 under this id again. */
-    released(messageId: number): void;
+/** Gets what a client receives. */
+export interface PacketListener {
+    /** Called for each packet before MQTT.js handles it, in the order in which they came. */
+    packetReceived(packet: Packet): void;
+    /** A message came, right after its packet. Nothing more is read until `readOn` is called. */
+    messageReceived(packet: IPublishPacket, qos: Qos, readOn: () => void): void;
 }
 
-function clientOptions(options: TransportOptions, ids: MessageIds, listener: IncomingListener): IClientOptions {
+function clientOptions(options: TransportOptions, ids: MessageIds): IClientOptions {
     const { clientId, userName, password, keepAliveS, cleanSession, will } = options;
     return {
         clientId,
@@ -37,7 +46,6 @@ function clientOptions(options: TransportOptions, ids: MessageIds, listener: Inc
         connectTimeout: neverMs,
         resubscribe: false,
         queueQoSZero: false,
-        incomingStore: new IncomingQos2(listener),
         messageIdProvider: ids,
         // Each call of the default logger formats its arguments; silent it still costs 2 µs a publish.
         log: () => {},
@@ -45,34 +53,4 @@ function clientOptions(options: TransportOptions, ids: MessageIds, listener: Inc
         timerVariant: { set: () => 0, clear: () => {} },
         reschedulePings: false,
     };
-}
-
-/**
- * Where MQTT.js would keep a message of QoS 2 from its PUBLISH until its PUBREL. Here it is handed over at once, before the PUBREC: method B
- * of MQTT 3.1.1, figure 4.3. A message that is kept would be lost with the process after the server has let go of it.
- */
-class IncomingQos2 extends Store {
-    readonly #listener: IncomingListener;
-
-    constructor(listener: IncomingListener) {
-        super();
-        this.#listener = listener;
-    }
-
-    override put(packet: Packet, accepted: () => void): this {
-        if (packet.cmd === "publish") this.#listener.received(packet, accepted);
-        return this;
-    }
-
-    /** Asked at the PUBREL. Without a message MQTT.js only answers with PUBCOMP. */
-    override get({ messageId }: Pick<Packet, "messageId">, found: (error: Error) => void): this {
-        if (messageId !== undefined) this.#listener.released(messageId);
-        found(new Error("The message was handed over when it came"));
-        return this;
-    }
-
-    override del(_packet: Pick<Packet, "messageId">, removed: () => void): this {
-        removed();
-        return this;
-    }
 }

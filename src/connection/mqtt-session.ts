@@ -1,11 +1,12 @@
+import { type AcknowledgementWriter, ReceivedMessages } from "./received-messages";
+
 /**
- * What client and server both remember between two connections of a durable session, and forget together: the ids of the messages
- * received with QoS 2 and not released yet, and the ids of those sent with QoS 2 and not completed.
+ * What client and server both remember between two connections of a durable session, and forget together: the messages received and not
+ * acknowledged, and the ids of those sent with QoS 2 and not completed.
  */
 export class MqttSession {
     readonly ids: MessageIds;
-    /** At most 65 535: one for each packet id. */
-    readonly #received = new Set<number>();
+    readonly received = new ReceivedMessages();
     /** Ids the server may still hold; used for another message it would take that for a repetition and drop it. */
     readonly #unreleased = new Set<number>();
 
@@ -13,15 +14,17 @@ export class MqttSession {
         this.ids = new MessageIds(random);
     }
 
-    /** Forgets all of it: the server has no session. */
-    reset(): void {
-        this.#received.clear();
+    /** The server accepted a connection. Where it has no session, all of this is forgotten. */
+    connectionStarted(sessionPresent: boolean, acknowledge: AcknowledgementWriter): void {
+        this.received.connectionStarted(sessionPresent, acknowledge);
+        if (sessionPresent) return;
         this.#unreleased.clear();
         this.ids.freeAll();
     }
 
     /** A connection ended: only the ids of incomplete QoS 2 publishes stay in use. */
-    connectionEnded(incomplete: Iterable<number>): void {
+    connectionEnded(incomplete: Iterable<number>, acknowledge: AcknowledgementWriter): void {
+        this.received.connectionEnded(acknowledge);
         for (const id of incomplete) this.#unreleased.add(id);
         this.ids.freeAll();
         for (const id of this.#unreleased) this.ids.register(id);
@@ -35,21 +38,6 @@ export class MqttSession {
     /** The server has let go of an id of a QoS 2 publish. */
     completed(id: number): void {
         if (this.#unreleased.delete(id)) this.ids.deallocate(id);
-    }
-
-    /** The flow has the message of QoS 2 that the server sent under this id. */
-    noteReceived(id: number): void {
-        this.#received.add(id);
-    }
-
-    /** Whether the flow has the message of QoS 2 under this id, and the server may send it again. */
-    hasReceived(id: number): boolean {
-        return this.#received.has(id);
-    }
-
-    /** The server will not send the message of QoS 2 under this id again: the next one under it is another. */
-    released(id: number): void {
-        this.#received.delete(id);
     }
 }
 

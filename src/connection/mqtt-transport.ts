@@ -7,6 +7,7 @@ import type { LinkListener } from "./link";
 import { LinkStream } from "./link-stream";
 import { createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
+import type { AcknowledgementWriter } from "./received-messages";
 import type {
     DialProgress,
     SubscribeAnswer,
@@ -32,8 +33,8 @@ export function mqttTransportFactory(
 }
 
 /**
- * MQTT.js connects, subscribes, decodes what comes in and acknowledges the messages that were accepted. Publishing is done here: MQTT.js
- * would clone each message for a store that sends it again, which the outbox does.
+ * MQTT.js connects, subscribes and decodes what comes in. Publishing is done here: MQTT.js would clone each message for a store that sends
+ * it again, which the outbox does. So is acknowledging: MQTT.js would read nothing more until a message is acknowledged.
  */
 class MqttTransport implements Transport {
     readonly traffic: LinkStream;
@@ -55,10 +56,11 @@ class MqttTransport implements Transport {
     #receivedPublishes = 0;
     /** Sizes of the PUBLISH packets that come without their payload, by their number. */
     readonly #oversized = new Map<number, number>();
-    /** A message that came before MQTT.js reported the connection: a durable session may send at once. */
-    #early: (() => void) | undefined;
-    #receivedMessages = 0;
-    #unacceptedMessage = 0;
+    #mayNotHandOver = false;
+    /** Hands over a message that may not be handed over yet: a durable session may send before MQTT.js has reported the connection. */
+    #unread: (() => void) | undefined;
+    /** Reads on once the server has taken our acknowledgements. */
+    #readOnWhenDrained: (() => void) | undefined;
 
     constructor(options: TransportOptions, owner: TransportOwner, listener: LinkListener, { session, rawStream }: MqttTransportDeps) {
         this.#owner = owner;
@@ -73,10 +75,9 @@ class MqttTransport implements Transport {
         this.traffic.on("error", (error) => this.#failed(error));
         this.traffic.on("drain", () => this.#drained());
         this.#client = createMqttClient(this.traffic, options, session.ids, {
-            received: (packet, accepted) => this.#received(packet, accepted),
-            released: (messageId) => session.released(messageId),
+            packetReceived: (packet) => this.#inspect(packet),
+            messageReceived: (packet, qos, readOn) => this.#received(packet, qos, readOn),
         });
-        this.#client.on("packetreceive", (packet) => this.#inspect(packet));
         this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
         // The stream reports its own errors; the rest is what MQTT.js could not read or did not expect.
         this.#client.on(
@@ -94,8 +95,8 @@ class MqttTransport implements Transport {
         return this.#writable && this.#phase === "connected";
     }
 
-    get unacceptedMessage(): number {
-        return this.#unacceptedMessage;
+    get isReadingHeld(): boolean {
+        return this.#mayNotHandOver && this.#unread !== undefined;
     }
 
     publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void {
@@ -132,17 +133,27 @@ class MqttTransport implements Transport {
             return;
         }
         this.#phase = "parting";
+        this.#session.received.connectionEnded(this.#acknowledge);
         // Not `client.end`, which waits for every acknowledgement first: the platform may withhold one indefinitely.
         writeToStream({ cmd: "disconnect" }, this.traffic);
         this.traffic.end();
     }
 
+    holdReading(isHeld: boolean): void {
+        this.#mayNotHandOver = isHeld;
+        this.#handOverUnread();
+    }
+
     destroy(): void {
+        this.#session.received.connectionEnded(this.#acknowledge);
         this.traffic.destroy();
     }
 
     #drained(): void {
         this.#writable = true;
+        const readOn = this.#readOnWhenDrained;
+        this.#readOnWhenDrained = undefined;
+        readOn?.();
         if (this.#phase === "connected") this.#listener.drained();
     }
 
@@ -154,12 +165,12 @@ class MqttTransport implements Transport {
     #violated(detail: string): void {
         if (this.#phase === "ended" || this.#refusal !== 0) return;
         this.#violation ??= detail;
-        this.traffic.destroy();
+        this.destroy();
     }
 
     /**
-     * Sees each packet before MQTT.js handles it, in the order in which they came. The framing filter could find the acknowledgements
-     * sooner, but then they would overtake a notification that waits behind a message not accepted yet, and a refused event count as delivered.
+     * Sees each packet in the order in which they came. The framing filter could find the acknowledgements sooner, but then they would overtake
+     * a notification that has not been handed over yet, and a refused event count as delivered.
      */
     #inspect(packet: Packet): void {
         const fault = packetFault(packet);
@@ -178,10 +189,13 @@ class MqttTransport implements Transport {
             case "publish":
                 this.#receivedPublishes += 1;
                 break;
+            case "pubrel":
+                this.#session.received.released(packet.messageId ?? 0);
+                break;
             case "connack":
                 if (this.#phase !== "connecting") break;
                 this.#refusal = packet.returnCode ?? 0;
-                if (this.#refusal === 0 && !packet.sessionPresent) this.#session.reset();
+                if (this.#refusal === 0) this.#session.connectionStarted(packet.sessionPresent, this.#acknowledge);
         }
     }
 
@@ -192,9 +206,7 @@ class MqttTransport implements Transport {
         // QoS 2 publishes of an earlier connection: their messages are published again under other ids.
         for (const messageId of this.#session.unreleased) this.#release(messageId);
         this.#owner.connected(sessionPresent);
-        const early = this.#early;
-        this.#early = undefined;
-        early?.();
+        this.#handOverUnread();
     }
 
     #release(messageId: number): void {
@@ -211,45 +223,51 @@ class MqttTransport implements Transport {
         settled?.();
     }
 
-    #received(packet: IPublishPacket, accepted: () => void): void {
+    #received(packet: IPublishPacket, qos: Qos, readOn: () => void): void {
         const oversizedBytes = this.#oversized.get(this.#receivedPublishes);
         this.#oversized.delete(this.#receivedPublishes);
-        const deliver = () => this.#deliver(packet, oversizedBytes, accepted);
-        if (this.#phase === "connecting") this.#early = deliver;
-        else if (this.#phase !== "ended") deliver();
+        this.#unread = () => {
+            this.#handOver(packet, qos, oversizedBytes);
+            // A server that does not take our acknowledgements must not fill our memory with them.
+            if (qos === 0 || this.#writable) readOn();
+            else this.#readOnWhenDrained = readOn;
+        };
+        this.#handOverUnread();
     }
 
-    #deliver(packet: IPublishPacket, oversizedBytes: number | undefined, accepted: () => void): void {
-        const { topic, payload, qos, dup: duplicate, retain, messageId = 0 } = packet;
-        const isRepeated = qos === 2 && duplicate && this.#session.hasReceived(messageId);
-        if (isRepeated || this.#isLeftToNextConnection(qos)) {
-            accepted();
+    #handOverUnread(): void {
+        if (this.#phase === "connecting" || this.#phase === "ended" || this.#violation !== undefined || this.#mayNotHandOver) return;
+        const handOver = this.#unread;
+        this.#unread = undefined;
+        handOver?.();
+    }
+
+    #handOver(packet: IPublishPacket, qos: Qos, oversizedBytes: number | undefined): void {
+        const { topic, dup: duplicate, retain, messageId: packetId = 0 } = packet;
+        const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
+        const message = { topic, payload, qos, duplicate, retain, oversizedBytes };
+        if (qos === 0) {
+            this.#listener.messageReceived(message, () => undefined);
             return;
         }
-        const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
-        this.#receivedMessages += 1;
-        const number = this.#receivedMessages;
-        this.#unacceptedMessage = number;
-        this.#listener.messageReceived({ topic, payload: bytes, qos, duplicate, retain, oversizedBytes }, () => {
-            if (this.#unacceptedMessage !== number) return;
-            this.#unacceptedMessage = 0;
-            if (this.#phase === "ended") return;
-            if (qos === 2) this.#session.noteReceived(messageId);
-            // Here MQTT.js writes the PUBACK, or the PUBREC, and goes on reading.
-            accepted();
-        });
+        // After our DISCONNECT no acknowledgement leaves any more: what a durable session sends again would come twice.
+        if (this.#phase === "parting" && !this.#cleanSession) return;
+        const { received } = this.#session;
+        const reception = received.received({ packetId, qos, duplicate, topic, payload });
+        if (reception) this.#listener.messageReceived(message, () => received.accepted(reception));
     }
 
-    /** After our DISCONNECT no acknowledgement leaves any more: a message that a durable session sends again would come twice. */
-    #isLeftToNextConnection(qos: Qos): boolean {
-        return this.#phase === "parting" && qos > 0 && !this.#cleanSession;
-    }
+    readonly #acknowledge: AcknowledgementWriter = ({ packetId, qos }) => {
+        // Not `writeToStream`, which does not say of an acknowledgement whether the stream wants a pause.
+        this.#writable = this.traffic.write(Buffer.of(qos === 1 ? puback : pubrec, 2, packetId >> 8, packetId & 0xff));
+    };
 
     #end(): void {
         if (this.#phase === "ended") return;
         this.#phase = "ended";
-        this.#early = undefined;
-        this.#session.connectionEnded(this.#incomplete);
+        this.#unread = undefined;
+        this.#readOnWhenDrained = undefined;
+        this.#session.connectionEnded(this.#incomplete, this.#acknowledge);
         this.#owner.ended(this.#reasonOfEnd());
     }
 
@@ -261,6 +279,9 @@ class MqttTransport implements Transport {
         return { kind: "failed", stage, error: this.#failure, certificate, proxy };
     }
 }
+
+const puback = 0x40;
+const pubrec = 0x50;
 
 interface MqttTransportDeps {
     readonly session: MqttSession;

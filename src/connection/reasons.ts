@@ -123,11 +123,6 @@ export function describeMissingAcknowledgement(context: ReasonOptions): Connecti
     return { code: "GW_STALLED", text: translate("connection.notAcknowledged", { server: serverOf(context) }) };
 }
 
-/** A received message was not taken by the flow in time. */
-export function describeUntakenMessage(limitMs: number): ConnectionReason {
-    return { code: "GW_STALLED", text: translate("connection.messageNotTaken", { seconds: wholeSeconds(limitMs) }) };
-}
-
 function wholeSeconds(durationMs: number): number {
     return Math.round(durationMs / 1000);
 }

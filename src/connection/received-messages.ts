@@ -17,7 +17,7 @@ export class ReceivedMessages {
     #head = 0;
     /** Counts connections. */
     #connection = 0;
-    #write: ((acknowledgement: Acknowledgement) => void) | undefined;
+    #write: AcknowledgementWriter | undefined;
     /** By packet id, those of earlier connections of the session too. */
     readonly #unacknowledged = new Map<number, Reception>();
     /** QoS 2: sent PUBREC, not released yet. */
@@ -33,8 +33,8 @@ export class ReceivedMessages {
      * @param sessionPresent false: the server has forgotten everything of the earlier ones, and so does this
      * @param write sends an acknowledgement on this connection
      */
-    connectionStarted(sessionPresent: boolean, write: (acknowledgement: Acknowledgement) => void): void {
-        this.connectionEnded();
+    connectionStarted(sessionPresent: boolean, write: AcknowledgementWriter): void {
+        this.#forgetOrder();
         this.#connection += 1;
         this.#write = write;
         if (sessionPresent) return;
@@ -42,11 +42,11 @@ export class ReceivedMessages {
         this.#notedIds.clear();
     }
 
-    /** No acknowledgement leaves any more. */
-    connectionEnded(): void {
+    /** No acknowledgement leaves any more on the connection with this writer. */
+    connectionEnded(write: AcknowledgementWriter): void {
+        if (this.#write !== write) return;
         this.#write = undefined;
-        this.#queue = [];
-        this.#head = 0;
+        this.#forgetOrder();
     }
 
     /** A message came. Returns it if it is to be handed over, and accepted later; undefined for a copy of one that was. */
@@ -83,6 +83,11 @@ export class ReceivedMessages {
     /** PUBREL: the server knows of the PUBREC, and may use the id for another message. */
     released(packetId: number): void {
         this.#notedIds.delete(packetId);
+    }
+
+    #forgetOrder(): void {
+        this.#queue = [];
+        this.#head = 0;
     }
 
     #enqueue(reception: Reception): void {
@@ -153,10 +158,13 @@ export interface AcknowledgedMessage {
 }
 
 /** QoS 1: PUBACK; QoS 2: PUBREC. */
-export interface Acknowledgement {
+interface Acknowledgement {
     readonly packetId: number;
     readonly qos: 1 | 2;
 }
+
+/** Sends an acknowledgement; stands for the connection that does. */
+export type AcknowledgementWriter = (acknowledgement: Acknowledgement) => void;
 
 function digest({ topic, payload }: AcknowledgedMessage): string {
     return createHash("sha256").update(topic).update("\0").update(payload).digest("base64");

@@ -11,13 +11,15 @@ export interface Transport {
     /** How far the stream got, and over what. */
     readonly progress: DialProgress;
     readonly isWritable: boolean;
-    /** The number of the received message that has not been accepted yet; 0 when there is none. Nothing is read meanwhile. */
-    readonly unacceptedMessage: number;
+    /** Whether a message has come that may not be handed over now, so that nothing is read. */
+    readonly isReadingHeld: boolean;
     /** `settled` is called on the acknowledgement (for QoS 0: once handed to the socket), and not at all when the connection ends first. */
     publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void;
     subscribe(filter: string, qos: Qos, answered: (answer: SubscribeAnswer) => void): void;
     unsubscribe(filter: string, answered: (acknowledged: boolean) => void): void;
     ping(): void;
+    /** While held, the next message that comes is not handed over, and nothing after it is read. */
+    holdReading(isHeld: boolean): void;
     /** Sends DISCONNECT and closes once all bytes are out. Messages that a durable session keeps are left to the next connection. */
     disconnect(): void;
     /** Closes at once, without DISCONNECT. */

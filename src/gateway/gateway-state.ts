@@ -1,5 +1,6 @@
 import type { ConnectionState } from "../connection/gateway-connection";
 import type { StorageCondition } from "./gateway-storage";
+import type { CommandsState } from "./inbound/command-router";
 
 /** How fast a backlog shrinks. */
 export interface DrainProgress {
@@ -10,6 +11,7 @@ export interface DrainProgress {
 /** What can be said of a gateway right now; every part of it is measured, none assumed. */
 export interface GatewayState extends StorageCondition {
     readonly connection: ConnectionState;
+    readonly commands: CommandsState;
     /** Events waiting to be sent or acknowledged, in memory and on disk. */
     readonly queued: number;
     /** More events wait than may be in flight. */

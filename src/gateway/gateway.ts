@@ -10,7 +10,6 @@ import type { CompletionCallbacks } from "../outbox/event";
 import { deviceOfCommand, type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
 import { IdParser } from "../protocol/id-parser";
 import { deviceKey, type GatewayIdentity } from "../protocol/identity";
-import type { Qos } from "../protocol/qos";
 import { type ConnectionSettings, transportOptions } from "./connection-settings";
 import { DeviceManagement, type GatewayResponder } from "./device-management";
 import { EmbeddedSimulator } from "./embedded-simulator";
@@ -21,7 +20,9 @@ import type { GatewayOptions } from "./gateway-options";
 import type { PooledGateway } from "./gateway-pool";
 import type { GatewayState } from "./gateway-state";
 import { GatewayStorage } from "./gateway-storage";
-import { type CommandListener, type CommandSelection, MessageRouter, type Subscription } from "./inbound/message-router";
+import type { CommandSubscriber } from "./inbound/command";
+import { CommandRouter, type CommandSubscription } from "./inbound/command-router";
+import { MessageRouter, type Subscription } from "./inbound/message-router";
 import type { NotificationListener } from "./inbound/notification-listeners";
 import { GatewayActions } from "./monitor/gateway-actions";
 import { GatewayMonitor } from "./monitor/gateway-monitor";
@@ -53,6 +54,7 @@ export class Gateway implements PooledGateway {
     readonly #publisher: EventPublisher;
     readonly #subscriptions: SubscriptionManager;
     readonly #management: DeviceManagement;
+    readonly #commands: CommandRouter;
     readonly #router: MessageRouter;
     readonly #statistics: GatewayStatistics;
     /** The built-in simulator, for a gateway on it. */
@@ -115,22 +117,33 @@ export class Gateway implements PooledGateway {
             statistics: this.#statistics,
             management: this.#management,
         });
-        this.#router = new MessageRouter({
+        this.#commands = new CommandRouter({
             clock,
             topics: this.topics,
+            ids: this.ids,
             connection: this.#connection,
             subscriptions: this.#subscriptions,
             publisher: this.#publisher,
-            management: this.#management,
             listener: {
-                commandReceived: (command) => {
+                received: (command) => {
                     this.#statistics.commandReceived();
                     const device = deviceOfCommand(this.topics, command);
                     if (device !== undefined) this.inventory.commandSeen(device, command.commandId);
                 },
-                notificationReceived: (notification) => this.monitor.notified(notification),
+                started: () => this.#listeners.countsChanged(),
+                ended: (_command, _outcome, tookMs) => {
+                    if (tookMs !== undefined) this.#listeners.countsChanged();
+                },
+                countsChanged: () => this.#listeners.countsChanged(),
                 warn: (text) => this.#listeners.warn(text),
             },
+        });
+        this.#router = new MessageRouter({
+            topics: this.topics,
+            publisher: this.#publisher,
+            management: this.#management,
+            commands: this.#commands,
+            notificationReceived: (notification) => this.monitor.notified(notification),
         });
         this.monitor = new GatewayMonitor({
             clock,
@@ -156,7 +169,12 @@ export class Gateway implements PooledGateway {
 
     /** What can be said of the gateway right now. */
     get state(): GatewayState {
-        return { connection: this.#connection.state, ...this.#publisher.state, ...this.#storage.condition };
+        return {
+            connection: this.#connection.state,
+            commands: this.#commands.state,
+            ...this.#publisher.state,
+            ...this.#storage.condition,
+        };
     }
 
     /** When the connection was established (wall clock, milliseconds); undefined while there is none. */
@@ -177,6 +195,7 @@ export class Gateway implements PooledGateway {
 
     /** From now on commands wait, and filters stay as they are. */
     flowsStopping(): void {
+        this.#commands.pause();
         this.#router.pause();
         this.#subscriptions.pause();
         this.#listeners.pause();
@@ -185,6 +204,7 @@ export class Gateway implements PooledGateway {
     /** Hands over what has waited, and brings the filters up to date. */
     flowsStarted(): void {
         this.#subscriptions.resume();
+        this.#commands.resume();
         this.#router.resume();
         this.#listeners.resume();
     }
@@ -197,9 +217,9 @@ export class Gateway implements PooledGateway {
         this.#publisher.publish(request, completion);
     }
 
-    /** Hands commands to the listener until the subscription is closed. */
-    onCommand(selection: CommandSelection, qos: Qos, listener: CommandListener): Subscription {
-        return this.#router.onCommand(selection, qos, listener);
+    /** Hands commands to a node until the subscription is closed. */
+    onCommand(subscriber: CommandSubscriber): CommandSubscription {
+        return this.#commands.subscribe(subscriber);
     }
 
     /** Hands the platform's notifications to the listener until the subscription is closed. */
@@ -224,7 +244,7 @@ export class Gateway implements PooledGateway {
         this.monitor.close();
         // A subscription that is answered from now on starts nothing.
         this.#connectionNumber += 1;
-        this.#router.discard();
+        this.#commands.close();
         this.#management.close();
         await this.#publisher.close(deadlineMs / 3);
         await this.#connection.stop(deadlineMs / 3);
@@ -279,7 +299,6 @@ export class Gateway implements PooledGateway {
     }
 
     #disconnected(state: ConnectionState): void {
-        this.#router.discard();
         this.#subscriptions.linkDown();
         this.#management.linkDown();
         this.#publisher.linkDown();

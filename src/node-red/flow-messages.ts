@@ -34,6 +34,16 @@ export interface WiotpCommandMessage extends WiotpMessage {
     /** Whether the command may be a repeat. */
     duplicate: boolean;
     topic: string;
+    /** When it reached the gateway, ISO 8601. */
+    receivedAt: string;
+    /** It may be old: it waited at the platform, or is retained. */
+    replayed?: true;
+    retain?: true;
+    /** Names the command. The message that comes back must have it. */
+    command: { readonly id: string; readonly nodeId: string };
+    /** On the way back, for the answer event. */
+    rc?: number | string | boolean;
+    message?: string | number | boolean;
 }
 
 /** A message from `gateway-notify-in`. */

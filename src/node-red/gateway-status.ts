@@ -55,7 +55,9 @@ const problemKeys: Partial<Record<ErrorCode, string>> = {
 };
 
 function onlineStatus(state: GatewayState): StatusText {
-    const { queued, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, outbox, isDegraded } = state;
+    const { commands, queued, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, outbox, isDegraded } = state;
+    // Until there are fewer, nothing comes in, acknowledgements of events neither.
+    if (commands.isReadingHeld) return { fill: "yellow", shape: "dot", key: "commandsFull", parameters: { count: commands.waiting } };
     if (drain) {
         return { fill: "blue", shape: "dot", key: "draining", waiting: queued, remaining: duration(drain.remainingMs) };
     }

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { GatewayError } from "../../src/errors";
 import type { RegistrationOptions } from "../../src/simulator/options";
 import { GatewayBench } from "../support/drivers/gateway-bench";
-import type { RecordedGateway, TestGatewayOptions } from "../support/drivers/recorded-gateway";
+import { commandSubscriber, type RecordedGateway, type TestGatewayOptions } from "../support/drivers/recorded-gateway";
 import { waitFor } from "../support/wait-for";
 
 const rules = [
@@ -286,10 +287,9 @@ describe("registration over MQTT", () => {
     /** Subscribes to the commands of one device; returns what became of it. */
     function subscribe(deviceId: string): (string | undefined)[] {
         const refusals: (string | undefined)[] = [];
-        gateway.gateway.onCommand({ target: "device", parts: { typeId: "t", deviceId } }, 1, {
-            received: () => {},
-            rejectionChanged: (error) => refusals.push(error?.code),
-        });
+        const selection = { target: "device", parts: { typeId: "t", deviceId } } as const;
+        const rejectionChanged = (error?: GatewayError) => refusals.push(error?.code);
+        gateway.gateway.onCommand(commandSubscriber(() => undefined, { selection, rejectionChanged }));
         return refusals;
     }
 

@@ -77,6 +77,11 @@ const contract = {
         format: "",
         qos: "1",
         datatype: "auto",
+        replayed: "pass",
+        acknowledge: "received",
+        timeout: "60",
+        answer: "",
+        inputs: 0,
     },
     "gateway-notify-in": { name: "", gateway: "", request: "any" },
     "dm-responder": {
@@ -181,7 +186,7 @@ for (const type of nodeTypes) {
                     const value = "<img src=x>/ \u0007";
                     const platform = name === "transport" ? "maximo" : "broker";
                     const strict = { source: "device", target: "device", transport: "wss", platform, eventIdType: "str", gateway: "own" };
-                    const types = { typeIdType: "str", deviceIdType: "str" };
+                    const types = { typeIdType: "str", deviceIdType: "str", acknowledge: "flow" };
                     const reason = translated.validate(type, name, value, { ...strict, ...types });
                     assert.equal(typeof reason, "string", `${language}: ${name}`);
                     assert.ok(!String(reason).includes("<img"), `${language}: ${name} repeats the value`);

@@ -6,7 +6,7 @@ import { FormHost, languages, type NodeType, nodeTypes, readCatalogue, readHelp 
 const messageProperties: Record<NodeType, string> = {
     "gateway-config": "",
     "device-event-out": "payload typeId deviceId format qos ttl",
-    "device-command-in": "payload topic typeId deviceId commandId format qos duplicate",
+    "device-command-in": "payload topic typeId deviceId commandId format qos duplicate receivedAt replayed retain command rc message",
     "gateway-notify-in":
         "payload request time topic typeId deviceId clientId rc message raw event _msgid nodeId eventId sentAt candidates malformed",
     "dm-responder":
@@ -31,7 +31,7 @@ for (const language of languages) {
                 const catalogue = readCatalogue(language, type);
                 const buttons = type === "gateway-config" ? ["test", "connect"] : [];
                 for (const property of [...Object.keys(defaults), ...Object.keys(credentials), ...buttons]) {
-                    if (property === "name" || property.endsWith("Type")) continue;
+                    if (property === "name" || property === "inputs" || property.endsWith("Type")) continue;
                     const label = catalogue.get(`${type}.label.${property}`);
                     assert.ok(label && help.includes(label), `${property}: ${label}`);
                 }

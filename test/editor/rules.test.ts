@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { defaultPort, gatewayRules, parseGatewayOptions, platforms, transports } from "../../src/gateway/gateway-options";
+import { parseCommandSettings } from "../../src/node-red/device-command-in";
 import { eventRules } from "../../src/node-red/device-event-out";
 import { parseResponderSettings, responderRules } from "../../src/node-red/dm-responder";
 import { gatewayTopics } from "../../src/protocol/gateway-topics";
-import { IdParser } from "../../src/protocol/id-parser";
+import { IdParser, platformIds } from "../../src/protocol/id-parser";
 import { mqttClientId, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
 import { commandFilter, eventTopic, notifyTopic } from "../../src/protocol/topic";
 import { numberOption, variablePattern } from "../../src/settings";
@@ -143,6 +144,21 @@ describe("the rules of forms", () => {
                 (value) => host.validate("device-command-in", property, value),
                 (value) => parseLevel(value, property),
                 blankOrAny,
+            );
+        }
+    });
+
+    it("the form and the runtime agree on the event that answers a command", () => {
+        const answer = { acknowledge: "flow" };
+        for (const values of [(value: string) => value, (value: string) => `{commandId}${value}{commandId}`]) {
+            agrees(
+                (value) => host.validate("device-command-in", "answer", values(value), answer),
+                (value) =>
+                    parseCommandSettings(
+                        { id: "n", z: "t", type: "device-command-in", name: "", answer: values(value), ...answer },
+                        platformIds,
+                    ),
+                blank,
             );
         }
     });
@@ -383,6 +399,10 @@ describe("the rules of forms", () => {
             assert.equal(host.validate("device-command-in", property, "a/b", { target: "gateway" }), true);
             assert.equal(host.validate("dm-responder", property, "a/b", { target: "gateway" }), true);
         }
+        for (const property of ["timeout", "answer"]) {
+            assert.equal(host.validate("device-command-in", property, "0/", { acknowledge: "received" }), true);
+            assert.equal(typeof host.validate("device-command-in", property, "0/", { acknowledge: "flow" }), "string");
+        }
         assert.equal(host.validate("gateway-config", "host", "", { platform: "simulator" }), true);
         assert.equal(host.validate("gateway-config", "path", "no path", { transport: "tls" }), true);
     });
@@ -412,6 +432,7 @@ describe("the rules of forms", () => {
         ["dm-responder", "deviceInfo", ["", "{}", '{"model":"x"}'], ["[]", "null", "1", "{", '{"model":5}']],
         ["dm-responder", "metadata", ["", "{}", '{"site":{"room":5}}'], ["[]", "null", "1", "{"]],
         ["dm-responder", "bundles", ["", "a-v1", "a-v1, b.v2"], ["a b", "a,,b", "a/b"]],
+        ["device-command-in", "timeout", ["", "1", "3600"], ["0", "3601", "soon"]],
         ["device-event-out", "ttl", ["", "0.5", "86400"], ["0", "-1", "soon"]],
     ];
     const runtime: Partial<Record<string, (properties: Record<string, unknown>) => unknown>> = {
@@ -421,7 +442,7 @@ describe("the rules of forms", () => {
     for (const [type, property, good, bad] of cases) {
         it(`${type}: the form and the runtime accept and reject the same values of ${property}`, () => {
             const judge = (value: string) => {
-                const properties = { platform: "broker", transport: "wss", [property]: value };
+                const properties = { platform: "broker", transport: "wss", acknowledge: "flow", [property]: value };
                 const parse = runtime[type];
                 const words = host.validate(type, property, value, properties);
                 if (parse)

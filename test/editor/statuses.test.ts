@@ -5,7 +5,7 @@ import { connectionCauses } from "../../src/connection/reason";
 import { languages, nodeTypes, readCatalogue, root } from "../support/drivers/editor-forms";
 
 /** The files whose statuses only one type of node shows. */
-const owners: Readonly<Record<string, string>> = { "dm-responder.ts": "dm-responder" };
+const owners: Readonly<Record<string, string>> = { "dm-responder.ts": "dm-responder", "device-command-in.ts": "device-command-in" };
 
 /** The keys below `status.` that the runtime can show on a type, and the one that tells of a backlog beside them. */
 function shownKeys(type: string): Set<string> {

@@ -50,8 +50,12 @@ describe("device-command-in", () => {
     it("outputs a command with its ids, format, QoS and parsed payload", async () => {
         const commands = await start({});
         send(commandTopic("pump", "p1"), '{"speed":5}');
-        const { _msgid, ...command } = await commands.next();
+        const before = Date.now();
+        const { _msgid, receivedAt, command: reference, ...command } = await commands.next();
         assert.equal(typeof _msgid, "string");
+        assert.ok(Math.abs(Date.parse(String(receivedAt)) - before) < 10_000);
+        assert.match(String(receivedAt), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+        assert.deepEqual([typeof memberOf(reference, "id"), memberOf(reference, "nodeId")], ["string", "command"]);
         assert.deepEqual(command, {
             topic: commandTopic("pump", "p1"),
             payload: { speed: 5 },

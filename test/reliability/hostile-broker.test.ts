@@ -171,13 +171,17 @@ describe("a hostile broker", () => {
             );
         });
 
-        it("several commands of QoS 2 with one packet id count as one command", async () => {
+        it("a command of QoS 2 that is repeated before its PUBREL counts once, and one without DUP under its packet id is another", async () => {
             await start();
             const client = await online();
-            await client.send(Buffer.concat([publish(commandTopic, "1", 2, 9), publish(commandTopic, "1", 2, 9)]));
+            const repeated = { cmd: "publish", topic: commandTopic, payload: "2", qos: 2, messageId: 9, dup: true, retain: false } as const;
+            await client.send(Buffer.concat([publish(commandTopic, "1", 2, 9), publish(commandTopic, "2", 2, 9), generate(repeated)]));
             for (let round = 0; round < 3; round++) await client.send({ cmd: "pubrel", messageId: 9 });
             await waitFor(() => broker.count("pubcomp") === 3, "three PUBCOMP");
-            assert.equal(watched.commands.length, 1);
+            assert.deepEqual(
+                watched.commands.map(({ payload }) => payload.toString()),
+                ["1", "2"],
+            );
         });
     });
 

@@ -164,7 +164,7 @@ export class CommandsInWork {
         const [oldest] = this.#overdue;
         if (this.#overdue.size >= maxOverdue && oldest !== undefined) this.#overdue.delete(oldest);
         this.#overdue.add(keyOf({ id: inWork.command.id, nodeId: share.taker.nodeId }));
-        share.taker.timedOut(inWork.command);
+        share.taker.timedOut?.(inWork.command);
         this.#end(inWork, share, "timeout");
     }
 

@@ -11,7 +11,8 @@ export class FakeTransport implements Transport {
     readonly unsubscribed: { filter: string; answered: (acknowledged: boolean) => void }[] = [];
     stage: DialStage = "open";
     isWritable = true;
-    unacceptedMessage = 0;
+    isReadingHeld = false;
+    mayHandOver = true;
     pings = 0;
     end: "none" | "disconnected" | "destroyed" = "none";
     /** Whether it reports its end when it is closed, as a socket that works does. */
@@ -43,6 +44,10 @@ export class FakeTransport implements Transport {
     ping(): void {
         this.pings++;
         this.traffic.sentBytes += 2;
+    }
+
+    holdReading(isHeld: boolean): void {
+        this.mayHandOver = !isHeld;
     }
 
     disconnect(): void {

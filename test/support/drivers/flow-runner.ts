@@ -36,17 +36,17 @@ function noteShown(event: unknown): void {
     shown.push(event);
 }
 
-/** Node-RED's own TLS settings and global environment, of the version that is tested. */
-function registerCoreNodes(RED: NodeAPI): void {
+/** What registers Node-RED's own nodes of these files, of the version that is tested. */
+export function coreNodes(...files: string[]): (RED: NodeAPI) => void {
     const from = { paths: [process.env.NODE_RED_PATH ?? require.resolve("node-red")].map(path.dirname) };
-    for (const file of ["network/05-tls.js", "common/91-global-config.js"]) {
-        require(require.resolve(`@node-red/nodes/core/${file}`, from))(RED);
-    }
+    return (RED) => {
+        for (const file of files) require(require.resolve(`@node-red/nodes/core/${file}`, from))(RED);
+    };
 }
 
 /** What registers the types of the package, and those of Node-RED that it uses. */
 export const registrations = [
-    registerCoreNodes,
+    coreNodes("network/05-tls.js", "common/91-global-config.js"),
     allowManyRegistrations,
     noteStatuses,
     registerGateway,

@@ -5,7 +5,7 @@ import type { ReceivedNotification } from "../../../src/gateway/events/refusal-h
 import { Gateway } from "../../../src/gateway/gateway";
 import type { LateMessage } from "../../../src/gateway/gateway-listeners";
 import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
-import type { ReceivedCommand } from "../../../src/gateway/inbound/message-router";
+import type { CommandSubscriber, ReceivedCommand } from "../../../src/gateway/inbound/command";
 import { assertNoSecrets, secretToken } from "../secrets";
 import { waitFor } from "../wait-for";
 
@@ -60,10 +60,8 @@ export class RecordedGateway {
 
     /** Records the commands of all devices from now on, as a `device-command-in` receives them. */
     receiveCommands(): void {
-        this.gateway.onCommand({ target: "device", parts: {} }, 1, {
-            received: (command) => void this.commands.push(command),
-            rejectionChanged: (error) => error && this.lines.push(error.message),
-        });
+        const rejectionChanged = (error?: GatewayError) => error && this.lines.push(error.message);
+        this.gateway.onCommand(commandSubscriber((command) => this.commands.push(command), { rejectionChanged }));
     }
 
     /** Publishes an event with a number as payload; returns its message id. */
@@ -106,6 +104,23 @@ export class RecordedGateway {
         this.outcomes.set(messageId, outcome);
         this.endings.push(outcome);
     }
+}
+
+/** A node that takes the commands of all devices and acknowledges them on receipt, unless it is to be otherwise. */
+export function commandSubscriber(received: (command: ReceivedCommand) => void, other: Partial<CommandSubscriber> = {}): CommandSubscriber {
+    return {
+        nodeId: "command",
+        selection: { target: "device", parts: {} },
+        qos: 1,
+        received(command) {
+            received(command);
+            return "passed";
+        },
+        rejectionChanged(error) {
+            if (error) throw error;
+        },
+        ...other,
+    };
 }
 
 /** An error of a message that was completed before. */

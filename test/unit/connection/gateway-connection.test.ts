@@ -212,16 +212,30 @@ describe("gateway connection", () => {
         await rejectsCode("GW_NOT_CONNECTED", unanswered);
     });
 
-    it("reconnects if the flow does not take a message within 30 s", () => {
-        const { clock, transports, recorder, start, goOnline } = setUp();
+    it("waits longer for the answer to a subscription while reading is held, in which that answer may be", async () => {
+        const { clock, transports, connection, goOnline, start } = setUp();
         start();
         goOnline();
-        transports.latest().unacceptedMessage = 1;
-        clock.advance(30_000);
+        const answer = connection.subscribe("a", 1, 30_000);
+        transports.latest().isReadingHeld = true;
+        clock.advance(300_000);
         assert.equal(transports.latest().end, "none");
-        clock.advance(1_000);
-        assert.equal(transports.latest().end, "destroyed");
-        assert.match(recorder.lastReason?.text ?? "", /could not be passed to the flow within 30 s/);
+        transports.latest().isReadingHeld = false;
+        transports.latest().subscribed[0]?.answered(1);
+        assert.equal(await answer, 1);
+    });
+
+    it("holds the reading of every connection until it is released", () => {
+        const { transports, connection, clock, start } = setUp();
+        start();
+        assert.equal(transports.latest().mayHandOver, true);
+        connection.holdReading(true);
+        assert.equal(transports.latest().mayHandOver, false);
+        transports.latest().owner.ended(closed);
+        clock.advance(2_000);
+        assert.deepEqual([transports.made.length, transports.latest().mayHandOver], [2, false]);
+        connection.holdReading(false);
+        assert.equal(transports.latest().mayHandOver, true);
     });
 
     it("reconnects on request, at once and with a DISCONNECT", () => {

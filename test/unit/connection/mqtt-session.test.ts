@@ -24,25 +24,32 @@ describe("message ids", () => {
 });
 
 describe("MQTT session", () => {
+    const acknowledge = () => undefined;
+
     it("keeps the ids of incomplete QoS 2 publishes out of use until the server has released them", () => {
         const session = new MqttSession(() => 0);
         const ids = [session.ids.allocate(), session.ids.allocate(), session.ids.allocate()];
         assert.deepEqual(ids, [1, 2, 3]);
-        session.connectionEnded([2]);
+        session.connectionEnded([2], acknowledge);
         assert.deepEqual([...session.unreleased], [2]);
         assert.equal(session.ids.register(1), true);
         assert.equal(session.ids.register(2), false);
         session.completed(2);
-        session.connectionEnded([]);
+        session.connectionEnded([], acknowledge);
         assert.equal(session.ids.register(2), true);
     });
 
     it("forgets everything if the server has no session", () => {
         const session = new MqttSession(() => 0);
-        session.noteReceived(9);
-        session.connectionEnded([5]);
-        session.reset();
-        assert.equal(session.hasReceived(9), false);
+        session.connectionStarted(false, acknowledge);
+        const message = { packetId: 9, qos: 1, duplicate: true, topic: "t", payload: Buffer.of(1) } as const;
+        assert.ok(session.received.received(message));
+        session.connectionEnded([5], acknowledge);
+        session.connectionStarted(true, acknowledge);
+        assert.equal(session.received.received(message), undefined);
+        assert.deepEqual([...session.unreleased], [5]);
+        session.connectionStarted(false, acknowledge);
+        assert.ok(session.received.received(message));
         assert.deepEqual([...session.unreleased], []);
         assert.equal(session.ids.register(5), true);
     });

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type AcknowledgedMessage, ReceivedMessages, type Reception } from "../../../src/connection/received-messages";
+import {
+    type AcknowledgedMessage,
+    type AcknowledgementWriter,
+    ReceivedMessages,
+    type Reception,
+} from "../../../src/connection/received-messages";
 import { usedBytes } from "../../support/used-bytes";
 import { waitFor } from "../../support/wait-for";
 
@@ -12,6 +17,7 @@ function message(packetId: number, text: string, more: Partial<AcknowledgedMessa
 class Setup {
     readonly received = new ReceivedMessages();
     left: string[] = [];
+    #write: AcknowledgementWriter = () => undefined;
 
     constructor() {
         this.connect(false);
@@ -20,7 +26,12 @@ class Setup {
     connect(sessionPresent: boolean): void {
         const left: string[] = [];
         this.left = left;
-        this.received.connectionStarted(sessionPresent, ({ packetId, qos }) => left.push(`${qos === 1 ? "PUBACK" : "PUBREC"} ${packetId}`));
+        this.#write = ({ packetId, qos }) => left.push(`${qos === 1 ? "PUBACK" : "PUBREC"} ${packetId}`);
+        this.received.connectionStarted(sessionPresent, this.#write);
+    }
+
+    disconnect(): void {
+        this.received.connectionEnded(this.#write);
     }
 
     /** A message that must be new. */
@@ -70,7 +81,7 @@ describe("received messages", () => {
         const setup = new Setup();
         const [first, second] = [setup.take(1, "a"), setup.take(2, "b")];
         setup.received.accepted(second);
-        setup.received.connectionEnded();
+        setup.disconnect();
         setup.received.accepted(first);
         setup.connect(true);
         assert.deepEqual([setup.repeat(1, "a"), setup.repeat(2, "b")], [undefined, undefined]);
@@ -121,6 +132,17 @@ describe("received messages", () => {
         setup.received.accepted(setup.take(1, "a"));
         setup.connect(true);
         assert.ok(setup.repeat(1, "a"));
+    });
+
+    it("goes on acknowledging when the end of an earlier connection is reported late", () => {
+        const setup = new Setup();
+        const late = () => undefined;
+        setup.received.connectionStarted(false, late);
+        setup.connect(true);
+        const first = setup.take(1, "a");
+        setup.received.connectionEnded(late);
+        setup.received.accepted(first);
+        assert.deepEqual(setup.left, ["PUBACK 1"]);
     });
 
     it("acknowledges a message once that the server sends twice on one connection", () => {
@@ -223,6 +245,7 @@ class World {
     /** In the order of reception on this connection, with what the client has to do about each. */
     #order: { sent: Sent; isReady: () => boolean; isLeft: boolean }[] = [];
     #isLosing = false;
+    readonly #write: AcknowledgementWriter = (acknowledgement) => this.#left(acknowledgement);
 
     constructor() {
         this.#start(false);
@@ -242,7 +265,7 @@ class World {
                 this.#release();
                 break;
             case "reconnect":
-                this.#received.connectionEnded();
+                this.#received.connectionEnded(this.#write);
                 this.#start(step[1]);
                 break;
             case "lose acknowledgements":
@@ -260,7 +283,7 @@ class World {
     #start(sessionPresent: boolean): void {
         this.#isLosing = false;
         this.#order = [];
-        this.#received.connectionStarted(sessionPresent, (acknowledgement) => this.#left(acknowledgement));
+        this.#received.connectionStarted(sessionPresent, this.#write);
         if (!sessionPresent) {
             this.#sent.length = 0;
             return;

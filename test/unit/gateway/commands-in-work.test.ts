@@ -11,6 +11,7 @@ function command(id: string, more: Partial<ReceivedCommand> = {}): ReceivedComma
     return {
         id,
         topic: "iot-2/type/t/id/d/cmd/c/fmt/json",
+        levels: [],
         typeId: "t",
         deviceId: "d",
         commandId: "c",
@@ -31,6 +32,7 @@ class TestNode implements CommandTaker {
     readonly handed: ReceivedCommand[] = [];
     readonly overdue: string[] = [];
     readonly timeoutMs: number | undefined;
+    readonly selection = { target: "device", parts: {} } as const;
 
     constructor(
         readonly nodeId: string,

@@ -5,7 +5,18 @@ import { FlowQueue } from "../../../src/gateway/inbound/flow-queue";
 
 function command(id: string, payload: Buffer = Buffer.from(id)): ReceivedCommand {
     const parts = { typeId: "t", deviceId: "d", commandId: "c", format: "json" };
-    return { id, topic: "topic", ...parts, payload, qos: 1, duplicate: false, retain: false, isReplayed: false, receivedAt: 0 };
+    return {
+        id,
+        topic: "topic",
+        levels: ["topic"],
+        ...parts,
+        payload,
+        qos: 1,
+        duplicate: false,
+        retain: false,
+        isReplayed: false,
+        receivedAt: 0,
+    };
 }
 
 /** A queue before flows that have room for a number of commands. */

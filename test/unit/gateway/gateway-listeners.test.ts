@@ -6,6 +6,7 @@ import { FakeClock } from "../../support/doubles/fake-clock";
 
 const state: GatewayState = {
     connection: { phase: "closed" },
+    commands: { inWork: 0, waiting: 0, isReadingHeld: false },
     queued: 0,
     isBacklogged: false,
     drain: undefined,

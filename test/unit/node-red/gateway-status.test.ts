@@ -7,6 +7,7 @@ type Reason = Extract<Connection, { phase: "waiting" }>["reason"];
 
 function state(connection: Connection, changes: Partial<GatewayState> = {}): GatewayState {
     const idle = {
+        commands: { inWork: 0, waiting: 0, isReadingHeld: false },
         queued: 0,
         isBacklogged: false,
         drain: undefined,
