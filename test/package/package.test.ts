@@ -27,7 +27,7 @@ describe("the package", () => {
 
     it("contains only the built code, the forms, the examples and the documents", () => {
         const allowed =
-            /^(dist\/(nodes|plugins|src)\/.*\.(js|js\.map|html|json|svg)|dist\/src\/.*\.d\.ts|examples\/.*\.json|resources\/.*|docs\/[\w-]+\.md|docs\/images\/[\w-]+\.(png|svg)|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|package\.json)$/;
+            /^(dist\/(nodes|plugins|src)\/.*\.(js|html|json|svg)|dist\/src\/.*\.d\.ts|examples\/.*\.json|resources\/.*|docs\/[\w-]+\.md|docs\/images\/[\w-]+\.(png|svg)|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|package\.json)$/;
         assert.deepEqual(
             files.filter((file) => !allowed.test(file)),
             [],
@@ -95,6 +95,24 @@ describe("the package", () => {
             return ["preinstall", "install", "postinstall"].some((script) => scripts && script in requireRecord(scripts));
         });
         assert.deepEqual(scripted, []);
+    });
+
+    it("takes no more than docs/operation.md says: packages, and megabytes", () => {
+        const text = readFileSync("docs/operation.md", "utf8");
+        const [, packages, megabytes] = new RegExp(`^\\| \`${packageName}\` \\| (\\d+) \\| ([\\d.]+) \\|$`, "m").exec(text) ?? [];
+        const lock = requireRecord(JSON.parse(readFileSync(path.join(userDir, "node_modules", ".package-lock.json"), "utf8")));
+        assert.equal(Object.keys(requireRecord(lock.packages)).length, Number(packages));
+        const entries = readdirSync(path.join(userDir, "node_modules"), { recursive: true, withFileTypes: true });
+        const bytes = entries.filter((entry) => entry.isFile()).map((entry) => statSync(path.join(entry.parentPath, entry.name)).size);
+        const total = bytes.reduce((sum, size) => sum + size, 0) / 1e6;
+        assert.ok(total < Number(megabytes) * 1.1, `${total} MB`);
+    });
+
+    it("has at most 2.2 MB apart from documents and declarations", () => {
+        const code = files.filter((file) => !/^docs\/|\.md$|\.d\.ts$/.test(file));
+        const installed = path.join(userDir, "node_modules", packageName);
+        const bytes = code.reduce((sum, file) => sum + statSync(path.join(installed, file)).size, 0);
+        assert.ok(bytes < 2_200_000, `${bytes} bytes of code, forms and examples`);
     });
 
     for (const [version, module] of Object.entries(nodeRedModules)) {
