@@ -14,6 +14,7 @@ export class GatewayView {
         this.#devices = new Devices({ ...act, opened: (device) => this.#simulator.choose(device) });
         this.#lists = {
             notifications: new RecentList("notifications", describe.notification),
+            commands: new RecentList("commands", describe.command),
             requests: new RecentList("requests", describe.request),
         };
         this.#simulator = new SimulatorPart(act);

@@ -1,5 +1,5 @@
-// The last notifications and the last device management requests in the gateway panel.
-import { element, text, time } from "./words.mjs";
+// The last notifications, commands and device management requests in the gateway panel.
+import { element, number, text, time } from "./words.mjs";
 
 /** A list under a heading, the newest first. `describe` returns the parts of an entry: a title, a state and further text. */
 export class RecentList {
@@ -36,7 +36,7 @@ export class RecentList {
     }
 }
 
-const deviceOf = ({ typeId, deviceId }) => (typeId === undefined ? undefined : `${typeId}/${deviceId}`);
+const deviceOf = ({ typeId, deviceId }) => (typeId === undefined ? deviceId : `${typeId}/${deviceId}`);
 
 function notification(item) {
     return {
@@ -60,4 +60,18 @@ function request(item) {
     };
 }
 
-export const describe = { notification, request };
+const commandFills = { working: "yellow", received: "green", answered: "green", unclaimed: "grey" };
+
+function command(item) {
+    const { commandId, outcome, tookMs, duplicate, replayed } = item;
+    const took = tookMs === undefined ? undefined : text("command.took", { seconds: number(tookMs / 1000, 1) });
+    const marks = [duplicate && text("command.duplicate"), replayed && text("command.replayed")];
+    return {
+        title: `${deviceOf(item)} ${commandId}`,
+        state: text(`command.${outcome}`),
+        fill: commandFills[outcome] ?? "red",
+        more: [took, ...marks].filter(Boolean).join(" · "),
+    };
+}
+
+export const describe = { notification, command, request };

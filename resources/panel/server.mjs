@@ -51,6 +51,7 @@ export const server = {
     devices: (id, query) => get(ofGateway(id, "devices"), query),
     notifications: (id) => get(ofGateway(id, "notifications")),
     requests: (id) => get(ofGateway(id, "requests")),
+    commands: (id) => get(ofGateway(id, "commands")),
     act: (id, action, body) => post(ofGateway(id, `actions/${action}`), body),
     diagnostics: () => download("wiotp-gateway/diagnostics", "wiotp-gateway-diagnostics.json"),
     chartLibrary,

@@ -130,8 +130,12 @@ export class Gateway implements PooledGateway {
                     const device = deviceOfCommand(this.topics, command);
                     if (device !== undefined) this.inventory.commandSeen(device, command.commandId);
                 },
-                started: () => this.#listeners.countsChanged(),
-                ended: (_command, _outcome, tookMs) => {
+                started: (command) => {
+                    this.monitor.commandStarted(command);
+                    this.#listeners.countsChanged();
+                },
+                ended: (command, outcome, tookMs) => {
+                    this.monitor.commandEnded(command, outcome, tookMs);
                     if (tookMs !== undefined) this.#listeners.countsChanged();
                 },
                 countsChanged: () => this.#listeners.countsChanged(),

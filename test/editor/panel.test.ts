@@ -28,6 +28,7 @@ const made: Readonly<Record<string, readonly string[]>> = {
     registration: words("devices/registration/registration-types.ts", "export type RegistrationPhase ="),
     hold: words("devices/registration/registration-types.ts", "export type HoldReason ="),
     management: words("management/managed-devices.ts", "export type ManagedPhase ="),
+    command: [...words("gateway/inbound/command.ts", "export const commandOutcomes ="), "working"],
     request: words("management/request-history.ts", "readonly outcome:"),
     outbox: [...words("gateway/gateway-options.ts", "export const outboxKinds ="), "degraded"],
     status: words("simulator/management/requests.ts", "export type RequestStatus ="),

@@ -135,6 +135,41 @@ describe("commands that the flow sends back", () => {
         assert.equal(await failure(caught, "command", command), "GW_COMMAND_TIMEOUT");
     });
 
+    it("are listed with their outcome and the time they took, and counted by it in the metrics", async () => {
+        const { commands } = await start([{ ...forFlow, timeout: "1" }]);
+        send("p1");
+        send("p2", "stop");
+        const [first] = await commands.count(2);
+        assert.ok(first);
+        const listed = async () => {
+            const { body } = await helper.request().get("/gateway-config/gateway/commands").expect(200);
+            return (Array.isArray(body) ? body : []).map(requireRecord);
+        };
+        assert.deepEqual(
+            (await listed()).map(({ typeId, deviceId, commandId, outcome, tookMs }) => [typeId, deviceId, commandId, outcome, tookMs]),
+            [
+                ["pump", "p1", "start", "working", undefined],
+                ["pump", "p2", "stop", "working", undefined],
+            ],
+        );
+        node("command").receive(first);
+        await acknowledged();
+        const [answered, timedOut] = await listed();
+        assert.deepEqual([answered?.outcome, timedOut?.outcome], ["answered", "timeout"]);
+        assert.ok(Number(answered?.tookMs) < 1000 && Number(timedOut?.tookMs) >= 1000);
+        const { text } = await helper.request().get("/wiotp-gateway/metrics").expect(200);
+        const labels = `gateway="${clientId}"`;
+        for (const line of [
+            `wiotp_gateway_commands_total{${labels},outcome="answered"} 1`,
+            `wiotp_gateway_commands_total{${labels},outcome="timeout"} 1`,
+            `wiotp_gateway_commands_total{${labels},outcome="stale"} 0`,
+            `wiotp_gateway_command_seconds_count{${labels}} 2`,
+            `wiotp_gateway_commands_in_work{${labels}} 0`,
+        ]) {
+            assert.ok(text.split("\n").includes(line), line);
+        }
+    });
+
     it("are kept over a deploy that stops their node, and handed to the new one as duplicates", async () => {
         const flow = (name: string) => [gatewayNode(simulator.port), commandNode({ ...forFlow, name }), ...observers];
         await load(flow("before"));

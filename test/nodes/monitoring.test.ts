@@ -101,7 +101,7 @@ describe("monitoring endpoints", () => {
         );
         assert.ok(Array.isArray(gateways) && gateways.length === 2);
         for (const entry of gateways.map(requireRecord)) {
-            const { clientId, connection, outbox, devices, totals } = requireRecord(entry.gateway) as unknown as GatewayOverview;
+            const { clientId, connection, outbox, commands, devices, totals } = requireRecord(entry.gateway) as unknown as GatewayOverview;
             const expected: Record<string, number | Readonly<Record<string, number>>> = {
                 up: connection.phase === "online" ? 1 : 0,
                 events_received_total: totals.eventsReceived,
@@ -120,6 +120,10 @@ describe("monitoring endpoints", () => {
                 devices: devices.remembered,
                 devices_held: devices.held,
                 commands_received_total: totals.commandsReceived,
+                commands_total: totals.commandsEnded,
+                commands_in_work: commands.inWork,
+                commands_waiting: commands.waiting,
+                command_seconds: Object.fromEntries([...totals.commandTime.buckets, ["+Inf", totals.commandTime.count]]),
                 refused_total: totals.refused,
                 reconnects_total: totals.reconnects,
                 puback_seconds: Object.fromEntries([...totals.puback.buckets, ["+Inf", totals.puback.count]]),
@@ -140,7 +144,7 @@ describe("monitoring endpoints", () => {
                     );
                     continue;
                 }
-                const labelOf = ({ rc, reason, le }: Readonly<Record<string, string>>) => rc ?? reason ?? le ?? "";
+                const labelOf = ({ rc, reason, outcome, le }: Readonly<Record<string, string>>) => rc ?? reason ?? outcome ?? le ?? "";
                 const told = samples.filter((sample) => !/_(?:sum|count)$/.test(sample.name));
                 assert.deepEqual(Object.fromEntries(told.map((sample) => [labelOf(sample.labels), sample.value])), value, name);
             }

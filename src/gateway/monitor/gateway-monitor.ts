@@ -11,6 +11,8 @@ import type { GatewayListeners, PastProblem } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
 import type { GatewayStorage } from "../gateway-storage";
+import type { CommandOutcome, ReceivedCommand } from "../inbound/command";
+import { CommandHistory, type CommandView } from "./command-history";
 import { type DeviceList, type DeviceListQuery, type GatewayOverview, gatewayOverview, listDevices } from "./gateway-overview";
 import type { GatewayStatistics } from "./gateway-statistics";
 
@@ -31,6 +33,7 @@ export interface GatewayMonitorDeps {
 export interface ListVersions {
     readonly notifications: number;
     readonly requests: number;
+    readonly commands: number;
 }
 
 const recentCount = 50;
@@ -40,6 +43,7 @@ export class GatewayMonitor {
     readonly #deps: GatewayMonitorDeps;
     readonly #history: GatewayHistory;
     readonly #notifications = new RecentItems<NotificationView>(recentCount);
+    readonly #commands = new CommandHistory();
 
     constructor(deps: GatewayMonitorDeps) {
         this.#deps = deps;
@@ -87,9 +91,15 @@ export class GatewayMonitor {
         return this.#deps.management.engine.history.items;
     }
 
+    /** The commands that came last, with their outcome. */
+    get recentCommands(): readonly CommandView[] {
+        return this.#commands.items;
+    }
+
     /** Numbers that change with each of the lists. */
     get listVersions(): ListVersions {
-        return { notifications: this.#notifications.count, requests: this.#deps.management.engine.history.count };
+        const requests = this.#deps.management.engine.history.count;
+        return { notifications: this.#notifications.count, requests, commands: this.#commands.count };
     }
 
     /** A page of the devices behind the gateway. */
@@ -102,6 +112,17 @@ export class GatewayMonitor {
     notified(received: ReceivedNotification): void {
         this.#deps.statistics.notificationReceived(received.notification.fields);
         this.#notifications.add(notificationView(received, this.#deps.clock.now()));
+    }
+
+    /** A command was handed to a flow that has to send it back. */
+    commandStarted(command: ReceivedCommand): void {
+        this.#commands.started(command);
+    }
+
+    /** A command ended, `tookMs` after it was received; undefined where nothing had to be sent back. */
+    commandEnded(command: ReceivedCommand, outcome: CommandOutcome, tookMs: number | undefined): void {
+        this.#deps.statistics.commandEnded(outcome, tookMs);
+        this.#commands.ended(command, outcome, tookMs);
     }
 
     /** Stops the timer. */

@@ -8,6 +8,7 @@ import { deviceKey, mqttClientId } from "../../protocol/identity";
 import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
 import type { DrainProgress, GatewayState } from "../gateway-state";
 import type { OutboxFile } from "../gateway-storage";
+import type { CommandsState } from "../inbound/command-router";
 import type { GatewayTotals } from "./gateway-statistics";
 
 /** Why something does not work. */
@@ -52,6 +53,7 @@ export interface GatewayOverview {
         readonly droppedTotal: number;
         readonly drain?: DrainProgress;
     };
+    readonly commands: CommandsState;
     readonly devices: { readonly remembered: number; readonly held: number };
     readonly totals: GatewayTotals;
 }
@@ -111,6 +113,7 @@ export function gatewayOverview({
             droppedTotal: counters.dropped,
             ...(drain && { drain }),
         },
+        commands: state.commands,
         devices: { remembered: rememberedDevices, held: state.heldDevices },
         totals,
     };

@@ -3,6 +3,7 @@ import type { ConnectionState } from "../../connection/gateway-connection";
 import { connectionStates } from "../../errors";
 import type { OutboxCounters } from "../../outbox/outbox";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
+import type { CommandOutcome } from "../inbound/command";
 
 /** What a gateway has done since it was opened. */
 export interface GatewayTotals {
@@ -13,6 +14,10 @@ export interface GatewayTotals {
     /** Events that the platform refused for good; one that is kept and sent again is not among them. */
     readonly eventsRefused: number;
     readonly commandsReceived: number;
+    /** Commands that ended, by outcome, from 0 on. */
+    readonly commandsEnded: Readonly<Record<CommandOutcome, number>>;
+    /** From receiving a command to its end, of those that the flow had to send back. */
+    readonly commandTime: LatencyCounts;
     readonly notificationsReceived: number;
     /** RefusalHandler of anything by the platform's return code, from 0 on; codes that this version does not know are counted as `other`. */
     readonly refused: Readonly<Record<string, number>>;
@@ -31,6 +36,8 @@ const planned = "planned";
 export class GatewayStatistics {
     readonly #clock: Clock;
     readonly #puback = new LatencyHistogram();
+    readonly #commandTime = new LatencyHistogram(commandBoundsMs);
+    readonly #commandsEnded: Record<CommandOutcome, number> = { unclaimed: 0, received: 0, answered: 0, stale: 0, bad: 0, timeout: 0 };
     // Every label is there from the start: a series that begins with its first refusal shows no growth to whoever watches for it.
     readonly #refused = zeros([...knownReturnCodes].map(String));
     readonly #reconnects = zeros([...Object.values(connectionStates), planned]);
@@ -73,6 +80,12 @@ export class GatewayStatistics {
         this.#commandsReceived += 1;
     }
 
+    /** A command ended, so long after it was received; undefined where nothing had to be sent back. */
+    commandEnded(outcome: CommandOutcome, tookMs: number | undefined): void {
+        this.#commandsEnded[outcome] += 1;
+        if (tookMs !== undefined) this.#commandTime.add(tookMs);
+    }
+
     notificationReceived({ rc }: NotificationFields): void {
         this.#notificationsReceived += 1;
         increase(this.#refused, rc !== undefined && knownReturnCodes.has(rc) ? String(rc) : otherwise);
@@ -105,6 +118,8 @@ export class GatewayStatistics {
             eventsPublished: acknowledged + this.#eventsHandedOver,
             eventsRefused: refused + this.#eventsRefused,
             commandsReceived: this.#commandsReceived,
+            commandsEnded: { ...this.#commandsEnded },
+            commandTime: this.#commandTime.counts,
             notificationsReceived: this.#notificationsReceived,
             refused: Object.fromEntries(this.#refused),
             reconnects: Object.fromEntries(this.#reconnects),
@@ -122,21 +137,31 @@ function increase(counts: Map<string, number>, key: string): void {
 }
 
 /** How often something took how long, in buckets that never change, so that a million observations take no more room than one. */
-interface LatencyCounts {
+export interface LatencyCounts {
     /** Upper bounds in seconds with the number of observations up to each, in ascending order; those beyond are only in `count`. */
     readonly buckets: readonly (readonly [boundS: number, count: number])[];
     readonly count: number;
     readonly sumS: number;
 }
 
-const boundsMs = [2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
+const pubackBoundsMs = [2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
+
+/** The time of a flow is at most an hour. */
+const commandBoundsMs = [10, 50, 100, 500, 1_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000];
 
 /** Counts durations; adding one is a few comparisons, as it happens for every event. */
 export class LatencyHistogram {
-    readonly #counts = new Array<number>(boundsMs.length + 1).fill(0);
+    readonly #boundsMs: readonly number[];
+    readonly #counts: number[];
     #sumMs = 0;
 
+    constructor(boundsMs: readonly number[] = pubackBoundsMs) {
+        this.#boundsMs = boundsMs;
+        this.#counts = new Array<number>(boundsMs.length + 1).fill(0);
+    }
+
     add(durationMs: number): void {
+        const boundsMs = this.#boundsMs;
         let bucket = 0;
         while (bucket < boundsMs.length && durationMs > (boundsMs[bucket] ?? 0)) bucket += 1;
         this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
@@ -146,10 +171,10 @@ export class LatencyHistogram {
     /** What was counted until now. */
     get counts(): LatencyCounts {
         let upToHere = 0;
-        const buckets = boundsMs.map((boundMs, index) => {
+        const buckets = this.#boundsMs.map((boundMs, index) => {
             upToHere += this.#counts[index] ?? 0;
             return [boundMs / 1000, upToHere] as const;
         });
-        return { buckets, count: upToHere + (this.#counts[boundsMs.length] ?? 0), sumS: this.#sumMs / 1000 };
+        return { buckets, count: upToHere + (this.#counts[this.#boundsMs.length] ?? 0), sumS: this.#sumMs / 1000 };
     }
 }

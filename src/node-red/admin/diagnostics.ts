@@ -42,6 +42,7 @@ export function diagnosticsBundle(
             problems: controller.running?.monitor.recentProblems ?? [],
             notifications: controller.running?.monitor.recentNotifications ?? [],
             requests: controller.running?.monitor.recentRequests ?? [],
+            commands: controller.running?.monitor.recentCommands ?? [],
         })),
         log,
     };

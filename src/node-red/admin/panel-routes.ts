@@ -20,6 +20,7 @@ const maxBodyBytes = 1_000_000;
  * - `POST gateway-config/:id/watch`: answers with the gateway's state, and has its changes published for the next 15 s on the
  *   editor's own channel, as `wiotp-gateway/:id`
  * - `GET gateway-config/:id/requests`: the last device management requests
+ * - `GET gateway-config/:id/commands`: the last commands
  * - `GET wiotp-gateway/uplot.js` and `.css`: the chart library that is installed with this package
  * - `POST gateway-config/:id/actions/:action`: carries an action out, with `gateway-config.write`
  */
@@ -42,6 +43,7 @@ export function registerPanelRoutes(RED: NodeAPI, controllers: ReadonlyMap<strin
     });
 
     answerAboutGateway(RED, controllers, "requests", ({ monitor }) => monitor.recentRequests);
+    answerAboutGateway(RED, controllers, "commands", ({ monitor }) => monitor.recentCommands);
 
     for (const [name, type, read] of chartFiles) {
         RED.httpAdmin.get(`/wiotp-gateway/${name}`, mayRead, (_request, response) => {

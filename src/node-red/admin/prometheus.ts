@@ -1,5 +1,6 @@
 import type { MetricType } from "prom-client";
 import type { GatewayOverview } from "../../gateway/monitor/gateway-overview";
+import type { GatewayTotals, LatencyCounts } from "../../gateway/monitor/gateway-statistics";
 
 /** A number of each gateway, or one for each value of a label. */
 type Read = (overview: GatewayOverview) => number | Readonly<Record<string, number>>;
@@ -13,7 +14,7 @@ interface MetricDefinition {
     readonly read: Read;
 }
 
-/** Every metric but the histogram. The labels are bounded: gateways that run, return codes and reasons this version knows. */
+/** Every metric but the histograms. The labels are bounded: gateways that run, return codes and reasons this version knows. */
 const definitions: readonly MetricDefinition[] = [
     gauge("up", "Whether the gateway is connected to the platform", ({ connection }) => (connection.phase === "online" ? 1 : 0)),
     counter("events_received_total", "Events that the flows handed over, refused ones too", ({ totals }) => totals.eventsReceived),
@@ -36,6 +37,12 @@ const definitions: readonly MetricDefinition[] = [
     gauge("devices", "Devices that the gateway remembers", ({ devices }) => devices.remembered),
     gauge("devices_held", "Devices whose events wait after a failed registration", ({ devices }) => devices.held),
     counter("commands_received_total", "Commands received from the platform", ({ totals }) => totals.commandsReceived),
+    {
+        ...counter("commands_total", "Commands that ended, by what became of them", ({ totals }) => totals.commandsEnded),
+        label: "outcome",
+    },
+    gauge("commands_in_work", "Commands that flows have to send back", ({ commands }) => commands.inWork),
+    gauge("commands_waiting", "Commands that wait in memory for the flows", ({ commands }) => commands.waiting),
     {
         ...counter("refused_total", "Refusals by the platform of anything, by return code", ({ totals }) => totals.refused),
         label: "rc",
@@ -74,21 +81,33 @@ export async function renderMetrics(overviews: readonly GatewayOverview[]): Prom
 
     /** A histogram that was counted elsewhere; the library's own can only count one observation at a time. */
     class CountedHistogram extends Gauge {
+        readonly #read: (totals: GatewayTotals) => LatencyCounts;
+
+        constructor(name: string, help: string, read: (totals: GatewayTotals) => LatencyCounts) {
+            super({ name: `wiotp_gateway_${name}`, help, registers });
+            this.#read = read;
+        }
+
         override async get() {
             const about = await super.get();
-            const values = overviews.flatMap((overview) => histogramValues(about.name, overview));
+            const values = overviews.flatMap(({ identity, totals }) => histogramValues(about.name, identity, this.#read(totals)));
             return { ...about, type: "histogram" as unknown as MetricType, values };
         }
     }
-    new CountedHistogram({ name: "wiotp_gateway_puback_seconds", help: "From sending an event to its acknowledgement", registers });
+    new CountedHistogram("puback_seconds", "From sending an event to its acknowledgement", ({ puback }) => puback);
+    new CountedHistogram(
+        "command_seconds",
+        "From receiving a command to its end, of those that flows had to send back",
+        ({ commandTime }) => commandTime,
+    );
     return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
-function histogramValues(name: string, { identity, totals: { puback } }: GatewayOverview) {
-    const buckets: (readonly [number | string, number])[] = [...puback.buckets, ["+Inf", puback.count]];
+function histogramValues(name: string, identity: string, counts: LatencyCounts) {
+    const buckets: (readonly [number | string, number])[] = [...counts.buckets, ["+Inf", counts.count]];
     return [
         ...buckets.map(([le, value]) => ({ metricName: `${name}_bucket`, labels: { gateway: identity, le }, value })),
-        { metricName: `${name}_sum`, labels: { gateway: identity }, value: puback.sumS },
-        { metricName: `${name}_count`, labels: { gateway: identity }, value: puback.count },
+        { metricName: `${name}_sum`, labels: { gateway: identity }, value: counts.sumS },
+        { metricName: `${name}_count`, labels: { gateway: identity }, value: counts.count },
     ];
 }
