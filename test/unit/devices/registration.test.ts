@@ -16,12 +16,12 @@ describe("registration: slots", () => {
         assert.equal(bench.ask("gateway/g1"), "flow");
     });
 
-    it("lets as many registration attempts out as there are slots, and one per device", () => {
+    it("permits as many registration attempts as there are slots, and one for each device", () => {
         const bench = new RegistrationBench({ registrationLimit: 2 });
         assert.deepEqual(bench.send("t/a", "t/b", "t/c", "t/a"), ["check", "check", "wait", "wait"]);
     });
 
-    it("frees a slot by the acknowledgement, and wakes those that wait in the order in which they asked", () => {
+    it("frees a slot on acknowledgement, and wakes waiting devices in the order of asking", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.onWake = (device) => bench.send(device);
         bench.send("t/a", "t/b", "t/c");
@@ -39,7 +39,7 @@ describe("registration: slots", () => {
         assert.deepEqual(bench.phases("t/hang"), ["unanswered"]);
     });
 
-    it("frees all slots when the connection ends, and takes up the same devices first on the next one", () => {
+    it("frees all slots when the connection ends, and starts with the same devices on the next one", () => {
         const bench = new RegistrationBench({ registrationLimit: 2 });
         bench.onWake = (device) => bench.send(device);
         bench.send("t/a", "t/b", "t/c");
@@ -51,7 +51,7 @@ describe("registration: slots", () => {
         assert.deepEqual(bench.phases("t/c"), ["waiting"]);
     });
 
-    it("never makes a known device wait, whatever the slots hold", () => {
+    it("never lets a known device wait, whatever the slots hold", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.learn("t/known");
         bench.send("t/hang", "t/b");
@@ -71,7 +71,7 @@ describe("registration: slots", () => {
         assert.deepEqual(bench.phases("t/gone", "t/c"), ["waiting", "contacting"]);
     });
 
-    it("takes a slot back at once when its event was dropped", () => {
+    it("withdraws a slot at once if its event was dropped", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         assert.equal(bench.ask("t/a"), "check");
         assert.equal(bench.ask("t/a"), "check", "asking again gives the same answer");
@@ -80,14 +80,14 @@ describe("registration: slots", () => {
         assert.deepEqual(bench.phases("t/a", "t/b"), ["new", "contacting"]);
     });
 
-    it("gives a granted slot to one kind only, so that one registration attempt is under way per device", () => {
+    it("grants a slot for one kind of message only, so that each device has one registration attempt", () => {
         const bench = new RegistrationBench();
         assert.equal(bench.ask("t/a", "subscribe"), "check");
         assert.equal(bench.ask("t/a", "event"), "wait");
         assert.equal(bench.ask("t/a", "management"), "wait");
     });
 
-    it("contacts nothing while there is no connection", () => {
+    it("starts no registration without a connection", () => {
         const bench = new RegistrationBench();
         bench.registration.connectionEnded();
         assert.deepEqual(bench.send("t/a"), ["wait"]);
@@ -107,7 +107,7 @@ describe("registration: confirmation", () => {
         assert.equal(bench.ask("t/a"), "flow");
     });
 
-    it("does not confirm one that a notification refuses within the 100 ms", () => {
+    it("does not confirm a registration attempt that a notification refuses within the 100 ms", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -118,7 +118,7 @@ describe("registration: confirmation", () => {
         assert.deepEqual(bench.take(), []);
     });
 
-    it("waits for the acknowledgement when the notification came first", () => {
+    it("waits for the acknowledgement if the notification came first", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         assert.deepEqual(bench.refuse("t/a", 177), { willRetry: true });
@@ -127,7 +127,7 @@ describe("registration: confirmation", () => {
         assert.deepEqual(bench.take(), ["state t/a held:refused", "requeued t/a event"]);
     });
 
-    it("sends again, on the next connection, what was acknowledged and not yet confirmed", () => {
+    it("repeats an acknowledged, unconfirmed registration attempt on the next connection", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -150,7 +150,7 @@ describe("registration: confirmation", () => {
 });
 
 describe("registration: a stray packet without a notification", () => {
-    it("is explained by a notification shortly after it", () => {
+    it("a stray packet is explained by a notification shortly after it", () => {
         const bench = new RegistrationBench();
         bench.send("t/a", "t/b");
         bench.acknowledge("t/a", "t/b");
@@ -161,7 +161,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["state t/a held:refused", "requeued t/a event", "state t/b known", "confirmed t/b event"]);
     });
 
-    it("is explained by a notification shortly before it", () => {
+    it("a stray packet is explained by a notification shortly before it", () => {
         const bench = new RegistrationBench();
         bench.send("t/a", "t/b");
         bench.acknowledge("t/a", "t/b");
@@ -172,7 +172,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.phases("t/a", "t/b"), ["held", "known"]);
     });
 
-    it("is not explained by a notification that has none of its own, such as of a broken rule", () => {
+    it("a stray packet is not explained by a notification without one, such as that of a broken rule", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -182,7 +182,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["requeued t/a event"]);
     });
 
-    it("makes every registration attempt then in flight unconfirmed, keeps their events, and tries them one at a time", () => {
+    it("a stray packet makes every registration attempt in flight unconfirmed, keeps their events, and has them tried one at a time", () => {
         const bench = new RegistrationBench();
         bench.onWake = (device) => bench.send(device);
         bench.send("t/a", "t/b", "t/slow", "t/old");
@@ -206,7 +206,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["requeued t/slow event"], "it was in flight when the packet came");
     });
 
-    it("does not spare a registration attempt whose confirmation falls into the packet's window", () => {
+    it("a stray packet affects a registration attempt whose confirmation falls into its window", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -218,7 +218,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["requeued t/a event"]);
     });
 
-    it("spares a registration attempt that was sent after it", () => {
+    it("a stray packet does not affect a registration attempt sent after it", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -230,7 +230,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.phases("t/a", "t/b"), ["contacting", "known"]);
     });
 
-    it("keeps the slot of an unconfirmed device until its acknowledgement, and not longer", () => {
+    it("an unconfirmed device keeps its slot until its acknowledgement, but no longer", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.send("t/slow");
         bench.registration.strayPing();
@@ -240,7 +240,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.phases("t/slow", "t/b"), ["contacting", "waiting"]);
     });
 
-    it("holds the device for certain when it comes while the device is tried alone", () => {
+    it("a stray packet while a device is tried alone holds that device", () => {
         const bench = new RegistrationBench();
         bench.onWake = (device) => bench.send(device);
         bench.send("t/a", "t/b");
@@ -256,7 +256,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.phases("t/b"), ["contacting"]);
     });
 
-    it("takes the reason from a notification that comes late", () => {
+    it("a late notification supplies the reason for a stray packet", () => {
         const bench = new RegistrationBench();
         bench.send("t/a", "t/b");
         bench.acknowledge("t/a", "t/b");
@@ -267,7 +267,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["state t/b held:refused"]);
     });
 
-    it("is told when no registration attempt is in flight: something of a known device was dropped", () => {
+    it("a stray packet without a registration attempt in flight is reported: something of a known device was dropped", () => {
         const bench = new RegistrationBench();
         bench.learn("t/a");
         bench.registration.strayPing();
@@ -275,7 +275,7 @@ describe("registration: a stray packet without a notification", () => {
         assert.deepEqual(bench.take(), ["unexplained drop 0"]);
     });
 
-    it("does not let a device that is tried alone and not answered delay the others", () => {
+    it("a device that is tried alone and gets no answer does not delay the others", () => {
         const bench = new RegistrationBench();
         bench.onWake = (device) => bench.send(device);
         bench.send("t/hang");
@@ -292,7 +292,7 @@ describe("registration: a stray packet without a notification", () => {
 
 describe("registration: holds", () => {
     for (const rc of [100, 173, 177, 180]) {
-        it(`holds the device for the back-off plus 10 % after RC ${rc}, and its event is the probe`, () => {
+        it(`holds the device for the back-off plus 10 % after RC ${rc}, and uses its event as the probe`, () => {
             const bench = new RegistrationBench({ registrationBackoffMs: 600_000 });
             bench.send("t/a");
             bench.acknowledge("t/a");
@@ -313,7 +313,7 @@ describe("registration: holds", () => {
         });
     }
 
-    it("doubles the time with each failure, up to an hour, and starts anew after a success", () => {
+    it("doubles the hold with each failure, up to an hour, and starts over after a success", () => {
         const bench = new RegistrationBench({ registrationBackoffMs: 600_000 });
         const times: number[] = [];
         const fail = () => {
@@ -331,7 +331,7 @@ describe("registration: holds", () => {
         assert.equal(times.at(-1), 660_000);
     });
 
-    it("does not delay other devices", () => {
+    it("a held device does not delay others", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -340,7 +340,7 @@ describe("registration: holds", () => {
     });
 
     for (const rc of [276, 289]) {
-        it(`takes RC ${rc} as final for the event and lets the next one be the registration attempt`, () => {
+        it(`treats RC ${rc} as final for the event, and uses the next one as the registration attempt`, () => {
             const bench = new RegistrationBench();
             bench.send("t/a");
             bench.acknowledge("t/a");
@@ -350,7 +350,7 @@ describe("registration: holds", () => {
         });
     }
 
-    it("drops the event and holds the device when its ids are not legal for the platform, which is in back-off then", () => {
+    it("drops the event and holds the device if the platform rejects its ids, because a back-off follows", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -358,7 +358,7 @@ describe("registration: holds", () => {
         assert.deepEqual(bench.take(), ["state t/a held:refused", "dropped t/a event 276"]);
     });
 
-    it("takes RC 180 for a known device as final for that event, and forgets the device", () => {
+    it("treats RC 180 for a known device as final for that event, and forgets the device", () => {
         const bench = new RegistrationBench();
         bench.learn("t/a");
         assert.deepEqual(bench.refuse("t/a", 180, { registration: false }), { willRetry: false });
@@ -366,7 +366,7 @@ describe("registration: holds", () => {
         assert.deepEqual(bench.send("t/a"), ["check"]);
     });
 
-    it("holds a known device that the platform failed to register anew, and keeps what it has not acknowledged", () => {
+    it("holds a known device that the platform failed to register again, and keeps its unacknowledged events", () => {
         const bench = new RegistrationBench();
         bench.learn("t/a");
         const { willRetry, recalls } = bench.refuse("t/a", 180);
@@ -383,7 +383,7 @@ describe("registration: holds", () => {
         });
     }
 
-    it("ignores a refusal of a device it has never heard of", () => {
+    it("ignores a refusal of an unknown device", () => {
         const bench = new RegistrationBench();
         assert.deepEqual(bench.refuse("t/never", 180), { willRetry: false });
         assert.deepEqual(bench.registration.refused(undefined, { rc: 289, request: "publish", text: "", registration: false }), {
@@ -392,7 +392,7 @@ describe("registration: holds", () => {
         assert.deepEqual(bench.phases("t/never"), ["new"]);
     });
 
-    it("does not take the refusal of a subscription for that of an event", () => {
+    it("does not mistake the refusal of a subscription for that of an event", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -401,7 +401,7 @@ describe("registration: holds", () => {
         assert.deepEqual(bench.phases("t/a"), ["known"]);
     });
 
-    it("does not hold a device whose SUBSCRIBE fails without a word, and tries that again later", () => {
+    it("does not hold a device whose SUBSCRIBE fails silently, and repeats it later", () => {
         const bench = new RegistrationBench();
         bench.ask("t/a", "subscribe");
         bench.registration.sent("t/a");
@@ -414,7 +414,7 @@ describe("registration: holds", () => {
         assert.deepEqual(bench.take({ wakes: true }), ["wake t/a subscribe"]);
     });
 
-    it("drops a SUBSCRIBE that breaks a rule, and not its device", () => {
+    it("drops a SUBSCRIBE that breaks a rule, but not its device", () => {
         const bench = new RegistrationBench();
         bench.ask("t/a", "subscribe");
         bench.registration.sent("t/a");
@@ -424,7 +424,7 @@ describe("registration: holds", () => {
         assert.deepEqual(bench.phases("t/a"), ["new"]);
     });
 
-    it("says of an event that is not queued that it will not be sent again", () => {
+    it("says that an event that is not queued will not be sent again", () => {
         const bench = new RegistrationBench();
         assert.equal(bench.tryNow("t/a"), "check");
         assert.equal(bench.registration.tryNow("t/a", bench.client("management")), "wait");
@@ -436,7 +436,7 @@ describe("registration: holds", () => {
         assert.equal(bench.tryNow("t/a"), "wait");
     });
 
-    it("grants an event that is not queued a free slot only, and never queues it", () => {
+    it("grants an event that is not queued only a free slot, and never queues it", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.send("t/a");
         assert.equal(bench.tryNow("t/b"), "wait");
@@ -449,7 +449,7 @@ describe("registration: holds", () => {
 });
 
 describe("registration: the connection's limit of new devices", () => {
-    it("stops registration attempts after RC 173, lets those in flight end, and reconnects", () => {
+    it("stops registration attempts after RC 173, awaits those in flight, and reconnects", () => {
         const bench = new RegistrationBench({ registrationLimit: 2 });
         bench.onWake = (device) => bench.send(device);
         bench.send("t/a", "t/b");
@@ -468,7 +468,7 @@ describe("registration: the connection's limit of new devices", () => {
         assert.deepEqual(bench.phases("t/a", "t/c"), ["known", "contacting"]);
     });
 
-    it("reconnects only when someone waits for it", () => {
+    it("reconnects for the limit of new devices only if a device waits", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -482,7 +482,7 @@ describe("registration: the connection's limit of new devices", () => {
         assert.deepEqual(bench.take(), ["reconnect connection-limit"]);
     });
 
-    it("reconnects at most once a minute", () => {
+    it("reconnects for the limit of new devices at most once a minute", () => {
         const bench = new RegistrationBench();
         const refuseOne = (device: string) => {
             bench.send(device);
@@ -503,7 +503,7 @@ describe("registration: the connection's limit of new devices", () => {
         assert.deepEqual(bench.take(), ["reconnect connection-limit"]);
     });
 
-    it("does not wait for registrations that are never answered", () => {
+    it("reconnects for the limit of new devices without waiting for unanswered registrations", () => {
         const bench = new RegistrationBench({ registrationLimit: 4 });
         bench.send("t/hang");
         bench.clock.advance(30_000);
@@ -514,7 +514,7 @@ describe("registration: the connection's limit of new devices", () => {
         assert.ok(bench.take().includes("reconnect connection-limit"));
     });
 
-    it("learns the limit, and reconnects before it on later connections", () => {
+    it("learns the limit of new devices, and reconnects before it on later connections", () => {
         const bench = new RegistrationBench();
         const all = devices(150);
         bench.learn(...all);
@@ -528,7 +528,7 @@ describe("registration: the connection's limit of new devices", () => {
         assert.deepEqual(bench.take(), ["reconnect connection-limit"]);
     });
 
-    it("lowers the number of slots instead, where more than the platform takes were pending", () => {
+    it("lowers the number of slots if more registrations were pending than the platform accepts", () => {
         const bench = new RegistrationBench({ registrationLimit: 128 });
         bench.send(...devices(11));
         bench.acknowledge("t/d10");
@@ -542,7 +542,7 @@ describe("registration: the connection's limit of new devices", () => {
 });
 
 describe("registration: registrations that are never answered", () => {
-    it("wants a reconnect with half of the slots stuck, at most once per back-off", () => {
+    it("asks for a reconnect when half of the slots are stuck, at most once in a back-off", () => {
         const bench = new RegistrationBench({ registrationLimit: 4, registrationBackoffMs: 600_000 });
         bench.send("t/h1");
         bench.clock.advance(30_000);
@@ -564,7 +564,7 @@ describe("registration: registrations that are never answered", () => {
 });
 
 describe("registration: memory", () => {
-    it("takes over what an earlier run knew and held", () => {
+    it("restores known and held devices of an earlier run", () => {
         const bench = new RegistrationBench();
         bench.registration.restoreKnown("t/known");
         bench.registration.restoreHeld("t/held", { reason: "refused", until: bench.clock.now() + 5_000, failures: 2, rc: 177, text: "x" });
@@ -580,7 +580,7 @@ describe("registration: memory", () => {
         assert.deepEqual(bench.take({ wakes: true }), ["wake t/odd"], "a clock that was wrong does not hold a device for years");
     });
 
-    it("forgets a known or held device on request, and wakes what waited for it", () => {
+    it("forgets a known or held device on request, and wakes its queue", () => {
         const bench = new RegistrationBench();
         bench.learn("t/a");
         bench.send("t/b");
@@ -594,7 +594,7 @@ describe("registration: memory", () => {
         assert.deepEqual(bench.send("t/a", "t/b"), ["check", "check"]);
     });
 
-    it("ends a hold on request: what waits is the probe, and a new failure counts on", () => {
+    it("ends a hold on request: the next event is the probe, and a new failure counts on", () => {
         const bench = new RegistrationBench();
         bench.send("t/a");
         bench.acknowledge("t/a");
@@ -610,7 +610,7 @@ describe("registration: memory", () => {
         assert.equal(bench.registration.stateOf("t/a").hold?.failures, 2);
     });
 
-    it("has no hold to end of a device that is known, under way or never seen", () => {
+    it("cannot end a hold of a device that is known, being registered or unknown", () => {
         const bench = new RegistrationBench();
         bench.learn("t/known");
         bench.send("t/flying");

@@ -19,7 +19,7 @@ function run(events: readonly (readonly [atMs: number, what: "s" | "n"])[], endM
 }
 
 describe("stray packets and notifications", () => {
-    it("belong together in either order", () => {
+    it("a stray packet and a notification belong together in either order", () => {
         assert.deepEqual(
             run([
                 [0, "s"],
@@ -31,7 +31,7 @@ describe("stray packets and notifications", () => {
         );
     });
 
-    it("do not belong together when they are further apart", () => {
+    it("a stray packet and a notification further apart do not belong together", () => {
         assert.deepEqual(
             run([
                 [0, "s"],
@@ -41,7 +41,7 @@ describe("stray packets and notifications", () => {
         );
     });
 
-    it("are compared by number where they cannot be told apart", () => {
+    it("stray packets and notifications are compared by number if they are ambiguous", () => {
         assert.deepEqual(
             run([
                 [0, "s"],
@@ -54,7 +54,7 @@ describe("stray packets and notifications", () => {
         );
     });
 
-    it("leave no trace where the platform sends no stray packets at all", () => {
+    it("notifications leave no trace if the platform sends no stray packets", () => {
         assert.deepEqual(
             run([
                 [0, "n"],
@@ -65,13 +65,13 @@ describe("stray packets and notifications", () => {
         );
     });
 
-    it("are reported by the second where failures never pause", () => {
+    it("unexplained stray packets are reported every second if failures never pause", () => {
         const steady = Array.from({ length: 200 }, (_, index) => [[index * 10, "s"] as const, [index * 10 + 4, "n"] as const]).flat();
         assert.deepEqual(run(steady), []);
         assert.equal(run([[0, "s"], [1, "s"], [2, "n"], ...steady.map(([atMs, what]) => [atMs + 10, what] as const)])[0], "0-990");
     });
 
-    it("never hide one that stands alone, whatever failures follow it", () => {
+    it("a lone stray packet is reported, whatever failures follow it", () => {
         const failure = fc.record({ afterMs: fc.integer({ min: 0, max: 120 }), gapMs: fc.integer({ min: -8, max: 8 }) });
         fc.assert(
             fc.property(fc.array(failure, { maxLength: 80 }), fc.nat(3000), (failures, exclusiveMs) => {
