@@ -28,7 +28,7 @@ describe("messages that are larger than the gateway takes", () => {
     });
 
     for (const qos of [1, 2] as const) {
-        it(`reach the node as an error when they are commands of QoS ${qos}, and hold up neither commands nor events`, async () => {
+        it(`a command of QoS ${qos} over the limit raises an error on the node, and delays neither commands nor events`, async () => {
             broker.publish(commandTopic("d1"), "before", { qos });
             broker.publish(commandTopic("d1"), Buffer.alloc(17_000_000), { qos });
             broker.publish(commandTopic("d1"), "after", { qos });
@@ -49,7 +49,7 @@ describe("messages that are larger than the gateway takes", () => {
         });
     }
 
-    it("are dropped with one line in the log when no node takes them", async () => {
+    it("a message over the limit that no node takes is dropped with one line in the log", async () => {
         const session = broker.session("g:org:gw:gw1");
         session?.subscribe({ topic: "#", qos: 1 });
         broker.publish(commandTopic("other"), Buffer.alloc(17_000_000), { qos: 1 });

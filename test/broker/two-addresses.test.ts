@@ -78,14 +78,14 @@ describe("a host with two addresses on a slow line", () => {
         await server.stop();
     });
 
-    it("is reached when the first address takes longer than 250 ms", async () => {
+    it("reaches a host whose first address takes longer than 250 ms", async () => {
         const { stream }: RawStream = dial({ transport: "tcp", host: "broker.test", port: server.port });
         setTimeout(() => server.resume(), 400);
         await once(stream, "connect");
         stream.destroy();
     });
 
-    it("is reached by the connection test as well", async () => {
+    it("the connection test reaches a host whose first address takes longer than 250 ms", async () => {
         setTimeout(() => server.resume(), 400);
         const steps = await testEndpoint({
             transport: "tcp",

@@ -64,7 +64,7 @@ describe("catalogues", () => {
         assert.ok(showing[0]?.includes("class StatusReporter"));
     });
 
-    it("have the same text for the same status in every node", () => {
+    it("the same status has the same text in every node", () => {
         for (const language of languages) {
             const words = new Map<string, string>();
             for (const type of nodeTypes) {
@@ -78,7 +78,7 @@ describe("catalogues", () => {
         }
     });
 
-    it("have choices short enough for a select", () => {
+    it("the choices of a select are short enough to be shown whole", () => {
         const columns = (text: string) => text.length + (text.match(/[\u3000-\u9fff\uff00-\uffef]/g) ?? []).length;
         for (const language of languages) {
             for (const type of nodeTypes) {
@@ -108,7 +108,7 @@ describe("catalogues", () => {
         });
     }
 
-    it("have no text left in English", () => {
+    it("the translated catalogues have no text left in English", () => {
         const sameEverywhere = /\.(port|transport|qos|format|host|brokerHost|metadata|name|status|token)$/;
         for (const language of languages.slice(1)) {
             for (const [type, catalogue] of reference) {

@@ -370,7 +370,7 @@ describe("the rules of forms", () => {
             }
         });
 
-        it("are not judged for another platform, nor while a variable is unknown", () => {
+        it("own topics are not validated on another platform, nor while a variable is unknown", () => {
             for (const platform of ["maximo", "simulator"]) {
                 assert.equal(host.validate("gateway-config", "eventTopic", "+", { ...broker, platform }), true);
             }

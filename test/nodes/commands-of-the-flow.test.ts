@@ -64,7 +64,7 @@ describe("commands that the flow sends back", () => {
         return failed && codeOf(failed);
     }
 
-    it("are acknowledged when they come back, and not before", async () => {
+    it("a command is acknowledged when the flow sends it back, and not before", async () => {
         const { commands, statuses } = await start([forFlow]);
         send("p1");
         const command = await commands.next();
@@ -75,7 +75,7 @@ describe("commands that the flow sends back", () => {
         await statuses.next(({ status }) => memberOf(status, "text") === "device-command-in.status.connected");
     });
 
-    it("may come back in any order; their acknowledgements keep the order in which they came", async () => {
+    it("commands may come back in any order, and are acknowledged in the order of arrival", async () => {
         const { commands } = await start([forFlow]);
         for (const deviceId of ["p1", "p2", "p3"]) send(deviceId);
         const [first, second, third] = await commands.count(3);
@@ -97,7 +97,7 @@ describe("commands that the flow sends back", () => {
         assert.equal(unacknowledged(), 5);
     });
 
-    it("fail with GW_BAD_COMMAND without the command, with an unknown one, or at the wrong node, and a second time", async () => {
+    it("a message fails with GW_BAD_COMMAND without the command, with an unknown one, at the wrong node, or a second time", async () => {
         const { commands, caught } = await start([
             { ...forFlow, id: "one" },
             { ...forFlow, id: "two" },
@@ -115,7 +115,7 @@ describe("commands that the flow sends back", () => {
         await acknowledged();
     });
 
-    it("fail with GW_BAD_COMMAND at a node that waits for none", async () => {
+    it("a message fails with GW_BAD_COMMAND at a node that waits for no command", async () => {
         const { commands, caught } = await start([{}]);
         send("p1");
         const command = await commands.next();
@@ -135,7 +135,7 @@ describe("commands that the flow sends back", () => {
         assert.equal(await failure(caught, "command", command), "GW_COMMAND_TIMEOUT");
     });
 
-    it("are listed with their outcome and the time they took, and counted by it in the metrics", async () => {
+    it("commands are listed with their outcome and the time they took, and counted by it in the metrics", async () => {
         const { commands } = await start([{ ...forFlow, timeout: "1" }]);
         send("p1");
         send("p2", "stop");
@@ -170,7 +170,7 @@ describe("commands that the flow sends back", () => {
         }
     });
 
-    it("are kept over a deploy that stops their node, and handed to the new one as duplicates", async () => {
+    it("commands are kept over a deploy that stops their node, and handed to the new one as duplicates", async () => {
         const flow = (name: string) => [gatewayNode(simulator.port), commandNode({ ...forFlow, name }), ...observers];
         await load(flow("before"));
         let commands = new Inbox("commands");
@@ -192,7 +192,7 @@ describe("commands that the flow sends back", () => {
         assert.equal(simulator.observed.counts(clientId).connect, 1);
     });
 
-    it("are acknowledged with a warning when no node takes them any more after a deploy", async () => {
+    it("commands that no node takes any more after a deploy are acknowledged with a warning", async () => {
         const flow = (...nodes: FlowNode[]) => [gatewayNode(simulator.port), eventNode(), ...nodes, ...observers];
         await load(flow(commandNode(forFlow)));
         const commands = new Inbox("commands");
@@ -208,7 +208,7 @@ describe("commands that the flow sends back", () => {
         assert.equal(logged.filter((line) => /^No node takes the command start for pump\/p1 any more/.test(line)).length, 1);
     });
 
-    it("that may be old go to Catch with GW_STALE_COMMAND where the node refuses such, and are acknowledged", async () => {
+    it("a command that may be old goes to Catch with GW_STALE_COMMAND if the node refuses such, and is acknowledged", async () => {
         const flow = [gatewayNode(simulator.port, durable), commandNode({ replayed: "refuse" }), ...observers];
         await load(flow);
         const [commands, caught] = [new Inbox("commands"), new Inbox("caught")];
@@ -225,7 +225,7 @@ describe("commands that the flow sends back", () => {
     });
 
     describe("with an answer", () => {
-        it("are answered by an event of their device, and acknowledged when it is", async () => {
+        it("a command is answered by an event of its device, and acknowledged when that is safe", async () => {
             simulator.faults.add({ fault: "withholdPuback", topic: "*/evt/start-done/*" });
             const { commands } = await start([withAnswer]);
             send("p1");
@@ -239,7 +239,7 @@ describe("commands that the flow sends back", () => {
             assert.equal(unacknowledged(), 1, "the answer is not safe");
         });
 
-        it("leave out what the message has not, and say nothing of a payload that is gone", async () => {
+        it("an answer leaves out what the message lacks, and does not mention a missing payload", async () => {
             const { commands } = await start([withAnswer]);
             send("p1");
             const { payload: _payload, ...command } = await commands.next();
@@ -254,7 +254,7 @@ describe("commands that the flow sends back", () => {
             ["a message that is an object", { message: {} }, "GW_INVALID_PAYLOAD"],
             ["more than the platform takes", { payload: "x".repeat(140_000) }, "GW_PAYLOAD_TOO_LARGE"],
         ] as const) {
-            it(`fail when the answer is ${name}, stay in work, and may be answered again`, async () => {
+            it(`a command whose answer is ${name} fails, stays in progress, and may be answered again`, async () => {
                 const { commands, caught } = await start([withAnswer]);
                 send("p1");
                 const command = await commands.next();
@@ -266,7 +266,7 @@ describe("commands that the flow sends back", () => {
             });
         }
 
-        it("complete the message that comes back once the answer is safe", async () => {
+        it("the message that comes back completes once the answer is safe", async () => {
             await load([
                 gatewayNode(simulator.port),
                 commandNode(withAnswer),
@@ -281,7 +281,7 @@ describe("commands that the flow sends back", () => {
             assert.equal(published("start-done").length, 1);
         });
 
-        it("are answered later when the line is cut in between, and the command is acknowledged on the next connection", async () => {
+        it("an answer waits while the line is cut, and its command is acknowledged on the next connection", async () => {
             const { commands, statuses } = await start([withAnswer], durable);
             send("p1");
             const command = await commands.next();
@@ -294,7 +294,7 @@ describe("commands that the flow sends back", () => {
             assert.equal(commands.messages.length, 1);
         });
 
-        it("are answered although the session is gone, and nothing is acknowledged that did not come", async () => {
+        it("a command is answered although the session is gone, and nothing is acknowledged on a connection without it", async () => {
             const { commands } = await start([withAnswer]);
             send("p1");
             const command = await commands.next();
@@ -372,7 +372,7 @@ describe("commands that the flow sends back", () => {
             ],
         };
         for (const [name, nodes] of Object.entries(paths)) {
-            it(`${name}, they still answer their command`, async () => {
+            it(`a command that passes through ${name} is still answered`, async () => {
                 const wires = [nodes.some(({ id }) => id === "second") && name.startsWith("two") ? ["first", "second"] : ["first"]];
                 await load([gatewayNode(simulator.port), commandNode({ ...withAnswer, wires }), ...nodes, ...observers], {}, types);
                 const caught = new Inbox("caught");
@@ -388,7 +388,7 @@ describe("commands that the flow sends back", () => {
             });
         }
 
-        it("a subflow that holds the command node itself, they still answer their command", async () => {
+        it("a command from inside a subflow is still answered", async () => {
             const inside: FlowNode[] = [
                 { id: "sub", type: "subflow", name: "sub", in: [], out: [] },
                 { ...commandNode({ ...withAnswer, wires: [["work"]] }), z: "sub" },
@@ -420,7 +420,7 @@ describe("commands of a broker", () => {
         return inboxes;
     }
 
-    it("say that they are retained, and are refused as old where the node refuses such", async () => {
+    it("a retained command is marked, and refused as old if the node refuses such", async () => {
         const { commands, caught } = await start({});
         broker.publish(commandTopic("p1"), "{}", { qos: 1, retain: true });
         const { retain, replayed } = await commands.next();
@@ -431,7 +431,7 @@ describe("commands of a broker", () => {
         await waitFor(() => broker.session(clientId)?.outstanding === 0, "the acknowledgement");
     });
 
-    it("of QoS 2 are acknowledged with PUBREC when they come back", async () => {
+    it("a command of QoS 2 is acknowledged with PUBREC when it comes back", async () => {
         const { commands } = await start({ ...forFlow, qos: "2" });
         broker.publish(commandTopic("p1"), "{}", { qos: 2 });
         const command = await commands.next();
@@ -440,7 +440,7 @@ describe("commands of a broker", () => {
         await waitFor(() => broker.count("pubcomp") === 1, "the end");
     });
 
-    it("of QoS 0 have nothing to acknowledge, and all the rest", async () => {
+    it("a command of QoS 0 needs no acknowledgement, and is otherwise treated alike", async () => {
         const { commands, caught } = await start({ ...withAnswer, timeout: "1", qos: "0" });
         broker.publish(commandTopic("p1"), "{}");
         broker.publish(commandTopic("p2"), "{}");
@@ -452,7 +452,7 @@ describe("commands of a broker", () => {
         assert.deepEqual([caught.messages[0]?.deviceId, broker.count("puback")], ["p2", 0]);
     });
 
-    it("wait in memory beyond a hundred in the flow, then unread on the server, and are all carried out in order", async () => {
+    it("commands beyond a hundred in the flow wait in memory, then unread on the server, and all are carried out in order", async () => {
         const { commands } = await start(forFlow);
         const statuses = new Inbox("statuses");
         const total = 1200;

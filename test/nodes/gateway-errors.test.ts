@@ -46,7 +46,7 @@ describe("errors of a gateway with twenty nodes on two tabs", () => {
         await deploy(flow());
     }
 
-    it("reach each Catch node once", async () => {
+    it("an error of the gateway reaches each Catch node once", async () => {
         await start();
         const all = tabs.map((tab) => new Inbox(`${tab}-caught`));
         const scoped = tabs.map((tab) => new Inbox(`${tab}-caught-scoped`));
@@ -68,7 +68,7 @@ describe("errors of a gateway with twenty nodes on two tabs", () => {
 
     // An event is done before it is delivered only where there is a disk.
     if (isSqliteAvailable()) {
-        it("about events whose node is gone reach each Catch node once", async () => {
+        it("an error about an event whose node is gone reaches each Catch node once", async () => {
             const userDir = mkdtempSync(path.join(tmpdir(), "gateway-errors-"));
             helper.settings({ userDir });
             try {

@@ -64,7 +64,7 @@ describe("own topics on Mosquitto", () => {
         await broker.logged(/Sending SUBACK to edge 7/, before + subscriptions);
     }
 
-    it("carry events, from the user's own client id and user name", async () => {
+    it("events are sent on own topics, with the user's own client id and user name", async () => {
         await start(templates, [eventNode()], 0);
         const completed = new Inbox("completed");
         node("event").receive({ deviceId: "Pumpe 7 (Süd)", payload: { n: 1 } });
@@ -74,7 +74,7 @@ describe("own topics on Mosquitto", () => {
         await broker.logged(/as edge 7 .*u'edge'/);
     });
 
-    it("carry the ids that they name, and need only these", async () => {
+    it("events need only the ids that own topics name", async () => {
         await start({ eventTopic: "org/{deviceId}" }, [eventNode({ eventId: "" })], 0);
         const completed = new Inbox("completed");
         node("event").receive({ deviceId: "d1", payload: 1 });
@@ -83,7 +83,7 @@ describe("own topics on Mosquitto", () => {
         assert.deepEqual(received, [{ topic: "org/d1", payload: "1" }]);
     });
 
-    it("still refuse an event without a device, or with an illegal id", async () => {
+    it("an event without a device, or with an illegal id, is rejected on own topics", async () => {
         await start(templates, [eventNode()], 0);
         const caught = new Inbox("caught");
         for (const deviceId of [undefined, "a/b", "x".repeat(256)]) node("event").receive({ deviceId, payload: 1 });
@@ -94,7 +94,7 @@ describe("own topics on Mosquitto", () => {
         );
     });
 
-    it("carry replaced ids if the rule says so, and the log says it once for each", async () => {
+    it("illegal ids are replaced if the rule says so, and logged once each", async () => {
         await start({ ...templates, idRule: "replace" }, [eventNode(), commandNode({ deviceId: "a/b" })], 1);
         const completed = new Inbox("completed");
         for (const [payload, deviceId] of ["a/b", "a/b", "a+b"].entries()) node("event").receive({ deviceId, payload });
@@ -117,7 +117,7 @@ describe("own topics on Mosquitto", () => {
         assert.equal((await commands.next()).deviceId, first);
     });
 
-    it("bring commands without the parts that they do not name, parsed by their content", async () => {
+    it("commands on own topics lack the parts that the topics do not name, and are parsed by their content", async () => {
         await start(templates, [commandNode()], 1);
         const commands = new Inbox("commands");
         for (const payload of ['{"speed":5}', "[1]", "5", "on", Buffer.from([0xff])]) {
@@ -132,7 +132,7 @@ describe("own topics on Mosquitto", () => {
         assert.deepEqual(rest, { topic: "plant/pump-7/do/start", deviceId: "pump-7", commandId: "start", qos: 1, duplicate: false });
     });
 
-    it("bring each command once to each node that wants it, over one filter", async () => {
+    it("each command arrives once at each node that wants it, over one filter", async () => {
         const nodes = [
             commandNode(),
             commandNode({ id: "one", typeId: "pump", deviceId: "p1", wires: [["one-pump"]] }),
@@ -161,7 +161,7 @@ describe("own topics on Mosquitto", () => {
         );
     });
 
-    it("name the gateway by its id alone where they name no type", async () => {
+    it("own topics without a type name the gateway by its id alone", async () => {
         const nodes = [
             commandNode(),
             commandNode({ id: "own", target: "gateway", wires: [["own-commands"]] }),
@@ -178,7 +178,7 @@ describe("own topics on Mosquitto", () => {
         );
     });
 
-    it("have no topic of notifications, which a broker for few levels would refuse", async () => {
+    it("own topics have no topic of notifications, which a broker for few levels would refuse", async () => {
         const logged = broker.log.length;
         await start(templates, [commandNode(), eventNode()], 1);
         const completed = new Inbox("completed");
@@ -190,7 +190,7 @@ describe("own topics on Mosquitto", () => {
         );
     });
 
-    it("publish the last will on the topic of events", async () => {
+    it("the last will is published on the own topic of events", async () => {
         await start({ ...wholeTemplates, will: "link" }, [eventNode()], 0);
         await application.publishAsync("unused", "", { qos: 0 });
         // Another client with the same id ends the connection without a DISCONNECT.
@@ -210,14 +210,14 @@ describe("own topics on Mosquitto", () => {
         ["a device-command-in that asks for a type", commandNode({ typeId: "pump" })],
         ["a device-command-in that asks for a format", commandNode({ format: "json" })],
     ] as const) {
-        it(`refuse ${name}, which they cannot serve`, async () => {
+        it(`own topics refuse ${name}, which they cannot serve`, async () => {
             await start(templates, [flowNode, eventNode()], 0);
             const errors = logLines().filter(({ id, msg }) => id === flowNode.id && msg.includes("GW_CONFIG"));
             assert.equal(errors.length, 1, JSON.stringify(errors));
         });
     }
 
-    it("leave out the gateway if its events could come back as commands", async () => {
+    it("own topics leave out the gateway if its events could come back as commands", async () => {
         await load([
             gatewayNode(broker.port, { eventTopic: "a/{deviceId}", commandTopic: "{deviceId}/{commandId}" }),
             eventNode(),

@@ -34,7 +34,7 @@ describe("durable sessions", () => {
         );
     });
 
-    it("are announced in CONNACK if they were present", async () => {
+    it("durable sessions are announced in CONNACK if they were present", async () => {
         const flags: boolean[] = [];
         for (const clean of [false, false, true, false]) {
             const client = await platform.open();

@@ -212,7 +212,7 @@ describe("the messages that a filter delivers", () => {
         assert.deepEqual(await foreign.settle(), []);
     });
 
-    it("have the short topics of a device that connects without a gateway", async () => {
+    it("a device that connects without a gateway uses short topics", async () => {
         platform = await TestPlatform.start();
         const application = await platform.application();
         const device = await platform.connect("d:org:mydevice:d1");

@@ -46,6 +46,12 @@ function shownTexts(file: string): string[] {
     return texts;
 }
 
+/** The names of tests in a file, and of the suites they stand in. */
+function titlesOf(file: string): { kind: string; title: string }[] {
+    const calls = readFileSync(file, "utf8").matchAll(/\b(describe|it|suite\.test)\(\s*(?:"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/g);
+    return [...calls].map(([, kind = "", text, template]) => ({ kind, title: text ?? template ?? "" }));
+}
+
 describe("the English of the project", () => {
     for (const [phrase, better] of Object.entries(replacements)) {
         it(`does without "${phrase}": ${better}`, () => {
@@ -90,5 +96,30 @@ describe("the English of the project", () => {
     it("finds phrases across line breaks and regardless of case", () => {
         assert.equal(occurrencesOf("by itself", "Reconnects by\n * itself. By itself, too."), 2);
         assert.equal(occurrencesOf("told", "The tolder of Toldo"), 0);
+    });
+
+    describe("in the names of tests", () => {
+        const titles = readdirSync("test", { recursive: true, encoding: "utf8" })
+            .filter((name) => name.endsWith(".test.ts"))
+            .flatMap((name) => titlesOf(path.join("test", name)).map((title) => ({ name, ...title })));
+
+        it("finds the names", () => assert.ok(titles.length > 1000));
+
+        it("does without the same phrases in names of tests", () => {
+            const phrases = Object.keys(replacements);
+            assert.deepEqual(
+                titles.filter(
+                    ({ title }) => !title.startsWith("does without") && phrases.some((phrase) => occurrencesOf(phrase, title) > 0),
+                ),
+                [],
+            );
+        });
+
+        it("has names of tests that can be read alone, not clauses that continue the name of their suite", () => {
+            assert.deepEqual(
+                titles.filter(({ kind, title }) => kind !== "describe" && /^(and|are|have|of|that|were|which|whose)\b/.test(title)),
+                [],
+            );
+        });
     });
 });

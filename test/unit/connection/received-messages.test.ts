@@ -188,7 +188,7 @@ describe("received messages", () => {
         assert.equal(setup.received.received({ ...large(77), duplicate: true }), undefined);
     });
 
-    it("is fast with as many unacknowledged messages as there are packet ids", () => {
+    it("stays fast with as many unacknowledged messages as there are packet ids", () => {
         const setup = new Setup();
         const receptions = Array.from({ length: 65_535 }, (_, index) => setup.take(index + 1, "a"));
         setup.connect(true);
@@ -333,7 +333,7 @@ class World {
 }
 
 describe("received messages of a server with a session", () => {
-    it("are handed over once and acknowledged in order, whatever happens to the connection", () => {
+    it("messages are handed over once and acknowledged in order, whatever happens to the connection", () => {
         fc.assert(
             fc.property(fc.array(steps, { maxLength: 60 }), (script) => {
                 const world = new World();

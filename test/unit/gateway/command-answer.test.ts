@@ -24,7 +24,7 @@ const event = (answer: Partial<FlowAnswer>, of: Partial<ReceivedCommand> = {}) =
     answerEvent({ ...command, ...of }, "n1", { ...given, ...answer }, platformIds);
 
 describe("answer to a command", () => {
-    it("is an event of the command's device, of QoS 1, done when it is safe", () => {
+    it("an answer is an event of the command's device, of QoS 1, done when it is safe", () => {
         const { device, eventId, format, qos, completionMode, messageId, nodeId } = event({});
         assert.deepEqual(
             [device, eventId, format, qos, completionMode, messageId, nodeId],
@@ -43,7 +43,7 @@ describe("answer to a command", () => {
             '{"commandId":"start","d":{"n":12345678901234567890}}',
         ],
     ] as const) {
-        it(`can hold ${name}`, () => assert.equal(event(answer).payload, text));
+        it(`an answer can contain ${name}`, () => assert.equal(event(answer).payload, text));
     }
 
     it("fills the command's id in wherever it has a place, whatever that is", () => {
@@ -61,6 +61,6 @@ describe("answer to a command", () => {
         ["an event id that is none", {}, { commandId: "a\u0001" }, "GW_INVALID_ID"],
         ["a device that cannot be", {}, { deviceId: "a b" }, "GW_INVALID_ID"],
     ] as const) {
-        it(`cannot be ${name}`, () => rejectsCode(code, (async () => event(answer, of))()));
+        it(`an answer cannot be ${name}`, () => rejectsCode(code, (async () => event(answer, of))()));
     }
 });

@@ -478,7 +478,7 @@ class World {
 }
 
 describe("commands in work, at random", () => {
-    it("end once each, are never handed to a node twice at the same time, and are never forgotten", () => {
+    it("each command ends once, is never handed to a node twice at the same time, and is never forgotten", () => {
         fc.assert(
             fc.property(fc.array(steps, { maxLength: 60 }), (script) => {
                 const world = new World();

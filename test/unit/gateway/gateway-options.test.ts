@@ -39,13 +39,13 @@ describe("gateway options", () => {
         const broker = { ...minimal, platform: "broker" };
         const own = { eventTopic: "a/{deviceId}", commandTopic: "b/{deviceId}/{commandId}", clientId: "plant 7", userName: "edge" };
 
-        it("take topics, client id and user name", () => {
+        it("accepts own topics, client id and user name", () => {
             const { eventTopic, commandTopic, clientId, userName } = parseGatewayOptions({ ...broker, ...own });
             assert.deepEqual({ eventTopic, commandTopic, clientId, userName }, own);
         });
 
         for (const platform of ["maximo", "simulator"]) {
-            it(`are ignored on ${platform}, whatever the form held before`, () => {
+            it(`ignores own topics on ${platform}, whatever the form held before`, () => {
                 const faulty = { eventTopic: "+", commandTopic: "${NOT_SET}", clientId: "a\u0000", userName: "${NOT_SET}" };
                 assert.deepEqual(parseGatewayOptions({ ...minimal, ...faulty, platform }), parseGatewayOptions({ ...minimal, platform }));
             });
@@ -58,7 +58,7 @@ describe("gateway options", () => {
             ["clientId", "x".repeat(256)],
             ["userName", "\ud800"],
         ] as const) {
-            it(`refuse the ${name} ${JSON.stringify(value.slice(0, 20))}`, () => {
+            it(`rejects the ${name} ${JSON.stringify(value.slice(0, 20))}`, () => {
                 assert.throws(() => parseGatewayOptions({ ...broker, [name]: value }), {
                     code: "GW_CONFIG",
                     message: new RegExp(`^${name} `),
@@ -66,7 +66,7 @@ describe("gateway options", () => {
             });
         }
 
-        it("refuse a last will that does not fit own topics", () => {
+        it("rejects a last will that does not fit own topics", () => {
             const will = "x".repeat(256);
             assert.equal(parseGatewayOptions({ ...broker, will }).willEventId, will);
             throwsCode("GW_CONFIG", () => parseGatewayOptions({ ...broker, ...own, will }));

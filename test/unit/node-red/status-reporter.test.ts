@@ -74,7 +74,7 @@ describe("status of a node", () => {
         assert.equal(words(sent).at(-1), "device-event-out.status.disconnected");
     });
 
-    it("is not made to change forever by a Status node that is wired to an event", () => {
+    it("a Status node wired to an event does not change the status indefinitely", () => {
         const { sent, reporter, clock, message } = setUp();
         const offline = { fill: "red", shape: "ring", key: "disconnected" } as const;
         let waiting = 1;

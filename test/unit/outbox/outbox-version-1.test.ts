@@ -22,7 +22,7 @@ function at(time: string): number {
 }
 
 describe("the fixture of an outbox file of version 1", () => {
-    it("was not written again by later code", () => {
+    it("the fixture was not written again by later code", () => {
         const header = readFileSync(fixture);
         assert.equal(header.readUInt32BE(60), 1, "user_version");
         assert.equal(header.readUInt32BE(68), 0x57494f54, "application_id");
@@ -151,7 +151,7 @@ if (isSqliteAvailable()) {
             assert.deepEqual({ queued, queuedBytes }, { queued: 6, queuedBytes: 88 });
         });
 
-        it("is sent in the order of admission and ends up empty", async () => {
+        it("sends its events in the order of admission, and ends up empty", async () => {
             const link = new ManualLink();
             const listener = new RecordingListener();
             const outbox = new Outbox({ store, clock, limits: roomyLimits, gate: new ManualGate(), link, listener });

@@ -13,37 +13,37 @@ const own = (events: string, commands = "") => gatewayTopics({ identity, eventTo
 
 describe("topics of a gateway", () => {
     describe("of the platform", () => {
-        it("are those of the protocol", () => {
+        it("the platform's topics are those of the protocol", () => {
             assert.equal(platform.areOwn, false);
             assert.equal(platform.eventTopic(pump, "status", "json"), eventTopic(pump, "status", "json"));
             assert.equal(platform.commandFilter({ ...pump }), commandFilter(pump));
             assert.equal(platform.notifyTopic, notifyTopic(identity));
         });
 
-        it("name the only device of a filter", () => {
+        it("the platform's topics name the only device of a filter", () => {
             assert.equal(deviceOfFilter(platform, commandFilter(pump)), "pump/pump-7");
             assert.equal(deviceOfFilter(platform, commandFilter({ typeId: "pump" })), undefined);
             assert.equal(deviceOfFilter(platform, commandFilter({ deviceId: "pump-7" })), undefined);
             assert.equal(deviceOfFilter(platform, "iotdm-1/type/+/id/+/#"), undefined);
         });
 
-        it("are for devices with legal ids only", () => {
+        it("the platform's topics are for devices with legal ids only", () => {
             assert.equal(deviceOfCommand(platform, { ...pump, commandId: "start", format: "json" }), "pump/pump-7");
             assert.equal(deviceOfCommand(platform, { ...pump, deviceId: "pump 7", commandId: "start", format: "json" }), undefined);
         });
     });
 
     describe("of the user", () => {
-        it("are in force as soon as one of the two is set", () => {
+        it("own topics apply as soon as one of the two is set", () => {
             assert.equal(own("sensors/{deviceId}").areOwn, true);
             assert.equal(own("", "cmd/{deviceId}/{commandId}").areOwn, true);
             assert.equal(own("", "cmd/{deviceId}/{commandId}").eventTopic(pump, "status", "json"), eventTopic(pump, "status", "json"));
             assert.equal(own("sensors/{deviceId}").commandFilter({ ...pump }), commandFilter(pump));
         });
 
-        it("have no topic of notifications", () => assert.equal(own("sensors/{deviceId}").notifyTopic, undefined));
+        it("own topics have no topic of notifications", () => assert.equal(own("sensors/{deviceId}").notifyTopic, undefined));
 
-        it("leave the parts of a command absent that they do not name", () => {
+        it("own topics leave out the parts of a command that they do not name", () => {
             const topics = own("", "cmd/{deviceId}/{commandId}");
             assert.deepEqual(topics.parseCommand(["cmd", "pump-7", "start"]), { deviceId: "pump-7", commandId: "start" });
             assert.equal(topics.parseCommand(["cmd", "pump-7"]), undefined);
@@ -52,19 +52,19 @@ describe("topics of a gateway", () => {
             assert.equal(deviceOfFilter(topics, "cmd/+/start"), undefined);
         });
 
-        it("name the gateway itself by the ids that commands have", () => {
+        it("own topics name the gateway itself by the ids that commands have", () => {
             assert.deepEqual(own("", "cmd/{deviceId}/{commandId}").gatewayParts, { deviceId: "gw-3" });
             assert.deepEqual(own("", "cmd/{typeId}/{deviceId}/{commandId}").gatewayParts, { typeId: "edge", deviceId: "gw-3" });
         });
 
-        it("accept ids of 255 bytes, as event ids are, but none that begins a topic with $", () => {
+        it("own topics accept ids of 255 bytes, like event ids, but none that begins a topic with $", () => {
             const topics = own("{deviceId}/{eventId}");
             assert.equal(deviceOfCommand(topics, { deviceId: "Pumpe 7, Halle Süd", commandId: "x" }), "device/Pumpe 7, Halle Süd");
             assert.equal(deviceOfCommand(topics, { deviceId: "x".repeat(256), commandId: "x" }), undefined);
             assert.equal(deviceOfCommand(topics, { deviceId: "$SYS", commandId: "x" }), undefined);
         });
 
-        it("refuse an event whose ids together make a level too long", () => {
+        it("own topics reject an event whose ids together make a level too long", () => {
             const topics = own("{typeId}-{deviceId}/x");
             const check = (typeId: string, deviceId: string) => assertLevelsFit(topics.eventTopic({ typeId, deviceId }, "status", "json"));
             check("a".repeat(127), "b".repeat(127));
@@ -73,7 +73,7 @@ describe("topics of a gateway", () => {
             assertLevelsFit(`${"a".repeat(255)}/${"é".repeat(127)}`);
         });
 
-        it("are refused if an event could come back as a command, with an example", () => {
+        it("own topics are rejected if an event could come back as a command, with an example", () => {
             assert.throws(() => own("a/{deviceId}/{eventId}", "a/{deviceId}/{commandId}"), {
                 code: "GW_CONFIG",
                 message: /a\/\+\/\+ matches the event topic a\/pump-7\/status/,
@@ -92,7 +92,7 @@ describe("topics of a gateway", () => {
             ["+/{deviceId}", "", /^eventTopic has "\+"/],
             [`{deviceId}/${"x".repeat(300)}`, "", /^eventTopic has "x{80}…"/],
         ] as const) {
-            it(`are refused with a reason: ${JSON.stringify(events.slice(0, 30))} and ${JSON.stringify(commands)}`, () => {
+            it(`own topics are rejected with a reason: ${JSON.stringify(events.slice(0, 30))} and ${JSON.stringify(commands)}`, () => {
                 assert.throws(() => own(events, commands), { code: "GW_CONFIG", message });
             });
         }

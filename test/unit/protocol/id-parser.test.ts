@@ -12,7 +12,7 @@ function ids(policy: "strict" | "replace", eventTopic = "", commandTopic = "") {
 }
 
 describe("ids of flows", () => {
-    it("fail if they are not legal and the rule is strict", () => {
+    it("rejects an illegal id if the rule is strict", () => {
         const { parser, replaced } = ids("strict");
         assert.equal(parser.ofEvent("deviceId", "pump-7"), "pump-7");
         assert.equal(parser.ofEvent("deviceId", 7), "7");
@@ -20,7 +20,7 @@ describe("ids of flows", () => {
         assert.deepEqual(replaced, []);
     });
 
-    it("are replaced if the rule says so, announced once for each new id", () => {
+    it("replaces an illegal id if the rule says so, and announces each new id once", () => {
         const { parser, replaced } = ids("replace");
         const id = parser.ofEvent("deviceId", "pump 7");
         assert.match(id, /^pump_7-[0-9a-f]{6}$/);
@@ -33,18 +33,18 @@ describe("ids of flows", () => {
         ]);
     });
 
-    it("are still missing, or of a wrong kind, where the rule replaces illegal characters", () => {
+    it("rejects a missing id or one of a wrong type even if the rule replaces illegal characters", () => {
         const { parser } = ids("replace");
         for (const value of [undefined, null, "", {}, [], true, -1, 1.5])
             throwsCode("GW_INVALID_ID", () => parser.ofEvent("deviceId", value));
     });
 
-    it("never replace a format, which says how to read the payload", () => {
+    it("never replaces a format, which says how to read the payload", () => {
         const { parser } = ids("replace");
         throwsCode("GW_INVALID_ID", () => parser.parse("format", "a/b"));
     });
 
-    it("may be missing from an event whose topic does not name them", () => {
+    it("accepts an event without ids that its topic does not name", () => {
         const { parser } = ids("strict", "sensors/{deviceId}");
         for (const missing of [undefined, null, ""]) {
             assert.equal(parser.ofEvent("typeId", missing), "device");
@@ -56,21 +56,21 @@ describe("ids of flows", () => {
         throwsCode("GW_INVALID_ID", () => platformIds.ofEvent("typeId", undefined));
     });
 
-    it("cannot be asked of commands whose topic does not name them", () => {
+    it("rejects ids of commands whose topic does not name them", () => {
         const { parser } = ids("strict", "", "cmd/{deviceId}/{commandId}");
         assert.equal(parser.ofCommand("deviceId", "pump-7"), "pump-7");
         assert.throws(() => parser.ofCommand("typeId", "pump"), { code: "GW_CONFIG", message: /^typeId is set, but commandTopic/ });
         throwsCode("GW_CONFIG", () => parser.ofCommand("format", "json"));
     });
 
-    it("have at most 255 bytes on own topics", () => {
+    it("limits ids on own topics to 255 bytes", () => {
         const { parser } = ids("strict", "sensors/{deviceId}");
         assert.equal(parser.ofEvent("deviceId", "x".repeat(255)), "x".repeat(255));
         assert.throws(() => parser.ofEvent("deviceId", "x".repeat(256)), { code: "GW_INVALID_ID", message: /256 bytes long.*at most 255/ });
         assert.equal(ids("replace", "sensors/{deviceId}").parser.ofEvent("deviceId", "x".repeat(300)).length, 255);
     });
 
-    it("are announced again only after ten thousand others, so that memory stays bounded", () => {
+    it("announces a replaced id again only after ten thousand others, so that memory stays bounded", () => {
         const { parser, replaced } = ids("replace");
         for (let i = 0; i < 10_000; i++) parser.parse("deviceId", `no ${i}`);
         parser.parse("deviceId", "no 0");

@@ -51,22 +51,22 @@ const anyEventTemplate = fc
     });
 
 describe("topic templates", () => {
-    it("stand for the platform's topics when they are blank", () => {
+    it("a blank template stands for the platform's topics", () => {
         assert.equal(parsed("event", "").topic(example), eventTopic(example, "status", "json"));
         assert.equal(parsed("command", "").filter({}), commandFilter({}));
         assert.equal(parsed("command", "").filter(example), commandFilter(example));
     });
 
-    it("fill in the ids of the gateway, the device and the message", () => {
+    it("a template fills in the ids of the gateway, the device and the message", () => {
         const template = parsed("event", "{orgId}/{gatewayTypeId}/{gatewayId}/{typeId}/{deviceId}/{eventId}.{format}");
         assert.equal(template.topic(example), "plant1/edge/gw-3/pump/pump-7/status.json");
     });
 
-    it("fill in a part of a level, and a name that stands more than once", () => {
+    it("a template fills in a part of a level, and a name that occurs more than once", () => {
         assert.equal(parsed("event", "sensors/{typeId}-{deviceId}/of-{deviceId}").topic(example), "sensors/pump-pump-7/of-pump-7");
     });
 
-    it("make filters with + for each part that is absent", () => {
+    it("a template makes filters with + for each absent part", () => {
         const template = parsed("command", "{orgId}/{typeId}/{deviceId}/cmd/{commandId}");
         assert.equal(template.filter({}), "plant1/+/+/cmd/+");
         assert.equal(template.filter({ deviceId: "pump-7" }), "plant1/+/pump-7/cmd/+");
@@ -99,21 +99,21 @@ describe("topic templates", () => {
         ["event", "$share/{deviceId}", "badLevel", "$share/{deviceId}"],
         ["event", "$sh{deviceId}/a", "badLevel", "$sh{deviceId}/a"],
     ] as const) {
-        it(`are refused as topics of a ${kind} with ${expected}: ${JSON.stringify(text.slice(0, 40))}`, () => {
+        it(`a template for topics of ${kind}s is rejected with ${expected}: ${JSON.stringify(text.slice(0, 40))}`, () => {
             assert.deepEqual(fault(kind, text), { fault: expected, value });
         });
     }
 
-    it("may have 128 levels, and no more", () => {
+    it("a template may have 128 levels, and no more", () => {
         parsed("event", `{deviceId}${"/a".repeat(127)}`);
         assert.equal(fault("event", `{deviceId}${"/a".repeat(128)}`).fault, "badLevel");
     });
 
-    it("may begin with a topic of the server, as those of AWS do", () => {
+    it("a template may begin with a topic of the server, such as those of AWS", () => {
         assert.equal(parsed("event", "$aws/things/{deviceId}/shadow/update").topic(example), "$aws/things/pump-7/shadow/update");
     });
 
-    it("parse back any topic of commands that they make, whatever the ids", () => {
+    it("a template parses any topic of commands that it makes, whatever the ids", () => {
         fc.assert(
             fc.property(anyCommandTemplate, anyValues, (text, values) => {
                 const template = parsed("command", text);
@@ -127,7 +127,7 @@ describe("topic templates", () => {
         );
     });
 
-    it("parse nothing but topics that they make", () => {
+    it("a template parses only topics that it makes", () => {
         fc.assert(
             fc.property(
                 anyCommandTemplate,
@@ -142,11 +142,11 @@ describe("topic templates", () => {
         );
     });
 
-    it("parse no topic in which one name has two values", () => {
+    it("a template parses no topic in which one name has two values", () => {
         assert.equal(parsed("command", "{deviceId}/{commandId}/{deviceId}").parse(["a", "b", "c"]), undefined);
     });
 
-    it("never throw, whatever the text", () => {
+    it("a template never throws, whatever the text", () => {
         fc.assert(
             fc.property(
                 fc.constantFrom("event", "command"),
@@ -173,7 +173,7 @@ describe("commands that match events", () => {
         ["{orgId}/{deviceId}/x", "plant1/{deviceId}/{commandId}", "plant1/pump-7/x"],
         ["{deviceId}/é.*", "{deviceId}/{commandId}", "pump-7/é.*"],
     ] as const) {
-        it(`are found: ${events} and ${commands}`, () => assert.equal(overlap(events, commands), topic));
+        it(`finds that commands match events: ${events} and ${commands}`, () => assert.equal(overlap(events, commands), topic));
     }
 
     for (const [events, commands] of [
@@ -190,10 +190,10 @@ describe("commands that match events", () => {
         ["{deviceId}/{eventId}/a", "$aws/{commandId}/{deviceId}"],
         ["{deviceId}x/{eventId}", "{deviceId}/{commandId}/y"],
     ] as const) {
-        it(`are not claimed: ${events} and ${commands}`, () => assert.equal(overlap(events, commands), undefined));
+        it(`finds that commands match no event: ${events} and ${commands}`, () => assert.equal(overlap(events, commands), undefined));
     }
 
-    it("are found if and only if there is such a topic", () => {
+    it("finds that commands match events exactly if there is such a topic", () => {
         const anyFew = fc.constantFrom("a", "b", "cmd", "ab", "$", "plant1", "x");
         const few = fc
             .record({ typeId: anyFew, deviceId: anyFew, eventId: anyFew, format: anyFew })
