@@ -5,7 +5,7 @@ import { MemoryStateStore, MemoryStore } from "./memory-store";
 import { PreviousBacklog } from "./previous-backlog";
 import { SqliteStore } from "./sqlite-store";
 import type { EventStore, StateStore } from "./store";
-import { type FileOwner, storeDirectory, storeFileName } from "./store-file";
+import { type FileOwner, storeFileName } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
 
 /** What a gateway keeps, and where. */
@@ -27,8 +27,8 @@ export interface GatewayStore {
 /** Which store a gateway needs. */
 export interface OpenStoreOptions {
     readonly mode: "disk" | "memory" | "off";
-    /** Node-RED's user directory; without one (in tests of flows) everything is in memory. */
-    readonly userDir: string | undefined;
+    /** The folder of the files, created when needed; without one (in tests of flows) everything is in memory. */
+    readonly directory: string | undefined;
     readonly owner: FileOwner;
     readonly clock: Clock;
     readonly listener: StoreHealthListener;
@@ -37,20 +37,20 @@ export interface OpenStoreOptions {
 }
 
 /** Whether events can be kept on disk at all; when not, `disk` means memory and the user must be told. */
-export function canUseDisk(userDir: string | undefined): boolean {
-    return userDir !== undefined && isSqliteAvailable();
+export function canUseDisk(directory: string | undefined): boolean {
+    return directory !== undefined && isSqliteAvailable();
 }
 
 /** Opens the store of one gateway identity. Never throws: a file that cannot be used is told to the listener and tried again. */
 export function openStore(options: OpenStoreOptions): GatewayStore {
-    const { mode, userDir, owner, clock, listener, opensWhen } = options;
-    if (userDir === undefined || !canUseDisk(userDir)) {
+    const { mode, directory, owner, clock, listener, opensWhen } = options;
+    if (directory === undefined || !canUseDisk(directory)) {
         const close = (): Promise<void> => Promise.resolve();
         const state = new MemoryStateStore();
         const done = Promise.resolve();
         return { events: new MemoryStore(), state, path: undefined, ready: done, loaded: done, size: () => Promise.resolve(0), close };
     }
-    const store = new SqliteStore({ path: path.join(storeDirectory(userDir), storeFileName(owner)), clock, listener, opensWhen });
+    const store = new SqliteStore({ path: path.join(directory, storeFileName(owner)), clock, listener, opensWhen });
     return {
         events: mode === "disk" ? store : new PreviousBacklog(store),
         state: store,
