@@ -170,7 +170,7 @@ describe("devices of which something may have been dropped silently", () => {
         return bench;
     }
 
-    it("are checked in groups, and cleared if no stray ping comes", () => {
+    it("checks suspects in groups, and clears them if no stray ping comes", () => {
         const bench = suspecting(...devices(3));
         assert.equal(bench.registration.suspectCount, 3);
         assert.deepEqual(bench.send(...devices(3)), ["check", "check", "check"]);
@@ -185,7 +185,7 @@ describe("devices of which something may have been dropped silently", () => {
         assert.deepEqual(bench.phases("t/other"), ["contacting"]);
     });
 
-    it("are tried alone within a group that drew a stray ping, and only the guilty one is held", () => {
+    it("tries suspects alone within a group that drew a stray ping, and holds only the guilty one", () => {
         const bench = suspecting(...devices(3));
         bench.onWake = (device) => bench.send(device);
         bench.send(...devices(3));
@@ -205,7 +205,7 @@ describe("devices of which something may have been dropped silently", () => {
         );
     });
 
-    it("look for something that was flowing when all checks that were under way turn out innocent", () => {
+    it("looks for something that was flowing when all checks that were under way turn out innocent", () => {
         const bench = new RegistrationBench();
         bench.onWake = (device) => bench.send(device);
         bench.send("t/a", "t/b");
@@ -222,7 +222,7 @@ describe("devices of which something may have been dropped silently", () => {
         );
     });
 
-    it("are not suspected because the event loop was held up while the notification was unread", () => {
+    it("suspects no device because the event loop was held up while the notification was unread", () => {
         const bench = new RegistrationBench();
         bench.send("t/a", "t/b");
         bench.acknowledge("t/a", "t/b");
@@ -244,7 +244,7 @@ describe("registrations that the line cut off", () => {
         return bench;
     }
 
-    it("get a connection of their own after 30 s of silence, on which they are tried first", () => {
+    it("reconnects after 30 s of silence for a registration that the line cut off, and tries it first", () => {
         const bench = cutOff();
         bench.clock.advance(29_999);
         assert.deepEqual(bench.take(), []);
@@ -257,7 +257,7 @@ describe("registrations that the line cut off", () => {
         assert.equal(bench.take({ wakes: true })[0], "wake t/a");
     });
 
-    it("wait for the platform without a hold when it is silent again, and are tried after the back-off, then after twice as long", () => {
+    it("has a registration wait without a hold when the platform is silent again, for the back-off, then twice as long", () => {
         const bench = cutOff();
         bench.clock.advance(30_000);
         bench.reconnect();
@@ -280,7 +280,7 @@ describe("registrations that the line cut off", () => {
         assert.deepEqual([bench.phases("t/a"), bench.registration.unansweredCount], [["known"], 0]);
     });
 
-    it("are tried again on each new connection, and get none of their own again", () => {
+    it("tries an unanswered registration again on each new connection, and reconnects for it only once", () => {
         const bench = cutOff();
         bench.clock.advance(30_000);
         bench.reconnect();
@@ -292,7 +292,7 @@ describe("registrations that the line cut off", () => {
         assert.ok(!bench.take().some((line) => line.startsWith("reconnect")));
     });
 
-    it("get a connection of their own at most once in three minutes and six times a day", () => {
+    it("reconnects for registrations that the line cut off at most once in three minutes and six times a day", () => {
         const bench = new RegistrationBench();
         bench.onWake = (device) => bench.send(device);
         let reconnects = 0;
