@@ -12,24 +12,24 @@ function directoryOf(settings: Record<string, unknown>): string | undefined {
 }
 
 describe("the folder of the outbox files", () => {
-    it("is in the user directory unless the settings name another", () => {
+    it("the folder is in the user directory unless the settings name another", () => {
         for (const chosen of [undefined, null, ""]) {
             assert.equal(directoryOf({ userDir, gatewayConfigStorageDir: chosen }), path.join(userDir, "wiotp-gateway"));
         }
     });
 
-    it("may be absolute, or below the user directory", () => {
+    it("the folder may be absolute, or below the user directory", () => {
         assert.equal(directoryOf({ userDir, gatewayConfigStorageDir: elsewhere }), elsewhere);
         assert.equal(directoryOf({ userDir, gatewayConfigStorageDir: "data/outbox" }), path.join(userDir, "data", "outbox"));
     });
 
-    it("is absent without a user directory, unless it is absolute", () => {
+    it("the folder is absent without a user directory, unless it is absolute", () => {
         assert.equal(directoryOf({}), undefined);
         assert.equal(directoryOf({ userDir: "", gatewayConfigStorageDir: "outbox" }), undefined);
         assert.equal(directoryOf({ gatewayConfigStorageDir: elsewhere }), elsewhere);
     });
 
-    it("that is not a text is GW_CONFIG with the name of the setting", () => {
+    it("a folder that is not a text is GW_CONFIG with the name of the setting", () => {
         const { message } = throwsCode("GW_CONFIG", () => directoryOf({ userDir, gatewayConfigStorageDir: ["a"] }));
         assert.match(message, /gatewayConfigStorageDir/);
     });
