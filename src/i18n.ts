@@ -64,7 +64,7 @@ function templateOf(key: TextKey): string {
     return text;
 }
 
-/** Never throws: an error must be told also where its translation fails. */
+/** Never throws: an error must be reported even if its translation fails. */
 function lookUp(name: string): string | undefined {
     try {
         return translator?.(name);

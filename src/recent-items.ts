@@ -26,7 +26,7 @@ export class RecentItems<T> {
     }
 }
 
-/** Whoever completes a name while typing does not look for longer ones. */
+/** Nobody who completes a name while typing looks for longer ones. */
 const maxCharacters = 200;
 
 /** Distinct names, at most a fixed number of them: further ones, and very long ones, are not taken on, so adding stays one look-up. */

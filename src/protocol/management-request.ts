@@ -36,7 +36,7 @@ export function isLifetime(value: unknown): value is number {
 /**
  * The data of a request from a flow's payload, or undefined for requests that have none.
  * @param nowMs the time a log entry gets that names none, in milliseconds since the epoch
- * @throws GW_DM_INVALID with the rule in words
+ * @throws GW_DM_INVALID with the rule as text
  */
 export function requestData(action: OwnAction, payload: unknown, nowMs: number): RequestData | undefined {
     try {

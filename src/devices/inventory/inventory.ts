@@ -24,7 +24,7 @@ export interface InventoryOptions {
 
 const kind = "device";
 const countersMs = 60_000;
-/** So many records are written in one go, so that a large inventory does not stop everything else. */
+/** The number of records written in one go, so that a large inventory does not stop everything else. */
 const sliceSize = 500;
 const sliceMs = 50;
 const maxNames = 1_000;
@@ -32,7 +32,7 @@ const maxNames = 1_000;
 /**
  * What is known of each device: when it was seen, what was sent and received, whether it is registered. It survives restarts:
  * the registration is written when it changes, counters at most once a minute and at close. Bounded: beyond `maxDevices` some
- * are forgotten, first those that never sent anything (whoever may send commands can name as many devices as it likes), then
+ * are forgotten, first those that never sent anything (a sender of commands can name any number of devices), then
  * the ones that were quiet longest, and with them that the platform knows them, so that their next event is a registration attempt
  * again. All devices are named by their key.
  */
@@ -189,7 +189,7 @@ export class Inventory {
         if (this.#dirty.size > 0) this.#timer = this.#clock.setTimer(sliceMs, () => this.#writeSlice());
     }
 
-    /** Makes room for so many devices and a hundredth more, so that this is not done for every new device. */
+    /** Makes room for this number of devices and a hundredth more, so that this is not done for every new device. */
     #makeRoom(devices: number): void {
         const excess = this.#records.size + devices - this.#maxDevices;
         if (excess <= 0) return;

@@ -17,7 +17,7 @@ export class SortedKeys {
     /** Removes a key that is there. */
     remove(key: string): void {
         this.#removed.add(key);
-        // Nobody may look for ever.
+        // Nobody may search indefinitely.
         if (this.#removed.size >= fewKeys && this.#removed.size * 2 > this.#sorted.length + this.#added.length) this.#dropRemoved();
     }
 

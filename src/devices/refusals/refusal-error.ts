@@ -2,7 +2,7 @@ import { GatewayError } from "../../errors";
 import { joinSentences, shortened, translate } from "../../i18n";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
 
-/** What the platform said is cut to this: whoever sends a notification could fill the log with it. */
+/** The platform's text is cut to this length: the sender of a notification could fill the log with it. */
 const maxCharacters = 500;
 
 /**

@@ -13,7 +13,7 @@ export interface GracefulReconnectDeps {
     pendingCount(): number;
     /** Those of them whose acknowledgement will not come. */
     unansweredCount(): number;
-    /** Ends the connection and opens it anew. */
+    /** Ends the connection and opens a new one. */
     reconnect(reason: ConnectionReason): void;
 }
 

@@ -206,7 +206,7 @@ export interface CommandsState {
     readonly inWork: number;
     /** Waiting for the flow, in memory. */
     readonly waiting: number;
-    /** So many wait that nothing more is read from the server. */
+    /** The limit of waiting commands is reached, so nothing more is read from the server. */
     readonly isReadingHeld: boolean;
 }
 

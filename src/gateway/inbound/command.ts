@@ -71,7 +71,7 @@ export function oversizedCommand(bytes: number): GatewayError {
     return new GatewayError("GW_BAD_COMMAND", translate("protocol.commandTooLarge", { bytes, limit: maxPacketBytes }));
 }
 
-/** The device of a command in words: on own topics its type may be unknown. */
+/** The device of a command as text. On own topics its type may be unknown. */
 export function deviceOf({ typeId, deviceId }: Pick<CommandTopic, "typeId" | "deviceId">): string {
     return typeId === undefined ? deviceId : `${typeId}/${deviceId}`;
 }

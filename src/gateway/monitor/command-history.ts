@@ -37,7 +37,7 @@ export class CommandHistory {
         this.#count += 1;
         view.outcome = outcome;
         view.tookMs = Math.round(tookMs);
-        // So many others came meanwhile that it is not in the list any more.
+        // Later commands have pushed it out of the list.
         if (!this.#views.includes(view)) this.#add(view);
     }
 

@@ -30,7 +30,7 @@ export class GatewayActions {
         this.#deps = deps;
     }
 
-    /** Opens the connection anew, or makes the next attempt now. */
+    /** Reconnects, or makes the next attempt now. */
     reconnect(): ActionOutcome {
         const { connection, listeners } = this.#deps;
         const { phase } = connection.state;
@@ -51,7 +51,7 @@ export class GatewayActions {
     }
 
     /**
-     * Drops every event of a device that waits in the outbox, in memory and on disk, but not what is in flight. Each sender is told
+     * Drops every event of a device that waits in the outbox, in memory and on disk, but not what is in flight. Each sender is notified
      * `GW_EXPIRED`. Rejects with `GW_STORE` when the file cannot be read.
      */
     async purge(address: DeviceAddress): Promise<ActionOutcome> {

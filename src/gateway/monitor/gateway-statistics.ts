@@ -38,7 +38,7 @@ export class GatewayStatistics {
     readonly #puback = new LatencyHistogram();
     readonly #commandTime = new LatencyHistogram(commandBoundsMs);
     readonly #commandsEnded: Record<CommandOutcome, number> = { unclaimed: 0, received: 0, answered: 0, stale: 0, bad: 0, timeout: 0 };
-    // Every label is there from the start: a series that begins with its first refusal shows no growth to whoever watches for it.
+    // Every label is there from the start: a series that begins with its first refusal shows no growth.
     readonly #refused = zeros([...knownReturnCodes].map(String));
     readonly #reconnects = zeros([...Object.values(connectionStates), planned]);
     #eventsReceived = 0;

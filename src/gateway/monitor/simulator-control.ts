@@ -2,7 +2,7 @@ import { type DeviceAddress, deviceKey, type GatewayIdentity } from "../../proto
 import { returnCodes } from "../../protocol/notification";
 import type { Fault, Simulator } from "../../simulator/simulator";
 import { type ActionOutcome, done, notDone } from "./gateway-actions";
-/** What the simulated platform can be told to do with a device: not allow it, fail to register it, or never answer. */
+/** How the simulated platform can treat a device: not allow it, fail to register it, or never answer. */
 export const troubleKinds = ["refuse", "fail", "silent"] as const;
 export type TroubleKind = (typeof troubleKinds)[number];
 

@@ -54,7 +54,7 @@ function settingsOf(controller: GatewayConfigController): unknown {
     return { ...settings, path: withoutSecrets(settings.path), ...tokenOf(controller) };
 }
 
-/** Whether there is a token; one from an environment variable that is not set cannot be read, which is told. */
+/** Whether there is a token; one from an environment variable that is not set cannot be read, and the answer says so. */
 function tokenOf(controller: GatewayConfigController): { hasToken: boolean; tokenProblem?: string } {
     try {
         return { hasToken: controller.token !== "" };

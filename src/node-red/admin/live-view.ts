@@ -5,7 +5,7 @@ export interface LiveViewDeps {
     readonly clock: Clock;
     /** What is to be seen of a subject at this moment; undefined = there is no such subject any more. */
     read(subject: string): object | undefined;
-    /** Brings it to whoever listens. */
+    /** Brings it to the listeners. */
     publish(subject: string, view: object): void;
 }
 
@@ -21,7 +21,7 @@ const tickMs = 1_000;
 
 /**
  * Publishes what people look at: a change at most once a second, and nothing when nobody looks. Somebody looks for 15 s after each
- * `watch`, so whoever closes a page, loses the network or falls asleep needs not say so.
+ * `watch`, so a page that is closed, offline or asleep needs not say so.
  */
 export class LiveView {
     readonly #deps: LiveViewDeps;

@@ -89,7 +89,7 @@ function stamped(view: object): object {
     return { ...view, at: systemClock.now() };
 }
 
-/** What is wrong with the request is told apart from what is wrong here. */
+/** A fault of the request gets another status than a fault of the gateway. */
 function statusOf(thrown: unknown): number {
     return thrown instanceof GatewayError && thrown.code !== "GW_STORE" ? 400 : 500;
 }
