@@ -4,6 +4,8 @@ import { createRequire } from "node:module";
 const require = createRequire(import.meta.url);
 const nodeRed4 = { NODE_RED_PATH: require.resolve("node-red-4") };
 const nodeRed5 = { NODE_RED_PATH: require.resolve("node-red") };
+/** The newest MQTT.js, which a later version of the package may allow. */
+const newestMqtt = { MQTT_MODULE: "mqtt-newest", NODE_OPTIONS: `--require=${require.resolve("./other-mqtt.cjs")}` };
 
 /** The oldest Node.js that the package runs on, and the oldest with an outbox on disk. Without a version a layer runs on that of the scripts. */
 const oldest = "20.19.0";
@@ -15,6 +17,7 @@ export const layers = [
     { name: "unit", directory: "unit" },
     { name: "unit-node20", directory: "unit", node: oldest },
     { name: "outbox-node22", directory: "unit/outbox", node: oldestWithDisk },
+    { name: "connection-newest-mqtt", directory: "unit/connection", env: newestMqtt },
     { name: "simulator", directory: "simulator", needs: ["mosquitto"] },
     { name: "broker", directory: "broker", needs: ["mosquitto"] },
     { name: "nodes-red4-node20", directory: "nodes", node: oldest, env: nodeRed4, needs: ["mosquitto"] },

@@ -1,10 +1,20 @@
 import type { Duplex } from "node:stream";
+import * as mqtt from "mqtt";
 import { type IClientOptions, type IPublishPacket, MqttClient, type Packet } from "mqtt";
 import type { Qos } from "../protocol/qos";
+import { assertMqttInternals } from "./mqtt-internals";
 import type { MessageIds } from "./mqtt-session";
 import type { TransportOptions } from "./transport";
 
 const neverMs = 2 ** 31 - 1;
+
+/**
+ * Checks that the installed MQTT.js has what is used here.
+ * @throws GW_CONFIG
+ */
+export function assertMqttClient(): void {
+    assertMqttInternals(mqtt);
+}
 
 /**
  * An MQTT.js client on a stream that does no more than encode and decode. It never reconnects, resends, resubscribes, queues or acknowledges

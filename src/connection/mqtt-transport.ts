@@ -5,7 +5,7 @@ import type { Qos } from "../protocol/qos";
 import { type DialOptions, dial, type RawStream } from "./dial";
 import type { LinkListener } from "./link";
 import { LinkStream } from "./link-stream";
-import { createMqttClient } from "./mqtt-client";
+import { assertMqttClient, createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
 import type { AcknowledgementWriter } from "./received-messages";
 import type {
@@ -23,11 +23,13 @@ import type {
  * session remembers from one connection to the next.
  * @param random a number from 0 to below 1
  * @param open opens the stream under a connection
+ * @throws GW_CONFIG when MQTT.js is not the one that this package was made for
  */
 export function mqttTransportFactory(
     random: () => number = Math.random,
     open: (options: DialOptions) => RawStream = dial,
 ): TransportFactory {
+    assertMqttClient();
     const session = new MqttSession(random);
     return (options, owner, listener) => new MqttTransport(options, owner, listener, { session, rawStream: open(options) });
 }
