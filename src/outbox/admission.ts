@@ -3,11 +3,11 @@ import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import type { NewEvent } from "./event";
 import type { EventLifecycle } from "./event-lifecycle";
-import type { GroupWriter } from "./group-writer";
 import { heldShare, isBeyond, type MemoryLimits, type OutboxLimits, overheadBytes } from "./outbox-limits";
 import type { SpillContext } from "./queue/spill-queue";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
+import type { GroupWriter } from "./storing/group-writer";
 
 /** What admission depends on. */
 export interface AdmissionOptions {

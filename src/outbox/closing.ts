@@ -1,8 +1,8 @@
 import type { Clock } from "../clock";
 import type { EventLifecycle } from "./event-lifecycle";
-import type { GroupWriter } from "./group-writer";
 import type { Dispatcher } from "./sending/dispatcher";
 import type { EventStore } from "./store/store";
+import type { GroupWriter } from "./storing/group-writer";
 
 /** What closing an outbox involves. */
 export interface ClosingOptions {

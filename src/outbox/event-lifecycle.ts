@@ -1,8 +1,8 @@
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import type { CompletionCallbacks, CompletionMode, OutboxEvent } from "./event";
-import type { GroupWriter } from "./group-writer";
 import { OutboxEntry } from "./queue/outbox-entry";
+import type { GroupWriter } from "./storing/group-writer";
 
 /** What the lifecycle tells that no completion can be told any more. */
 export interface EventLifecycleListener {

@@ -6,7 +6,6 @@ import { DeviceOutcomes } from "./device-outcomes";
 import type { CompletionCallbacks, NewEvent } from "./event";
 import { EventLifecycle, type EventLifecycleListener } from "./event-lifecycle";
 import { ExpirySweep } from "./expiry-sweep";
-import { GroupWriter } from "./group-writer";
 import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./outbox-limits";
 import type { DeviceGate, DeviceVerbs, EventLink } from "./ports";
 import { Purge, type PurgeOptions } from "./purge";
@@ -16,9 +15,10 @@ import { WaitingEvents } from "./queue/waiting-events";
 import { Dispatcher } from "./sending/dispatcher";
 import { type BacklogProgress, DrainEstimate } from "./sending/drain-estimate";
 import type { EventStore } from "./store/store";
-import { StoreSession } from "./store-session";
+import { GroupWriter } from "./storing/group-writer";
+import { StoreSession } from "./storing/store-session";
+import { WriteDelay } from "./storing/unsaved-events";
 import { WallClock } from "./wall-clock";
-import { WriteDelay } from "./write-delay";
 
 /** What an outbox is made of. */
 export interface OutboxOptions {

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock";
 import type { OutboxEvent } from "./event";
 import type { EventLifecycle } from "./event-lifecycle";
-import type { GroupWriter } from "./group-writer";
 import type { MemoryLimits } from "./outbox-limits";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { EventStore } from "./store/store";
+import type { GroupWriter } from "./storing/group-writer";
 
 /** What a purge works on. */
 export interface PurgeOptions {

@@ -1,13 +1,13 @@
-import type { Clock, Timer } from "../clock";
-import type { Admission } from "./admission";
-import type { EventLifecycle } from "./event-lifecycle";
-import type { ExpirySweep } from "./expiry-sweep";
+import type { Clock, Timer } from "../../clock";
+import type { Admission } from "../admission";
+import type { EventLifecycle } from "../event-lifecycle";
+import type { ExpirySweep } from "../expiry-sweep";
+import type { SpillContext } from "../queue/spill-queue";
+import type { WaitingEvents } from "../queue/waiting-events";
+import type { Dispatcher } from "../sending/dispatcher";
+import type { StoreContents } from "../store/store";
+import { correctTimes } from "../wall-clock";
 import type { GroupWriter } from "./group-writer";
-import type { SpillContext } from "./queue/spill-queue";
-import type { WaitingEvents } from "./queue/waiting-events";
-import type { Dispatcher } from "./sending/dispatcher";
-import type { StoreContents } from "./store/store";
-import { correctTimes } from "./wall-clock";
 
 /** What is concerned when the store becomes reachable or stops being so. */
 export interface StoreSessionOptions {

@@ -1,7 +1,7 @@
-import type { Clock, Timer } from "../clock";
-import type { MemoryLimits } from "./outbox-limits";
-import type { OutboxEntry } from "./queue/outbox-entry";
-import type { EventStore } from "./store/store";
+import type { Clock, Timer } from "../../clock";
+import type { MemoryLimits } from "../outbox-limits";
+import type { OutboxEntry } from "../queue/outbox-entry";
+import type { EventStore } from "../store/store";
 
 /** What the writer needs and whom it tells. */
 export interface GroupWriterOptions {

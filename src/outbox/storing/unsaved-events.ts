@@ -1,5 +1,5 @@
-import type { Clock, Timer } from "../clock";
-import type { OutboxEntry } from "./queue/outbox-entry";
+import type { Clock, Timer } from "../../clock";
+import type { OutboxEntry } from "../queue/outbox-entry";
 
 /**
  * Remembers events that may be acknowledged before it is worth storing them, and gives out those that were not in time. One timer for all:
