@@ -3,13 +3,13 @@ import type { Clock } from "../clock";
 import type { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { canUseDisk, type GatewayStore, openStore } from "../outbox/store/open-store";
-import { storeFileName, storeFileSize } from "../outbox/store/store-file";
+import { storeDirectory, storeFileName, storeFileSize } from "../outbox/store/store-file";
 import type { GatewayIdentity } from "../protocol/identity";
 import type { GatewayOptions, OutboxKind } from "./gateway-options";
 
 /** The file of an identity as it lies on the disk, whether it is in use or not; undefined when there is none. */
-export async function findOutboxFile(directory: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
-    const file = path.join(directory, storeFileName(identity));
+export async function findOutboxFile(userDir: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
+    const file = path.join(storeDirectory(userDir), storeFileName(identity));
     const bytes = await storeFileSize(file);
     return bytes === 0 ? undefined : { path: file, bytes };
 }
@@ -40,22 +40,15 @@ export class GatewayStorage {
     readonly store: GatewayStore;
     readonly #outbox: OutboxKind;
     readonly #isDegraded: boolean;
-    readonly #start: () => void;
     #problem: GatewayError | undefined;
     #fileBytes = 0;
 
-    constructor(options: GatewayOptions, directory: string | undefined, clock: Clock, listener: StorageListener) {
-        this.#isDegraded = options.outbox === "disk" && !canUseDisk(directory);
+    constructor(options: GatewayOptions, userDir: string | undefined, clock: Clock, listener: StorageListener) {
+        this.#isDegraded = options.outbox === "disk" && !canUseDisk(userDir);
         this.#outbox = this.#isDegraded ? "memory" : options.outbox;
-        let start = () => {};
-        const opensWhen = new Promise<void>((resolve) => {
-            start = resolve;
-        });
-        this.#start = start;
         this.store = openStore({
-            opensWhen,
             mode: options.outbox,
-            directory,
+            userDir,
             owner: options.identity,
             clock,
             listener: {
@@ -72,9 +65,8 @@ export class GatewayStorage {
     }
 
     /** Opens the file. Settles when it is open, or cannot be opened: then it is tried again, and events wait in memory. */
-    async open(): Promise<void> {
-        this.#start();
-        await this.store.ready;
+    open(): Promise<void> {
+        return this.store.open();
     }
 
     /** The file, where there is one. */

@@ -1,25 +1,14 @@
-import type { Clock } from "../clock";
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import type { NewEvent } from "./event";
 import type { EventLifecycle } from "./event-lifecycle";
+import type { Eviction } from "./eviction";
+import type { ExpirySweep } from "./expiry-sweep";
 import { heldShare, isBeyond, type MemoryLimits, type OutboxLimits, overheadBytes } from "./outbox-limits";
-import type { SpillContext } from "./queue/spill-queue";
+import type { DeviceGate } from "./ports";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
 import type { GroupWriter } from "./storing/group-writer";
-
-/** What admission depends on. */
-export interface AdmissionOptions {
-    readonly clock: Clock;
-    readonly limits: OutboxLimits;
-    readonly memory: MemoryLimits;
-    readonly context: SpillContext;
-    readonly lifecycle: EventLifecycle;
-    readonly writer: GroupWriter;
-    readonly waiting: WaitingEvents;
-    readonly dispatcher: Dispatcher;
-}
 
 /** The rules by which a new event is taken or rejected, and by which old ones make room for it. */
 export class Admission {
@@ -35,21 +24,22 @@ export class Admission {
         this.#isClosed = true;
     }
 
-    /** Whether a sender can be told later what becomes of its event: where nothing is durable, only so many can wait. */
+    /** Whether a sender can be called back later: where nothing is durable, a limited number can wait. */
     get canWait(): boolean {
-        const { context, lifecycle, memory } = this.#options;
-        return context.store.isDurable || lifecycle.waitingCompletions < memory.waitingCompletions;
+        const { storesEvents, lifecycle, memory } = this.#options;
+        return storesEvents || lifecycle.waitingCompletions < memory.waitingCompletions;
     }
 
     /** Whether the store cannot be used now: events are kept in memory only. */
     get isStoreFailing(): boolean {
-        const { context, writer } = this.#options;
-        return context.access === "interrupted" || context.access === "closed" || writer.isFailing;
+        const { storesEvents, writer } = this.#options;
+        const { access } = writer.stored;
+        return storesEvents && (access === "interrupted" || access === "closed" || writer.isFailing);
     }
 
     /** Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. */
     admit(event: NewEvent): GatewayError | undefined {
-        const { limits, memory, lifecycle, dispatcher, waiting, context } = this.#options;
+        const { limits, memory, lifecycle, dispatcher } = this.#options;
         if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", translate("outbox.stopping"));
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
             return new GatewayError("GW_NOT_CONNECTED", translate("outbox.off"));
@@ -57,26 +47,7 @@ export class Admission {
         if (event.completionMode === "acknowledged" && lifecycle.waitingCompletions >= memory.waitingCompletions) {
             return full(translate("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
         }
-        const { deviceQueues } = waiting;
-        if (deviceQueues.of(event.device)?.isHeld && deviceQueues.held.bytes + event.bytes > limits.maxBytes * heldShare)
-            return full(translate("outbox.fullOfHeld", { device: event.device, maxMegabytes: megabytes(limits.maxBytes) }));
-        // Nothing gives way to an event that would not even fit alone.
-        const givesWay = limits.whenFull === "drop-oldest" && event.bytes <= limits.maxBytes;
-        if (givesWay) {
-            this.#trim(1, event.bytes);
-            this.#trimUnsaved(event.bytes);
-        }
-        if (this.#isUnsavedOver(event.bytes)) {
-            return full(translate("outbox.fullOfUnsaved"));
-        }
-        if (!this.#isOver(1, event.bytes)) return undefined;
-        // What is about to be read from disk and dropped makes room soon.
-        if (givesWay && waiting.oldest().isLoading) return undefined;
-        const { events } = lifecycle;
-        const heldMegabytes = megabytes(lifecycle.bytes);
-        const maxMegabytes = megabytes(limits.maxBytes);
-        if (context.store.isDurable) return full(translate("outbox.full", { heldMegabytes, maxMegabytes, events }));
-        return full(translate("outbox.fullInMemory", { heldMegabytes, maxMegabytes, events, overheadBytes }));
+        return this.#rejectionOfHeld(event) ?? (this.#fits(event.bytes) ? undefined : this.#makeRoom(event));
     }
 
     /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */
@@ -84,31 +55,68 @@ export class Admission {
         if (this.#options.limits.whenFull === "drop-oldest") this.#trim(0, 0);
     }
 
-    /** Drops the oldest events until so much more fits, as far as they are in memory. */
-    #trim(events: number, bytes: number): void {
-        while (this.#isOver(events, bytes) && this.#dropOldest());
+    /** Held devices together may use a part of the outbox only, so that they cannot stop the others. */
+    #rejectionOfHeld({ device, bytes }: NewEvent): GatewayError | undefined {
+        const { waiting, limits, gate } = this.#options;
+        const { devices } = waiting;
+        const queue = devices.of(device);
+        if (queue) devices.askHeld(queue);
+        if (devices.heldBytes + bytes <= limits.maxBytes * heldShare || !gate.isHeld(device)) return undefined;
+        return full(translate("outbox.fullOfHeld", { device, maxMegabytes: megabytes(limits.maxBytes) }));
+    }
+
+    #makeRoom({ bytes }: NewEvent): GatewayError | undefined {
+        const { limits, sweep } = this.#options;
+        while (sweep.expireInMemory()) if (this.#fits(bytes)) return undefined;
+        // Nothing gives way to an event that would not even fit alone.
+        const givesWay = limits.whenFull === "drop-oldest" && bytes <= limits.maxBytes;
+        let isReading = false;
+        if (givesWay) {
+            isReading = this.#trim(1, bytes) === "reading";
+            this.#trimUnsaved(bytes);
+        }
+        if (this.#isUnsavedOver(bytes)) return full(translate("outbox.fullOfUnsaved"));
+        // What is about to be read from disk and dropped makes room soon.
+        return isReading || !this.#isOver(1, bytes) ? undefined : this.#fullError();
+    }
+
+    /** Drops the oldest events until so much more fits. */
+    #trim(events: number, bytes: number): "reading" | "done" {
+        while (this.#isOver(events, bytes)) {
+            const dropped = this.#options.eviction.dropOldest("high");
+            if (dropped === "reading") return "reading";
+            if (dropped === "none") break;
+        }
+        return "done";
     }
 
     /** While the store cannot be written, the oldest events in memory give way to new ones. */
     #trimUnsaved(bytes: number): void {
-        while (this.isStoreFailing && this.#isUnsavedOver(bytes) && this.#dropOldest()) this.#options.waiting.main.fill();
+        const { eviction, waiting } = this.#options;
+        while (this.isStoreFailing && this.#isUnsavedOver(bytes) && eviction.dropUnsaved()) waiting.refill();
     }
 
-    #dropOldest(): boolean {
-        const { waiting, lifecycle, clock } = this.#options;
-        const { entry } = waiting.oldest();
-        if (entry) lifecycle.drop(entry, clock.monotonicMs());
-        return entry !== undefined;
+    #fits(bytes: number): boolean {
+        return !this.#isOver(1, bytes) && !this.#isUnsavedOver(bytes);
     }
 
     #isUnsavedOver(bytes: number): boolean {
-        const { context, memory } = this.#options;
-        return context.unsaved.events >= memory.unsavedEvents || context.unsaved.bytes + bytes > memory.unsavedBytes;
+        const { storesEvents, waiting, memory } = this.#options;
+        return storesEvents && (waiting.use.events >= memory.unsavedEvents || waiting.use.bytes + bytes > memory.unsavedBytes);
     }
 
     #isOver(events: number, bytes: number): boolean {
-        const { lifecycle, limits, context } = this.#options;
-        return isBeyond(limits, context.store.isDurable, lifecycle.events + events, lifecycle.bytes + bytes);
+        const { lifecycle, limits, storesEvents } = this.#options;
+        return isBeyond(limits, storesEvents, lifecycle.events + events, lifecycle.bytes + bytes);
+    }
+
+    #fullError(): GatewayError {
+        const { lifecycle, limits, storesEvents } = this.#options;
+        const { events } = lifecycle;
+        const heldMegabytes = megabytes(lifecycle.bytes);
+        const maxMegabytes = megabytes(limits.maxBytes);
+        if (storesEvents) return full(translate("outbox.full", { heldMegabytes, maxMegabytes, events }));
+        return full(translate("outbox.fullInMemory", { heldMegabytes, maxMegabytes, events, overheadBytes }));
     }
 }
 
@@ -119,4 +127,18 @@ function full(text: string): GatewayError {
 /** In the unit of the setting, so that its value can be recognised. */
 function megabytes(bytes: number): number {
     return Number((bytes / 1_048_576).toFixed(2));
+}
+
+/** What admission depends on. */
+export interface AdmissionOptions {
+    readonly limits: OutboxLimits;
+    readonly memory: MemoryLimits;
+    readonly storesEvents: boolean;
+    readonly gate: DeviceGate;
+    readonly lifecycle: EventLifecycle;
+    readonly writer: GroupWriter;
+    readonly waiting: WaitingEvents;
+    readonly dispatcher: Dispatcher;
+    readonly eviction: Eviction;
+    readonly sweep: ExpirySweep;
 }

@@ -1,17 +1,7 @@
 import type { Clock } from "../clock";
 import type { EventLifecycle } from "./event-lifecycle";
 import type { Dispatcher } from "./sending/dispatcher";
-import type { EventStore } from "./store/store";
 import type { GroupWriter } from "./storing/group-writer";
-
-/** What closing an outbox involves. */
-export interface ClosingOptions {
-    readonly clock: Clock;
-    readonly store: EventStore;
-    readonly lifecycle: EventLifecycle;
-    readonly writer: GroupWriter;
-    readonly dispatcher: Dispatcher;
-}
 
 /** Makes safe what is not, before an outbox ends. */
 export class Closing {
@@ -33,20 +23,21 @@ export class Closing {
      * Resolves with the number of events that are neither acknowledged nor stored.
      */
     async close(deadlineMs: number): Promise<number> {
-        const { store, dispatcher, writer, lifecycle } = this.#options;
-        if (store.isDurable) {
+        const { storesEvents, dispatcher, writer, lifecycle } = this.#options;
+        if (storesEvents) {
             dispatcher.stopSending();
-            for (const entry of dispatcher.inMemory()) writer.save(entry);
+            writer.unsaved.storeAllNow();
             const settled = this.#within(deadlineMs / 2, () => dispatcher.window.length === 0);
             await writer.flush(deadlineMs / 2);
             await settled;
             await writer.flush(deadlineMs / 2);
         } else {
             await this.#within(deadlineMs, () => lifecycle.events === 0 || !dispatcher.isOnline);
+            void writer.flush(deadlineMs);
         }
         dispatcher.dispose();
         writer.dispose();
-        return store.isDurable ? this.#countUnsaved() : this.#abandonAll();
+        return this.#endUnsafe();
     }
 
     /** Resolves when the condition holds after some progress, or at the deadline. */
@@ -62,17 +53,22 @@ export class Closing {
         });
     }
 
-    #countUnsaved(): number {
-        let unsaved = 0;
-        for (const entry of this.#options.dispatcher.inMemory()) if (entry.saved !== "yes") unsaved += 1;
-        return unsaved;
+    /** Counts what is in memory only. Where nothing is stored, it fails now. */
+    #endUnsafe(): number {
+        const { storesEvents, dispatcher, lifecycle } = this.#options;
+        const unsafe = [...dispatcher.inMemory()].filter(
+            ({ row, state, isCheck }) => row !== "stored" && (state !== "acknowledged" || isCheck),
+        );
+        if (!storesEvents) for (const entry of unsafe) lifecycle.abandon(entry);
+        return unsafe.length;
     }
+}
 
-    #abandonAll(): number {
-        const { store, dispatcher, lifecycle } = this.#options;
-        const unsafe = lifecycle.events - (store.keptEvents ?? 0);
-        for (const entry of [...dispatcher.inMemory()]) lifecycle.abandon(entry);
-        lifecycle.abandonStored();
-        return unsafe;
-    }
+/** What closing an outbox involves. */
+export interface ClosingOptions {
+    readonly clock: Clock;
+    readonly storesEvents: boolean;
+    readonly lifecycle: EventLifecycle;
+    readonly writer: GroupWriter;
+    readonly dispatcher: Dispatcher;
 }

@@ -1,91 +1,95 @@
 import type { GatewayError } from "../errors";
 import type { EventLifecycle } from "./event-lifecycle";
-import type { DeviceGate } from "./ports";
-import type { DeviceQueues } from "./queue/device-queues";
+import type { DeviceGate, DeviceVerbs } from "./ports";
+import type { OutboxEntry } from "./queue/outbox-entry";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
+import type { UnsavedEvents } from "./storing/unsaved-events";
 
-/** Carries out what was found out about one device: how its registration attempt ended, and whether the platform takes its events. */
-export class DeviceOutcomes {
-    readonly #waiting: WaitingEvents;
-    readonly #queues: DeviceQueues;
-    readonly #dispatcher: Dispatcher;
-    readonly #lifecycle: EventLifecycle;
-    readonly #gate: DeviceGate;
+/** Carries out what was found out about one device: how its check ended, and whether the platform takes its events. */
+export class DeviceOutcomes implements DeviceVerbs {
+    readonly #options: DeviceOutcomesOptions;
 
-    constructor({ waiting, dispatcher, lifecycle, gate }: DeviceOutcomesDeps) {
-        this.#gate = gate;
-        this.#waiting = waiting;
-        this.#queues = waiting.deviceQueues;
-        this.#dispatcher = dispatcher;
-        this.#lifecycle = lifecycle;
+    constructor(options: DeviceOutcomesOptions) {
+        this.#options = options;
     }
 
-    /** The registration attempt succeeded: its event is settled and the device flows. */
     confirm(device: string): void {
-        const deviceQueue = this.#queues.of(device);
-        const entry = deviceQueue && this.#queues.endRegistration(deviceQueue);
-        if (!entry) return;
-        deviceQueue.isHeld = false;
-        entry.isRegistering = false;
-        if (entry.transmission === 0) this.#dispatcher.settle(entry);
-        this.#queues.wake(deviceQueue);
-        this.#dispatcher.pump();
-    }
-
-    /** The registration attempt failed for now: its event goes back to the head and the device waits, held, until it is woken. */
-    requeue(device: string): void {
-        const deviceQueue = this.#queues.of(device);
-        const entry = deviceQueue && this.#queues.endRegistration(deviceQueue);
-        if (entry) this.#waiting.unshift(entry);
-        this.hold(device);
-        this.#dispatcher.pump();
-    }
-
-    /** The device, which was flowing, is refused from now on: what is in flight goes back, and it waits, held, until it is woken. */
-    recall(device: string): void {
-        this.hold(device);
-        const deviceQueue = this.#queues.of(device);
-        for (let entry = this.#dispatcher.window.last; entry; ) {
-            const { previous } = entry;
-            if (entry.device === device && !entry.isRegistering) {
-                deviceQueue?.attach(entry);
-                this.#waiting.unshift(entry);
-            }
-            entry = previous;
+        const { waiting, lifecycle, unsaved, dispatcher } = this.#options;
+        const queue = waiting.devices.of(device);
+        const check = queue?.endCheck();
+        if (!queue || !check) return;
+        check.confirmed();
+        if (check.state === "acknowledged") {
+            unsaved.remove(check);
+            lifecycle.delivered(check);
+            if (check.isSettled) lifecycle.settled(check);
         }
-        this.#dispatcher.pump();
+        queue.enlist(false);
+        this.#wake(device);
+        dispatcher.pump();
     }
 
-    /** The registration attempt failed for good: its event is given up and the next one may try. */
+    requeue(device: string): void {
+        const { waiting, dispatcher } = this.#options;
+        const queue = waiting.devices.of(device);
+        const check = queue?.endCheck();
+        if (!queue || !check) return;
+        queue.wait();
+        dispatcher.takeBack([check]);
+        waiting.devices.askHeld(queue);
+        dispatcher.pump();
+    }
+
     drop(device: string, error: GatewayError): void {
-        const deviceQueue = this.#queues.of(device);
-        const entry = deviceQueue && this.#queues.endRegistration(deviceQueue);
-        if (!entry) return;
-        this.#lifecycle.refuse(entry, error);
-        this.#queues.wake(deviceQueue);
-        this.#dispatcher.pump();
+        const { waiting, lifecycle, dispatcher } = this.#options;
+        const queue = waiting.devices.of(device);
+        const check = queue?.endCheck();
+        if (!queue || !check) return;
+        queue.enlist(false);
+        lifecycle.refuse(check, error);
+        this.#wake(device);
+        dispatcher.pump();
     }
 
-    /** Nothing more of the device is sent until it is woken, and what it queues counts as held. */
-    hold(device: string): void {
-        const deviceQueue = this.#waiting.deviceQueueFor(device);
-        if (!deviceQueue.registering) this.#queues.park(deviceQueue);
-        deviceQueue.isHeld = true;
+    recall(device: string): void {
+        const { waiting, dispatcher } = this.#options;
+        const unsettled: OutboxEntry[] = [];
+        for (const entry of dispatcher.window) if (entry.device === device) unsettled.push(entry);
+        const queue = unsettled.length > 0 ? waiting.devices.for(device) : waiting.devices.of(device);
+        if (!queue) return;
+        queue.endCheck();
+        queue.wait();
+        dispatcher.takeBack(unsettled);
+        waiting.stop(queue);
+        waiting.devices.askHeld(queue);
+        dispatcher.pump();
     }
 
-    /** The gate may answer differently for this device now. */
     wake(device: string): void {
-        const deviceQueue = this.#queues.of(device);
-        if (deviceQueue?.state === "parked") this.#queues.wake(deviceQueue);
-        if (!this.#queues.of(device)) this.#gate.withdraw(device);
-        this.#dispatcher.pump();
+        const { waiting, gate, dispatcher } = this.#options;
+        if (!waiting.devices.of(device)) {
+            gate.withdraw(device);
+            return;
+        }
+        this.#wake(device);
+        dispatcher.pump();
+    }
+
+    #wake(device: string): void {
+        const { devices } = this.#options.waiting;
+        const queue = devices.of(device);
+        if (!queue || queue.check) return;
+        devices.askHeld(queue);
+        this.#options.waiting.wake(queue);
     }
 }
 
-interface DeviceOutcomesDeps {
+/** What the outcomes are carried out on. */
+export interface DeviceOutcomesOptions {
+    readonly gate: DeviceGate;
     readonly waiting: WaitingEvents;
     readonly dispatcher: Dispatcher;
     readonly lifecycle: EventLifecycle;
-    readonly gate: DeviceGate;
+    readonly unsaved: UnsavedEvents;
 }

@@ -10,6 +10,12 @@ export interface SourceMessage {
 /** When the sender learns that its event is safe: acknowledged or on disk, whichever is first; or only acknowledged. */
 export type CompletionMode = "safe" | "acknowledged";
 
+/** How urgent an event is. */
+export type Priority = "high" | "normal" | "low";
+
+/** All priorities, the most urgent first. */
+export const priorities: readonly Priority[] = ["high", "normal", "low"];
+
 /** An event as a node hands it over. Topic and payload are ready for the wire and within the platform's limits. */
 export interface NewEvent {
     /** The key of the device in every map: `typeId/deviceId`. */
@@ -21,15 +27,18 @@ export interface NewEvent {
     readonly qos: 1 | 2;
     /** How long the event stays deliverable; never longer than the outbox's `maxAgeMs`, which is the default. */
     readonly ttlMs?: number | undefined;
+    /** `normal` when absent. */
+    readonly priority?: Priority | undefined;
     readonly completionMode: CompletionMode;
     readonly message: SourceMessage;
 }
 
 /** An event in the outbox. */
 export interface OutboxEvent {
-    /** Grows with every event; the events of a device are sent in this order. */
+    /** Grows with every event; the events of one device and priority are sent in this order. */
     readonly seq: number;
     readonly device: string;
+    readonly priority: Priority;
     readonly topic: string;
     readonly payload: string | Buffer;
     readonly bytes: number;

@@ -14,16 +14,13 @@ export interface OutboxLimits {
     readonly acceptsOffline: boolean;
 }
 
-/** How much the outbox keeps in memory; the rest lives in the store. Tests make these small to reach every hand-over. */
+/** How much the outbox keeps in memory; the rest lives in the store. Tests make these small to reach every limit. */
 export interface MemoryLimits {
     /** Events ready to be sent, and their bytes. */
     readonly readyEvents: number;
     readonly readyBytes: number;
-    /** Events of one device that may not be sent now. */
-    readonly eventsPerDeviceQueue: number;
-    /** Events, and their bytes, of all such devices together. */
-    readonly deviceQueueEvents: number;
-    readonly deviceQueueBytes: number;
+    /** Events of one device that are read at a time when its turn comes. */
+    readonly deviceEvents: number;
     /** Events, and their bytes, that wait to be stored because they do not fit in memory otherwise. */
     readonly unsavedEvents: number;
     readonly unsavedBytes: number;
@@ -40,9 +37,7 @@ const mebibyte = 1024 * 1024;
 export const defaultMemoryLimits: MemoryLimits = {
     readyEvents: 4000,
     readyBytes: 4 * mebibyte,
-    eventsPerDeviceQueue: 16,
-    deviceQueueEvents: 4000,
-    deviceQueueBytes: 4 * mebibyte,
+    deviceEvents: 32,
     unsavedEvents: 50_000,
     unsavedBytes: 16 * mebibyte,
     batchEvents: 500,

@@ -1,96 +1,72 @@
 import type { Clock } from "../clock";
-import type { GatewayError } from "../errors";
 import { Admission } from "./admission";
 import { Closing } from "./closing";
 import { DeviceOutcomes } from "./device-outcomes";
 import type { CompletionCallbacks, NewEvent } from "./event";
 import { EventLifecycle, type EventLifecycleListener } from "./event-lifecycle";
+import { Eviction } from "./eviction";
 import { ExpirySweep } from "./expiry-sweep";
 import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./outbox-limits";
-import type { DeviceGate, DeviceVerbs, EventLink } from "./ports";
-import { Purge, type PurgeOptions } from "./purge";
+import type { DeviceGate, EventLink } from "./ports";
+import { Purge } from "./purge";
 import { OutboxEntry } from "./queue/outbox-entry";
-import type { SpillContext } from "./queue/spill-queue";
 import { WaitingEvents } from "./queue/waiting-events";
 import { Dispatcher } from "./sending/dispatcher";
 import { type BacklogProgress, DrainEstimate } from "./sending/drain-estimate";
+import { InFlightWindow } from "./sending/in-flight-window";
 import type { EventStore } from "./store/store";
 import { GroupWriter } from "./storing/group-writer";
 import { StoreSession } from "./storing/store-session";
-import { WriteDelay } from "./storing/unsaved-events";
 import { WallClock } from "./wall-clock";
-
-/** What an outbox is made of. */
-export interface OutboxOptions {
-    readonly store: EventStore;
-    readonly clock: Clock;
-    readonly limits: OutboxLimits;
-    readonly memory?: Partial<MemoryLimits>;
-    readonly gate: DeviceGate;
-    readonly link: EventLink;
-    readonly listener: EventLifecycleListener;
-}
 
 /**
  * Keeps every event from admission until the platform has acknowledged it: in memory while the link is healthy, on disk otherwise.
  * The events of a device are sent in the order of admission, each at least once; after a crash those that were reported safe.
  */
-export class Outbox implements DeviceVerbs {
+export class Outbox {
     readonly #options: OutboxOptions;
+    readonly #memory: MemoryLimits;
     readonly #session: StoreSession;
     readonly #lifecycle: EventLifecycle;
     readonly #writer: GroupWriter;
     readonly #waiting: WaitingEvents;
     readonly #dispatcher: Dispatcher;
-    readonly #devices: DeviceOutcomes;
     readonly #admission: Admission;
-    readonly #writeDelay: WriteDelay;
     readonly #sweep: ExpirySweep;
     readonly #closing: Closing;
-    readonly #purging: PurgeOptions;
     readonly #wallClock: WallClock;
     readonly #drainEstimate: DrainEstimate;
 
     constructor(options: OutboxOptions) {
-        const { store, clock, limits, gate, link } = options;
-        const { isDurable } = store;
+        const { store, storesEvents, clock, limits, gate, link, listener } = options;
         const memory = { ...defaultMemoryLimits, ...options.memory };
         const now = () => this.#wallClock.now();
+        const readEnded = (isFailed: boolean) => this.#readEnded(isFailed);
+        const window = new InFlightWindow({ clock, maxInFlight: limits.maxInFlight });
+        const commitDelayMs = () => window.acknowledgementTime.commitDelayMs;
+        const committed = (entry: OutboxEntry) => this.#stored(entry);
+        const writer = new GroupWriter({ store, clock, memory, storesEvents, commitDelayMs, stored: committed });
+        const { stored, unsaved } = writer;
+        const waiting = new WaitingEvents({ gate, memory, stored, unsaved, storesEvents, readEnded });
+        const lifecycle = new EventLifecycle({ listener, storesEvents, waiting, stored, unsaved });
+        const common = { clock, limits, memory, gate, link, window, lifecycle, waiting, stored, unsaved, now };
+        const dispatcher = new Dispatcher({ ...common, progressed: () => this.#closing.progressed() });
+        const sweep = new ExpirySweep({ ...common, store });
+        const eviction = new Eviction({ ...common, read: () => readEnded(false) });
+        const admission = new Admission({ ...common, storesEvents, writer, dispatcher, eviction, sweep });
         this.#options = options;
+        this.#memory = memory;
         this.#wallClock = new WallClock(clock, (byMs) => this.#session.clockJumped(byMs, clock.now()));
         this.#drainEstimate = new DrainEstimate(clock);
-        const lifecycle = new EventLifecycle({ listener: options.listener, isDurable, writer: () => this.#writer });
-        const writer = new GroupWriter({ store, clock, memory, saved: (entry) => this.#saved(entry) });
-        const context: SpillContext = {
-            store,
-            access: "opening",
-            isOutOfOrder: false,
-            unsaved: { events: 0, bytes: 0 },
-            save: (entry) => writer.save(entry),
-            isForgotten: (seq) => writer.isForgotten(seq),
-            spilled: (entry) => lifecycle.spilled(entry),
-        };
-        const lastSeq = () => this.#session.lastSeq;
-        const waiting = new WaitingEvents({ memory, lifecycle, context, lastSeq, readEnded: (error) => this.#readEnded(error) });
-        const dispatcher = new Dispatcher({ clock, limits, gate, link, lifecycle, waiting, now, delivered: () => this.#delivered() });
-        const admission = new Admission({ clock, limits, memory, context, lifecycle, writer, waiting, dispatcher });
-        const sweep = new ExpirySweep({ clock, store, waiting, dispatcher, lifecycle, now });
         this.#lifecycle = lifecycle;
         this.#writer = writer;
         this.#waiting = waiting;
         this.#dispatcher = dispatcher;
         this.#admission = admission;
         this.#sweep = sweep;
-        this.#devices = new DeviceOutcomes({ waiting, dispatcher, lifecycle, gate });
-        this.#closing = new Closing({ clock, store, lifecycle, writer, dispatcher });
-        this.#purging = { clock, store, memory, waiting, lifecycle, writer };
-        this.#writeDelay = new WriteDelay({
-            clock,
-            delayMs: () => dispatcher.window.acknowledgementTime.commitDelayMs,
-            late: (entry) => writer.save(entry),
-        });
-        this.#session = new StoreSession({ clock, context, lifecycle, writer, waiting, dispatcher, admission, sweep });
-        gate.attach(this);
+        this.#closing = new Closing({ clock, storesEvents, lifecycle, writer, dispatcher });
+        this.#session = new StoreSession({ clock, store, lifecycle, writer, waiting, dispatcher, admission, sweep });
+        gate.attach(new DeviceOutcomes({ gate, waiting, dispatcher, lifecycle, unsaved }));
         this.#session.start();
     }
 
@@ -105,16 +81,14 @@ export class Outbox implements DeviceVerbs {
             completion?.failed(rejection);
             return;
         }
-        const nowMs = this.#wallClock.now();
         const { maxAgeMs } = this.#options.limits;
-        const ttlMs = event.ttlMs === undefined ? maxAgeMs : Math.min(event.ttlMs, maxAgeMs);
-        const entry = new OutboxEntry(this.#session.nextSeq(), event, nowMs, nowMs + ttlMs);
-        entry.completionMode = event.completionMode;
-        this.#lifecycle.admit(entry, this.#admission.canWait ? completion : undefined);
-        this.#sweep.admitted(entry.expiresAt);
-        this.#waiting.push(entry);
-        this.#dispatcher.pump();
-        if (this.#options.store.isDurable && entry.saved === "no" && !entry.isFinished) this.#saveLater(entry);
+        const createdAt = this.#wallClock.now();
+        const expiresAt = createdAt + (event.ttlMs === undefined ? maxAgeMs : Math.min(event.ttlMs, maxAgeMs));
+        const called = this.#admission.canWait ? completion : undefined;
+        const entry = new OutboxEntry(this.#session.nextSeq(), event, createdAt, expiresAt, called);
+        this.#lifecycle.admit(entry);
+        this.#sweep.admitted(expiresAt);
+        this.#dispatcher.admit(entry);
     }
 
     /** The connection can take events. */
@@ -122,48 +96,14 @@ export class Outbox implements DeviceVerbs {
         this.#dispatcher.linkUp();
     }
 
-    /** The connection ended: what is in flight counts as not sent and is sent again, in order, by the next one. */
+    /** The connection ended: what is not settled counts as not sent and is sent again, in order, by the next one. */
     linkDown(): void {
         this.#dispatcher.linkDown();
-        this.#closing.progressed();
     }
 
     /** The connection takes more again. */
     resume(): void {
         this.#dispatcher.resume();
-    }
-
-    /** The registration attempt of the device succeeded: its event is settled and the device flows. */
-    confirm(device: string): void {
-        this.#devices.confirm(device);
-    }
-
-    /** The registration attempt failed for now: its event returns to the head of the queue, which waits, held, until it is woken. */
-    requeue(device: string): void {
-        this.#devices.requeue(device);
-    }
-
-    /** The registration attempt failed for good: its event fails with this error and the device's next one may try. */
-    drop(device: string, error: GatewayError): void {
-        this.#devices.drop(device, error);
-    }
-
-    /**
-     * What is in flight of this device, which was flowing, is known to be dropped by the platform: it goes back to the head, and nothing
-     * is sent until the device is woken. Acknowledgements that still come for it are ignored.
-     */
-    recall(device: string): void {
-        this.#devices.recall(device);
-    }
-
-    /** Nothing of this device is to be sent until it is woken, and what it queues counts as held. For devices known to be held at start. */
-    hold(device: string): void {
-        this.#devices.hold(device);
-    }
-
-    /** The gate may answer differently for this device now; does nothing for a device with a registration attempt under way. */
-    wake(device: string): void {
-        this.#devices.wake(device);
     }
 
     /**
@@ -172,7 +112,9 @@ export class Outbox implements DeviceVerbs {
      * read: then what was in memory only has been dropped all the same.
      */
     purge(device: string): Promise<number> {
-        return new Purge(device, this.#session.lastSeq, this.#purging).run();
+        const { store, clock } = this.#options;
+        const parts = { waiting: this.#waiting, lifecycle: this.#lifecycle, writer: this.#writer, session: this.#session };
+        return new Purge(device, this.#session.lastSeq, { store, clock, memory: this.#memory, ...parts }).run();
     }
 
     /** Whether a QoS 0 publish, which does not pass the outbox, may be sent now; takes its place in the rate. */
@@ -185,9 +127,10 @@ export class Outbox implements DeviceVerbs {
             queued: this.#lifecycle.events,
             queuedBytes: this.#lifecycle.bytes,
             inFlight: this.#dispatcher.window.length,
-            waitingDevices: this.#waiting.deviceQueues.size,
-            heldBytes: this.#waiting.deviceQueues.held.bytes,
+            waitingDevices: this.#waiting.devices.stoppedCount,
+            heldBytes: this.#waiting.devices.heldBytes,
             acknowledged: this.#lifecycle.acknowledged,
+            recalled: this.#lifecycle.recalledEvents,
             expired: this.#lifecycle.expired,
             dropped: this.#lifecycle.dropped,
             refused: this.#lifecycle.refused,
@@ -214,37 +157,36 @@ export class Outbox implements DeviceVerbs {
         this.#lifecycle.reportDrops(Number.POSITIVE_INFINITY);
         this.#session.dispose();
         this.#sweep.dispose();
-        this.#writeDelay.dispose();
         return unsafe;
     }
 
-    #saveLater(entry: OutboxEntry): void {
-        if (!this.#dispatcher.isOnline) {
-            this.#writer.save(entry);
-            return;
-        }
-        entry.admittedMs = this.#options.clock.monotonicMs();
-        this.#writeDelay.add(entry);
-    }
-
-    #saved(entry: OutboxEntry): void {
+    #stored(entry: OutboxEntry): void {
         this.#lifecycle.stored(entry);
-        entry.tailOf?.stored();
+        if (entry.state === "waiting") this.#waiting.committed(entry);
     }
 
-    #delivered(): void {
-        this.#writeDelay.skipFinished();
-        this.#closing.progressed();
-    }
-
-    #readEnded(error: boolean): void {
-        if (error) {
+    #readEnded(isFailed: boolean): void {
+        if (isFailed) {
             this.#dispatcher.retryLater();
             return;
         }
         this.#admission.trim();
         this.#dispatcher.pump();
     }
+}
+
+/** What an outbox is made of. */
+export interface OutboxOptions {
+    /** Absent: everything is kept in memory. */
+    readonly store: EventStore | undefined;
+    /** Whether new events are stored. Otherwise the store's events are sent and removed, but new ones are kept in memory. */
+    readonly storesEvents: boolean;
+    readonly clock: Clock;
+    readonly limits: OutboxLimits;
+    readonly memory?: Partial<MemoryLimits>;
+    readonly gate: DeviceGate;
+    readonly link: EventLink;
+    readonly listener: EventLifecycleListener;
 }
 
 /** What the outbox holds and has done, for statuses and tests. */
@@ -258,6 +200,8 @@ export interface OutboxCounters {
     /** Payload bytes of held devices. */
     readonly heldBytes: number;
     readonly acknowledged: number;
+    /** Acknowledged events that had to be sent again, because the platform dropped them. */
+    readonly recalled: number;
     readonly expired: number;
     readonly dropped: number;
     readonly refused: number;

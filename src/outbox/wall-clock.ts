@@ -38,12 +38,7 @@ export function correctTimes(
     { byMs, runStartSeq, nowMs }: { byMs: number; runStartSeq: number; nowMs: number },
 ): void {
     for (const entry of entries) {
-        if (entry.seq > runStartSeq) {
-            entry.createdAt += byMs;
-            entry.expiresAt += byMs;
-        } else if (entry.expiresAt < earliestTrueTime && nowMs >= earliestTrueTime) {
-            entry.expiresAt += nowMs - entry.createdAt;
-            entry.createdAt = nowMs;
-        }
+        if (entry.seq > runStartSeq) entry.moveTimes(byMs);
+        else if (entry.expiresAt < earliestTrueTime && nowMs >= earliestTrueTime) entry.moveTimes(nowMs - entry.createdAt);
     }
 }

@@ -63,6 +63,31 @@ const packageOwners: Readonly<Record<string, RegExp>> = {
     "prom-client": /^src\/node-red\/admin\/prometheus\.ts$/,
 };
 
+/**
+ * Classes that own a state: no other file of the folder assigns the fields that this file declares in the class, except the links of a list,
+ * which belong to the list.
+ */
+const stateOwners: readonly StateOwner[] = [
+    {
+        className: "OutboxEntry",
+        file: "src/outbox/queue/outbox-entry.ts",
+        folder: "src/outbox",
+        linkOwners: {
+            "src/outbox/queue/entry-list.ts": ["list", "next", "previous"],
+            "src/outbox/storing/unsaved-events.ts": ["isUnsaved", "nextUnsaved", "previousUnsaved", "storeFromMs"],
+        },
+    },
+    { className: "DeviceQueue", file: "src/outbox/queue/device-queue.ts", folder: "src/outbox", linkOwners: {} },
+    { className: "DeviceBacklog", file: "src/outbox/queue/device-queue.ts", folder: "src/outbox", linkOwners: {} },
+];
+
+interface StateOwner {
+    readonly className: string;
+    readonly file: string;
+    readonly folder: string;
+    readonly linkOwners: Readonly<Record<string, readonly string[]>>;
+}
+
 interface Import {
     readonly file: string;
     readonly target: string;
@@ -111,6 +136,21 @@ function circle(among: readonly string[]): readonly string[] {
         if (found.length > 0) return found;
     }
     return [];
+}
+
+/** The names of the fields of a class that can be assigned from outside. */
+function mutableFields(text: string, className: string): string[] {
+    const body = text.slice(text.indexOf(`class ${className} `));
+    const end = body.search(/^}/m);
+    return [...body.slice(0, end).matchAll(/^ {4}([a-z]\w*)(?:: [^=;(]+)?(?: =[^>].*)?;$/gm)].map(([, name = ""]) => name);
+}
+
+/** Where a file assigns one of these fields of something other than `this`. */
+function assignments(file: string, fields: readonly string[]): { field: string; at: string }[] {
+    const assignment = new RegExp(`(?<!\\bthis)(?:\\.|\\?\\.)(${fields.join("|")})\\s*(?:[-+*/%&|^?]{0,2}=(?!=|>)|\\+\\+|--)`, "g");
+    return readFileSync(path.join(root, file), "utf8")
+        .split("\n")
+        .flatMap((line, index) => [...line.matchAll(assignment)].map(([, field = ""]) => ({ field, at: `${file}:${index + 1}` })));
 }
 
 const files = [...sourceFiles("src"), ...sourceFiles("nodes")];
@@ -171,6 +211,17 @@ describe("architecture", () => {
             [],
         );
     });
+
+    for (const { className, file, folder, linkOwners } of stateOwners) {
+        it(`the fields of ${className} are assigned in ${file} only`, () => {
+            const fields = mutableFields(readFileSync(path.join(root, file), "utf8"), className);
+            assert.ok(fields.length >= 5, `${className} declares only ${fields.join(", ")}`);
+            const assigned = files
+                .filter((other) => other.startsWith(`${folder}/`) && other !== file)
+                .flatMap((other) => assignments(other, fields).filter(({ field }) => !linkOwners[other]?.includes(field)));
+            assert.deepEqual(assigned, []);
+        });
+    }
 
     it("type casts occur only where Node-RED's types need them", () => {
         const casts = files

@@ -8,7 +8,7 @@ import { translate } from "../../i18n";
 import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
 import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
-import type { EventStore, StateStore } from "../../outbox/store/store";
+import type { GatewayStore } from "../../outbox/store/open-store";
 import { assertLevelsFit, type GatewayTopics } from "../../protocol/gateway-topics";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
 import { payloadBytes } from "../../protocol/payload";
@@ -44,9 +44,9 @@ export class EventPublisher {
     #isReady = false;
 
     constructor(deps: EventPublisherDeps) {
-        const { options, clock, connection, registration, events, state, listeners, statistics, management } = deps;
+        const { options, clock, connection, registration, store, listeners, statistics, management } = deps;
         this.#deps = deps;
-        this.inventory = new Inventory({ clock, store: state, registration });
+        this.inventory = new Inventory({ clock, store: store.state, registration });
         this.#gracefulReconnect = new GracefulReconnect({
             clock,
             pendingCount: () => connection.pendingCount,
@@ -69,7 +69,8 @@ export class EventPublisher {
         const refusals = this.#refusals;
         const ports = new OutboxPorts({ clock, connection, registration, statistics, refusals, gracefulReconnect });
         this.outbox = new Outbox({
-            store: events,
+            store: store.events,
+            storesEvents: store.storesEvents,
             clock,
             limits: outboxLimits(options),
             gate: ports,
@@ -95,14 +96,14 @@ export class EventPublisher {
             cleared: (device) => refusals.cleared(device),
             convicted: (device, heldUntil) => refusals.convicted(device, heldUntil),
             unanswered: (device) => listeners.registrationProblem(unansweredError(device)),
-            signGiven: () => state.put(serverKind, this.#server, registers),
+            signGiven: () => store.state.put(serverKind, this.#server, registers),
         });
     }
 
     /** The state of an earlier run can be read, perhaps only now that the connection is there. */
     stateLoaded(): void {
-        const { registration, state } = this.#deps;
-        for (const [server, note] of state.entries(serverKind))
+        const { registration, store } = this.#deps;
+        for (const [server, note] of store.state.entries(serverKind))
             if (server === this.#server && note === registers) registration.restoreSign();
         this.inventory.load();
     }
@@ -211,8 +212,7 @@ export interface EventPublisherDeps {
     readonly topics: GatewayTopics;
     readonly connection: GatewayConnection;
     readonly registration: Registration;
-    readonly events: EventStore;
-    readonly state: StateStore;
+    readonly store: Pick<GatewayStore, "events" | "storesEvents" | "state">;
     readonly listeners: GatewayListeners;
     readonly statistics: GatewayStatistics;
     /** Device management, which wants to know which devices are there. */

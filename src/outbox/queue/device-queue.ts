@@ -1,140 +1,283 @@
-import type { OutboxEvent } from "../event";
-import type { MemoryLimits } from "../outbox-limits";
-import type { MemoryUse } from "./entry-list";
+import type { Priority } from "../event";
+import { EntryList, type MemoryUse } from "./entry-list";
 import type { OutboxEntry } from "./outbox-entry";
-import { type SpillContext, SpillQueue } from "./spill-queue";
-
-/** A sum of bytes that several device queues add to. */
-export interface HeldBytes {
-    bytes: number;
-}
-
-/** What a device queue needs from its surroundings. */
-export interface DeviceQueueOptions {
-    readonly device: string;
-    readonly context: SpillContext;
-    readonly memory: MemoryLimits;
-    /** What the device queues hold in memory together. */
-    readonly use: MemoryUse;
-    /** What held devices hold together. */
-    readonly held: HeldBytes;
-    /** The number of the event for which it is made, and the largest number given so far. */
-    readonly firstSeq: number;
-    readonly lastSeq: number;
-    /** Makes an entry of an event that was on disk only. */
-    loaded(event: OutboxEvent): OutboxEntry;
-    readEnded(deviceQueue: DeviceQueue, error: boolean): void;
-}
 
 /**
- * `parked`: waits to be woken. `awake`: its turn to ask the gate will come. `registering`: its first event is on the wire.
- * `confirming`: that event was acknowledged and the outcome is awaited.
- */
-export type DeviceQueueState = "parked" | "awake" | "registering" | "confirming";
-
-/**
- * The queue of one device that may not simply flow. The main queue stays the only way in: it moves each of the device's events here when
- * it comes to them, so that events of the device queue always precede those of the device still in the main queue.
+ * One device with something that waits, or with a check under way. It holds no events of its own but those that cannot be stored (yet): what
+ * waits for the device is counted here and lies in the store.
+ *
+ * | state        | meaning                                               | left by                                              |
+ * |--------------|-------------------------------------------------------|------------------------------------------------------|
+ * | `open`       | the gate is asked for each event                      | `wait`, `startCheck`                                 |
+ * | `waiting`    | the gate said `wait`, or the check failed for now     | `wake`                                               |
+ * | `checking`   | the device's check is on the wire                     | `checkAcknowledged`, `endCheck`                      |
+ * | `confirming` | the check is acknowledged, its outcome is not known   | `endCheck`                                           |
+ *
+ * `endCheck` leads to `open`; whoever calls it may let the device `wait`. Only this file assigns the fields of the queue and its backlogs.
  */
 export class DeviceQueue {
     readonly device: string;
-    readonly events: SpillQueue;
-    state: DeviceQueueState = "parked";
-    /** The registration attempt under way. */
-    registering: OutboxEntry | undefined = undefined;
-    /** The largest number given when it was made: larger ones were counted as its own at admission. */
-    #createdSeq: number;
-    readonly #held: HeldBytes;
-    #isHeld = false;
-    #bytes = 0;
+    state: DeviceState = "open";
+    /** The event of the check under way. */
+    check: OutboxEntry | undefined = undefined;
+    /** Whether the gate counts on the device: it was answered something else than `flow`. */
+    isEnlisted = false;
+    /** Whether its bytes are counted as held: what the gate said when it was last asked. */
+    isHeld = false;
+    /** Events that wait, of all priorities, wherever they are, and their bytes. */
+    events = 0;
+    bytes = 0;
+    #high: DeviceBacklog | undefined = undefined;
+    #normal: DeviceBacklog | undefined = undefined;
+    #low: DeviceBacklog | undefined = undefined;
 
-    constructor(options: DeviceQueueOptions) {
-        const { memory, use } = options;
-        this.device = options.device;
-        this.#createdSeq = options.lastSeq;
-        this.#held = options.held;
-        this.events = new SpillQueue(options.context, {
-            device: options.device,
-            passedSeq: options.firstSeq - 1,
-            maxEvents: memory.eventsPerDeviceQueue,
-            batchEvents: Math.ceil(memory.batchEvents / 4),
-            batchBytes: Math.ceil(memory.batchBytes / 4),
-            use,
-            hasRoom: (head) =>
-                head.length < memory.eventsPerDeviceQueue && use.events < memory.deviceQueueEvents && use.bytes < memory.deviceQueueBytes,
-            loaded: (event) => {
-                const entry = options.loaded(event);
-                entry.deviceQueue = this;
-                return entry;
-            },
-            readEnded: (error) => options.readEnded(this, error),
-        });
+    constructor(device: string) {
+        this.device = device;
     }
 
-    /** Bytes of the device's events: those in it, and those in the main queue that were admitted since it exists. */
-    get bytes(): number {
-        return this.#bytes;
+    /** Whether events of the device may be asked for. */
+    get isOpen(): boolean {
+        return this.state === "open";
     }
 
-    get isHeld(): boolean {
-        return this.#isHeld;
+    /** Whether its events simply flow: in the order of the class queues. */
+    get isFlowing(): boolean {
+        return this.state === "open" && !this.#high?.lineEvents && !this.#normal?.lineEvents && !this.#low?.lineEvents;
     }
 
-    /** Whether the device's bytes count towards what held devices may use together. */
-    set isHeld(isHeld: boolean) {
-        if (isHeld === this.#isHeld) return;
-        this.#isHeld = isHeld;
-        this.#held.bytes += isHeld ? this.#bytes : -this.#bytes;
+    /** The events of one priority, if there have been any. */
+    backlog(priority: Priority): DeviceBacklog | undefined {
+        return priority === "normal" ? this.#normal : priority === "high" ? this.#high : this.#low;
     }
 
-    /** A new event of the device was admitted to the main queue. */
-    admitted(entry: OutboxEntry): void {
-        entry.deviceQueue = this;
-        this.#add(entry.bytes);
+    /** The same; made when there is none. */
+    backlogFor(priority: Priority, lines: LineTotals): DeviceBacklog {
+        const present = this.backlog(priority);
+        if (present) return present;
+        const made = new DeviceBacklog(this, priority, lines);
+        if (priority === "normal") this.#normal = made;
+        else if (priority === "high") this.#high = made;
+        else this.#low = made;
+        return made;
     }
 
-    /** Whether an event that is still in the main queue was counted when it was admitted. */
-    counts(seq: number): boolean {
-        return seq > this.#createdSeq;
+    *backlogs(): Generator<DeviceBacklog> {
+        if (this.#high) yield this.#high;
+        if (this.#normal) yield this.#normal;
+        if (this.#low) yield this.#low;
     }
 
-    /** Counts an event of the main queue as the device queue's, without queueing it. */
-    attach(entry: OutboxEntry): void {
-        if (entry.deviceQueue === this) return;
-        if (!this.counts(entry.seq)) this.#add(entry.bytes);
-        entry.deviceQueue = this;
+    /** Nothing of the device is sent until it is woken. */
+    wait(): void {
+        this.state = "waiting";
+        this.isEnlisted = true;
     }
 
-    /** Takes an event over from the main queue. */
-    take(entry: OutboxEntry): void {
-        this.attach(entry);
-        this.events.push(entry);
+    /** The gate may answer differently. */
+    wake(): void {
+        if (this.state === "waiting") this.state = "open";
     }
 
-    /** An event that was counted is finished. */
-    finished(entry: OutboxEntry): void {
-        this.#add(-entry.bytes);
+    /** The gate lets this event go out as the check of the device. */
+    startCheck(entry: OutboxEntry): void {
+        this.state = "checking";
+        this.check = entry;
+        this.isEnlisted = true;
     }
 
-    /** The numbers in memory have grown, and what was on disk is not in this queue any more: what is in memory is counted again. */
-    renumber(shift: number): void {
-        this.#createdSeq += shift;
-        this.events.renumber(shift, 0);
-        this.#add(-this.#bytes);
+    /** The platform acknowledged the check. */
+    checkAcknowledged(): void {
+        if (this.state === "checking") this.state = "confirming";
     }
 
-    /** Counts an event that was counted before `rebase`. */
-    reaccount(entry: OutboxEntry): void {
-        this.#add(entry.bytes);
+    /** The check has an outcome, or its connection has ended; returns its event, if one was under way. */
+    endCheck(): OutboxEntry | undefined {
+        const { check } = this;
+        if (!check) return undefined;
+        this.check = undefined;
+        this.state = "open";
+        return check;
     }
 
-    /** The device flows again: nothing is counted here any more. */
-    dispose(): void {
-        this.isHeld = false;
+    /** The gate counts on the device (it granted a check), or does so no longer. */
+    enlist(isEnlisted: boolean): void {
+        this.isEnlisted = isEnlisted;
     }
 
-    #add(bytes: number): void {
-        this.#bytes += bytes;
-        if (this.#isHeld) this.#held.bytes += bytes;
+    /** The gate said whether the device is held. */
+    countAsHeld(isHeld: boolean): void {
+        this.isHeld = isHeld;
     }
+
+    /** Events of one priority began to wait; negative when they do no longer. */
+    count(backlog: DeviceBacklog, events: number, bytes: number): void {
+        backlog.events += events;
+        backlog.bytes += bytes;
+        this.events += events;
+        this.bytes += bytes;
+    }
+}
+
+/** See `DeviceQueue`. */
+export type DeviceState = "open" | "waiting" | "checking" | "confirming";
+
+/**
+ * The events of one device and priority that wait. The first of them are its *line*: those that the class queue has come to while the device
+ * could not be sent for, and what came after them while nothing else of the device was left in the class queue. They lie in the store, except
+ * those that are not stored yet, and are read by device when its turn comes. Everything of the line precedes what is in the class queue.
+ */
+export class DeviceBacklog {
+    readonly queue: DeviceQueue;
+    readonly priority: Priority;
+    readonly #lines: LineTotals;
+    /** Events that wait, in the line and in the class queue, and their bytes. */
+    events = 0;
+    bytes = 0;
+    /** The event that waits among the live ones: it precedes the others of the class queue. */
+    live: OutboxEntry | undefined = undefined;
+    /** Events of the line, and those of them that are only stored. */
+    lineEvents = 0;
+    lineStored = 0;
+    /** The largest number that has been in the line. */
+    upTo = 0;
+    /** Stored events of the line up to this number have been read. */
+    after = 0;
+    /** Counts the reads; 0 when none is under way that starts where the stored events of the line start. */
+    #reads = 0;
+    #currentRead = 0;
+    /** Events of the line that are in memory, in order. */
+    #loaded: EntryList | undefined = undefined;
+
+    constructor(queue: DeviceQueue, priority: Priority, lines: LineTotals) {
+        this.queue = queue;
+        this.priority = priority;
+        this.#lines = lines;
+    }
+
+    /** The only event of the backlog, which has just been admitted, waits among the live ones; or there is none (any more). */
+    setLive(entry: OutboxEntry | undefined): void {
+        this.live = entry;
+    }
+
+    /** The first event of the line, if it is in memory. Where the rest of the store cannot be reached, it does not count. */
+    first(isStoreClosed: boolean): OutboxEntry | undefined {
+        const first = this.#loaded?.first;
+        if (!first || first.seq <= this.after || !this.hasUnread || isStoreClosed) return first;
+        return undefined;
+    }
+
+    /** Whether the first event of the line in memory is among those that have been read. */
+    get isFirstRead(): boolean {
+        return (this.#loaded?.first?.seq ?? Number.POSITIVE_INFINITY) <= this.after;
+    }
+
+    /** Whether events of the line must be read before all of it is in memory. */
+    get hasUnread(): boolean {
+        return this.lineStored > 0 && this.after < this.upTo;
+    }
+
+    /** Every event of the line that is in memory. */
+    get loaded(): Iterable<OutboxEntry> {
+        return this.#loaded ?? [];
+    }
+
+    /** Whether a row belongs to the line. */
+    isOfLine(seq: number): boolean {
+        return this.lineEvents > 0 && seq <= this.upTo;
+    }
+
+    /** Whether an event in memory stands in the line. */
+    has(entry: OutboxEntry): boolean {
+        return entry.list !== undefined && entry.list === this.#loaded;
+    }
+
+    /** An event joins the line, in memory, at its place by number. */
+    join(entry: OutboxEntry): void {
+        this.lineEvents += 1;
+        this.#insert(entry);
+    }
+
+    /** Everything that is left in the class queue, which is only stored, with numbers up to this one, joins the line. */
+    joinStored(upTo: number): void {
+        const events = this.events - this.lineEvents;
+        this.lineEvents += events;
+        this.#countStored(events);
+        this.upTo = Math.max(this.upTo, upTo);
+        this.after = 0;
+        this.#currentRead = 0;
+    }
+
+    /** An event of the line comes into memory. */
+    load(entry: OutboxEntry): void {
+        this.#countStored(-1);
+        this.#insert(entry);
+    }
+
+    /** An event of the line that is stored leaves memory. */
+    unload(entry: OutboxEntry): void {
+        this.#loaded?.remove(entry);
+        this.#countStored(1);
+        this.after = Math.min(this.after, entry.seq - 1);
+        this.#currentRead = 0;
+    }
+
+    /** An event of the line in memory leaves it. */
+    leave(entry: OutboxEntry): void {
+        this.#loaded?.remove(entry);
+        this.#left();
+    }
+
+    /** An event of the line that was only stored is finished. */
+    leaveStored(): void {
+        this.#countStored(-1);
+        this.#left();
+    }
+
+    /** A read begins; returns its number. */
+    startReading(): number {
+        this.#currentRead = ++this.#reads;
+        return this.#currentRead;
+    }
+
+    /** A read has ended: what was only stored up to this number is in memory, unless something has left memory meanwhile. */
+    endReading(readNumber: number, readTo: number): void {
+        if (readNumber === this.#currentRead) this.after = readTo;
+    }
+
+    /** Gives up the line: its events go back to the class queue. Those in memory must have been taken out. */
+    dissolve(): void {
+        this.lineEvents = 0;
+        this.#countStored(-this.lineStored);
+        this.#restart();
+    }
+
+    #countStored(events: number): void {
+        this.lineStored += events;
+        this.#lines.stored += events;
+    }
+
+    #insert(entry: OutboxEntry): void {
+        this.#loaded ??= new EntryList(this.#lines.use);
+        this.#loaded.insert(entry);
+        this.upTo = Math.max(this.upTo, entry.seq);
+    }
+
+    #left(): void {
+        this.lineEvents -= 1;
+        if (this.lineEvents === 0) this.#restart();
+    }
+
+    #restart(): void {
+        this.upTo = 0;
+        this.after = 0;
+        this.#currentRead = 0;
+    }
+}
+
+/** What the lines of all devices hold of one priority. */
+export interface LineTotals {
+    /** Events that are only stored. */
+    stored: number;
+    /** Counts what is in memory. */
+    readonly use: MemoryUse;
 }

@@ -1,11 +1,5 @@
 import type { OutboxEntry } from "./outbox-entry";
 
-/** What several lists hold together, to bound the sum. */
-export interface MemoryUse {
-    events: number;
-    bytes: number;
-}
-
 /** A doubly linked list through the entries themselves: each entry is in at most one list, and leaves it in constant time. */
 export class EntryList {
     first: OutboxEntry | undefined = undefined;
@@ -34,10 +28,23 @@ export class EntryList {
         this.#count(entry);
     }
 
-    shift(): OutboxEntry | undefined {
-        const entry = this.first;
-        if (entry) this.remove(entry);
-        return entry;
+    /** Puts an entry in its place in a list that is sorted by number; quick near the ends. */
+    insert(entry: OutboxEntry): void {
+        if (this.first && entry.seq < this.first.seq) {
+            this.unshift(entry);
+            return;
+        }
+        let previous = this.last;
+        while (previous && previous.seq > entry.seq) previous = previous.previous;
+        if (!previous?.next) {
+            this.push(entry);
+            return;
+        }
+        entry.previous = previous;
+        entry.next = previous.next;
+        previous.next.previous = entry;
+        previous.next = entry;
+        this.#count(entry);
     }
 
     /** The entry must be in this list. */
@@ -51,10 +58,7 @@ export class EntryList {
         entry.list = undefined;
         this.length -= 1;
         this.bytes -= entry.bytes;
-        if (this.#shared) {
-            this.#shared.events -= 1;
-            this.#shared.bytes -= entry.bytes;
-        }
+        this.#shared?.add(-1, -entry.bytes);
     }
 
     /** Every entry from the first to the last; the one just yielded may be removed meanwhile. */
@@ -70,9 +74,18 @@ export class EntryList {
         entry.list = this;
         this.length += 1;
         this.bytes += entry.bytes;
-        if (this.#shared) {
-            this.#shared.events += 1;
-            this.#shared.bytes += entry.bytes;
-        }
+        this.#shared?.add(1, entry.bytes);
+    }
+}
+
+/** What several lists hold together, to bound the sum. */
+export class MemoryUse {
+    events = 0;
+    bytes = 0;
+
+    /** Adds events; takes them away when the numbers are negative. */
+    add(events: number, bytes: number): void {
+        this.events += events;
+        this.bytes += bytes;
     }
 }

@@ -1,18 +1,24 @@
-import type { CompletionCallbacks, CompletionMode, OutboxEvent, SourceMessage } from "../event";
-import type { DeviceQueue } from "./device-queue";
+import type { CompletionCallbacks, CompletionMode, NewEvent, OutboxEvent, Priority, SourceMessage } from "../event";
 import type { EntryList } from "./entry-list";
-import type { SpillQueue } from "./spill-queue";
 
-/** Whether the store holds an event: not asked, waiting for the next group, in the group being written, or yes. */
-export type Saved = "no" | "queued" | "writing" | "yes";
-
-/** What a new event and one from the store have in common. */
-export type EventContent = Pick<OutboxEvent, "device" | "topic" | "payload" | "bytes" | "qos" | "message">;
-
-/** An event in memory with what the parts of the outbox note on it. One object an event: this is the hot path. */
+/**
+ * An event in memory, with its state. One object an event: this is the hot path.
+ *
+ * | state          | meaning                                                | left by                                   |
+ * |----------------|--------------------------------------------------------|-------------------------------------------|
+ * | `waiting`      | in a queue, or taken out of it to be sent or finished  | `sent`, `unloaded`, `finished`            |
+ * | `inFlight`     | sent, not acknowledged                                 | `acknowledged`, `returned`, `finished`    |
+ * | `acknowledged` | acknowledged, but it may still have to be sent again   | `returned`, `finished`                    |
+ * | `unloaded`     | it waits in the store only; this object is void        | –                                         |
+ * | `finished`     | delivered, expired, dropped or refused: nobody uses it | –                                         |
+ *
+ * Besides, `row` says what is known of its row in the store, whatever the state. Only this file assigns the state; the links belong to
+ * `EntryList` and `UnsavedEvents`.
+ */
 export class OutboxEntry implements OutboxEvent {
     seq: number;
     readonly device: string;
+    readonly priority: Priority;
     readonly topic: string;
     readonly payload: string | Buffer;
     readonly bytes: number;
@@ -20,31 +26,34 @@ export class OutboxEntry implements OutboxEvent {
     createdAt: number;
     expiresAt: number;
     readonly message: SourceMessage;
+    readonly completionMode: CompletionMode;
+    /** Until it is called; afterwards errors go to the listener. */
+    completion: CompletionCallbacks | undefined;
 
-    /** Monotonic milliseconds of admission, for the group-commit delay. */
-    admittedMs = 0;
-    /** Until told; afterwards errors go to the listener. */
-    completion: CompletionCallbacks | undefined = undefined;
-    completionMode: CompletionMode = "safe";
-    saved: Saved = "no";
-    /** Acknowledged, expired, dropped or refused: nobody touches it any more. */
-    isFinished = false;
-    /** Number of the transmission that is under way, 0 when none is: late answers to earlier ones are ignored. */
+    state: EntryState = "waiting";
+    row: RowState = "none";
+    /** Number of the transmission that is under way or was acknowledged, 0 when there is none: answers to earlier ones are ignored. */
     transmission = 0;
-    /** Whether the transmission under way, or just acknowledged, is the registration attempt of its device. */
-    isRegistering = false;
-    /** The device queue whose bytes include this event. */
-    deviceQueue: DeviceQueue | undefined = undefined;
-    /** The queue in whose unsaved tail the event waits for the store. */
-    tailOf: SpillQueue | undefined = undefined;
+    /** Whether that transmission is the check of its device. */
+    isCheck = false;
+    /** Whether the link has let go of the acknowledged check, whose outcome is not known yet. */
+    isSettled = false;
 
+    /** The list of a queue, or of what is in flight. */
     list: EntryList | undefined = undefined;
     next: OutboxEntry | undefined = undefined;
     previous: OutboxEntry | undefined = undefined;
+    /** The list of what is not stored. */
+    isUnsaved = false;
+    nextUnsaved: OutboxEntry | undefined = undefined;
+    previousUnsaved: OutboxEntry | undefined = undefined;
+    /** Monotonic milliseconds from which it is to be stored. */
+    storeFromMs = 0;
 
-    constructor(seq: number, event: EventContent, createdAt: number, expiresAt: number) {
+    constructor(seq: number, event: EventContent, createdAt: number, expiresAt: number, completion: CompletionCallbacks | undefined) {
         this.seq = seq;
         this.device = event.device;
+        this.priority = event.priority ?? "normal";
         this.topic = event.topic;
         this.payload = event.payload;
         this.bytes = event.bytes;
@@ -52,5 +61,86 @@ export class OutboxEntry implements OutboxEvent {
         this.createdAt = createdAt;
         this.expiresAt = expiresAt;
         this.message = event.message;
+        this.completionMode = event.completionMode ?? "safe";
+        this.completion = completion;
+    }
+
+    /** It is handed to the connection. */
+    sent(transmission: number, isCheck: boolean): void {
+        this.state = "inFlight";
+        this.transmission = transmission;
+        this.isCheck = isCheck;
+    }
+
+    /** The platform acknowledged it. */
+    acknowledged(): void {
+        this.state = "acknowledged";
+    }
+
+    /** The link lets go of it before the outcome of the check is known. */
+    settledEarly(): void {
+        this.isSettled = true;
+    }
+
+    /** The check of its device succeeded: from now on it is an event like any other. */
+    confirmed(): void {
+        this.isCheck = false;
+    }
+
+    /** It is to be sent again. */
+    returned(): void {
+        this.state = "waiting";
+        this.transmission = 0;
+        this.isCheck = false;
+        this.isSettled = false;
+    }
+
+    /** It leaves memory: from now on it is only stored. */
+    unloaded(): void {
+        this.state = "unloaded";
+    }
+
+    /** Nothing more happens to it. */
+    finished(): void {
+        this.state = "finished";
+        this.transmission = 0;
+    }
+
+    /** Gives out the completion, once. */
+    takeCompletion(): CompletionCallbacks | undefined {
+        const { completion } = this;
+        this.completion = undefined;
+        return completion;
+    }
+
+    /** It is part of a commit. Whatever becomes of that, the row may be there from now on. */
+    writing(): void {
+        if (this.row === "none") this.row = "possible";
+    }
+
+    /** The store holds it. */
+    stored(): void {
+        this.row = "stored";
+    }
+
+    /** The store holds other contents than before: none of it, and other events under the lower numbers. */
+    renumber(shift: number): void {
+        this.seq += shift;
+        this.row = "none";
+    }
+
+    /** The wall clock that its times were taken from was set. */
+    moveTimes(byMs: number): void {
+        this.createdAt += byMs;
+        this.expiresAt += byMs;
     }
 }
+
+export type EntryState = "waiting" | "inFlight" | "acknowledged" | "unloaded" | "finished";
+
+/** Whether the store holds the event: no; it was part of a commit that failed or is under way, so perhaps; or yes. */
+export type RowState = "none" | "possible" | "stored";
+
+/** What a new event and one from the store have in common. Of a stored one nobody knows how it was to be completed. */
+export type EventContent = Pick<OutboxEvent, "device" | "topic" | "payload" | "bytes" | "qos" | "message"> &
+    Partial<Pick<NewEvent, "priority" | "completionMode">>;

@@ -1,126 +1,272 @@
-import type { OutboxEvent } from "../event";
-import type { EventLifecycle } from "../event-lifecycle";
+import { type OutboxEvent, type Priority, priorities } from "../event";
 import type { MemoryLimits } from "../outbox-limits";
-import type { DeviceQueue } from "./device-queue";
+import type { DeviceGate } from "../ports";
+import type { DeviceTotal } from "../store/store";
+import type { StoredEvents } from "../storing/stored-events";
+import type { UnsavedEvents } from "../storing/unsaved-events";
+import { ClassQueue } from "./class-queue";
+import type { DeviceBacklog, DeviceQueue } from "./device-queue";
 import { DeviceQueues } from "./device-queues";
+import { MemoryUse } from "./entry-list";
 import type { OutboxEntry } from "./outbox-entry";
-import { type SpillContext, SpillQueue } from "./spill-queue";
+
+/**
+ * The events that are to be sent, in memory and in the store: a queue for each priority, and what each device has of it. What is in flight,
+ * or acknowledged, is not among them.
+ */
+export class WaitingEvents {
+    readonly devices: DeviceQueues;
+    /** What is in memory besides what is ready to be sent: it waits to be stored, or belongs to devices that wait. */
+    readonly use = new MemoryUse();
+    readonly #options: WaitingEventsOptions;
+    readonly #classes: Readonly<Record<Priority, ClassQueue>>;
+    /** Whether events have been sent although older ones of their devices could not be read, so that these may have lower numbers. */
+    #isOutOfOrder = false;
+
+    constructor(options: WaitingEventsOptions) {
+        const { gate, memory, stored, storesEvents, readEnded } = options;
+        this.#options = options;
+        this.devices = new DeviceQueues(gate);
+        const isOfLine = ({ device, priority, seq }: OutboxEvent) => this.devices.of(device)?.backlog(priority)?.isOfLine(seq) ?? false;
+        const common = { memory, stored, storesEvents, use: this.use, isOfLine, readEnded };
+        this.#classes = {
+            high: new ClassQueue("high", common),
+            normal: new ClassQueue("normal", common),
+            low: new ClassQueue("low", common),
+        };
+    }
+
+    /** Whether nothing waits that could be sent. */
+    get isIdle(): boolean {
+        const { high, normal, low } = this.#classes;
+        return normal.isIdle && high.isIdle && low.isIdle;
+    }
+
+    /** Whether some events are not in memory. */
+    get isSomeOnlyStored(): boolean {
+        return priorities.some((priority) => this.#classes[priority].isSomeOnlyStored);
+    }
+
+    class(priority: Priority): ClassQueue {
+        return this.#classes[priority];
+    }
+
+    /** Adds a new event behind all others of its device and priority. */
+    push(entry: OutboxEntry, isOnline: boolean): void {
+        const { stored } = this.#options;
+        const queue = this.devices.for(entry.device);
+        const backlog = queue.backlogFor(entry.priority, this.#classes[entry.priority].lines);
+        const isInClassQueue = backlog.events > backlog.lineEvents;
+        const isFirst = backlog.events === 0;
+        this.devices.count(backlog, 1, entry.bytes);
+        const own = this.#classes[entry.priority];
+        if (!isInClassQueue && (backlog.lineEvents > 0 || !queue.isOpen)) this.#joinLine(backlog, entry);
+        else if (isFirst && isOnline && own.hasRoom && stored.access !== "opening") {
+            backlog.setLive(entry);
+            own.live.push(entry);
+        } else own.push(entry);
+        if (entry.list !== own.live && entry.list !== own.ready) this.#options.unsaved.storeNow(entry);
+        if (isFirst) this.devices.askHeld(queue);
+    }
+
+    /** An event that was taken out of a queue may not be sent now: it waits in the line of its device. */
+    park(entry: OutboxEntry): void {
+        const backlog = this.#backlogFor(entry.device, entry.priority);
+        this.#takeOut(backlog, entry);
+        this.#joinLine(backlog, entry);
+    }
+
+    /** Events that were sent come before all others of their devices. */
+    giveBack(entries: Iterable<OutboxEntry>): void {
+        const returned: OutboxEntry[] = [];
+        for (const entry of entries) {
+            entry.list?.remove(entry);
+            entry.returned();
+            this.#options.unsaved.storeNow(entry);
+            const queue = this.devices.for(entry.device);
+            const backlog = queue.backlogFor(entry.priority, this.#classes[entry.priority].lines);
+            this.devices.count(backlog, 1, entry.bytes);
+            if (backlog.lineEvents > 0 || !queue.isOpen) {
+                this.#joinLine(backlog, entry);
+                if (this.#isOutOfOrder) this.#joinAll(backlog);
+            } else {
+                returned.push(entry);
+                this.devices.update(queue);
+            }
+        }
+        for (const priority of priorities) {
+            const ofClass = returned.filter((entry) => entry.priority === priority);
+            if (ofClass.length === 0) continue;
+            // What is live may not overtake what was sent before.
+            const live = [...this.#classes[priority].live];
+            for (const entry of live) this.#takeOut(this.#backlogFor(entry.device, priority), entry);
+            this.#classes[priority].giveBack([...ofClass, ...live]);
+        }
+    }
+
+    /** A waiting event is sent or finished: it leaves its queue. */
+    remove(entry: OutboxEntry): void {
+        const queue = this.devices.for(entry.device);
+        const backlog = queue.backlogFor(entry.priority, this.#classes[entry.priority].lines);
+        if (entry.list) this.#takeOut(backlog, entry);
+        else if (backlog.isOfLine(entry.seq)) backlog.leaveStored();
+        this.devices.count(backlog, -1, -entry.bytes);
+        if (backlog.lineEvents === 0) this.#classes[entry.priority].devices.stop(backlog);
+        this.devices.update(queue);
+        if (this.devices.size === 0) this.#isOutOfOrder = false;
+    }
+
+    /** An event that is only stored comes into memory, to be finished at once; undefined when it is in memory already, or done with. */
+    load(event: OutboxEvent): OutboxEntry | undefined {
+        return this.#options.stored.isOnlyStored(event.seq) ? this.#options.stored.load(event) : undefined;
+    }
+
+    /** A waiting event is stored: unless it may be sent soon, it leaves memory. */
+    committed(entry: OutboxEntry): void {
+        const own = this.#classes[entry.priority];
+        if (entry.list === own.behind) own.readOn();
+        if (entry.list === own.behind) {
+            own.stored(entry);
+            return;
+        }
+        const queue = this.devices.of(entry.device);
+        const backlog = queue?.backlog(entry.priority);
+        if (queue && backlog?.has(entry) && !queue.isOpen) this.#unload(backlog, entry);
+    }
+
+    /** Nothing of the device is sent until it is woken. */
+    stop(queue: DeviceQueue): void {
+        for (const backlog of queue.backlogs()) {
+            this.#classes[backlog.priority].devices.stop(backlog);
+            for (const entry of backlog.loaded) if (entry.row === "stored") this.#unload(backlog, entry);
+        }
+        this.devices.update(queue);
+    }
+
+    /** The device may be asked for. */
+    wake(queue: DeviceQueue): void {
+        queue.wake();
+        if (queue.isOpen) for (const backlog of queue.backlogs()) this.#classes[backlog.priority].devices.wake(backlog);
+        this.devices.update(queue);
+    }
+
+    /** Every device may be asked for. */
+    wakeAll(): void {
+        for (const queue of this.devices.stopped) this.wake(queue);
+    }
+
+    /** The connection has ended: no check has an outcome. Their events are given back next. */
+    endChecks(): void {
+        for (const queue of this.devices.stopped) queue.endCheck();
+    }
+
+    /** Moves what is behind forward, where there is room. */
+    refill(): void {
+        for (const priority of priorities) this.#classes[priority].readOn();
+    }
+
+    /** What had to wait for the store gets its turn again. */
+    retry(): void {
+        for (const priority of priorities) this.#classes[priority].devices.retry();
+    }
+
+    /** Whatever is on its way from the store is asked for once more. */
+    readAgain(): void {
+        for (const priority of priorities) this.#classes[priority].readAgain();
+    }
+
+    /**
+     * Brings what is in memory and what is stored together once more: everything stored leaves memory and comes first, the rest is behind it.
+     * `entries` are all waiting events in memory. With `isEmpty`, the store holds nothing of what it held.
+     */
+    restart(entries: readonly OutboxEntry[], { isEmpty } = { isEmpty: false }): void {
+        for (const entry of entries) {
+            this.#takeOut(this.#backlogFor(entry.device, entry.priority), entry);
+        }
+        for (const queue of this.devices.all) for (const backlog of queue.backlogs()) this.#dissolve(backlog, isEmpty);
+        if (isEmpty) for (const { device, priority, bytes } of entries) this.devices.count(this.#backlogFor(device, priority), 1, bytes);
+        for (const queue of this.devices.all) {
+            queue.wake();
+            this.devices.update(queue);
+        }
+        this.#isOutOfOrder = this.#options.stored.access !== "opening";
+        for (const priority of priorities) this.#classes[priority].restart(isEmpty);
+        for (const entry of [...entries].sort((a, b) => a.seq - b.seq)) {
+            const own = this.#classes[entry.priority];
+            if (entry.row === "stored") {
+                own.storedUpTo(entry.seq);
+                this.#options.stored.unload(entry);
+            } else {
+                own.behind.push(entry);
+                this.#options.unsaved.storeNow(entry);
+            }
+        }
+    }
+
+    #dissolve(backlog: DeviceBacklog, isEmpty: boolean): void {
+        this.#classes[backlog.priority].devices.stop(backlog);
+        backlog.dissolve();
+        if (isEmpty) this.devices.count(backlog, -backlog.events, -backlog.bytes);
+    }
+
+    /** The store holds this of a device. */
+    addStored({ device, priority, events, bytes, lastSeq }: DeviceTotal): void {
+        this.devices.count(this.#backlogFor(device, priority), events, bytes);
+        this.#classes[priority].storedUpTo(lastSeq);
+    }
+
+    /** Every waiting event in memory. */
+    *inMemory(): Generator<OutboxEntry> {
+        for (const priority of priorities) yield* this.#classes[priority].inMemory();
+        for (const queue of this.devices.stopped) for (const backlog of queue.backlogs()) yield* backlog.loaded;
+    }
+
+    #backlogFor(device: string, priority: Priority): DeviceBacklog {
+        return this.devices.for(device).backlogFor(priority, this.#classes[priority].lines);
+    }
+
+    /** Takes an event in memory out of the list it waits in. */
+    #takeOut(backlog: DeviceBacklog, entry: OutboxEntry): void {
+        if (backlog.live === entry) backlog.setLive(undefined);
+        if (backlog.has(entry)) backlog.leave(entry);
+        else entry.list?.remove(entry);
+    }
+
+    #joinLine(backlog: DeviceBacklog, entry: OutboxEntry): void {
+        const { queue } = backlog;
+        backlog.join(entry);
+        this.devices.update(queue);
+        if (entry.row === "stored" && !queue.isOpen) this.#unload(backlog, entry);
+        else this.#options.unsaved.storeNow(entry);
+        if (queue.isOpen) this.#classes[entry.priority].devices.wake(backlog);
+    }
+
+    /** Whatever the class queue has of the device joins its line, which is sorted by number. */
+    #joinAll(backlog: DeviceBacklog): void {
+        const own = this.#classes[backlog.priority];
+        for (const entry of [...own.inMemory()]) {
+            if (entry.device !== backlog.queue.device) continue;
+            this.#takeOut(backlog, entry);
+            this.#joinLine(backlog, entry);
+        }
+        if (backlog.events > backlog.lineEvents) backlog.joinStored(own.lastStored);
+    }
+
+    #unload(backlog: DeviceBacklog, entry: OutboxEntry): void {
+        backlog.unload(entry);
+        this.#classes[entry.priority].lineStoredUpTo(entry.seq);
+        this.#options.stored.unload(entry);
+    }
+}
 
 /** What the waiting events work with. */
 export interface WaitingEventsOptions {
+    readonly gate: DeviceGate;
     readonly memory: MemoryLimits;
-    readonly lifecycle: EventLifecycle;
-    readonly context: SpillContext;
-    /** The largest number given to an event so far. */
-    lastSeq(): number;
-    /** Events came back into memory, or could not be read. */
-    readEnded(error: boolean): void;
-}
-
-/**
- * The events that are to be sent, in memory and on disk: the main queue, and a queue for each device that may not simply flow. What is in
- * flight, or an acknowledged registration attempt, is not among them.
- */
-export class WaitingEvents {
-    readonly main: SpillQueue;
-    readonly deviceQueues: DeviceQueues;
-    readonly #lifecycle: EventLifecycle;
-    readonly #context: SpillContext;
-
-    constructor({ memory, lifecycle, context, lastSeq, readEnded }: WaitingEventsOptions) {
-        this.#lifecycle = lifecycle;
-        this.#context = context;
-        this.main = new SpillQueue(context, {
-            passedSeq: 0,
-            maxEvents: memory.readyEvents,
-            batchEvents: memory.batchEvents,
-            batchBytes: memory.batchBytes,
-            hasRoom: (head) => head.length < memory.readyEvents && head.bytes < memory.readyBytes,
-            loaded: (event) => this.#loadedToMain(event),
-            readEnded,
-        });
-        this.deviceQueues = new DeviceQueues({
-            context,
-            memory,
-            lastSeq,
-            readEnded,
-            loaded: (event) => lifecycle.loaded(event),
-            emptied: () => {
-                if (this.main.isEmpty) context.isOutOfOrder = false;
-            },
-        });
-    }
-
-    /** Adds a new event behind all others. */
-    push(entry: OutboxEntry): void {
-        this.deviceQueues.of(entry.device)?.admitted(entry);
-        this.main.push(entry);
-    }
-
-    /** Puts an event that was sent back before all others of its device. */
-    unshift(entry: OutboxEntry): void {
-        entry.list?.remove(entry);
-        entry.transmission = 0;
-        entry.isRegistering = false;
-        (this.deviceQueues.of(entry.device)?.events ?? this.main).unshift(entry);
-    }
-
-    /** The device queue of a device; made, for what is still to come, when there is none. */
-    deviceQueueFor(device: string): DeviceQueue {
-        return this.deviceQueues.of(device) ?? this.deviceQueues.create(device, this.main.passedSeq + 1);
-    }
-
-    /** The oldest event, if it is in memory; `isLoading` tells that it is not. Takes longer the more device queues there are. */
-    oldest(): { entry: OutboxEntry | undefined; isLoading: boolean } {
-        let queue = this.main;
-        let oldestSeq = queue.oldestSeq ?? Number.POSITIVE_INFINITY;
-        for (const deviceQueue of this.deviceQueues) {
-            const seq = deviceQueue.events.oldestSeq;
-            if (seq === undefined || seq >= oldestSeq) continue;
-            oldestSeq = seq;
-            queue = deviceQueue.events;
-        }
-        const entry = queue.peek();
-        return { entry, isLoading: !entry && !queue.isEmpty };
-    }
-
-    *inMemory(): Generator<OutboxEntry> {
-        yield* this.main.inMemory();
-        for (const deviceQueue of this.deviceQueues) yield* deviceQueue.events.inMemory();
-    }
-
-    /** Whether events, of this device or of several, are on their way from disk into memory. */
-    isReading(device: string): boolean {
-        return this.main.isReading || (this.deviceQueues.of(device)?.events.isReading ?? false);
-    }
-
-    /** What is on its way from disk into memory is asked for once more. */
-    readAgain(): void {
-        this.main.readAgain();
-        for (const deviceQueue of this.deviceQueues) deviceQueue.events.readAgain();
-    }
-
-    /** The entry, to be finished at once, of an event that was found in the store; undefined when it is in memory too, or done with. */
-    takeStored(event: OutboxEvent): OutboxEntry | undefined {
-        if (this.#context.isForgotten(event.seq)) return undefined;
-        if (this.main.isOnlyStored(event.seq)) return this.#loadedToMain(event);
-        const deviceQueue = this.deviceQueues.of(event.device);
-        if (!deviceQueue?.events.isOnlyStored(event.seq)) return undefined;
-        const entry = this.#lifecycle.loaded(event);
-        entry.deviceQueue = deviceQueue;
-        return entry;
-    }
-
-    /** The numbers in memory have grown by `shift`; the store holds others, up to `lastSeq`. */
-    renumber(shift: number, lastSeq: number): void {
-        this.main.renumber(shift, lastSeq);
-        for (const deviceQueue of this.deviceQueues) deviceQueue.renumber(shift);
-    }
-
-    #loadedToMain(event: OutboxEvent): OutboxEntry {
-        const entry = this.#lifecycle.loaded(event);
-        const deviceQueue = this.deviceQueues.of(event.device);
-        if (deviceQueue?.counts(event.seq)) entry.deviceQueue = deviceQueue;
-        return entry;
-    }
+    readonly stored: StoredEvents;
+    readonly unsaved: UnsavedEvents;
+    /** Whether events are stored, so that they can leave memory. */
+    readonly storesEvents: boolean;
+    /** Events have come into memory, or could not be read. */
+    readEnded(isFailed: boolean): void;
 }

@@ -1,26 +1,14 @@
 import type { Clock, Timer } from "../../clock";
 import { RateLimiter } from "../../rate-limiter";
 import type { EventLifecycle } from "../event-lifecycle";
-import type { OutboxLimits } from "../outbox-limits";
-import type { DeviceGate, EventLink } from "../ports";
+import type { MemoryLimits, OutboxLimits } from "../outbox-limits";
+import type { DeviceGate, EventLink, Transmission } from "../ports";
 import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
-import { InFlightWindow } from "./in-flight-window";
+import type { StoredEvents } from "../storing/stored-events";
+import type { UnsavedEvents } from "../storing/unsaved-events";
+import type { InFlightWindow } from "./in-flight-window";
 import { SendingOrder } from "./sending-order";
-
-/** What the dispatcher works with. */
-export interface DispatcherOptions {
-    readonly clock: Clock;
-    readonly limits: OutboxLimits;
-    readonly gate: DeviceGate;
-    readonly link: EventLink;
-    readonly lifecycle: EventLifecycle;
-    readonly waiting: WaitingEvents;
-    /** Wall-clock milliseconds, corrected for jumps. */
-    now(): number;
-    /** An event was delivered. */
-    delivered(): void;
-}
 
 const readRetryMs = 1000;
 /** After a pause this part of a second's events may go out at once. */
@@ -30,23 +18,23 @@ const burstS = 0.1;
 export class Dispatcher {
     readonly window: InFlightWindow;
     readonly #options: DispatcherOptions;
-    readonly #waiting: WaitingEvents;
     readonly #order: SendingOrder;
     readonly #rate: RateLimiter | undefined;
     #pumpTimer: Timer | undefined;
+    #pumpDueMs = Number.POSITIVE_INFINITY;
     #readTimer: Timer | undefined;
     #isOnline = false;
     #isPumping = false;
     #isStopped = false;
 
     constructor(options: DispatcherOptions) {
-        const { clock, limits, gate, lifecycle, waiting } = options;
+        const { clock, limits, window } = options;
         this.#options = options;
-        this.#waiting = waiting;
-        this.window = new InFlightWindow({ clock, maxInFlight: limits.maxInFlight });
+        this.window = window;
         const rateLimits = { perSecond: limits.maxRate, burst: limits.maxRate * burstS };
         this.#rate = limits.maxRate > 0 ? new RateLimiter(rateLimits, clock.monotonicMs()) : undefined;
-        this.#order = new SendingOrder({ waiting, gate, lifecycle, now: options.now, interrupted: () => this.#pumpLater(0) });
+        const canSend = () => this.#isOnline && options.link.isWritable();
+        this.#order = new SendingOrder({ ...options, canSend, pumpLater: (delayMs) => this.#pumpLater(delayMs) });
     }
 
     get isOnline(): boolean {
@@ -55,38 +43,55 @@ export class Dispatcher {
 
     linkUp(): void {
         if (this.#isOnline) return;
+        const { waiting, unsaved } = this.#options;
         this.#isOnline = true;
-        this.#waiting.deviceQueues.wakeAll();
+        unsaved.linkUp();
+        waiting.devices.askAllHeld();
+        waiting.wakeAll();
         this.pump();
     }
 
-    /** Everything in flight is unacknowledged again and goes back before all that was not sent yet. */
+    /** Everything that is not settled is to be sent again, before all that was not sent yet. */
     linkDown(): void {
         if (!this.#isOnline) return;
+        const { waiting, unsaved } = this.#options;
         this.#isOnline = false;
         this.#cancelTimers();
         this.window.linkDown();
-        for (const entry of this.#waiting.deviceQueues.abandonRegistrations()) this.#waiting.unshift(entry);
-        for (let entry = this.window.last; entry; entry = this.window.last) this.#waiting.unshift(entry);
+        unsaved.linkDown();
+        waiting.endChecks();
+        this.takeBack([...this.window]);
+        waiting.devices.askAllHeld();
+        this.#options.progressed();
+    }
+
+    /** A new event: it is sent at once if nothing else waits, and queued otherwise. */
+    admit(entry: OutboxEntry): void {
+        if (this.#isPumping || !this.#hasRoom || !this.#takeToken()) {
+            this.#options.waiting.push(entry, this.#isOnline);
+            return;
+        }
+        if (this.#order.mayOvertakeNothing(entry)) {
+            this.#send(entry, false);
+            return;
+        }
+        this.#rate?.refund();
+        this.#options.waiting.push(entry, this.#isOnline);
+        this.pump();
     }
 
     /** Sends as much as may be sent now. */
     pump(): void {
-        if (this.#isPumping || this.#isStopped) return;
+        if (this.#isPumping) return;
         this.#isPumping = true;
         try {
-            const { link, clock } = this.#options;
-            while (this.#isOnline && this.window.hasRoom && link.isWritable()) {
-                if (this.#rate && !this.#rate.take(clock.monotonicMs())) {
-                    this.#pumpLater(this.#rate.delayMs(clock.monotonicMs()));
-                    break;
-                }
+            while (this.#hasRoom && this.#takeToken()) {
                 const entry = this.#order.next();
                 if (!entry) {
                     this.#rate?.refund();
                     break;
                 }
-                this.#send(entry);
+                this.#send(entry, this.#options.waiting.devices.of(entry.device)?.check === entry);
             }
         } finally {
             this.#isPumping = false;
@@ -98,27 +103,22 @@ export class Dispatcher {
         return this.#rate?.take(this.#options.clock.monotonicMs()) ?? true;
     }
 
-    /** The event has reached the platform. */
-    settle(entry: OutboxEntry): void {
-        this.#options.lifecycle.delivered(entry);
-        this.#options.delivered();
-    }
-
-    /** Every event in flight, and the acknowledged registration attempts. */
-    *underWay(): Generator<OutboxEntry> {
-        yield* this.#waiting.deviceQueues.confirming();
-        yield* this.window;
+    /** Events that were sent are to be sent again; what was acknowledged counts as queued once more. */
+    takeBack(entries: readonly OutboxEntry[]): void {
+        const { lifecycle, waiting } = this.#options;
+        for (const entry of entries) if (entry.state === "acknowledged" && !entry.isCheck) lifecycle.recalled(entry);
+        waiting.giveBack(entries);
     }
 
     /** Every event in memory, under way or waiting. */
     *inMemory(): Generator<OutboxEntry> {
-        yield* this.underWay();
-        yield* this.#waiting.inMemory();
+        yield* this.window;
+        yield* this.#options.waiting.inMemory();
     }
 
     /** Tries again whatever waited for the store or for the connection. */
     resume(): void {
-        this.#waiting.deviceQueues.retry();
+        this.#options.waiting.retry();
         this.pump();
     }
 
@@ -141,35 +141,108 @@ export class Dispatcher {
         this.#cancelTimers();
     }
 
-    #send(entry: OutboxEntry): void {
-        const number = this.window.sent(entry);
-        const acknowledged = () => this.#acknowledged(entry, number);
-        // After a failure the end of the connection is reported too: then everything in flight goes back together, in order.
-        this.#options.link.send(entry, entry.isRegistering, { acknowledged, settled: acknowledged, failed: () => {} });
+    get #hasRoom(): boolean {
+        return this.#isOnline && !this.#isStopped && this.window.hasRoom && this.#options.link.isWritable();
     }
 
-    #acknowledged(entry: OutboxEntry, number: number): void {
-        if (!this.window.acknowledged(entry, number)) return;
-        if (entry.isRegistering) {
-            const deviceQueue = this.#waiting.deviceQueues.of(entry.device);
-            if (deviceQueue) deviceQueue.state = "confirming";
+    /** Takes a place in the rate; without one, goes on when there is one. */
+    #takeToken(): boolean {
+        if (!this.#rate) return true;
+        const nowMs = this.#options.clock.monotonicMs();
+        if (this.#rate.take(nowMs)) return true;
+        this.#pumpLater(this.#rate.delayMs(nowMs));
+        return false;
+    }
+
+    #send(entry: OutboxEntry, isCheck: boolean): void {
+        const number = this.window.sent(entry, isCheck);
+        this.#options.link.send(entry, isCheck, new SentEvent(this, entry, number));
+    }
+
+    /** The platform acknowledged an event. A check is done when its outcome is known. */
+    acknowledged(entry: OutboxEntry): void {
+        const { lifecycle, waiting, unsaved } = this.#options;
+        this.window.acknowledged(entry);
+        if (entry.isCheck) {
+            waiting.devices.of(entry.device)?.checkAcknowledged();
         } else {
-            this.settle(entry);
+            unsaved.remove(entry);
+            lifecycle.delivered(entry);
         }
-        this.pump();
+        this.#options.progressed();
+    }
+
+    /** Nothing can be held against an acknowledged event any more. */
+    settled(entry: OutboxEntry): void {
+        if (entry.isCheck) entry.settledEarly();
+        else this.#options.lifecycle.settled(entry);
     }
 
     #pumpLater(delayMs: number): void {
-        this.#pumpTimer ??= this.#options.clock.setTimer(delayMs, () => {
-            this.#pumpTimer = undefined;
+        const { clock } = this.#options;
+        const dueMs = clock.monotonicMs() + delayMs;
+        if (dueMs >= this.#pumpDueMs) return;
+        this.#pumpTimer?.cancel();
+        this.#pumpDueMs = dueMs;
+        this.#pumpTimer = clock.setTimer(delayMs, () => {
+            this.#pumpDueMs = Number.POSITIVE_INFINITY;
             this.pump();
         });
     }
 
     #cancelTimers(): void {
         this.#pumpTimer?.cancel();
-        this.#pumpTimer = undefined;
+        this.#pumpDueMs = Number.POSITIVE_INFINITY;
         this.#readTimer?.cancel();
         this.#readTimer = undefined;
     }
+}
+
+/** One sending of an event. Once the event has been taken back, or sent again, its calls mean nothing. */
+class SentEvent implements Transmission {
+    readonly #dispatcher: Dispatcher;
+    readonly #entry: OutboxEntry;
+    readonly #number: number;
+
+    constructor(dispatcher: Dispatcher, entry: OutboxEntry, number: number) {
+        this.#dispatcher = dispatcher;
+        this.#entry = entry;
+        this.#number = number;
+    }
+
+    acknowledged(): void {
+        if (this.#entry.transmission !== this.#number || this.#entry.state !== "inFlight") return;
+        this.#dispatcher.acknowledged(this.#entry);
+        this.#dispatcher.pump();
+    }
+
+    settled(): void {
+        if (this.#entry.transmission !== this.#number) return;
+        const isNew = this.#entry.state === "inFlight";
+        if (isNew) this.#dispatcher.acknowledged(this.#entry);
+        this.#dispatcher.settled(this.#entry);
+        if (isNew) this.#dispatcher.pump();
+    }
+
+    failed(): void {
+        // The end of the connection is reported too: then everything in flight goes back together, in order.
+    }
+}
+
+/** What the dispatcher works with. */
+export interface DispatcherOptions {
+    readonly clock: Clock;
+    readonly limits: OutboxLimits;
+    readonly memory: MemoryLimits;
+    readonly gate: DeviceGate;
+    readonly link: EventLink;
+    readonly window: InFlightWindow;
+    readonly lifecycle: EventLifecycle;
+    readonly waiting: WaitingEvents;
+    readonly stored: StoredEvents;
+    readonly unsaved: UnsavedEvents;
+    /** Wall-clock milliseconds, corrected for jumps. */
+    now(): number;
+    /** An event was acknowledged, or the connection has ended. */
+    progressed(): void;
 }

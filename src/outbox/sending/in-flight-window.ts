@@ -3,12 +3,16 @@ import { EntryList } from "../queue/entry-list";
 import type { OutboxEntry } from "../queue/outbox-entry";
 import { AcknowledgementTime } from "./acknowledgement-time";
 
-/** The events that are sent and not acknowledged, in the order of sending, and how long the platform takes to acknowledge. */
+/**
+ * The events that are sent and not acknowledged, in the order of sending, and how long the platform takes to acknowledge. Acknowledged ones
+ * that may still have to be sent again are kept besides; they take no room.
+ */
 export class InFlightWindow {
     readonly acknowledgementTime = new AcknowledgementTime();
     readonly #clock: Clock;
     readonly #maxInFlight: number;
-    readonly #entries = new EntryList();
+    readonly #inFlight = new EntryList();
+    readonly #acknowledged = new EntryList();
     #transmissions = 0;
 
     constructor(options: { clock: Clock; maxInFlight: number }) {
@@ -17,35 +21,30 @@ export class InFlightWindow {
     }
 
     get length(): number {
-        return this.#entries.length;
+        return this.#inFlight.length;
     }
 
     get hasRoom(): boolean {
-        return this.#entries.length < this.#maxInFlight;
-    }
-
-    /** The event sent last. */
-    get last(): OutboxEntry | undefined {
-        return this.#entries.last;
+        return this.#inFlight.length < this.#maxInFlight;
     }
 
     /** The event goes out; returns the number of this transmission. */
-    sent(entry: OutboxEntry): number {
+    sent(entry: OutboxEntry, isCheck: boolean): number {
         const transmission = ++this.#transmissions;
-        entry.transmission = transmission;
-        this.#entries.push(entry);
+        entry.sent(transmission, isCheck);
+        this.#inFlight.push(entry);
         if (!this.acknowledgementTime.isTiming) this.acknowledgementTime.sent(transmission, this.#clock.monotonicMs());
         return transmission;
     }
 
-    /** A transmission was acknowledged; false when it is not the one under way, so that its acknowledgement means nothing any more. */
-    acknowledged(entry: OutboxEntry, transmission: number): boolean {
-        if (entry.transmission !== transmission) return false;
+    /** The transmission under way was acknowledged. */
+    acknowledged(entry: OutboxEntry): void {
+        const { transmission } = entry;
         if (this.acknowledgementTime.isTimed(transmission)) this.acknowledgementTime.acknowledged(this.#clock.monotonicMs());
         else this.acknowledgementTime.overtaken(transmission);
-        entry.transmission = 0;
-        this.#entries.remove(entry);
-        return true;
+        this.#inFlight.remove(entry);
+        entry.acknowledged();
+        this.#acknowledged.push(entry);
     }
 
     /** The connection ended: nothing that is in flight will be acknowledged. */
@@ -53,7 +52,9 @@ export class InFlightWindow {
         this.acknowledgementTime.forget();
     }
 
-    [Symbol.iterator](): Generator<OutboxEntry> {
-        return this.#entries[Symbol.iterator]();
+    /** Everything that is in flight, or acknowledged and not settled. */
+    *[Symbol.iterator](): Generator<OutboxEntry> {
+        yield* this.#acknowledged;
+        yield* this.#inFlight;
     }
 }

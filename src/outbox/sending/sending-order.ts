@@ -1,112 +1,204 @@
+import type { Clock } from "../../clock";
+import { type Priority, priorities } from "../event";
 import type { EventLifecycle } from "../event-lifecycle";
-import type { DeviceGate } from "../ports";
+import type { MemoryLimits } from "../outbox-limits";
+import type { DeviceGate, GateAnswer } from "../ports";
+import type { ClassQueue } from "../queue/class-queue";
+import type { DeviceQueue } from "../queue/device-queue";
 import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
-
-/** What decides the order of sending. */
-export interface SendingOrderOptions {
-    readonly waiting: WaitingEvents;
-    readonly gate: DeviceGate;
-    readonly lifecycle: EventLifecycle;
-    /** Wall-clock milliseconds, corrected for jumps. */
-    now(): number;
-    /** Many events were moved aside without one to send: ask again after others have had their turn. */
-    interrupted(): void;
-}
+import type { StoredEvents } from "../storing/stored-events";
 
 /** Events moved aside before others have their turn. */
 const movesAtOnce = 2000;
+/** How far the backlog is read ahead of devices that wait to be checked, and for how long it waits for them. */
+const readAheadEvents = 10_000;
+const patienceMs = 1000;
+/** Live events sent for one of the backlog, where both wait. */
+const livePerBacklog = 4;
 
 /**
- * Chooses the event that is sent next: the main queue and the awake device queues take turns. Moves the events of devices that may not
- * flow aside, into device queues, and expires what has waited too long.
+ * Chooses the event that is sent next, and asks the gate for it. What belongs to devices that may not flow is moved aside, into the lines of
+ * these devices, and what has waited too long expires.
+ *
+ * Within a priority, live events and the backlog take turns, and within the backlog the class queue and the lines of devices.
  */
 export class SendingOrder {
     readonly #options: SendingOrderOptions;
+    #liveTurns = 0;
     #isDeviceTurn = false;
+    #moves = 0;
+    /** Events that were moved aside for devices that are not held, and are not sent yet. */
+    #aheadEvents = 0;
+    /** When one of them was sent last, or when they became too many. */
+    #lastDeviceTurnMs = 0;
 
     constructor(options: SendingOrderOptions) {
         this.#options = options;
     }
 
+    /** Whether a new event may be sent at once, because nothing else waits; then it need not be queued. */
+    mayOvertakeNothing(entry: OutboxEntry): boolean {
+        const { waiting, stored, gate, canSend } = this.#options;
+        if (stored.access === "opening" || !waiting.isIdle || waiting.devices.of(entry.device)) return false;
+        return gate.ask(entry.device, entry.priority === "high") === "flow" && canSend();
+    }
+
     /** Takes the next event, if one in memory may be sent now. */
     next(): OutboxEntry | undefined {
-        if (!this.#options.waiting.deviceQueues.isAnyAwake) return this.#nextOfMain();
+        this.#moves = 0;
+        for (const priority of priorities) {
+            const own = this.#options.waiting.class(priority);
+            const entry = own.isIdle ? undefined : this.#nextOf(own);
+            if (entry) return entry;
+        }
+        // Others have their turn before more is moved aside.
+        if (this.#moves >= movesAtOnce) this.#options.pumpLater(0);
+        return undefined;
+    }
+
+    #nextOf(own: ClassQueue): OutboxEntry | undefined {
+        if (this.#liveTurns >= livePerBacklog) {
+            this.#liveTurns = 0;
+            return this.#nextOfBacklog(own) ?? this.#nextLive(own);
+        }
+        const live = this.#nextLive(own);
+        if (live) this.#liveTurns += 1;
+        return live ?? this.#nextOfBacklog(own);
+    }
+
+    #nextOfBacklog(own: ClassQueue): OutboxEntry | undefined {
+        if (own.devices.isIdle) return this.#nextInOrder(own);
         this.#isDeviceTurn = !this.#isDeviceTurn;
-        if (this.#isDeviceTurn) return this.#nextOfDeviceQueues() ?? this.#nextOfMain();
-        return this.#nextOfMain() ?? this.#nextOfDeviceQueues();
+        if (this.#isDeviceTurn) return this.#nextOfDevices(own) ?? this.#nextInOrder(own);
+        return this.#nextInOrder(own) ?? this.#nextOfDevices(own);
     }
 
-    #nextOfMain(): OutboxEntry | undefined {
-        const { gate, interrupted } = this.#options;
-        let nowMs: number | undefined;
-        const { main, deviceQueues } = this.#options.waiting;
-        for (let moves = 0; moves < movesAtOnce; moves++) {
-            if (!main.peek()) return undefined;
-            // Asked only when there is an event: after each acknowledgement there is usually none (about 1 % of an event's CPU time, by the profile).
-            // And before it is taken out: when the clock was set, the times of what is in the queue are corrected now.
-            nowMs ??= this.#options.now();
-            const entry = main.shift();
-            if (!entry) return undefined;
-            if (this.#expire(entry, nowMs)) continue;
-            const known = deviceQueues.of(entry.device);
-            if (known) {
-                known.take(entry);
-                continue;
-            }
-            const answer = gate.ask(entry.device, false);
-            if (answer === "flow") return entry;
-            if (answer === "check") {
-                const deviceQueue = deviceQueues.create(entry.device, entry.seq + 1);
-                deviceQueue.attach(entry);
-                return deviceQueues.startRegistration(deviceQueue, entry);
-            }
-            const deviceQueue = deviceQueues.create(entry.device, entry.seq);
-            deviceQueue.take(entry);
-            deviceQueue.isHeld = gate.isHeld(entry.device);
+    #nextLive(own: ClassQueue): OutboxEntry | undefined {
+        for (let entry = own.live.first; entry; entry = own.live.first) {
+            const result = this.#offer(entry);
+            if (result !== "aside") return result;
         }
-        interrupted();
         return undefined;
     }
 
-    #nextOfDeviceQueues(): OutboxEntry | undefined {
-        const { gate } = this.#options;
-        const { deviceQueues } = this.#options.waiting;
-        const nowMs = this.#options.now();
-        for (let deviceQueue = deviceQueues.firstAwake(); deviceQueue; deviceQueue = deviceQueues.firstAwake()) {
-            const entry = deviceQueue.events.peek();
-            deviceQueues.endTurn(deviceQueue);
+    #nextInOrder(own: ClassQueue): OutboxEntry | undefined {
+        for (let entry = own.peek(); entry && !this.#isTooFarAhead; entry = own.peek()) {
+            const result = this.#offer(entry);
+            if (result !== "aside") return result;
+        }
+        return undefined;
+    }
+
+    /** Whether the backlog waits for the lines of devices. Not for long: a check that is never answered must not stop the others. */
+    get #isTooFarAhead(): boolean {
+        if (this.#aheadEvents < readAheadEvents) return false;
+        const waitedMs = this.#options.clock.monotonicMs() - this.#lastDeviceTurnMs;
+        if (waitedMs >= patienceMs) this.#aheadEvents = 0;
+        else this.#options.pumpLater(patienceMs - waitedMs);
+        return waitedMs < patienceMs;
+    }
+
+    #movedAside(): void {
+        this.#aheadEvents += 1;
+        if (this.#aheadEvents === readAheadEvents) this.#lastDeviceTurnMs = this.#options.clock.monotonicMs();
+    }
+
+    #deviceTurnTaken(): void {
+        this.#aheadEvents = Math.max(this.#aheadEvents - 1, 0);
+        this.#lastDeviceTurnMs = this.#options.clock.monotonicMs();
+    }
+
+    /**
+     * Takes the first event of a list if it may be sent, or the live one of its device and priority, which precedes it. Otherwise it has been
+     * moved aside, or nothing more may be sent.
+     */
+    #offer(first: OutboxEntry): OutboxEntry | "aside" | undefined {
+        const { waiting } = this.#options;
+        if (this.#moves >= movesAtOnce) return undefined;
+        const queue = waiting.devices.for(first.device);
+        const backlog = queue.backlog(first.priority);
+        const entry = backlog?.live ?? first;
+        if (this.#expire(entry)) return "aside";
+        const isInStep = queue.isOpen && !backlog?.lineEvents;
+        const answer = isInStep ? this.#ask(queue, entry.priority) : "wait";
+        if (answer === undefined) return undefined;
+        if (answer !== "wait") return this.#take(queue, entry, answer);
+        waiting.park(entry);
+        this.#moves += 1;
+        if (!queue.isHeld) this.#movedAside();
+        return "aside";
+    }
+
+    #nextOfDevices(own: ClassQueue): OutboxEntry | undefined {
+        const isStoreClosed = this.#options.stored.access === "closed";
+        for (let backlog = own.devices.next(); backlog && this.#moves < movesAtOnce; backlog = own.devices.next()) {
+            const { queue } = backlog;
+            const entry = backlog.first(isStoreClosed);
+            this.#moves += 1;
+            if (entry && this.#expire(entry)) continue;
+            if (!entry && !own.devices.canRead) {
+                own.devices.postpone(backlog);
+                continue;
+            }
+            const answer = this.#ask(queue, own.priority);
+            if (answer === undefined) return undefined;
+            if (answer === "wait") continue;
             if (!entry) {
-                deviceQueues.removeIfEmpty(deviceQueue);
+                own.devices.read(backlog, answer === "check" ? 1 : this.#options.memory.deviceEvents);
                 continue;
             }
-            if (entry.expiresAt <= nowMs) {
-                deviceQueue.events.shift();
-                this.#expire(entry, nowMs);
-                deviceQueues.queueUp(deviceQueue);
-                continue;
-            }
-            const answer = gate.ask(deviceQueue.device, false);
-            if (answer === "check") {
-                deviceQueue.events.shift();
-                return deviceQueues.startRegistration(deviceQueue, entry);
-            }
-            if (answer === "flow") {
-                deviceQueue.events.shift();
-                deviceQueue.isHeld = false;
-                deviceQueues.queueUp(deviceQueue);
-                deviceQueues.removeIfEmpty(deviceQueue);
-                return entry;
-            }
-            deviceQueue.state = "parked";
-            if (gate.isHeld(deviceQueue.device)) deviceQueue.isHeld = true;
+            this.#take(queue, entry, answer);
+            this.#deviceTurnTaken();
+            if (queue.isOpen) own.devices.serve(backlog);
+            return entry;
         }
         return undefined;
     }
 
-    #expire(entry: OutboxEntry, nowMs: number): boolean {
+    /** Asks the gate; undefined when it has found out that nothing may be sent now. */
+    #ask(queue: DeviceQueue, priority: Priority): GateAnswer | undefined {
+        const { gate, waiting, canSend } = this.#options;
+        const answer = gate.ask(queue.device, priority === "high");
+        if (answer === "wait") {
+            queue.wait();
+            waiting.devices.askHeld(queue);
+            waiting.stop(queue);
+            return answer;
+        }
+        queue.enlist(answer === "check");
+        // The question may have led to the end of the connection: what is handed to it now would never be sent.
+        return canSend() && queue.isOpen ? answer : undefined;
+    }
+
+    #take(queue: DeviceQueue, entry: OutboxEntry, answer: GateAnswer): OutboxEntry {
+        const { waiting } = this.#options;
+        if (answer === "check") queue.startCheck(entry);
+        waiting.remove(entry);
+        if (answer === "check") waiting.stop(queue);
+        return entry;
+    }
+
+    #expire(entry: OutboxEntry): boolean {
+        const nowMs = this.#options.now();
         if (entry.expiresAt > nowMs) return false;
         this.#options.lifecycle.expire(entry, nowMs - entry.createdAt);
         return true;
     }
+}
+
+/** What decides the order of sending. */
+export interface SendingOrderOptions {
+    readonly clock: Clock;
+    readonly waiting: WaitingEvents;
+    readonly stored: StoredEvents;
+    readonly memory: MemoryLimits;
+    readonly gate: DeviceGate;
+    readonly lifecycle: EventLifecycle;
+    /** Wall-clock milliseconds, corrected for jumps. */
+    now(): number;
+    /** Whether an event can be handed to the connection now. */
+    canSend(): boolean;
+    /** Asks again after this time. */
+    pumpLater(delayMs: number): void;
 }

@@ -1,21 +1,22 @@
 import { isBuiltin } from "node:module";
 import path from "node:path";
 import type { Clock } from "../../clock";
-import { MemoryStateStore, MemoryStore } from "./memory-store";
-import { PreviousBacklog } from "./previous-backlog";
 import { SqliteStore } from "./sqlite-store";
 import type { EventStore, StateStore } from "./store";
-import { type FileOwner, storeFileName } from "./store-file";
+import { type FileOwner, storeDirectory, storeFileName } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
 
 /** What a gateway keeps, and where. */
 export interface GatewayStore {
-    readonly events: EventStore;
+    /** Absent where SQLite is not available: events are in memory only. */
+    readonly events: EventStore | undefined;
+    /** Whether new events are stored. Otherwise the store only holds what an earlier run has left there. */
+    readonly storesEvents: boolean;
     readonly state: StateStore;
     /** The file; undefined where SQLite is not available: then nothing survives a restart. */
     readonly path: string | undefined;
-    /** Resolves when the file was opened or could not be. */
-    readonly ready: Promise<void>;
+    /** Opens the file, once. Resolves when it is open, or could not be opened: then it is tried again. */
+    open(): Promise<void>;
     /** Resolves when the file has been opened: `state` holds what it holds from then on. */
     readonly loaded: Promise<void>;
     /** Bytes that the file takes up. */
@@ -27,35 +28,34 @@ export interface GatewayStore {
 /** Which store a gateway needs. */
 export interface OpenStoreOptions {
     readonly mode: "disk" | "memory" | "off";
-    /** The folder of the files, created when needed; without one (in tests of flows) everything is in memory. */
-    readonly directory: string | undefined;
+    /** Node-RED's user directory; without one (in tests of flows) everything is in memory. */
+    readonly userDir: string | undefined;
     readonly owner: FileOwner;
     readonly clock: Clock;
     readonly listener: StoreHealthListener;
-    /** The file is opened when this resolves; at once when absent. */
-    readonly opensWhen?: Promise<void> | undefined;
 }
 
 /** Whether events can be kept on disk at all; when not, `disk` means memory and the user must be told. */
-export function canUseDisk(directory: string | undefined): boolean {
-    return directory !== undefined && isSqliteAvailable();
+export function canUseDisk(userDir: string | undefined): boolean {
+    return userDir !== undefined && isSqliteAvailable();
 }
 
 /** Opens the store of one gateway identity. Never throws: a file that cannot be used is told to the listener and tried again. */
 export function openStore(options: OpenStoreOptions): GatewayStore {
-    const { mode, directory, owner, clock, listener, opensWhen } = options;
-    if (directory === undefined || !canUseDisk(directory)) {
-        const close = (): Promise<void> => Promise.resolve();
+    const { mode, userDir, owner, clock, listener } = options;
+    if (userDir === undefined || !canUseDisk(userDir)) {
+        const done = (): Promise<void> => Promise.resolve();
         const state = new MemoryStateStore();
-        const done = Promise.resolve();
-        return { events: new MemoryStore(), state, path: undefined, ready: done, loaded: done, size: () => Promise.resolve(0), close };
+        const noFile = { events: undefined, storesEvents: false, path: undefined, size: () => Promise.resolve(0) };
+        return { ...noFile, state, open: done, loaded: done(), close: done };
     }
-    const store = new SqliteStore({ path: path.join(directory, storeFileName(owner)), clock, listener, opensWhen });
+    const store = new SqliteStore({ path: path.join(storeDirectory(userDir), storeFileName(owner)), clock, listener });
     return {
-        events: mode === "disk" ? store : new PreviousBacklog(store),
+        events: store,
+        storesEvents: mode === "disk",
         state: store,
         path: store.path,
-        ready: store.ready,
+        open: () => store.open(),
         loaded: store.loaded,
         size: () => store.size(),
         close: (deadlineMs) => store.close(deadlineMs),
@@ -66,4 +66,27 @@ export function openStore(options: OpenStoreOptions): GatewayStore {
 export function isSqliteAvailable(): boolean {
     const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
     return isBuiltin("node:sqlite") && (major > 22 || (major === 22 && minor >= 13));
+}
+
+/** States that last as long as the process, where there is no file. */
+class MemoryStateStore implements StateStore {
+    readonly #kinds = new Map<string, Map<string, string>>();
+
+    entries(kind: string): Iterable<[key: string, value: string]> {
+        return this.#kinds.get(kind) ?? [];
+    }
+
+    put(kind: string, key: string, value: string): void {
+        const values = this.#kinds.get(kind);
+        if (values) values.set(key, value);
+        else this.#kinds.set(kind, new Map([[key, value]]));
+    }
+
+    remove(kind: string, key: string): void {
+        this.#kinds.get(kind)?.delete(key);
+    }
+
+    flush(): Promise<void> {
+        return Promise.resolve();
+    }
 }

@@ -6,19 +6,6 @@ import type { GatewayError } from "../../errors";
 import { StoreHealth, type StoreHealthListener, storeError } from "./store-health";
 import type { OpenedContents, StoreFailure, WorkerOptions, WorkerRequest, WorkerResponse } from "./worker-protocol";
 
-/** Which file is kept open, and who is told. */
-export interface SqliteAccessOptions {
-    readonly path: string;
-    readonly clock: Clock;
-    readonly health: StoreHealthListener;
-    /** The file is opened when this resolves; at once when absent. */
-    readonly opensWhen: Promise<void> | undefined;
-    /** The file is open, for the first time or again. */
-    opened(contents: OpenedContents): void;
-    /** The file cannot be used any more, or not yet; told once until it is opened. */
-    closed(): void;
-}
-
 const firstRetryMs = 1000;
 const lastRetryMs = 30_000;
 /** Longer than anybody waits who has something to write that failed. */
@@ -26,8 +13,6 @@ const probeAfterMs = 60_000;
 
 /** Keeps one file open: a file that cannot be opened, or fails later, is tried again until it can be used. */
 export class SqliteAccess {
-    /** Resolves when opening has succeeded or failed for the first time. */
-    readonly ready: Promise<void>;
     readonly #options: SqliteAccessOptions;
     readonly #client: SqliteClient;
     readonly #health: StoreHealth;
@@ -42,18 +27,19 @@ export class SqliteAccess {
     #isReady: () => void = () => {};
 
     constructor(options: SqliteAccessOptions) {
-        const { path, health, opensWhen } = options;
+        const { path, health } = options;
         this.#options = options;
         this.#client = new SqliteClient({ path, owner: randomUUID() });
         this.#health = new StoreHealth(path, health);
-        this.ready = new Promise((resolve) => {
+    }
+
+    /** Opens the file, once. Resolves when that has succeeded or failed: then it is tried again, until it can be used. */
+    open(): Promise<void> {
+        const ready = new Promise<void>((resolve) => {
             this.#isReady = resolve;
         });
-        if (!opensWhen) this.#open();
-        else
-            void opensWhen.then(() => {
-                if (!this.#isClosing) this.#open();
-            });
+        if (!this.#isClosing) this.#open();
+        return ready;
     }
 
     get state(): "opening" | "open" | "closed" {
@@ -102,11 +88,6 @@ export class SqliteAccess {
         });
     }
 
-    /** For tests: the thread dies. */
-    crashWorker(): Promise<void> {
-        return this.#client.terminate();
-    }
-
     /** On a good link nothing has to be written for days: without a probe the file would be called unusable for as long. */
     #probeLater(): void {
         this.#probeTimer?.cancel();
@@ -143,6 +124,17 @@ export class SqliteAccess {
         this.#retryTimer = this.#options.clock.setTimer(this.#retryMs, () => this.#open());
         if (!wasClosed) this.#options.closed();
     }
+}
+
+/** Which file is kept open, and who is told. */
+export interface SqliteAccessOptions {
+    readonly path: string;
+    readonly clock: Clock;
+    readonly health: StoreHealthListener;
+    /** The file is open, for the first time or again. */
+    opened(contents: OpenedContents): void;
+    /** The file cannot be used any more, or not yet; told once until it is opened. */
+    closed(): void;
 }
 
 /** A request without its number, which the client gives. */

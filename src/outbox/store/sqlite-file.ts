@@ -3,7 +3,8 @@ import path from "node:path";
 import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
 import { earliestTrueTime } from "../wall-clock";
 import { migrate, UnusableFileError } from "./sqlite-schema";
-import { eventColumns, type OpenedContents, stateColumns } from "./worker-protocol";
+import type { ExpiredCursor } from "./store";
+import { type DeviceCursor, deviceColumns, eventColumns, type OpenedContents, stateColumns, type WorkerRequest } from "./worker-protocol";
 
 /** How long to wait for another process that is just closing the file. */
 const busyTimeoutMs = 2000;
@@ -20,6 +21,7 @@ interface Statements {
     readonly addTotal: StatementSync;
     readonly read: StatementSync;
     readonly readOfDevice: StatementSync;
+    readonly readDevices: StatementSync;
     readonly readExpired: StatementSync;
     readonly nextExpiry: StatementSync;
     readonly shiftTimes: StatementSync;
@@ -106,7 +108,7 @@ export class SqliteFile {
                 const row = events.slice(index, index + eventColumns.length);
                 if (Number(insertEvent.run(...row).changes) === 0) continue;
                 count += 1;
-                bytes += Number(row[4]);
+                bytes += Number(row[eventColumns.indexOf("bytes")]);
             }
             for (const [first, last] of runs(removals)) {
                 const sum = sumEvents.get(first, last);
@@ -130,14 +132,13 @@ export class SqliteFile {
         this.#transaction(() => removeState.run("probe", "room"));
     }
 
-    read(range: { after: number; upTo: number; device: string | undefined; maxEvents: number; maxBytes: number }): {
-        values: SqlValue[];
-        isComplete: boolean;
-    } {
+    read(range: Omit<Extract<WorkerRequest, { kind: "read" }>, "id" | "kind">): { values: SqlValue[]; isComplete: boolean } {
         const { read, readOfDevice } = this.#open();
-        const { after, upTo, device, maxEvents, maxBytes } = range;
+        const { priority, after, upTo, device, maxEvents, maxBytes } = range;
         const rows =
-            device === undefined ? read.iterate(after, upTo, maxEvents + 1) : readOfDevice.iterate(device, after, upTo, maxEvents + 1);
+            device === undefined
+                ? read.iterate(priority, after, upTo, maxEvents + 1)
+                : readOfDevice.iterate(device, priority, after, upTo, maxEvents + 1);
         const kept: SqlRow[] = [];
         let bytes = 0;
         let isComplete = true;
@@ -153,9 +154,14 @@ export class SqliteFile {
         return { values: flat(kept, eventColumns), isComplete };
     }
 
-    readExpired(atMs: number, maxEvents: number): { values: SqlValue[]; next: number | undefined } {
+    readDevices(after: DeviceCursor, maxRows: number): { values: SqlValue[]; isComplete: boolean } {
+        const rows = this.#open().readDevices.all(after.device, after.priority, maxRows);
+        return { values: flat(rows, deviceColumns), isComplete: rows.length < maxRows };
+    }
+
+    readExpired(atMs: number, after: ExpiredCursor, maxEvents: number): { values: SqlValue[]; next: number | undefined } {
         const { readExpired, nextExpiry } = this.#open();
-        const values = flat(readExpired.all(atMs, maxEvents), eventColumns);
+        const values = flat(readExpired.all(after.expiresAt, after.seq, atMs, maxEvents), eventColumns);
         const next = nextExpiry.get(atMs)?.next;
         return { values, next: typeof next === "number" ? next : undefined };
     }
@@ -200,9 +206,15 @@ function prepare(database: DatabaseSync): Statements {
         sumEvents: database.prepare("SELECT count(*) AS events, total(bytes) AS bytes FROM event WHERE seq BETWEEN ? AND ?"),
         removeEvents: database.prepare("DELETE FROM event WHERE seq BETWEEN ? AND ?"),
         addTotal: database.prepare("UPDATE total SET events = events + ?, bytes = bytes + ?"),
-        read: database.prepare(`SELECT ${columns} FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
-        readOfDevice: database.prepare(`SELECT ${columns} FROM event WHERE device = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
-        readExpired: database.prepare(`SELECT ${columns} FROM event WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`),
+        read: database.prepare(`SELECT ${columns} FROM event WHERE priority = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
+        readOfDevice: database.prepare(
+            `SELECT ${columns} FROM event WHERE device = ? AND priority = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+        ),
+        readDevices: database.prepare(`SELECT device, priority, count(*) AS events, total(bytes) AS bytes, max(seq) AS last_seq FROM event
+            WHERE (device, priority) > (?, ?) GROUP BY device, priority ORDER BY device, priority LIMIT ?`),
+        readExpired: database.prepare(
+            `SELECT ${columns} FROM event WHERE (expires_at, seq) > (?, ?) AND expires_at <= ? ORDER BY expires_at, seq LIMIT ?`,
+        ),
         nextExpiry: database.prepare("SELECT min(expires_at) AS next FROM event WHERE expires_at > ?"),
         // Without OR FAIL SQLite keeps a journal of the statement in the system's temporary folder, which need not be writable.
         shiftTimes: database.prepare("UPDATE OR FAIL event SET created_at = created_at + ?, expires_at = expires_at + ? WHERE seq > ?"),

@@ -1,21 +1,22 @@
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
-import type { OutboxEvent } from "../event";
+import { type OutboxEvent, priorities } from "../event";
 import { SqliteAccess } from "./sqlite-connection";
 import { StateJournal } from "./state-journal";
-import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StateStore } from "./store";
+import type {
+    DeviceTotal,
+    DeviceTotals,
+    EventStore,
+    EventStoreListener,
+    ExpiredBatch,
+    ExpiredCursor,
+    ReadBatch,
+    ReadRange,
+    StateStore,
+} from "./store";
 import { storeFileSize } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
-import { eventsFromRows, type OpenedContents, rowsFromEvents } from "./worker-protocol";
-
-/** How to open an outbox file. */
-export interface SqliteStoreOptions {
-    readonly path: string;
-    readonly clock: Clock;
-    readonly listener: StoreHealthListener;
-    /** The file is opened when this resolves, because an earlier gateway may still have it open; at once when absent. */
-    readonly opensWhen?: Promise<void> | undefined;
-}
+import { deviceTotalsFromRows, eventsFromRows, type OpenedContents, rowsFromEvents } from "./worker-protocol";
 
 /** States are written this long after a change, together with whatever else is written then. */
 const stateDelayMs = 250;
@@ -26,7 +27,6 @@ const stateRetryMs = 1000;
  * be used, every request fails; events stay with the outbox meanwhile.
  */
 export class SqliteStore implements EventStore, StateStore {
-    readonly isDurable = true;
     readonly path: string;
     /** Resolves when the file has been opened for the first time, and its states are there. */
     readonly loaded: Promise<void>;
@@ -40,7 +40,7 @@ export class SqliteStore implements EventStore, StateStore {
     #isLoaded: () => void = () => {};
     #stateTimer: Timer | undefined;
 
-    constructor({ path, clock, listener, opensWhen }: SqliteStoreOptions) {
+    constructor({ path, clock, listener }: SqliteStoreOptions) {
         this.path = path;
         this.#clock = clock;
         this.loaded = new Promise((resolve) => {
@@ -50,15 +50,14 @@ export class SqliteStore implements EventStore, StateStore {
             path,
             clock,
             health: listener,
-            opensWhen,
             opened: (contents) => this.#opened(contents),
             closed: () => this.#events?.closed(),
         });
     }
 
-    /** Resolves when opening has succeeded or failed for the first time. */
-    get ready(): Promise<void> {
-        return this.#access.ready;
+    /** Opens the file, once. Resolves when that has succeeded or failed: then it is tried again, until it can be used. */
+    open(): Promise<void> {
+        return this.#access.open();
     }
 
     attach(listener: EventStoreListener): void {
@@ -80,13 +79,31 @@ export class SqliteStore implements EventStore, StateStore {
 
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
         const { after, upTo, device, maxEvents, maxBytes } = range;
-        this.#access.ask({ kind: "read", after, upTo, device, maxEvents, maxBytes }, (error, response) => {
+        const priority = priorities.indexOf(range.priority);
+        this.#access.ask({ kind: "read", priority, after, upTo, device, maxEvents, maxBytes }, (error, response) => {
             finished(error, { events: eventsFromRows(response?.values ?? []), isComplete: response?.isComplete ?? false });
         });
     }
 
-    readExpired(atMs: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void): void {
-        this.#access.ask({ kind: "readExpired", atMs, maxEvents }, (error, response) => {
+    readDevices(
+        after: DeviceTotal | undefined,
+        maxTotals: number,
+        finished: (error: GatewayError | undefined, totals: DeviceTotals) => void,
+    ): void {
+        const cursor = { device: after?.device ?? "", priority: after ? priorities.indexOf(after.priority) : -1 };
+        this.#access.ask({ kind: "readDevices", after: cursor, maxRows: maxTotals }, (error, response) => {
+            finished(error, { totals: deviceTotalsFromRows(response?.values ?? []), isComplete: response?.isComplete ?? false });
+        });
+    }
+
+    readExpired(
+        atMs: number,
+        after: ExpiredCursor | undefined,
+        maxEvents: number,
+        finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void,
+    ): void {
+        const cursor = after ?? { expiresAt: Number.MIN_SAFE_INTEGER, seq: 0 };
+        this.#access.ask({ kind: "readExpired", atMs, after: cursor, maxEvents }, (error, response) => {
             finished(error, { events: eventsFromRows(response?.values ?? []), nextExpiresAt: response?.next });
         });
     }
@@ -120,11 +137,6 @@ export class SqliteStore implements EventStore, StateStore {
         return storeFileSize(this.path);
     }
 
-    /** For tests: the thread dies. */
-    crashWorker(): Promise<void> {
-        return this.#access.crashWorker();
-    }
-
     /** Writes what is left of the states and closes the file, so that another process can open it; gives up at the deadline. */
     async close(deadlineMs: number): Promise<void> {
         this.#isClosing = true;
@@ -150,4 +162,11 @@ export class SqliteStore implements EventStore, StateStore {
             this.commit([], [], () => {});
         });
     }
+}
+
+/** How to open an outbox file. */
+export interface SqliteStoreOptions {
+    readonly path: string;
+    readonly clock: Clock;
+    readonly listener: StoreHealthListener;
 }

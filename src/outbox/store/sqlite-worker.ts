@@ -54,8 +54,10 @@ function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
             return {};
         case "read":
             return file.read(request);
+        case "readDevices":
+            return file.readDevices(request.after, request.maxRows);
         case "readExpired":
-            return file.readExpired(request.atMs, request.maxEvents);
+            return file.readExpired(request.atMs, request.after, request.maxEvents);
         case "shiftTimes":
             file.shiftTimes(request.afterSeq, request.byMs);
             return {};
@@ -89,7 +91,7 @@ function codeOf(error: unknown): number {
 
 /** Counts an error of the disk. Moving times is left out: it may need the temporary folder, which says nothing about the file. */
 function isPersistent({ kind }: WorkerRequest): boolean {
-    if (kind !== "read" && kind !== "readExpired" && kind !== "commit") return false;
+    if (kind !== "read" && kind !== "readDevices" && kind !== "readExpired" && kind !== "commit") return false;
     const count = (diskErrors.get(kind) ?? 0) + 1;
     diskErrors.set(kind, count);
     return count >= tolerableDiskErrors;

@@ -1,5 +1,5 @@
 import type { GatewayError } from "../../errors";
-import type { OutboxEvent } from "../event";
+import type { OutboxEvent, Priority } from "../event";
 
 /** What a store holds when it has been opened. */
 export interface StoreContents {
@@ -21,8 +21,9 @@ export interface EventStoreListener {
     closed(): void;
 }
 
-/** The events with `after < seq <= upTo`, of one device or of all, in the order of their numbers. */
+/** The events of one priority with `after < seq <= upTo`, of one device or of all, in the order of their numbers. */
 export interface ReadRange {
+    readonly priority: Priority;
     readonly after: number;
     readonly upTo: number;
     readonly device?: string | undefined;
@@ -37,6 +38,28 @@ export interface ReadBatch {
     readonly isComplete: boolean;
 }
 
+/** What a store holds of one device and priority. */
+export interface DeviceTotal {
+    readonly device: string;
+    readonly priority: Priority;
+    readonly events: number;
+    readonly bytes: number;
+    /** The largest sequence number among them. */
+    readonly lastSeq: number;
+}
+
+/** Some totals, and whether there are no more. */
+export interface DeviceTotals {
+    readonly totals: readonly DeviceTotal[];
+    readonly isComplete: boolean;
+}
+
+/** The last event of an answer about expired ones. */
+export interface ExpiredCursor {
+    readonly expiresAt: number;
+    readonly seq: number;
+}
+
 /** Events whose time was up, soonest first, and when the time of the next one will be. */
 export interface ExpiredBatch {
     readonly events: readonly OutboxEvent[];
@@ -49,17 +72,30 @@ export interface ExpiredBatch {
  * with an error the result is empty.
  */
 export interface EventStore {
-    /** Whether what is committed survives the end of the process. */
-    readonly isDurable: boolean;
-    /** Where it does not: how many of its events survive all the same; absent = none. */
-    readonly keptEvents?: number;
     /** Starts reporting; the first `opened` or `closed` comes when opening has ended, possibly before this returns. */
     attach(listener: EventStoreListener): void;
     /** Stores and removes in one transaction; storing a number that is there, or removing one that is not, changes nothing. */
     commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void;
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void;
-    /** Finds the events whose time was up at `atMs` of the wall clock, at most `maxEvents` of them. Removes nothing. */
-    readExpired(atMs: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void): void;
+    /**
+     * Adds up what each device has of each priority, from an index: without reading the events. Begins after the last total of the answer
+     * before, and at the beginning without one.
+     */
+    readDevices(
+        after: DeviceTotal | undefined,
+        maxTotals: number,
+        finished: (error: GatewayError | undefined, totals: DeviceTotals) => void,
+    ): void;
+    /**
+     * Finds the events whose time was up at `atMs` of the wall clock, at most `maxEvents` of them, after the last one of the answer before.
+     * Removes nothing.
+     */
+    readExpired(
+        atMs: number,
+        after: ExpiredCursor | undefined,
+        maxEvents: number,
+        finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void,
+    ): void;
     /**
      * Moves the times of all events after a number, because the wall clock they were taken from was set. When it fails, `closed` follows:
      * nothing can be read with the old times.

@@ -1,5 +1,6 @@
 import type { SqlValue } from "node:sqlite";
-import type { OutboxEvent } from "../event";
+import { type OutboxEvent, type Priority, priorities } from "../event";
+import type { DeviceTotal, ExpiredCursor } from "./store";
 
 /**
  * How a file failed: what decides whether to wait, to try again or to set the file aside. It crosses the thread boundary without words,
@@ -38,13 +39,21 @@ export type WorkerRequest =
     | {
           readonly id: number;
           readonly kind: "read";
+          readonly priority: number;
           readonly after: number;
           readonly upTo: number;
           readonly device: string | undefined;
           readonly maxEvents: number;
           readonly maxBytes: number;
       }
-    | { readonly id: number; readonly kind: "readExpired"; readonly atMs: number; readonly maxEvents: number }
+    | { readonly id: number; readonly kind: "readDevices"; readonly after: DeviceCursor; readonly maxRows: number }
+    | {
+          readonly id: number;
+          readonly kind: "readExpired";
+          readonly atMs: number;
+          readonly after: ExpiredCursor;
+          readonly maxEvents: number;
+      }
     | { readonly id: number; readonly kind: "shiftTimes"; readonly afterSeq: number; readonly byMs: number };
 
 /** The worker's answers; `values` and `states` are flat rows, `contents` comes with `open`. */
@@ -70,10 +79,20 @@ export interface OpenedContents {
     readonly setAside: string | undefined;
 }
 
+/** The last row read of what each device has in the file. */
+export interface DeviceCursor {
+    readonly device: string;
+    readonly priority: number;
+}
+
+/** The columns of what a device has of one priority in the file. */
+export const deviceColumns = ["device", "priority", "events", "bytes", "last_seq"] as const;
+
 /** The columns of an event, in the order in which flat rows hold them. */
 export const eventColumns = [
     "seq",
     "device",
+    "priority",
     "topic",
     "payload",
     "bytes",
@@ -97,9 +116,9 @@ const encoder = new TextEncoder();
 export function rowsFromEvents(events: readonly OutboxEvent[]): SqlValue[] {
     const values: SqlValue[] = [];
     for (const event of events) {
-        const { seq, device, topic, payload, bytes, qos, createdAt, expiresAt, message } = event;
+        const { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message } = event;
         const stored = typeof payload !== "string" ? new Uint8Array(payload) : payload.includes("\0") ? encoder.encode(payload) : payload;
-        values.push(seq, device, topic, stored, bytes, qos, Math.round(createdAt), Math.round(expiresAt));
+        values.push(seq, device, priorities.indexOf(priority), topic, stored, bytes, qos, Math.round(createdAt), Math.round(expiresAt));
         values.push(message.messageId, message.nodeId, message.eventId);
     }
     return values;
@@ -112,16 +131,36 @@ export function eventsFromRows(values: readonly SqlValue[]): OutboxEvent[] {
         events.push({
             seq: number(values[index]),
             device: text(values[index + 1]),
-            topic: text(values[index + 2]),
-            payload: payload(values[index + 3]),
-            bytes: number(values[index + 4]),
-            qos: values[index + 5] === 2 ? 2 : 1,
-            createdAt: number(values[index + 6]),
-            expiresAt: number(values[index + 7]),
-            message: { messageId: text(values[index + 8]), nodeId: text(values[index + 9]), eventId: text(values[index + 10]) },
+            priority: priority(values[index + 2]),
+            topic: text(values[index + 3]),
+            payload: payload(values[index + 4]),
+            bytes: number(values[index + 5]),
+            qos: values[index + 6] === 2 ? 2 : 1,
+            createdAt: number(values[index + 7]),
+            expiresAt: number(values[index + 8]),
+            message: { messageId: text(values[index + 9]), nodeId: text(values[index + 10]), eventId: text(values[index + 11]) },
         });
     }
     return events;
+}
+
+/** What each device has in the file, from flat rows. */
+export function deviceTotalsFromRows(values: readonly SqlValue[]): DeviceTotal[] {
+    const totals: DeviceTotal[] = [];
+    for (let index = 0; index < values.length; index += deviceColumns.length) {
+        totals.push({
+            device: text(values[index]),
+            priority: priority(values[index + 1]),
+            events: number(values[index + 2]),
+            bytes: number(values[index + 3]),
+            lastSeq: number(values[index + 4]),
+        });
+    }
+    return totals;
+}
+
+function priority(value: SqlValue | undefined): Priority {
+    return priorities[number(value)] ?? "normal";
 }
 
 function payload(value: SqlValue | undefined): string | Buffer {

@@ -2,15 +2,8 @@ import type { Clock, Timer } from "../../clock";
 import type { MemoryLimits } from "../outbox-limits";
 import type { OutboxEntry } from "../queue/outbox-entry";
 import type { EventStore } from "../store/store";
-
-/** What the writer needs and whom it tells. */
-export interface GroupWriterOptions {
-    readonly store: EventStore;
-    readonly clock: Clock;
-    readonly memory: MemoryLimits;
-    /** The event is in the store now. */
-    saved(entry: OutboxEntry): void;
-}
+import { StoredEvents } from "./stored-events";
+import { UnsavedEvents } from "./unsaved-events";
 
 /** Groups are at least this far apart, so that a trickle of events does not cost one disk flush each. */
 const groupSpacingMs = 25;
@@ -19,13 +12,11 @@ const removalDelayMs = 250;
 const firstRetryMs = 500;
 const lastRetryMs = 30_000;
 
-/** Writes events to the store and removes them in groups: one transaction a group, one group at a time, in the order asked for. */
+/** Writes events to the store and removes them in groups: one transaction a group, one group at a time. */
 export class GroupWriter {
+    readonly unsaved: UnsavedEvents;
+    readonly stored: StoredEvents;
     readonly #options: GroupWriterOptions;
-    #queue: OutboxEntry[] = [];
-    #removals: number[] = [];
-    /** What is to be removed, or is being removed, but may still be read. */
-    readonly #unremoved = new Set<number>();
     #isPosting = false;
     #isPaused = true;
     #timer: Timer | undefined;
@@ -39,36 +30,16 @@ export class GroupWriter {
     writtenEvents = 0;
 
     constructor(options: GroupWriterOptions) {
+        const { store, clock, memory, storesEvents, commitDelayMs } = options;
         this.#options = options;
+        this.stored = new StoredEvents(store, () => this.#removalWanted());
+        const wanted = (dueMs: number) => this.#scheduleAt(dueMs);
+        this.unsaved = new UnsavedEvents({ clock, memory, storesEvents, commitDelayMs, wanted });
     }
 
     /** Whether the last group could not be written. */
     get isFailing(): boolean {
         return this.#retryMs > 0;
-    }
-
-    /** More than the events of a group: while a backlog goes out, reading it should not wait for one flush to the disk after another. */
-    get #removalsAtOnce(): number {
-        return this.#options.memory.batchEvents * 4;
-    }
-
-    /** Asks for an event to be stored, once. */
-    save(entry: OutboxEntry): void {
-        if (entry.saved !== "no") return;
-        entry.saved = "queued";
-        this.#queue.push(entry);
-        this.#scheduleNext();
-    }
-
-    /** The event needs no place in the store any more. */
-    forget(entry: OutboxEntry): void {
-        if (entry.saved === "writing" || entry.saved === "yes") this.#remove(entry.seq);
-        // One that waits for its group is skipped there.
-    }
-
-    /** Whether an event is done with, although the store may still return it. */
-    isForgotten(seq: number): boolean {
-        return this.#unremoved.size > 0 && this.#unremoved.has(seq);
     }
 
     /** Nothing is written until `resume`: the store is not open. */
@@ -82,13 +53,6 @@ export class GroupWriter {
         this.#isPaused = false;
         this.#retryMs = 0;
         this.#scheduleNext();
-    }
-
-    /** The store holds other contents now: removals of what it held before are void, and each entry says itself what is to be saved. */
-    reset(): void {
-        this.#queue = [];
-        this.#removals = [];
-        this.#unremoved.clear();
     }
 
     /** Writes without waiting for company. Resolves when nothing is left to write or remove, or at the deadline. */
@@ -107,37 +71,48 @@ export class GroupWriter {
 
     dispose(): void {
         this.pause();
-        this.#notifyIdle();
+        this.#reportIdle();
     }
 
-    #remove(seq: number): void {
-        this.#removals.push(seq);
-        this.#unremoved.add(seq);
-        this.#scheduleNext();
+    /** More than the events of a group: while a backlog goes out, reading it should not wait for one flush to the disk after another. */
+    get #removalsAtOnce(): number {
+        return this.#options.memory.batchEvents * 4;
     }
 
-    /** What there is to do decides when: events soon, removals when they are many or a while has passed. */
+    /** Removals are carried out when they are many or a while has passed. */
+    #removalWanted(): void {
+        const { removalsWaiting } = this.stored;
+        if (removalsWaiting === 1) this.#scheduleAt(this.#options.clock.monotonicMs() + removalDelayMs);
+        else if (removalsWaiting === this.#removalsAtOnce) this.#scheduleAt(0);
+    }
+
     #scheduleNext(): void {
-        if (this.#queue.length > 0 || this.#removals.length >= this.#removalsAtOnce) this.#schedule(0);
-        else if (this.#removals.length > 0) this.#schedule(removalDelayMs);
+        if (this.#isPaused || this.#isPosting) return;
+        this.#scheduleAt(this.unsaved.nextDueMs());
+        const { removalsWaiting } = this.stored;
+        if (removalsWaiting >= this.#removalsAtOnce) this.#scheduleAt(0);
+        else if (removalsWaiting > 0) this.#scheduleAt(this.#options.clock.monotonicMs() + removalDelayMs);
     }
 
-    /** Makes sure that a group is posted within the given time, but not too soon after the last one. */
-    #schedule(withinMs: number): void {
-        if (this.#isPaused || this.#isPosting) return;
-        if (!this.#options.store.isDurable) {
-            this.#post();
-            return;
-        }
+    /** Makes sure that a group is posted from this time on, but not too soon after the last one. */
+    #scheduleAt(wantedMs: number): void {
+        if (this.#isPaused || this.#isPosting || wantedMs >= this.#timerDueMs) return;
         const nowMs = this.#options.clock.monotonicMs();
-        const dueMs = Math.max(nowMs + withinMs, this.#lastGroupMs + (this.#retryMs > 0 ? this.#retryMs : groupSpacingMs));
+        const dueMs = Math.max(wantedMs, nowMs, this.#lastGroupMs + (this.#retryMs > 0 ? this.#retryMs : groupSpacingMs));
         if (dueMs >= this.#timerDueMs) return;
         this.#cancelTimer();
         this.#timerDueMs = dueMs;
-        this.#timer = this.#options.clock.setTimer(Math.max(dueMs - nowMs, 0), () => {
-            this.#timerDueMs = Number.POSITIVE_INFINITY;
-            this.#post();
-        });
+        this.#timer = this.#options.clock.setTimer(dueMs - nowMs, () => this.#due(dueMs > nowMs));
+    }
+
+    /** After a stall of the process acknowledgements have come in that are read only now: they come first. */
+    #due(mayHaveStalled: boolean): void {
+        if (mayHaveStalled) {
+            this.#timer = this.#options.clock.setTimer(0, () => this.#due(false));
+            return;
+        }
+        this.#cancelTimer();
+        this.#post();
     }
 
     #cancelTimer(): void {
@@ -148,65 +123,64 @@ export class GroupWriter {
 
     #post(): void {
         if (this.#isPaused || this.#isPosting) return;
+        const { store, clock } = this.#options;
         // After a failure the removals go alone first: they may be what makes room on a full disk.
-        const writes = this.isFailing && this.#removals.length > 0 ? [] : this.#takeGroup();
-        const removals = this.#removals.splice(0, this.#removalsAtOnce);
-        if (writes.length === 0 && removals.length === 0) {
-            this.#notifyIdle();
+        const isAlone = this.isFailing && this.stored.removalsWaiting > 0;
+        const writes = isAlone ? [] : this.unsaved.due(clock.monotonicMs());
+        const removals = this.stored.takeRemovals(this.#removalsAtOnce);
+        if (!store || (writes.length === 0 && removals.length === 0)) {
+            this.#reportIdle();
+            this.#scheduleNext();
             return;
         }
+        for (const entry of writes) this.stored.writing(entry);
         this.#isPosting = true;
-        this.#lastGroupMs = this.#options.clock.monotonicMs();
-        this.#options.store.commit(writes, removals, (error) => {
+        this.#lastGroupMs = clock.monotonicMs();
+        store.commit(writes, removals, (error) => {
             this.#isPosting = false;
-            if (error) this.#failed(writes, removals);
+            if (error) this.#failed(removals);
             else this.#committed(writes, removals);
         });
-    }
-
-    #takeGroup(): OutboxEntry[] {
-        const { batchEvents, batchBytes } = this.#options.memory;
-        const group: OutboxEntry[] = [];
-        let bytes = 0;
-        let taken = 0;
-        for (const entry of this.#queue) {
-            if (group.length >= batchEvents || (group.length > 0 && bytes + entry.bytes > batchBytes)) break;
-            taken += 1;
-            if (entry.isFinished) continue;
-            entry.saved = "writing";
-            bytes += entry.bytes;
-            group.push(entry);
-        }
-        this.#queue.splice(0, taken);
-        return group;
     }
 
     #committed(writes: readonly OutboxEntry[], removals: readonly number[]): void {
         this.groups += 1;
         this.writtenEvents += writes.length;
         this.#retryMs = 0;
-        for (const seq of removals) this.#unremoved.delete(seq);
+        this.stored.removed(removals);
         for (const entry of writes) {
-            if (entry.saved !== "writing") continue;
-            entry.saved = "yes";
-            if (!entry.isFinished) this.#options.saved(entry);
+            if (entry.state === "finished" || entry.row !== "possible") continue;
+            entry.stored();
+            this.unsaved.remove(entry);
+            if (entry.state !== "acknowledged" || entry.isCheck) this.#options.stored(entry);
         }
         if (this.#idleListeners.length > 0) this.#post();
         else this.#scheduleNext();
     }
 
-    #failed(writes: readonly OutboxEntry[], removals: readonly number[]): void {
+    #failed(removals: readonly number[]): void {
         this.#retryMs = Math.min(Math.max(this.#retryMs * 2, firstRetryMs), lastRetryMs);
-        const again = writes.filter((entry) => entry.saved === "writing" && !entry.isFinished);
-        for (const entry of again) entry.saved = "queued";
-        this.#queue = again.concat(this.#queue);
-        this.#removals = removals.concat(this.#removals);
+        this.stored.notRemoved(removals);
         this.#scheduleNext();
     }
 
-    #notifyIdle(): void {
+    #reportIdle(): void {
         const listeners = this.#idleListeners;
         this.#idleListeners = [];
         for (const listener of listeners) listener();
     }
+}
+
+/** What the writer works with. */
+export interface GroupWriterOptions {
+    /** Absent: everything stays in memory. */
+    readonly store: EventStore | undefined;
+    readonly clock: Clock;
+    readonly memory: MemoryLimits;
+    /** Whether events are stored, or only removed. */
+    readonly storesEvents: boolean;
+    /** How long an event that is sent may stay unacknowledged before it is stored. */
+    commitDelayMs(): number;
+    /** The event is in the store now. */
+    stored(entry: OutboxEntry): void;
 }

@@ -2,27 +2,18 @@ import type { Clock, Timer } from "../../clock";
 import type { Admission } from "../admission";
 import type { EventLifecycle } from "../event-lifecycle";
 import type { ExpirySweep } from "../expiry-sweep";
-import type { SpillContext } from "../queue/spill-queue";
+import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
 import type { Dispatcher } from "../sending/dispatcher";
-import type { StoreContents } from "../store/store";
+import type { DeviceTotal, EventStore, StoreContents } from "../store/store";
 import { correctTimes } from "../wall-clock";
 import type { GroupWriter } from "./group-writer";
 
-/** What is concerned when the store becomes reachable or stops being so. */
-export interface StoreSessionOptions {
-    readonly clock: Clock;
-    readonly context: SpillContext;
-    readonly lifecycle: EventLifecycle;
-    readonly writer: GroupWriter;
-    readonly waiting: WaitingEvents;
-    readonly dispatcher: Dispatcher;
-    readonly admission: Admission;
-    readonly sweep: ExpirySweep;
-}
-
 /** A thread that died, or a file that somebody locked for a moment, is back within seconds: so long order is worth the wait. */
 const interruptionMs = 10_000;
+const retryMs = 1000;
+/** What is asked for at a time while it is found out which devices have something in the store. */
+const totalsAtOnce = 5000;
 
 /** Brings together what is in memory and what is in the store, whenever the store is opened, and numbers the events of both. */
 export class StoreSession {
@@ -32,7 +23,12 @@ export class StoreSession {
     #runStartSeq = 0;
     /** The clock was set by so much, but the times of this run's events in the store were not moved yet. */
     #unmovedMs = 0;
-    #interruption: Timer | undefined;
+    #timer: Timer | undefined;
+    /** Whether it is known what the store holds. */
+    #isTakenOver = false;
+    #isTakingOver = false;
+    /** Counts the openings: what is found out about an earlier one is void. */
+    #openings = 0;
 
     constructor(options: StoreSessionOptions) {
         this.#options = options;
@@ -40,12 +36,17 @@ export class StoreSession {
 
     /** Begins: the store may answer before this returns. */
     start(): void {
-        this.#options.context.store.attach({ opened: (contents) => this.#opened(contents), closed: () => this.#closed() });
+        this.#options.store?.attach({ opened: (contents) => this.#opened(contents), closed: () => this.#closed() });
     }
 
     /** The largest number given to an event so far. */
     get lastSeq(): number {
         return this.#lastSeq;
+    }
+
+    /** Whether it is being found out what the store holds. */
+    get isTakingOver(): boolean {
+        return this.#isTakingOver;
     }
 
     /** The number of a new event. */
@@ -55,11 +56,11 @@ export class StoreSession {
 
     /** The wall clock was set: events keep the age they have. */
     clockJumped(byMs: number, nowMs: number): void {
-        const { context, waiting, dispatcher } = this.#options;
+        const { writer, waiting, dispatcher } = this.#options;
         correctTimes(dispatcher.inMemory(), { byMs, runStartSeq: this.#runStartSeq, nowMs });
-        if (context.access === "opening") return;
+        if (!this.#options.store || writer.stored.access === "opening") return;
         this.#unmovedMs += byMs;
-        if (context.access !== "open") return;
+        if (writer.stored.access !== "open") return;
         this.#moveTimes(byMs);
         // What is on its way into memory has the old times.
         waiting.readAgain();
@@ -68,12 +69,13 @@ export class StoreSession {
 
     /** Waits for nothing any more. */
     dispose(): void {
-        this.#interruption?.cancel();
+        this.#openings += 1;
+        this.#timer?.cancel();
     }
 
     #moveTimes(byMs: number): void {
-        const { context, sweep } = this.#options;
-        context.store.shiftTimes(this.#runStartSeq, byMs, (error) => {
+        const { store, sweep } = this.#options;
+        store?.shiftTimes(this.#runStartSeq, byMs, (error) => {
             if (error) return;
             this.#unmovedMs -= byMs;
             sweep.check();
@@ -81,10 +83,60 @@ export class StoreSession {
     }
 
     #opened(contents: StoreContents): void {
-        const { context, writer, sweep, admission, dispatcher } = this.#options;
-        if (!contents.isContinued) this.#renumber(contents);
+        const { writer, waiting } = this.#options;
         this.dispose();
-        context.access = "open";
+        if (!contents.isContinued || !this.#isTakenOver) {
+            this.#takeOver(contents);
+            return;
+        }
+        // Events have passed others that could not be read: those come next now.
+        if (writer.stored.access === "closed" && waiting.isSomeOnlyStored) waiting.restart([...waiting.inMemory()]);
+        this.#goOn();
+    }
+
+    /** The store holds events of an earlier run, or has lost what it held: the events in memory get numbers behind them and are all unsaved. */
+    #takeOver(contents: StoreContents): void {
+        const { lifecycle, writer, waiting, dispatcher } = this.#options;
+        const shift = contents.lastSeq;
+        this.#isTakenOver = false;
+        this.#lastSeq += shift;
+        this.#runStartSeq = shift;
+        this.#unmovedMs = 0;
+        const queued = [...dispatcher.inMemory()].filter((entry) => !isDelivered(entry)).sort((a, b) => a.seq - b.seq);
+        for (const entry of dispatcher.inMemory()) entry.renumber(shift);
+        for (const entry of queued) writer.unsaved.remove(entry);
+        writer.stored.forgetRows();
+        lifecycle.restart(queued, contents);
+        for (const entry of queued) writer.unsaved.storeNow(entry);
+        waiting.restart(
+            queued.filter(({ state }) => state === "waiting"),
+            { isEmpty: true },
+        );
+        this.#isTakingOver = contents.events > 0;
+        if (this.#isTakingOver) this.#readDevices(this.#openings, undefined);
+        else this.#goOn();
+    }
+
+    /** Finds out what each device has in the store; nothing is sent meanwhile. */
+    #readDevices(opening: number, after: DeviceTotal | undefined): void {
+        const { store, waiting } = this.#options;
+        store?.readDevices(after, totalsAtOnce, (error, { totals, isComplete }) => {
+            if (opening !== this.#openings) return;
+            if (error) {
+                this.#timer = this.#options.clock.setTimer(retryMs, () => this.#readDevices(opening, after));
+                return;
+            }
+            for (const total of totals) waiting.addStored(total);
+            if (isComplete) this.#goOn();
+            else this.#readDevices(opening, totals.at(-1));
+        });
+    }
+
+    #goOn(): void {
+        const { writer, sweep, admission, dispatcher } = this.#options;
+        this.#isTakenOver = true;
+        this.#isTakingOver = false;
+        writer.stored.opened();
         if (this.#unmovedMs !== 0) this.#moveTimes(this.#unmovedMs);
         writer.resume();
         sweep.check();
@@ -93,41 +145,38 @@ export class StoreSession {
     }
 
     #closed(): void {
-        const { context, writer, clock } = this.#options;
+        const { writer, clock } = this.#options;
         writer.pause();
-        if (context.access === "open") {
-            context.access = "interrupted";
-            this.#interruption = clock.setTimer(interruptionMs, () => this.#goOn());
-        } else if (context.access === "opening") {
-            this.#goOn();
+        this.dispose();
+        this.#isTakingOver = false;
+        if (writer.stored.access === "open") {
+            writer.stored.interrupted();
+            this.#timer = clock.setTimer(interruptionMs, () => this.#goOnWithout());
+        } else if (writer.stored.access === "opening") {
+            this.#goOnWithout();
         }
     }
 
     /** The rest goes on without what is in the store. */
-    #goOn(): void {
-        const { context, dispatcher } = this.#options;
-        context.access = "closed";
+    #goOnWithout(): void {
+        const { writer, dispatcher } = this.#options;
+        writer.stored.closed();
         dispatcher.resume();
     }
+}
 
-    /** The store holds events of an earlier run, or lost what it held: the events in memory get numbers behind them and are all unsaved. */
-    #renumber(contents: StoreContents): void {
-        const { context, lifecycle, writer, waiting, dispatcher } = this.#options;
-        const shift = contents.lastSeq;
-        const entries = [...dispatcher.inMemory()];
-        for (const entry of entries) {
-            entry.seq += shift;
-            entry.saved = "no";
-        }
-        this.#lastSeq += shift;
-        this.#runStartSeq = shift;
-        this.#unmovedMs = 0;
-        lifecycle.renumber(entries, contents);
-        writer.reset();
-        waiting.renumber(shift, contents.lastSeq);
-        for (const entry of entries) {
-            entry.deviceQueue?.reaccount(entry);
-            if (context.store.isDurable || entry.tailOf) writer.save(entry);
-        }
-    }
+function isDelivered(entry: OutboxEntry): boolean {
+    return entry.state === "acknowledged" && !entry.isCheck;
+}
+
+/** What is concerned when the store becomes reachable or stops being so. */
+export interface StoreSessionOptions {
+    readonly clock: Clock;
+    readonly store: EventStore | undefined;
+    readonly lifecycle: EventLifecycle;
+    readonly writer: GroupWriter;
+    readonly waiting: WaitingEvents;
+    readonly dispatcher: Dispatcher;
+    readonly admission: Admission;
+    readonly sweep: ExpirySweep;
 }

@@ -1,78 +1,139 @@
-import type { Clock, Timer } from "../../clock";
+import type { Clock } from "../../clock";
+import type { MemoryLimits } from "../outbox-limits";
 import type { OutboxEntry } from "../queue/outbox-entry";
 
 /**
- * Remembers events that may be acknowledged before it is worth storing them, and gives out those that were not in time. One timer for all:
- * on a healthy link an event costs a place in an array here and nothing else.
+ * The events that are in memory only, in the order of admission, each with the time from which it is to be stored. An event leaves when a
+ * commit has stored it, and when it is finished. So memory holds no more than what is queued, however long the store cannot be used.
+ *
+ * When is an event written to disk? Only here:
+ *
+ * | the event                                                      | is to be stored                                            |
+ * |----------------------------------------------------------------|------------------------------------------------------------|
+ * | was admitted while there is a connection                       | after the commit delay: 4 × the usual time of an           |
+ * |                                                                | acknowledgement, within 25…250 ms (`AcknowledgementTime`)  |
+ * | cannot be sent now: its device waits, or others come before it | at once                                                    |
+ * | goes back to its queue                                         | at once                                                    |
+ * | is queued while there is no connection, or when it ends        | at once                                                    |
+ * | is in memory when the outbox closes                            | at once                                                    |
+ * | is finished or acknowledged before its time                    | never: a healthy link writes no event to disk              |
+ * | is queued in an outbox that stores nothing                     | never                                                      |
+ *
+ * "At once" means with the next group: `GroupWriter` writes one at a time, at least 25 ms apart.
  */
-export class WriteDelay {
-    readonly #clock: Clock;
-    readonly #delayMs: () => number;
-    readonly #late: (entry: OutboxEntry) => void;
-    #entries: OutboxEntry[] = [];
-    #first = 0;
-    #timer: Timer | undefined;
-    #timerDueMs = Number.POSITIVE_INFINITY;
+export class UnsavedEvents {
+    readonly #options: UnsavedEventsOptions;
+    #first: OutboxEntry | undefined = undefined;
+    #last: OutboxEntry | undefined = undefined;
+    #length = 0;
+    #isOnline = false;
 
-    constructor(options: { clock: Clock; delayMs: () => number; late: (entry: OutboxEntry) => void }) {
-        this.#clock = options.clock;
-        this.#delayMs = options.delayMs;
-        this.#late = options.late;
+    constructor(options: UnsavedEventsOptions) {
+        this.#options = options;
     }
 
-    /** The event's `admittedMs` must be set. */
-    add(entry: OutboxEntry): void {
-        this.#entries.push(entry);
-        const delayMs = this.#delayMs();
-        if (entry.admittedMs + delayMs < this.#timerDueMs) this.#arm(delayMs, entry.admittedMs);
+    get length(): number {
+        return this.#length;
     }
 
-    /** An event was finished: those at the front that need nothing any more are let go. */
-    skipFinished(): void {
-        for (
-            let entry = this.#entries[this.#first];
-            entry && (entry.isFinished || entry.saved !== "no");
-            entry = this.#entries[this.#first]
-        ) {
-            this.#first += 1;
-        }
-        if (this.#first < 1024 || this.#first * 2 < this.#entries.length) return;
-        this.#entries = this.#entries.slice(this.#first);
-        this.#first = 0;
+    linkUp(): void {
+        this.#isOnline = true;
     }
 
-    dispose(): void {
-        this.#timer?.cancel();
-        this.#timer = undefined;
-        this.#entries = [];
-        this.#first = 0;
+    linkDown(): void {
+        this.#isOnline = false;
+        this.storeAllNow();
     }
 
-    /** Arms the timer, or brings it forward: the delay shrinks once it is known how quick the platform is. */
-    #arm(delayMs: number, nowMs: number): void {
-        this.#timer?.cancel();
-        this.#timerDueMs = nowMs + delayMs;
-        this.#timer = this.#clock.setTimer(delayMs, () => {
-            this.#timer = undefined;
-            this.#timerDueMs = Number.POSITIVE_INFINITY;
-            this.#giveOut();
-        });
+    /** A new event. */
+    admitted(entry: OutboxEntry): void {
+        const { clock, commitDelayMs } = this.#options;
+        this.#add(entry, clock.monotonicMs() + (this.#isOnline ? commitDelayMs() : 0));
     }
 
-    #giveOut(): void {
-        const nowMs = this.#clock.monotonicMs();
-        const delayMs = this.#delayMs();
-        this.skipFinished();
-        for (let entry = this.#entries[this.#first]; entry && entry.admittedMs + delayMs <= nowMs; entry = this.#entries[this.#first]) {
-            this.#first += 1;
-            this.#late(entry);
-            this.skipFinished();
-        }
-        const next = this.#entries[this.#first];
-        if (next) this.#arm(Math.max(next.admittedMs + delayMs - nowMs, 1), nowMs);
-        else {
-            this.#entries = [];
-            this.#first = 0;
+    /** The event cannot be sent now, or goes back to its queue. */
+    storeNow(entry: OutboxEntry): void {
+        if (entry.row === "stored") return;
+        if (!entry.isUnsaved) this.#add(entry, 0);
+        else if (entry.storeFromMs > 0) {
+            entry.storeFromMs = 0;
+            this.#want(0);
         }
     }
+
+    /** Nothing waits for its time any more. */
+    storeAllNow(): void {
+        for (let entry = this.#first; entry; entry = entry.nextUnsaved) entry.storeFromMs = 0;
+        if (this.#first) this.#want(0);
+    }
+
+    /** The event is stored, finished or acknowledged. */
+    remove(entry: OutboxEntry): void {
+        if (!entry.isUnsaved) return;
+        if (entry.previousUnsaved) entry.previousUnsaved.nextUnsaved = entry.nextUnsaved;
+        else this.#first = entry.nextUnsaved;
+        if (entry.nextUnsaved) entry.nextUnsaved.previousUnsaved = entry.previousUnsaved;
+        else this.#last = entry.previousUnsaved;
+        entry.previousUnsaved = undefined;
+        entry.nextUnsaved = undefined;
+        entry.isUnsaved = false;
+        this.#length -= 1;
+    }
+
+    /** The next group: the first events whose time has come. They stay here until they are stored. */
+    due(nowMs: number): OutboxEntry[] {
+        const { batchEvents, batchBytes } = this.#options.memory;
+        const group: OutboxEntry[] = [];
+        if (!this.#options.storesEvents) return group;
+        let bytes = 0;
+        for (let entry = this.#first; entry && group.length < batchEvents; entry = entry.nextUnsaved) {
+            if (entry.storeFromMs > nowMs) continue;
+            if (group.length > 0 && bytes + entry.bytes > batchBytes) break;
+            bytes += entry.bytes;
+            group.push(entry);
+        }
+        return group;
+    }
+
+    /** When the next event is to be stored, by the monotonic clock. */
+    nextDueMs(): number {
+        let nextMs = Number.POSITIVE_INFINITY;
+        if (!this.#options.storesEvents) return nextMs;
+        for (let entry = this.#first; entry && nextMs > 0; entry = entry.nextUnsaved) nextMs = Math.min(nextMs, entry.storeFromMs);
+        return nextMs;
+    }
+
+    *[Symbol.iterator](): Generator<OutboxEntry> {
+        for (let entry = this.#first; entry; ) {
+            const next: OutboxEntry | undefined = entry.nextUnsaved;
+            yield entry;
+            entry = next;
+        }
+    }
+
+    #add(entry: OutboxEntry, storeFromMs: number): void {
+        entry.isUnsaved = true;
+        entry.storeFromMs = storeFromMs;
+        entry.previousUnsaved = this.#last;
+        if (this.#last) this.#last.nextUnsaved = entry;
+        else this.#first = entry;
+        this.#last = entry;
+        this.#length += 1;
+        this.#want(storeFromMs);
+    }
+
+    #want(dueMs: number): void {
+        if (this.#options.storesEvents) this.#options.wanted(dueMs);
+    }
+}
+
+export interface UnsavedEventsOptions {
+    readonly clock: Clock;
+    readonly memory: MemoryLimits;
+    /** Whether events are stored at all. */
+    readonly storesEvents: boolean;
+    /** How long an event that is sent may stay unacknowledged before it is stored. */
+    commitDelayMs(): number;
+    /** An event is to be stored from this time of the monotonic clock on. */
+    wanted(dueMs: number): void;
 }

@@ -4,9 +4,19 @@ import type { EventLifecycleListener } from "../../../src/outbox/event-lifecycle
 import { Outbox } from "../../../src/outbox/outbox";
 import type { MemoryLimits, OutboxLimits } from "../../../src/outbox/outbox-limits";
 import type { DeviceGate, DeviceVerbs, EventLink, GateAnswer, Transmission } from "../../../src/outbox/ports";
-import { MemoryStore } from "../../../src/outbox/store/memory-store";
-import type { EventStore, EventStoreListener, ExpiredBatch, ReadBatch, ReadRange, StoreContents } from "../../../src/outbox/store/store";
+import type {
+    DeviceTotal,
+    DeviceTotals,
+    EventStore,
+    EventStoreListener,
+    ExpiredBatch,
+    ExpiredCursor,
+    ReadBatch,
+    ReadRange,
+    StoreContents,
+} from "../../../src/outbox/store/store";
 import { FakeClock } from "./fake-clock";
+import { MemoryEventStore } from "./memory-event-store";
 
 /** The limits a test does not care about. */
 export const roomyLimits: OutboxLimits = {
@@ -36,7 +46,19 @@ export function newEvent(device: string, text: string, options: Partial<NewEvent
 export function storedEvent(seq: number, device: string, options: Partial<OutboxEvent> = {}): OutboxEvent {
     const createdAt = Date.UTC(2026, 0, 1);
     const { topic, payload, bytes, qos, message } = newEvent(device, `event ${seq}`);
-    return { seq, device, topic, payload, bytes, qos, createdAt, expiresAt: createdAt + 3_600_000, message, ...options };
+    return {
+        seq,
+        device,
+        priority: "normal",
+        topic,
+        payload,
+        bytes,
+        qos,
+        createdAt,
+        expiresAt: createdAt + 3_600_000,
+        message,
+        ...options,
+    };
 }
 
 /** Remembers what it was told, and fails on a second word. */
@@ -66,6 +88,9 @@ export class ManualLink implements EventLink {
     /** The payloads of everything that was sent. */
     readonly sent: string[] = [];
     writable = true;
+    /** Whether an acknowledged event may still have to be sent again: then it is settled by `settle`. */
+    retains = false;
+    retained: PendingTransmission[] = [];
     onSend: ((event: OutboxEvent, isCheck: boolean) => void) | undefined;
 
     send(event: OutboxEvent, isCheck: boolean, transmission: Transmission): void {
@@ -81,8 +106,20 @@ export class ManualLink implements EventLink {
     /** Acknowledges the first, or another, of the pending ones. */
     acknowledge(index = 0): OutboxEvent | undefined {
         const [first] = this.pending.splice(index, 1);
-        first?.transmission.settled();
+        if (first && this.retains) {
+            this.retained.push(first);
+            first.transmission.acknowledged();
+        } else {
+            first?.transmission.settled();
+        }
         return first?.event;
+    }
+
+    /** Lets go of what is acknowledged. */
+    settle(): void {
+        const settled = this.retained;
+        this.retained = [];
+        for (const { transmission } of settled) transmission.settled();
     }
 
     acknowledgeAll(): void {
@@ -111,10 +148,16 @@ export class ManualGate implements DeviceGate {
     readonly #held = new Set<string>();
     onAsk: ((device: string) => GateAnswer) | undefined;
     onIsHeld: ((device: string) => boolean) | undefined;
-    verbs: DeviceVerbs | undefined;
+    #verbs: DeviceVerbs | undefined;
 
     attach(verbs: DeviceVerbs): void {
-        this.verbs = verbs;
+        this.#verbs = verbs;
+    }
+
+    /** How the outbox learns what was found out about a device. */
+    get verbs(): DeviceVerbs {
+        if (!this.#verbs) throw new Error("No outbox has attached itself.");
+        return this.#verbs;
     }
 
     ask(device: string): GateAnswer {
@@ -158,37 +201,20 @@ export class RecordingListener implements EventLifecycleListener {
 
 /** What survives the end of a process. */
 export class Disk {
-    data = new MemoryStore();
+    data = new MemoryEventStore();
 
     /** Events on the disk. */
     get events(): number {
-        let events = 0;
-        this.data.attach({
-            opened: (contents) => {
-                events = contents.events;
-            },
-            closed: () => {},
-        });
-        return events;
+        return this.data.events.length;
     }
 
     /** The payloads of the events on the disk. */
     get texts(): Set<string> {
-        const texts = new Set<string>();
-        const everything = {
-            after: 0,
-            upTo: Number.MAX_SAFE_INTEGER,
-            maxEvents: Number.MAX_SAFE_INTEGER,
-            maxBytes: Number.MAX_SAFE_INTEGER,
-        };
-        this.data.read(everything, (_, { events }) => {
-            for (const { payload } of events) texts.add(String(payload));
-        });
-        return texts;
+        return new Set(this.data.events.map(({ payload }) => String(payload)));
     }
 
     clear(): void {
-        this.data = new MemoryStore();
+        this.data = new MemoryEventStore();
     }
 }
 
@@ -197,9 +223,10 @@ export class Disk {
  * the last one with requests outstanding is a crash.
  */
 export class SteppedStore implements EventStore {
-    readonly isDurable = true;
     readonly #disk: Disk;
-    readonly #requests: { run: () => void; fail: () => void }[] = [];
+    readonly #requests: { run: () => void; fail: () => void; failAfterwards: () => void }[] = [];
+    /** Every read that was asked for. */
+    readonly reads: ReadRange[] = [];
     #listener: EventStoreListener | undefined;
     #isOpen = false;
     #wasOpen = false;
@@ -231,6 +258,11 @@ export class SteppedStore implements EventStore {
     /** Fails the oldest request. */
     fail(): void {
         this.#requests.shift()?.fail();
+    }
+
+    /** Carries out the oldest request, a commit, but says that it failed: the disk gave up between the two. */
+    failAfterwards(): void {
+        this.#requests.shift()?.failAfterwards();
     }
 
     settle(): void {
@@ -266,19 +298,37 @@ export class SteppedStore implements EventStore {
                 this.#disk.data.commit(copies, removals, finished);
             },
             (error) => finished(error),
+            () => this.#disk.data.commit(copies, removals, () => {}),
         );
     }
 
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
+        this.reads.push(range);
         this.#request(
             () => this.#disk.data.read(range, finished),
             (error) => finished(error, { events: [], isComplete: false }),
         );
     }
 
-    readExpired(atMs: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void): void {
+    readDevices(
+        after: DeviceTotal | undefined,
+        maxTotals: number,
+        finished: (error: GatewayError | undefined, totals: DeviceTotals) => void,
+    ): void {
         this.#request(
-            () => this.#disk.data.readExpired(atMs, maxEvents, finished),
+            () => this.#disk.data.readDevices(after, maxTotals, finished),
+            (error) => finished(error, { totals: [], isComplete: false }),
+        );
+    }
+
+    readExpired(
+        atMs: number,
+        after: ExpiredCursor | undefined,
+        maxEvents: number,
+        finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void,
+    ): void {
+        this.#request(
+            () => this.#disk.data.readExpired(atMs, after, maxEvents, finished),
             (error) => finished(error, { events: [], nextExpiresAt: undefined }),
         );
     }
@@ -293,9 +343,13 @@ export class SteppedStore implements EventStore {
         );
     }
 
-    #request(run: () => void, failed: (error: GatewayError) => void): void {
+    #request(run: () => void, failed: (error: GatewayError) => void, carryOut: () => void = () => {}): void {
         const fail = () => failed(new GatewayError("GW_STORE", "The disk failed, says the test."));
-        if (this.#isOpen) this.#requests.push({ run, fail });
+        const failAfterwards = () => {
+            carryOut();
+            fail();
+        };
+        if (this.#isOpen) this.#requests.push({ run, fail, failAfterwards });
         else fail();
     }
 }
@@ -309,7 +363,8 @@ export function outboxFixture(options: FixtureOptions = {}) {
     const gate = new ManualGate();
     const listener = new RecordingListener();
     const outbox = new Outbox({
-        store: options.store ?? stepped,
+        store: options.isInMemory ? undefined : stepped,
+        storesEvents: !(options.isInMemory ?? options.storesNothing),
         clock,
         limits: { ...roomyLimits, ...options.limits },
         memory: options.memory ?? {},
@@ -326,6 +381,7 @@ export function outboxFixture(options: FixtureOptions = {}) {
         gate,
         listener,
         outbox,
+        verbs: gate.verbs,
         admit(device: string, text: string, event: Partial<NewEvent> = {}): RecordedCompletion {
             const completion = new RecordedCompletion();
             outbox.admit(newEvent(device, text, event), completion);
@@ -346,7 +402,9 @@ export function outboxFixture(options: FixtureOptions = {}) {
 
 interface FixtureOptions {
     disk?: Disk;
-    store?: EventStore;
+    /** Whether there is no store, or one whose events are only sent. */
+    isInMemory?: boolean;
+    storesNothing?: boolean;
     isOpen?: boolean;
     limits?: Partial<OutboxLimits>;
     memory?: Partial<MemoryLimits>;

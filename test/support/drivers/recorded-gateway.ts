@@ -1,4 +1,3 @@
-import path from "node:path";
 import { type Clock, systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
 import type { EventRequest } from "../../../src/gateway/events/event-request";
@@ -163,8 +162,7 @@ export function testGateway(port: number, { userDir, tls = {}, clock = systemClo
         outbox: "memory",
         ...properties,
     });
-    const storageDirectory = userDir === undefined ? undefined : path.join(userDir, "wiotp-gateway");
-    return new Gateway({ options, token: secretToken, tls: { ...tls }, storageDirectory, clock });
+    return new Gateway({ options, token: secretToken, tls: { ...tls }, userDir, clock });
 }
 
 /** An event of QoS 1 that is done when the platform has acknowledged it. */

@@ -9,9 +9,9 @@ const mode = fc.constantFrom<CompletionMode>("safe", "acknowledged");
 /** One step of a script, as data, so that a failing script can be read. */
 type Step =
     | ["admit", device: string, mode: CompletionMode, count: number, ttlMs: number | undefined]
-    | ["acknowledge", choice: number]
+    | ["acknowledge" | "acknowledge, not settled", choice: number]
     | ["step store", count: number]
-    | ["fail store" | "close store" | "open store" | "interrupt store" | "link up" | "link down" | "crash"]
+    | ["settle" | "fail store" | "close store" | "open store" | "interrupt store" | "link up" | "link down" | "crash"]
     | ["advance", ms: number]
     | ["decide", device: string, succeeds: boolean]
     | ["release", device: string, knowledge: Knowledge]
@@ -21,6 +21,8 @@ type Step =
 function perform(world: World, step: Step): void {
     if (step[0] === "admit") for (let count = 0; count < step[3]; count++) world.admit(step[1], step[2], step[4]);
     else if (step[0] === "acknowledge") world.acknowledge(step[1]);
+    else if (step[0] === "acknowledge, not settled") world.acknowledge(step[1], true);
+    else if (step[0] === "settle") world.settle();
     else if (step[0] === "step store") for (let count = 0; count < step[1]; count++) world.store.step();
     else if (step[0] === "fail store") world.failStore();
     else if (step[0] === "close store") world.closeStore();
@@ -47,6 +49,8 @@ function weighted(weight: number, arbitrary: fc.Arbitrary<Step>): fc.WeightedArb
 const steps = [
     weighted(8, fc.tuple(fc.constant("admit"), device, mode, fc.integer({ min: 1, max: 6 }), ttl)),
     weighted(6, fc.tuple(fc.constant("acknowledge"), fc.nat(3))),
+    weighted(2, fc.tuple(fc.constant("acknowledge, not settled"), fc.nat(3))),
+    weighted(1, fc.constant(["settle"])),
     weighted(6, fc.tuple(fc.constant("step store"), fc.integer({ min: 1, max: 3 }))),
     weighted(3, fc.tuple(fc.constant("advance"), fc.constantFrom(1, 30, 300, 2000))),
     weighted(3, fc.constant(["link up"])),

@@ -42,7 +42,7 @@ if (isSqliteAvailable()) {
             copyFileSync(fixture, file);
             clock = new FakeClock(at("12:01:30"));
             store = new SqliteStore({ path: file, clock, listener: { failed: (error) => assert.fail(error), recovered: () => {} } });
-            await store.ready;
+            await store.open();
         });
 
         afterEach(async () => {
@@ -52,7 +52,7 @@ if (isSqliteAvailable()) {
 
         function stored(): Promise<readonly OutboxEvent[]> {
             return new Promise((resolve, reject) => {
-                store.read({ after: 0, upTo: 1000, maxEvents: 1000, maxBytes: 1_000_000 }, (error, batch) => {
+                store.read({ priority: "normal", after: 0, upTo: 1000, maxEvents: 1000, maxBytes: 1_000_000 }, (error, batch) => {
                     if (error) reject(error);
                     else resolve(batch.events);
                 });
@@ -71,6 +71,7 @@ if (isSqliteAvailable()) {
             assert.deepEqual(events, [
                 {
                     seq: 3,
+                    priority: "normal",
                     device: "pump/p1",
                     topic: "iot-2/type/pump/id/p1/evt/status/fmt/json",
                     payload: '{"d":{"flow":3}}',
@@ -82,6 +83,7 @@ if (isSqliteAvailable()) {
                 },
                 {
                     seq: 4,
+                    priority: "normal",
                     device: "pump/p1",
                     topic: "iot-2/type/pump/id/p1/evt/alarm/fmt/json",
                     payload: '{"d":{"level":"high","text":"Überdruck 5 µbar"}}',
@@ -93,6 +95,7 @@ if (isSqliteAvailable()) {
                 },
                 {
                     seq: 5,
+                    priority: "normal",
                     device: "pump/p2",
                     topic: "iot-2/type/pump/id/p2/evt/picture/fmt/bin",
                     payload: Buffer.from([0, 1, 2, 0xfd, 0xfe, 0xff]),
@@ -104,6 +107,7 @@ if (isSqliteAvailable()) {
                 },
                 {
                     seq: 6,
+                    priority: "normal",
                     device: "valve/v1",
                     topic: "iot-2/type/valve/id/v1/evt/status/fmt/text",
                     payload: "open",
@@ -115,6 +119,7 @@ if (isSqliteAvailable()) {
                 },
                 {
                     seq: 7,
+                    priority: "normal",
                     device: "valve/v2",
                     topic: "iot-2/type/valve/id/v2/evt/status/fmt/text",
                     payload: Buffer.from("shut\0by hand"),
@@ -126,6 +131,7 @@ if (isSqliteAvailable()) {
                 },
                 {
                     seq: 8,
+                    priority: "normal",
                     device: "pump/p1",
                     topic: "iot-2/type/pump/id/p1/evt/status/fmt/json",
                     payload: "",
@@ -141,6 +147,7 @@ if (isSqliteAvailable()) {
         it("counts its events and bytes", () => {
             const outbox = new Outbox({
                 store,
+                storesEvents: true,
                 clock,
                 limits: roomyLimits,
                 gate: new ManualGate(),
@@ -154,7 +161,7 @@ if (isSqliteAvailable()) {
         it("sends its events in the order of admission, and ends up empty", async () => {
             const link = new ManualLink();
             const listener = new RecordingListener();
-            const outbox = new Outbox({ store, clock, limits: roomyLimits, gate: new ManualGate(), link, listener });
+            const outbox = new Outbox({ store, storesEvents: true, clock, limits: roomyLimits, gate: new ManualGate(), link, listener });
             outbox.linkUp();
             await waitFor(() => link.sent.length === 6, "all events to be sent");
             const sent = link.pending.map(({ event: { device, seq } }) => `${device} ${seq}`);

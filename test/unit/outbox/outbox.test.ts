@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { MemoryStore } from "../../../src/outbox/store/memory-store";
-import { PreviousBacklog } from "../../../src/outbox/store/previous-backlog";
-import { Disk, newEvent, outboxFixture, RecordedCompletion, SteppedStore } from "../../support/doubles/outbox";
+import { Disk, newEvent, outboxFixture, RecordedCompletion } from "../../support/doubles/outbox";
 
 const second = 1000;
 const hour = 3600 * second;
@@ -48,10 +46,10 @@ describe("an outbox on a healthy link", () => {
     });
 
     it("measures the platform's delay even after an event whose acknowledgement never counted", () => {
-        const { outbox, link, store, clock, admit } = outboxFixture();
+        const { outbox, gate, link, store, clock, admit } = outboxFixture();
         outbox.linkUp();
         admit("t/refused", "goes back");
-        outbox.recall("t/refused");
+        gate.verbs.recall("t/refused");
         link.acknowledge();
         for (let index = 0; index < 20; index++) {
             admit("t/a", "quick");
@@ -217,7 +215,7 @@ describe("the completion of events", () => {
     });
 
     it("completes at the acknowledgement without a durable store; beyond the limit, events are sent but not completed", () => {
-        const { outbox, link, admit } = outboxFixture({ store: new MemoryStore(), memory: { waitingCompletions: 2 } });
+        const { outbox, link, admit } = outboxFixture({ isInMemory: true, memory: { waitingCompletions: 2 } });
         const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
         outbox.linkUp();
         link.acknowledgeAll();
@@ -229,7 +227,7 @@ describe("the completion of events", () => {
     });
 
     it("rejects events offline if the outbox is off, while events in flight are sent again", () => {
-        const { outbox, link, cut, admit } = outboxFixture({ store: new MemoryStore(), limits: { acceptsOffline: false } });
+        const { outbox, link, cut, admit } = outboxFixture({ isInMemory: true, limits: { acceptsOffline: false } });
         assert.equal(admit("t/a", "early").error?.code, "GW_NOT_CONNECTED");
         outbox.linkUp();
         const inFlight = admit("t/a", "in flight");
@@ -254,14 +252,14 @@ describe("a full outbox", () => {
     });
 
     it("limits the number of events with empty payloads", () => {
-        const { outbox, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxBytes: 1000 } });
+        const { outbox, admit } = outboxFixture({ isInMemory: true, limits: { maxBytes: 1000 } });
         for (let index = 0; index < 10_002; index++) admit("t/a", "");
         assert.equal(admit("t/a", "").error?.code, "GW_OUTBOX_FULL");
         assert.equal(outbox.counters.queued, 10_002);
     });
 
     it("rejects events with GW_OUTBOX_FULL before a flood of small ones exceeds the configured memory", () => {
-        const { outbox, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxBytes: 5_000_000 } });
+        const { outbox, admit } = outboxFixture({ isInMemory: true, limits: { maxBytes: 5_000_000 } });
         for (let index = 0; index < 30_000; index++) admit("t/a", "");
         assert.equal(outbox.counters.queued, 20_000);
         assert.match(String(admit("t/a", "").error?.message), /500 bytes of memory/);
@@ -376,7 +374,7 @@ describe("a full outbox", () => {
         link.acknowledgeAll();
         assert.equal(other.outcome, "done");
         gate.release("t/held");
-        outbox.wake("t/held");
+        gate.verbs.wake("t/held");
         store.settle();
         link.acknowledgeAll();
         assert.equal(outbox.counters.heldBytes, 0);
@@ -384,8 +382,8 @@ describe("a full outbox", () => {
     });
 
     it("counts the queue of a device that is known to be held as held from the start, online or not", () => {
-        const { outbox, admit } = outboxFixture({ limits: { maxBytes: 1000 } });
-        outbox.hold("t/held");
+        const { gate, admit } = outboxFixture({ limits: { maxBytes: 1000 } });
+        gate.hold("t/held");
         const held = [...Array(6)].map(() => admit("t/held", payload));
         assert.equal(held[5]?.error?.code, "GW_OUTBOX_FULL");
         assert.equal(admit("t/other", payload).outcome, "open");
@@ -427,13 +425,13 @@ describe("expiry", () => {
     });
 
     it("expiry on disk gives a held device no more than its share", () => {
-        const { outbox, clock, store, writeOut, admit } = outboxFixture({
+        const { outbox, gate, clock, store, writeOut, admit } = outboxFixture({
             memory: { readyEvents: 2, batchEvents: 2 },
             limits: { maxBytes: 1000 },
         });
         for (let index = 0; index < 6; index++) admit("t/held", "x".repeat(100), { ttlMs: 10 * second });
         for (let round = 0; round < 5; round++) writeOut();
-        outbox.hold("t/held");
+        gate.hold("t/held");
         clock.advance(15 * second);
         store.settle();
         for (let round = 0; round < 5; round++) writeOut();
@@ -677,7 +675,7 @@ describe("closing an outbox", () => {
     });
 
     it("closing without a durable store waits for acknowledgements, and then fails the rest", async () => {
-        const { outbox, link, clock, admit } = outboxFixture({ store: new MemoryStore(), limits: { maxInFlight: 1 } });
+        const { outbox, link, clock, admit } = outboxFixture({ isInMemory: true, limits: { maxInFlight: 1 } });
         outbox.linkUp();
         const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
         const closed = outbox.close(2 * second);
@@ -694,7 +692,7 @@ describe("closing an outbox", () => {
 
 describe("an outbox in memory", () => {
     it("in memory, fails and counts every event when it closes, even those behind the first thousands", async () => {
-        const { outbox, admit } = outboxFixture({ store: new MemoryStore(), memory: { waitingCompletions: 7000 } });
+        const { outbox, admit } = outboxFixture({ isInMemory: true, memory: { waitingCompletions: 7000 } });
         const completions = [...Array(8000).keys()].map((index) => admit("t/a", `${index}`));
         assert.equal(await outbox.close(1 * second), 8000);
         assert.ok(completions.slice(0, 7000).every(({ error }) => error?.code === "GW_NOT_CONNECTED"));
@@ -703,15 +701,14 @@ describe("an outbox in memory", () => {
 
     it("sends the events of a device that wait behind expired ones", () => {
         const { outbox, link, gate, clock, cut, admit } = outboxFixture({
-            store: new MemoryStore(),
+            isInMemory: true,
             limits: { maxInFlight: 4 },
-            memory: { readyEvents: 4, eventsPerDeviceQueue: 2, batchEvents: 3 },
+            memory: { readyEvents: 4, deviceEvents: 2, batchEvents: 3 },
         });
         outbox.linkUp();
         for (let index = 0; index < 5; index++) admit("t/a", `brief ${index}`, { ttlMs: 3 * second });
         admit("t/b", "other");
         gate.hold("t/a");
-        outbox.hold("t/a");
         cut();
         outbox.linkUp();
         clock.advance(4 * second);
@@ -719,7 +716,7 @@ describe("an outbox in memory", () => {
         assert.equal(outbox.counters.expired, 5);
         admit("t/a", "kept");
         gate.release("t/a");
-        outbox.wake("t/a");
+        gate.verbs.wake("t/a");
         link.acknowledgeAll();
         assert.deepEqual([link.sent.at(-1), outbox.counters.queued], ["kept", 0]);
     });
@@ -779,10 +776,8 @@ describe("an outbox in memory", () => {
         const left = outboxFixture({ memory });
         for (let index = 0; index < 40; index++) left.admit("t/a", `old ${index}`);
         for (let round = 0; round < 40; round++) left.writeOut();
-        const file = new SteppedStore(left.disk);
-        const fixture = outboxFixture({ store: new PreviousBacklog(file), memory, isOpen: false });
-        file.open();
-        return { ...fixture, file, left };
+        const fixture = outboxFixture({ disk: left.disk, storesNothing: true, memory });
+        return { ...fixture, file: fixture.store, left };
     }
 });
 
@@ -798,7 +793,7 @@ describe("registration attempts in the outbox", () => {
         link.acknowledge();
         assert.equal(first.outcome, "open");
         gate.answers.delete("t/new");
-        outbox.confirm("t/new");
+        gate.verbs.confirm("t/new");
         assert.equal(first.outcome, "done");
         assert.deepEqual(link.sent, ["n1", "k1", "n2"]);
     });
@@ -809,7 +804,7 @@ describe("registration attempts in the outbox", () => {
         const events = ["n1", "n2", "n3"].map((payload) => admit("t/known", payload));
         const other = admit("t/other", "o1");
         link.acknowledge();
-        outbox.recall("t/known");
+        gate.verbs.recall("t/known");
         link.acknowledge();
         link.acknowledge();
         assert.deepEqual(
@@ -821,7 +816,7 @@ describe("registration attempts in the outbox", () => {
         admit("t/known", "n4");
         assert.deepEqual(link.sent, ["n1", "n2", "n3", "o1"]);
         gate.answers.delete("t/known");
-        outbox.wake("t/known");
+        gate.verbs.wake("t/known");
         assert.deepEqual(link.sent, ["n1", "n2", "n3", "o1", "n2", "n3", "n4"]);
         for (let count = 0; count < 3; count++) link.acknowledge();
         assert.deepEqual([outbox.counters.queued, outbox.counters.waitingDevices, outbox.counters.heldBytes], [0, 0, 0]);
@@ -834,17 +829,17 @@ describe("registration attempts in the outbox", () => {
         const first = admit("t/new", "n1");
         const second = admit("t/new", "n2");
         link.acknowledge();
-        outbox.requeue("t/new");
+        gate.verbs.requeue("t/new");
         assert.deepEqual(link.sent, ["n1"]);
-        outbox.wake("t/new");
+        gate.verbs.wake("t/new");
         assert.deepEqual(link.sent, ["n1", "n1"]);
         link.acknowledge();
         const refused = new GatewayError("GW_REFUSED", "refused, says the test");
-        outbox.drop("t/new", refused);
+        gate.verbs.drop("t/new", refused);
         assert.equal(first.error, refused);
         assert.deepEqual(link.sent, ["n1", "n1", "n2"]);
         link.acknowledge();
-        outbox.confirm("t/new");
+        gate.verbs.confirm("t/new");
         assert.equal(second.outcome, "done");
         assert.equal(outbox.counters.waitingDevices, 0);
     });
@@ -852,7 +847,7 @@ describe("registration attempts in the outbox", () => {
 
 describe("the progress of a drain", () => {
     it("estimates the rate and the remaining time of a drain, new events included", () => {
-        const { outbox, link, clock, admit } = outboxFixture({ store: new MemoryStore() });
+        const { outbox, link, clock, admit } = outboxFixture({ isInMemory: true });
         outbox.progress();
         for (let index = 0; index < 2000; index++) admit("t/a", `${index}`);
         outbox.linkUp();

@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Worker } from "node:worker_threads";
 import type { GatewayError } from "../../../src/errors";
 import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
@@ -64,7 +65,7 @@ class StoreUnderTest {
 
     numbers(): Promise<number[]> {
         return new Promise((resolve, reject) => {
-            this.store.read({ after: 0, upTo: 1e9, maxEvents: 1e6, maxBytes: 1e9 }, (error, batch) => {
+            this.store.read({ priority: "normal", after: 0, upTo: 1e9, maxEvents: 1e6, maxBytes: 1e9 }, (error, batch) => {
                 if (error) reject(error);
                 else resolve(batch.events.map((event) => event.seq));
             });
@@ -89,7 +90,7 @@ class StoreUnderTest {
 function outboxOn({ store, clock }: StoreUnderTest) {
     const link = new ManualLink();
     const listener = new RecordingListener();
-    const outbox = new Outbox({ store, clock, limits: roomyLimits, gate: new ManualGate(), link, listener });
+    const outbox = new Outbox({ store, storesEvents: true, clock, limits: roomyLimits, gate: new ManualGate(), link, listener });
     return {
         outbox,
         link,
@@ -110,7 +111,7 @@ if (isSqliteAvailable()) {
         const open = async (): Promise<StoreUnderTest> => {
             const under = new StoreUnderTest(file);
             opened.push(under);
-            await under.store.ready;
+            await under.store.open();
             return under;
         };
 
@@ -187,7 +188,7 @@ if (isSqliteAvailable()) {
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "other" });
                 file.open();
-                file.commit([4, "t/a", "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", ""], [], []);
+                file.commit([4, "t/a", 1, "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", ""], [], []);
                 console.log("open");
                 setInterval(() => {}, 1000);`;
             const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -261,7 +262,7 @@ if (isSqliteAvailable()) {
             await before.close();
             changeVersion(file, 99);
             const after = await open();
-            assert.match(after.errors[0]?.message ?? "", /newer version of this package wrote it \(file version 99, known up to 1\)/);
+            assert.match(after.errors[0]?.message ?? "", /newer version of this package wrote it \(file version 99, known up to 2\)/);
             const { admit } = outboxOn(after);
             const completion = admit("waits");
             after.clock.advance(1000);
@@ -393,14 +394,16 @@ if (isSqliteAvailable()) {
         });
 
         it("recovers after the worker has died: nothing is lost, nothing is stored twice", async () => {
+            const workers: Worker[] = [];
+            const started = (worker: Worker) => workers.push(worker);
+            process.on("worker", started);
             const under = await open();
             const { outbox, link, admit } = outboxOn(under);
             const completions: RecordedCompletion[] = [];
             for (let round = 0; round < 5; round++) {
                 for (let index = 0; index < 50; index++) completions.push(admit(`${round * 50 + index}`));
                 under.clock.advance(30);
-                const died = under.store.crashWorker();
-                await died;
+                await workers.at(-1)?.terminate();
                 await waitFor(() => {
                     under.clock.advance(500);
                     return completions.every((completion) => completion.outcome === "done");
@@ -410,6 +413,7 @@ if (isSqliteAvailable()) {
             outbox.linkUp();
             link.acknowledgeAll();
             assert.deepEqual(link.sent, [...Array(250).keys()].map(String));
+            process.off("worker", started);
         });
 
         it("restarts the time to live of events that were written before the clock was set", async () => {
@@ -418,7 +422,9 @@ if (isSqliteAvailable()) {
             await before.close();
             const after = await open();
             const batch = await new Promise<readonly OutboxEvent[]>((resolve) =>
-                after.store.read({ after: 0, upTo: 9, maxEvents: 9, maxBytes: 1e6 }, (_, found) => resolve(found.events)),
+                after.store.read({ priority: "normal", after: 0, upTo: 9, maxEvents: 9, maxBytes: 1e6 }, (_, found) =>
+                    resolve(found.events),
+                ),
             );
             const event = batch[0];
             assert.ok(event && Math.abs(event.createdAt - Date.now()) < 60_000);
@@ -490,10 +496,10 @@ if (isSqliteAvailable()) {
                 process.chdir("/proc");
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "own" });
                 file.open();
-                const row = (seq) => [seq, "t/a", "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", ""];
+                const row = (seq) => [seq, "t/a", 1, "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", ""];
                 file.commit([...Array(20000).keys()].flatMap(row), [], []);
                 file.shiftTimes(5, 1000);
-                console.log("moved", file.read({ after: 7, upTo: 8, maxEvents: 1, maxBytes: 1000 }).values[6]);`;
+                console.log("moved", file.read({ priority: 1, after: 7, upTo: 8, maxEvents: 1, maxBytes: 1000 }).values[7]);`;
             const readOnly = `mount --make-rprivate / && mount --bind ${directory} ${directory} && mount --rbind /tmp /tmp &&
                 mount -o remount,bind,ro /tmp && mount -t tmpfs -o ro tmpfs /var/tmp && unset TMPDIR && exec "$0" -e "$1"`;
             const { status, stdout } = spawnSync("unshare", ["-m", "sh", "-c", readOnly, process.execPath, script], { encoding: "utf8" });

@@ -1,0 +1,162 @@
+import type { GatewayError } from "../../errors";
+import type { CompletionCallbacks, CompletionMode, OutboxEvent } from "../event";
+import { OutboxEntry } from "../queue/outbox-entry";
+import type { EventStore, ReadBatch, ReadRange } from "../store/store";
+
+/**
+ * What memory knows of the rows in the store: which of them are events that are in memory too, which are to be removed, and who waits for
+ * those that are only there. A row that is neither in memory nor to be removed is *only stored*; so rows may be read twice, and in any order.
+ *
+ * | access        | meaning                                                     | left by                            |
+ * |---------------|-------------------------------------------------------------|------------------------------------|
+ * | `opening`     | what the store holds is not known: nothing is sent          | `opened`, `closed`                 |
+ * | `open`        | rows can be read                                            | `interrupted`                      |
+ * | `interrupted` | not for a moment: what comes behind stored events waits     | `opened`, `closed`                 |
+ * | `closed`      | not now, or there is no store: the rest goes on without it  | `opened`                           |
+ */
+export class StoredEvents {
+    readonly #store: EventStore | undefined;
+    #access: StoreAccess;
+    /** Events in memory whose row is, or may be, in the store, by number. */
+    readonly #resident = new Map<number, OutboxEntry>();
+    /** Numbers whose rows are done with but may still be read. */
+    readonly #removals = new Set<number>();
+    /** Those of them that no commit has been asked to remove. */
+    #toRemove: number[] = [];
+    /** Completions of events that are only stored, by number. */
+    readonly #completions = new Map<number, StoredCompletion>();
+    readonly #removalWanted: () => void;
+    /** Rows that somebody has read ahead, by number. */
+    readonly #readAhead: Map<number, OutboxEvent>[] = [];
+
+    constructor(store: EventStore | undefined, removalWanted: () => void) {
+        this.#store = store;
+        this.#access = store ? "opening" : "closed";
+        this.#removalWanted = removalWanted;
+    }
+
+    get access(): StoreAccess {
+        return this.#access;
+    }
+
+    /** Rows can be read. */
+    opened(): void {
+        this.#access = "open";
+    }
+
+    /** Rows cannot be read, perhaps for a moment only. */
+    interrupted(): void {
+        this.#access = "interrupted";
+    }
+
+    /** Rows cannot be read for long. */
+    closed(): void {
+        this.#access = "closed";
+    }
+
+    /** Reads rows, those of events in memory and of finished ones included. */
+    read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
+        this.#store?.read(range, finished);
+    }
+
+    /** Keeps rows that somebody has read ahead up to date: what is done with is taken out. */
+    watch(rows: Map<number, OutboxEvent>): void {
+        this.#readAhead.push(rows);
+    }
+
+    /** Whether a row, just read or read ahead, is of an event that is neither in memory nor done with. */
+    isOnlyStored(seq: number): boolean {
+        return !this.#resident.has(seq) && !this.#removals.has(seq);
+    }
+
+    /** The event in memory that has this row. */
+    resident(seq: number): OutboxEntry | undefined {
+        return this.#resident.get(seq);
+    }
+
+    /** Every event in memory that has a row. */
+    get residents(): Iterable<OutboxEntry> {
+        return this.#resident.values();
+    }
+
+    /** An event that was only stored comes into memory. */
+    load(event: OutboxEvent): OutboxEntry {
+        const { seq, createdAt, expiresAt } = event;
+        const waiting = this.#completions.size > 0 ? this.#completions.get(seq) : undefined;
+        if (waiting) this.#completions.delete(seq);
+        const content = waiting ? { ...event, completionMode: waiting.completionMode } : event;
+        const entry = new OutboxEntry(seq, content, createdAt, expiresAt, waiting?.completion);
+        entry.stored();
+        this.#resident.set(entry.seq, entry);
+        return entry;
+    }
+
+    /** An event in memory is part of a commit. */
+    writing(entry: OutboxEntry): void {
+        entry.writing();
+        this.#resident.set(entry.seq, entry);
+    }
+
+    /** An event that is stored leaves memory. */
+    unload(entry: OutboxEntry): void {
+        const { seq, completionMode, device, message } = entry;
+        this.#resident.delete(seq);
+        entry.unloaded();
+        const completion = entry.takeCompletion();
+        if (completion) this.#completions.set(seq, { completion, completionMode, device, eventId: message.eventId });
+    }
+
+    /** An event in memory is done with: so is its row, if it may have one. */
+    finished(entry: OutboxEntry): void {
+        if (entry.row === "none") return;
+        this.#resident.delete(entry.seq);
+        for (const rows of this.#readAhead) rows.delete(entry.seq);
+        this.#removals.add(entry.seq);
+        this.#toRemove.push(entry.seq);
+        this.#removalWanted();
+    }
+
+    /** How many rows wait for a commit that removes them. */
+    get removalsWaiting(): number {
+        return this.#toRemove.length;
+    }
+
+    /** Takes numbers of rows for a commit to remove. */
+    takeRemovals(max: number): number[] {
+        return this.#toRemove.splice(0, max);
+    }
+
+    /** A commit removed these rows. */
+    removed(numbers: readonly number[]): void {
+        for (const seq of numbers) this.#removals.delete(seq);
+    }
+
+    /** A commit that was to remove these rows failed. */
+    notRemoved(numbers: readonly number[]): void {
+        this.#toRemove = numbers.concat(this.#toRemove);
+    }
+
+    /** The store holds other contents than before: nothing in memory has a row, and there is nothing to remove. */
+    forgetRows(): void {
+        this.#resident.clear();
+        this.#removals.clear();
+        this.#toRemove = [];
+    }
+
+    /** Gives out the completions of all events that are only stored. */
+    takeCompletions(): StoredCompletion[] {
+        const taken = [...this.#completions.values()];
+        this.#completions.clear();
+        return taken;
+    }
+}
+
+export type StoreAccess = "opening" | "open" | "interrupted" | "closed";
+
+/** Who waits for an event that is only stored. */
+export interface StoredCompletion {
+    readonly completion: CompletionCallbacks;
+    readonly completionMode: CompletionMode;
+    readonly device: string;
+    readonly eventId: string;
+}
