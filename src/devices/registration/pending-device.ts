@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../clock";
+import { type Check, newCheck, type PendingDeviceStage, type Silence } from "./check";
 import type { FifoPlace } from "./fifo";
 import type { Investigation, Suspicion } from "./investigation";
 import { setPatientTimer } from "./patient-timer";
@@ -6,7 +7,7 @@ import type { Hold, Refusal, RegistrationClient, RegistrationKind, RegistrationP
 
 /** Notifications and stray pings follow their acknowledgement within a few milliseconds. */
 export const confirmationMs = 100;
-/** A place that a client was offered and does not use goes to another device. */
+/** How long a client may leave a place unused. */
 const unusedPlaceMs = 1_000;
 /** A registration takes a few seconds at most; one that takes longer may never be answered. */
 export const silentMs = 30_000;
@@ -24,14 +25,12 @@ export const silentMs = 30_000;
  * | `held` | the platform is in back-off for it | `rest` |
  * | `unanswered` | the platform does not answer its registration; tried again later | `enqueue`, `grant`, `rest` |
  *
- * A suspect may have been dropped silently: it is tried in a group with nothing else, or alone. Times are monotonic
- * milliseconds unless they are named otherwise.
+ * A suspect is tried in a group with nothing else, or alone. Times are monotonic milliseconds unless named otherwise.
  */
 export class PendingDevice {
     readonly device: string;
     readonly #timers: PendingDeviceTimers;
     #state: PendingDeviceStage = "resting";
-    /** The number of the connection on which it was checked last; 0 = in an earlier run, undefined = never accepted. */
     #checkedOn: number | undefined;
     #place: FifoPlace<PendingDevice> | undefined;
     #kind: RegistrationKind = "event";
@@ -58,7 +57,7 @@ export class PendingDevice {
     }
 
     /** The check that has a place, is under way or is being confirmed. */
-    get check(): Readonly<Check> | undefined {
+    get check(): Check | undefined {
         return this.#check;
     }
 
@@ -86,7 +85,6 @@ export class PendingDevice {
         return this.#place;
     }
 
-    /** For what it waited last. */
     get kind(): RegistrationKind {
         return this.#kind;
     }
@@ -105,7 +103,7 @@ export class PendingDevice {
     /** The client waits no longer; if it was to send the check, another one may. */
     withdraw(client: RegistrationClient): void {
         this.#clients = this.#clients.filter((each) => each !== client);
-        if (this.#check?.client === client) this.#check.client = undefined;
+        if (this.#check?.client === client) this.#update({ client: undefined });
     }
 
     /** Takes the clients that wait, to wake them. */
@@ -133,28 +131,22 @@ export class PendingDevice {
     /** It has a place, and nothing is sent yet. */
     grant(): void {
         this.#leave("granted");
-        this.#check = new Check();
+        this.#check = newCheck;
         this.#startTimer(unusedPlaceMs);
     }
 
     /** A client is about to send the check; false if another one is. */
     use(client: RegistrationClient, kind: RegistrationKind): boolean {
-        const check = this.#check;
-        if (!check || (check.client && check.client !== client)) return false;
+        if (!this.#check || (this.#check.client && this.#check.client !== client)) return false;
         this.withdraw(client);
-        check.client = client;
-        check.kind = kind;
+        this.#update({ client, kind });
         this.#startTimer(silentMs);
         return true;
     }
 
     /** The check was handed to the connection; a suspect is tried exclusively for `exclusiveMs` at most. */
-    send({ sequence, number, confirmed }: SentCheck, exclusiveMs: number): void {
-        if (!this.#check) return;
-        this.#check.sequence = sequence;
-        this.#check.number = number;
-        this.#check.confirmed = confirmed;
-        this.#check.sentMs = this.#timers.clock.monotonicMs();
+    send(sent: Pick<Check, "sequence" | "number" | "confirmed">, exclusiveMs: number): void {
+        this.#update({ ...sent, sentMs: this.#timers.clock.monotonicMs() });
         this.#leave("sent");
         this.#startTimer(this.#suspicion ? exclusiveMs : silentMs);
     }
@@ -166,26 +158,23 @@ export class PendingDevice {
 
     /** The platform has not answered for 30 s. */
     noteSilence(): void {
-        if (this.#check) this.#check.isSilent = true;
+        this.#update({ isSilent: true });
     }
 
     /** A notification came before the acknowledgement, with which it is carried out. */
     noteRefusal(refusal: Refusal): void {
-        if (this.#check) this.#check.refusal = refusal;
+        this.#update({ refusal });
     }
 
     /** A stray ping that nothing explains came in while the check was under way. */
     noteStrayPing(investigation: Investigation): void {
-        if (this.#check) this.#check.investigation ??= investigation;
+        this.#update({ investigation: this.#check?.investigation ?? investigation });
     }
 
     /** The platform has answered: with `isRejected`, by a SUBACK that does not grant the filter. */
     acknowledge(otherPending: number, isRejected: boolean): void {
-        if (!this.#check) return;
         this.#leave("confirming");
-        this.#check.otherPending = otherPending;
-        this.#check.isRejected = isRejected;
-        this.#check.acknowledgedMs = this.#timers.clock.monotonicMs();
+        this.#update({ otherPending, isRejected, acknowledgedMs: this.#timers.clock.monotonicMs() });
         this.#silence = undefined;
         this.#startTimer(confirmationMs);
     }
@@ -281,6 +270,10 @@ export class PendingDevice {
         }
     }
 
+    #update(changes: Partial<Check>): void {
+        if (this.#check) this.#check = { ...this.#check, ...changes };
+    }
+
     /** Leaves a state, and what belongs to it. */
     #leave(state: PendingDeviceStage): void {
         this.#timer?.cancel();
@@ -297,48 +290,9 @@ export class PendingDevice {
     }
 }
 
-export type PendingDeviceStage = "resting" | "queued" | "granted" | "sent" | "confirming" | "held" | "unanswered";
-
 /** What a pending device needs for its timer. */
 export interface PendingDeviceTimers {
     readonly clock: Clock;
     /** The time of the device's state is over. */
     over(pending: PendingDevice): void;
-}
-
-/** A registration that a connection cut off, or that was given up, until the platform answers. */
-export interface Silence {
-    /** A connection has been ended for the sake of this device. */
-    readonly isRenewed: boolean;
-    /** How often it was given up. */
-    readonly count: number;
-    /** A check that was given up has not been answered on this connection. */
-    readonly isOwed: boolean;
-}
-
-/** A check as it is sent. */
-export interface SentCheck {
-    /** Counts the checks of the connection, from 1. */
-    readonly sequence: number;
-    /** Counts those of counted devices. */
-    readonly number: number | undefined;
-    /** Called when it has succeeded. */
-    readonly confirmed: (() => void) | undefined;
-}
-
-/** One check of a device, from the place it has to its outcome. */
-class Check {
-    client: RegistrationClient | undefined;
-    kind: RegistrationKind | undefined;
-    sequence = 0;
-    number: number | undefined;
-    confirmed: (() => void) | undefined;
-    sentMs = 0;
-    acknowledgedMs = 0;
-    /** How many checks sent earlier the platform had not answered when it answered this one. */
-    otherPending = 0;
-    isSilent = false;
-    isRejected = false;
-    refusal: Refusal | undefined;
-    investigation: Investigation | undefined;
 }

@@ -9,6 +9,7 @@ import { RefusalVerdicts } from "./refusal-verdicts";
 import { RegistrationOutcomes } from "./registration-outcomes";
 import type { RegistrationParts } from "./registration-parts";
 import { RegistrationQueue } from "./registration-queue";
+import { RegistrationScheduler } from "./registration-scheduler";
 import type {
     Hold,
     Refusal,
@@ -25,7 +26,6 @@ import { Suspects } from "./suspects";
 
 /** Notifications and stray pings follow each other within a few milliseconds. */
 const strayGapMs = 50;
-const minuteMs = 60_000;
 
 /**
  * Decides for each device whether it may be sent to, so that the platform registers new ones, and looks known ones up, without
@@ -40,7 +40,6 @@ export class Registration {
     readonly #parts: RegistrationParts & { listener: RegistrationListener };
     readonly #quota: ConnectionQuota;
     readonly #queue: RegistrationQueue;
-    readonly #plan: ReconnectPlan;
     readonly #held: HeldDevices<PendingDevice>;
     readonly #table: DeviceTable;
     readonly #strayPings: StrayPings;
@@ -48,18 +47,17 @@ export class Registration {
     readonly #suspects: Suspects;
     readonly #outcomes: RegistrationOutcomes;
     readonly #verdicts: RefusalVerdicts;
+    readonly #scheduler: RegistrationScheduler;
     #isRegistering: boolean;
     /** Known devices flow that were checked on the connection with this number or a later one. */
     #checkedFrom = 0;
-    #isOnline = false;
-    #isServing = false;
 
     constructor({ clock, gatewayDevice, isRegistering, registrationLimit, registrationBackoffMs }: RegistrationOptions) {
         this.#isRegistering = isRegistering;
         this.#quota = new ConnectionQuota(isRegistering);
         this.#queue = new RegistrationQueue(registrationLimit, this.#quota);
         this.#held = new HeldDevices(clock, (pending) => this.#retry(pending));
-        this.#table = new DeviceTable(gatewayDevice, { clock, over: (pending) => this.#timeOver(pending) });
+        this.#table = new DeviceTable(gatewayDevice, { clock, over: (pending) => this.#scheduler.timeOver(pending) });
         this.#strayPings = new StrayPings({ clock, gapMs: strayGapMs, unexplained: (strays) => this.#unexplained(strays) });
         this.#parts = {
             clock,
@@ -74,7 +72,8 @@ export class Registration {
         this.#suspects = new Suspects(this.#parts, this.#holds);
         this.#outcomes = new RegistrationOutcomes(this.#parts, this.#strayPings, this.#holds, this.#suspects);
         this.#verdicts = new RefusalVerdicts(this.#parts, this.#holds, this.#suspects, this.#outcomes);
-        this.#plan = new ReconnectPlan(this.#parts, registrationBackoffMs, () => this.#serve());
+        const plan = new ReconnectPlan(this.#parts, registrationBackoffMs, () => this.#scheduler.serve());
+        this.#scheduler = new RegistrationScheduler(this.#parts, this.#holds, this.#outcomes, plan);
     }
 
     /** Sets who is asked and notified; called once, before anything else. */
@@ -88,7 +87,7 @@ export class Registration {
      * it withdraws; asking again before that gives the same answer.
      */
     register(device: string, kind: RegistrationKind, client: RegistrationClient): RegistrationAnswer {
-        return this.#isFlowing(device) ? "flow" : this.#ask(this.#table.open(device), kind, client);
+        return this.#isFlowing(device) ? "flow" : this.#scheduler.ask(this.#table.open(device), kind, client);
     }
 
     /** The same for what does not wait: a place is given at once, or `wait` is answered and nothing is queued. */
@@ -96,7 +95,7 @@ export class Registration {
         if (this.#isFlowing(device)) return "flow";
         const pending = this.#table.pending(device);
         if (pending && pending.stage !== "granted" && pending.stage !== "resting") return "wait";
-        const answer = this.#ask(this.#table.open(device), "direct", client);
+        const answer = this.#scheduler.ask(this.#table.open(device), "direct", client);
         if (answer === "wait") this.withdraw(device, client);
         return answer;
     }
@@ -124,14 +123,7 @@ export class Registration {
     /** Nothing of the client waits for the device any more, or it does not send the check that it was given. */
     withdraw(device: string, client: RegistrationClient): void {
         const pending = this.#table.pending(device);
-        if (!pending) return;
-        pending.withdraw(client);
-        if (pending.stage === "granted") {
-            if (!pending.check?.client) this.#offer(pending);
-            this.#serve();
-        } else if ((pending.stage === "queued" || pending.stage === "resting") && !pending.isWanted) {
-            this.#outcomes.rest(pending);
-        }
+        if (pending) this.#scheduler.withdraw(pending, client);
     }
 
     /** A `DE 00` came in: the platform dropped something because of its device. */
@@ -151,7 +143,7 @@ export class Registration {
         if (refusal.registration) this.#strayPings.notification();
         if (device === undefined) return { willRetry: false };
         const verdict = this.#verdicts.judge(device, refusal);
-        this.#serve();
+        this.#scheduler.serve();
         return verdict;
     }
 
@@ -159,21 +151,14 @@ export class Registration {
     connectionStarted(): void {
         this.#quota.restart();
         this.#queue.freePlaces();
-        this.#plan.started();
-        this.#isOnline = true;
         this.#checkedFrom = this.#isRegistering ? this.#quota.connection : 0;
-        this.#holds.connectionStarted();
-        this.#serve();
+        this.#scheduler.connectionStarted();
     }
 
     /** The connection has ended: the platform counts from the start. Checks without an outcome go back to their clients. */
     connectionEnded(): void {
-        this.#isOnline = false;
         this.#strayPings.clear();
-        this.#plan.ended();
-        // From the latest to the earliest, since each goes to the front of its line.
-        const underWay = new Set([...this.#queue.confirming, ...this.#queue.places]);
-        for (const pending of [...underWay].reverse()) this.#outcomes.interrupt(pending);
+        this.#scheduler.connectionEnded();
     }
 
     /** Whether the server registers devices, as far as is known. */
@@ -242,7 +227,7 @@ export class Registration {
         this.#holds.release(pending);
         this.#parts.listener.stateChanged(device, pending.state);
         wake(pending);
-        this.#serve();
+        this.#scheduler.serve();
         return true;
     }
 
@@ -266,96 +251,27 @@ export class Registration {
         return typeof entry === "number" && entry >= this.#checkedFrom;
     }
 
-    #isFreeFor(pending: PendingDevice): boolean {
-        return this.#isOnline && !this.#plan.isDraining && this.#queue.isAllowed(pending) && this.#queue.isFreeFor(pending);
-    }
-
-    #ask(pending: PendingDevice, kind: RegistrationKind, client: RegistrationClient): RegistrationAnswer {
-        // The quota may have been used up since the place was given.
-        if (pending.stage === "granted" && !this.#queue.isAllowed(pending)) this.#outcomes.unused(pending);
-        if (pending.stage === "granted" && pending.use(client, kind)) return "check";
-        this.#holds.tryFor(pending);
-        if (pending.stage === "resting" && this.#isFreeFor(pending)) {
-            this.#queue.grant(pending);
-            pending.use(client, kind);
-            return "check";
-        }
-        pending.addClient(client);
-        if (pending.stage === "resting" || pending.stage === "queued") this.#queue.enqueue(pending, kind);
-        this.#plan.lookSoon();
-        return "wait";
-    }
-
     #answered(device: string, isRejected: boolean): void {
         const pending = this.#table.pending(device);
         if (pending?.stage === "sent") this.#outcomes.acknowledged(pending, isRejected);
         else if (pending?.stage === "unanswered") this.#outcomes.answeredLate(pending);
-        this.#serve();
-    }
-
-    /** Gives the free places to those that wait. */
-    #serve(): void {
-        // A callback may come back in here: the loop that is running goes on and sees what has changed.
-        if (this.#isServing) return;
-        this.#isServing = true;
-        try {
-            while (this.#isOnline && !this.#plan.isDraining) {
-                const pending = this.#queue.next();
-                if (!pending) break;
-                this.#queue.grant(pending);
-                this.#offer(pending);
-            }
-        } finally {
-            this.#isServing = false;
-        }
-        this.#plan.lookSoon();
-    }
-
-    /** Offers the place to the client that waits longest; with none left it goes to another device. */
-    #offer(pending: PendingDevice): void {
-        const client = pending.offer();
-        if (client) client.wake(pending.device);
-        else this.#outcomes.release(pending);
-    }
-
-    #timeOver(pending: PendingDevice): void {
-        if (pending.stage === "granted") {
-            this.#outcomes.unused(pending);
-        } else if (pending.stage === "confirming") {
-            this.#outcomes.confirmationOver(pending);
-        } else if (this.#queue.isExclusive(pending)) {
-            this.#outcomes.endExclusive(pending);
-        } else {
-            pending.noteSilence();
-            if (pending.silence && (pending.silence.isRenewed || !this.#plan.canRenew)) this.#outcomes.giveUp(pending);
-        }
-        this.#serve();
+        this.#scheduler.serve();
     }
 
     /** The time of a held or unanswered device has come. */
     #retry(pending: PendingDevice): void {
         if (pending.stage === "unanswered") {
-            this.#retryUnanswered(pending);
+            this.#scheduler.retryUnanswered(pending);
         } else if (pending.stage === "held" || pending.stage === "resting") {
             if (pending.stage === "held") pending.endHold();
             wake(pending);
         }
-        this.#serve();
-    }
-
-    /** The device still has its place on this connection, where the platform has not answered it. */
-    #retryUnanswered(pending: PendingDevice): void {
-        if (this.#plan.isDraining || !this.#queue.isAllowed(pending)) {
-            this.#held.add(pending, minuteMs);
-            return;
-        }
-        this.#queue.grant(pending);
-        this.#offer(pending);
+        this.#scheduler.serve();
     }
 
     #unexplained(strays: StrayInterval): void {
         this.#suspects.unexplained(strays);
-        this.#serve();
+        this.#scheduler.serve();
     }
 
     #noteSign(): void {

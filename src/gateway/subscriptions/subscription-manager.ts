@@ -1,7 +1,6 @@
-import type { Clock, Timer } from "../../clock";
+import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { Registration } from "../../devices/registration/registration";
-import type { RegistrationClient } from "../../devices/registration/registration-types";
 import { GatewayError, toGatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { StateStore } from "../../outbox/store/store";
@@ -9,12 +8,11 @@ import { deviceKey } from "../../protocol/identity";
 import type { Qos } from "../../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../../routing/subscription-table";
 import { filterCovers } from "../../routing/topic-filter";
+import { FilterCheck, type FilterCheckListener } from "./filter-check";
 import { RejectedFilters } from "./rejected-filters";
 import { type ServerSubscription, ServerSubscriptions } from "./server-subscriptions";
 import { SubscriptionJournal } from "./subscription-journal";
-
-/** Messages that the server has accepted for the old filter before it granted the new one are delivered within this time. */
-const takeOverMs = 250;
+import { TakeOvers } from "./take-overs";
 
 /**
  * Keeps the filters that the server holds the same as those the flows want: one SUBSCRIBE for each, all in a pipeline, never two
@@ -22,7 +20,7 @@ const takeOverMs = 250;
  * earlier run left in a durable session. While flows are deployed nothing is changed, so that a filter that comes back at once
  * is never given up.
  */
-export class SubscriptionManager {
+export class SubscriptionManager implements FilterCheckListener {
     readonly #deps: SubscriptionManagerDeps;
     readonly #table: SubscriptionTable<Subscriber>;
     readonly #journal: SubscriptionJournal;
@@ -32,9 +30,7 @@ export class SubscriptionManager {
     #target = new Map<string, Qos>();
     /** The filters that wait for their device, or are its check. */
     readonly #checks = new Set<FilterCheck>();
-    /** When filters were granted that take over from others; monotonic milliseconds. */
-    readonly #granted = new Map<ServerSubscription, number>();
-    #takeOverTimer: Timer | undefined;
+    readonly #takeOvers: TakeOvers;
     #isOnline = false;
     #isResumed = false;
     #isPaused = false;
@@ -45,6 +41,7 @@ export class SubscriptionManager {
         this.#deps = deps;
         this.#table = new SubscriptionTable(deps.limit);
         this.#journal = new SubscriptionJournal(deps.state);
+        this.#takeOvers = new TakeOvers(deps.clock, (entries) => this.#takenOver(entries));
     }
 
     /** Adds a user of a filter. */
@@ -83,9 +80,7 @@ export class SubscriptionManager {
     linkDown(): void {
         this.#isOnline = false;
         this.#server.reset([]);
-        this.#granted.clear();
-        this.#takeOverTimer?.cancel();
-        this.#takeOverTimer = undefined;
+        this.#takeOvers.clear();
         for (const check of this.#checks) this.#deps.registration.withdraw(check.device, check);
         this.#checks.clear();
     }
@@ -202,7 +197,7 @@ export class SubscriptionManager {
             await connection.subscribe(filter, qos);
             if (device !== undefined) registration.acknowledged(device);
             if (!this.#server.isCurrent(entry)) return;
-            this.#takeOver(entry);
+            this.#granted(entry);
             this.#answered(filter, undefined);
         } catch (thrown) {
             const error = toGatewayError(thrown, "GW_NOT_CONNECTED");
@@ -212,30 +207,13 @@ export class SubscriptionManager {
         }
     }
 
-    /** The filter was granted. What it takes over from goes when everything that was on its way by the old filter is there. */
-    #takeOver(entry: ServerSubscription): void {
-        const { clock } = this.#deps;
-        if (!this.#server.isTakingOver(entry.filter)) {
-            this.#server.releaseOverlaps(entry.filter);
-            return;
-        }
-        this.#granted.set(entry, clock.monotonicMs());
-        this.#takeOverTimer ??= clock.setTimer(takeOverMs, () => this.#endTakeOvers());
+    #granted(entry: ServerSubscription): void {
+        if (this.#server.isTakingOver(entry.filter)) this.#takeOvers.begin(entry);
+        else this.#server.releaseOverlaps(entry.filter);
     }
 
-    #endTakeOvers(): void {
-        const { clock } = this.#deps;
-        const nowMs = clock.monotonicMs();
-        this.#takeOverTimer = undefined;
-        for (const [entry, grantedMs] of this.#granted) {
-            const leftMs = grantedMs + takeOverMs - nowMs;
-            if (leftMs > 0) {
-                this.#takeOverTimer = clock.setTimer(leftMs, () => this.#endTakeOvers());
-                break;
-            }
-            this.#granted.delete(entry);
-            if (this.#server.isCurrent(entry)) this.#server.releaseOverlaps(entry.filter);
-        }
+    #takenOver(entries: readonly ServerSubscription[]): void {
+        for (const entry of entries) if (this.#server.isCurrent(entry)) this.#server.releaseOverlaps(entry.filter);
         this.#unsubscribe();
     }
 
@@ -268,35 +246,6 @@ export class SubscriptionManager {
         if (!limit || neededFilters <= limit.maxFilters || neededFilters === this.#warnedOf) return;
         this.#warnedOf = neededFilters;
         warn(translate("gateway.filtersJoined", { needed: neededFilters, allowed: limit.maxFilters }));
-    }
-}
-
-/** A filter that waits for the only device it names, or is its check. */
-class FilterCheck implements RegistrationClient {
-    readonly device: string;
-    readonly entry: ServerSubscription;
-    readonly #manager: SubscriptionManager;
-
-    constructor(device: string, entry: ServerSubscription, manager: SubscriptionManager) {
-        this.device = device;
-        this.entry = entry;
-        this.#manager = manager;
-    }
-
-    wake(): void {
-        this.#manager.retry(this);
-    }
-
-    confirm(): void {
-        this.#manager.checked(this);
-    }
-
-    requeue(): void {
-        this.#manager.requeue(this);
-    }
-
-    drop(_device: string, error: GatewayError): void {
-        this.#manager.checked(this, error);
     }
 }
 
