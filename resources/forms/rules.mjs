@@ -63,6 +63,7 @@ const checks = {
         const isIn = entered <= max && (above ? entered > min : entered >= min) && !(whole && !Number.isInteger(entered));
         return isIn ? undefined : { key: above ? "rangeAbove" : whole ? "wholeRange" : "range", min, max };
     },
+    neededNumber: (value, property, node) => (trimmed(value) === "" ? { key: "required" } : checks.number(value, property, node)),
     numberOrZero(value, property, node) {
         const failure = numberOf(value) === 0 ? undefined : checks.number(value, property, node);
         return failure && { ...failure, key: "rangeOrZero" };

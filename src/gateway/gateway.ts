@@ -25,8 +25,10 @@ import { CommandRouter, type CommandSubscription } from "./inbound/command-route
 import { MessageRouter, type Subscription } from "./inbound/message-router";
 import type { NotificationListener } from "./inbound/notification-listeners";
 import { GatewayActions } from "./monitor/gateway-actions";
+import { GatewayHealth } from "./monitor/gateway-health";
 import { GatewayMonitor } from "./monitor/gateway-monitor";
 import { GatewayStatistics } from "./monitor/gateway-statistics";
+import { SilentDevices } from "./monitor/silent-devices";
 import { SimulatorControl } from "./monitor/simulator-control";
 import { maximoFilterLimit, SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
 
@@ -61,6 +63,10 @@ export class Gateway implements PooledGateway {
     readonly #simulator: EmbeddedSimulator | undefined;
     /** What an operator sees. */
     readonly monitor: GatewayMonitor;
+    /** The gateway's health, for machines. */
+    readonly health: GatewayHealth;
+    /** Devices that do not send. */
+    readonly silentDevices: SilentDevices;
     /** What an operator can do. */
     readonly actions: GatewayActions;
     /** The platform's side, for a gateway on the built-in simulator. */
@@ -148,7 +154,16 @@ export class Gateway implements PooledGateway {
             commands: this.#commands,
             notificationReceived: (notification) => this.monitor.notified(notification),
         });
+        this.silentDevices = new SilentDevices({ clock, inventory: this.inventory, gatewayDevice: deviceKey(options.identity) });
+        this.health = new GatewayHealth({
+            clock,
+            statistics: this.#statistics,
+            state: () => this.state,
+            counters: () => this.#publisher.outbox.counters,
+        });
         this.monitor = new GatewayMonitor({
+            silentDevices: this.silentDevices,
+            health: this.health,
             clock,
             options,
             listeners: this.#listeners,
@@ -160,6 +175,7 @@ export class Gateway implements PooledGateway {
             storage: this.#storage,
         });
         this.actions = new GatewayActions({
+            silentDevices: this.silentDevices,
             connection: this.#connection,
             registration: this.#registration,
             inventory: this.inventory,
@@ -202,6 +218,8 @@ export class Gateway implements PooledGateway {
         this.#router.pause();
         this.#subscriptions.pause();
         this.#listeners.pause();
+        this.health.pause();
+        this.silentDevices.pause();
     }
 
     /** Hands over what has waited, and brings the filters up to date. */
@@ -210,6 +228,8 @@ export class Gateway implements PooledGateway {
         this.#commands.resume();
         this.#router.resume();
         this.#listeners.resume();
+        this.health.resume();
+        this.silentDevices.resume();
     }
 
     /**
@@ -218,6 +238,7 @@ export class Gateway implements PooledGateway {
      */
     publishEvent(request: EventRequest, completion: CompletionCallbacks): void {
         this.#publisher.publish(request, completion);
+        if (this.silentDevices.isWatching) this.silentDevices.eventSeen(deviceKey(request.device));
     }
 
     /** Hands commands to a node until the subscription is closed. */
@@ -245,6 +266,8 @@ export class Gateway implements PooledGateway {
     async close(deadlineMs: number): Promise<void> {
         this.#isClosed = true;
         this.monitor.close();
+        this.health.pause();
+        this.silentDevices.pause();
         // A subscription that is answered from now on starts nothing.
         this.#connectionNumber += 1;
         this.#commands.close();
@@ -266,6 +289,7 @@ export class Gateway implements PooledGateway {
             this.#publisher.stateLoaded();
             this.#management.stateLoaded();
             this.#subscriptions.journalLoaded();
+            this.silentDevices.stateLoaded();
         });
         if (this.#storage.condition.storeProblem === undefined) await loaded;
         else loaded.catch(this.#failed);

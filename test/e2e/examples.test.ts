@@ -108,7 +108,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await run.shows("received", /^last [2-9]\d*, gaps 0$/);
             await run.press("cut");
             await run.shows("link is down", /^true$/);
-            assert.doesNotMatch(await run.shows("device-event-out", /, waiting: [2-9]$/), /^connected/);
+            assert.doesNotMatch(await run.shows("device-event-out", /, waiting: \d+\+?$/), /^connected/);
             const cutAt = Number(await run.shows("last safe event", /^\d+$/));
             await run.press("restore");
             await run.shows("link is down", /^false$/);

@@ -83,7 +83,16 @@ const contract = {
         answer: "",
         inputs: 0,
     },
-    "gateway-notify-in": { name: "", gateway: "", request: "any" },
+    "gateway-notify-in": {
+        name: "",
+        gateway: "",
+        about: "refusals",
+        request: "any",
+        interval: "",
+        typeId: "",
+        deviceId: "",
+        silentAfter: "",
+    },
     "dm-responder": {
         name: "",
         gateway: "",
@@ -186,7 +195,8 @@ for (const type of nodeTypes) {
                     const value = "<img src=x>/ \u0007";
                     const platform = name === "transport" ? "maximo" : "broker";
                     const strict = { source: "device", target: "device", transport: "wss", platform, eventIdType: "str", gateway: "own" };
-                    const types = { typeIdType: "str", deviceIdType: "str", acknowledge: "flow" };
+                    const about = name === "request" ? "refusals" : name === "interval" ? "gateway" : "devices";
+                    const types = { typeIdType: "str", deviceIdType: "str", acknowledge: "flow", about };
                     const reason = translated.validate(type, name, value, { ...strict, ...types });
                     assert.equal(typeof reason, "string", `${language}: ${name}`);
                     assert.ok(!String(reason).includes("<img"), `${language}: ${name} repeats the value`);

@@ -4,6 +4,7 @@ import { defaultPort, gatewayRules, parseGatewayOptions, platforms, transports }
 import { parseCommandSettings } from "../../src/node-red/device-command-in";
 import { eventRules } from "../../src/node-red/device-event-out";
 import { parseResponderSettings, responderRules } from "../../src/node-red/dm-responder";
+import { parseNotificationSettings } from "../../src/node-red/gateway-notify-in";
 import { gatewayTopics } from "../../src/protocol/gateway-topics";
 import { IdParser, platformIds } from "../../src/protocol/id-parser";
 import { mqttClientId, parseDeviceId, parseLevel, parseOrgId, parseTypeId } from "../../src/protocol/identity";
@@ -427,6 +428,8 @@ describe("the rules of forms", () => {
             ["", "mqtts://a", "a:8883", "a/b", "a b", "user@a", "[::1]", "a\\b"],
         ],
         ["gateway-config", "path", ["/", "/mqtt", "/a/b?c=d"], ["mqtt", "/a b", "/a#b"]],
+        ["gateway-notify-in", "interval", ["", "1", "86400"], ["0", "86401", "x"]],
+        ["gateway-notify-in", "silentAfter", ["1", "600", "31536000"], ["", " ", "0", "-1", "x"]],
         ["dm-responder", "lifetime", ["", "0", "3600"], ["1", "3599", "-1"]],
         ["dm-responder", "timeout", ["", "1", "30"], ["0"]],
         ["dm-responder", "deviceInfo", ["", "{}", '{"model":"x"}'], ["[]", "null", "1", "{", '{"model":5}']],
@@ -438,11 +441,14 @@ describe("the rules of forms", () => {
     const runtime: Partial<Record<string, (properties: Record<string, unknown>) => unknown>> = {
         "gateway-config": (properties) => parseGatewayOptions({ host: "a", orgId: "org", typeId: "gw", deviceId: "1", ...properties }),
         "dm-responder": parseResponderSettings,
+        "gateway-notify-in": (properties) =>
+            parseNotificationSettings({ id: "n", type: "gateway-notify-in", name: "", z: "tab", ...properties }),
     };
     for (const [type, property, good, bad] of cases) {
         it(`${type}: the form and the runtime accept and reject the same values of ${property}`, () => {
+            const about = property === "interval" ? "gateway" : "devices";
             const judge = (value: string) => {
-                const properties = { platform: "broker", transport: "wss", acknowledge: "flow", [property]: value };
+                const properties = { platform: "broker", transport: "wss", acknowledge: "flow", about, [property]: value };
                 const parse = runtime[type];
                 const words = host.validate(type, property, value, properties);
                 if (parse)

@@ -146,8 +146,47 @@ describe("gateway-notify-in", () => {
         assert.equal(simulator.observed.total("connect"), 2);
     });
 
+    it("outputs the health of the gateway when the flows have started, and after each change", async () => {
+        const health = await start(notifyNode({ about: "gateway" }));
+        const { topic, payload } = await health.next(({ payload: { state } = Object() }) => state === "connected");
+        assert.equal(topic, "gateway");
+        const { since, waiting, ...report } = Object(payload);
+        assert.ok(Date.parse(since) <= Date.now());
+        assert.deepEqual(waiting, { events: 0, bytes: 0, high: 0, normal: 0, low: 0 });
+        const totals = { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0, superseded: 0, undeliverable: 0 };
+        assert.deepEqual(report, { state: "connected", held: 0, undelivered: 0, totals });
+        simulator.setLink(true);
+        const { code, reason } = Object((await health.next(({ payload: down }) => memberOf(down, "state") === "disconnected")).payload);
+        assert.deepEqual([code, typeof reason], ["GW_NETWORK", "string"]);
+        simulator.setLink(false);
+        await waitFor(() => memberOf(health.messages.at(-1)?.payload, "state") === "connected", "the connection");
+    });
+
+    it("outputs the health of the gateway at its interval", async () => {
+        const health = await start(notifyNode({ about: "gateway", interval: "1" }));
+        await health.count(3);
+    });
+
+    it("outputs a device that falls silent, and the same device when it sends again", async () => {
+        const changes = await start(notifyNode({ about: "devices", typeId: "pump", silentAfter: "1" }));
+        for (const typeId of ["pump", "fan"]) node("event").receive({ typeId, deviceId: "p1", payload: 1 });
+        const { topic, payload } = await changes.next();
+        assert.equal(topic, "devices");
+        const { since, lastEvent, ...change } = Object(payload);
+        assert.deepEqual(change, { typeId: "pump", deviceId: "p1", silent: true });
+        assert.ok(Date.parse(since) - Date.parse(lastEvent) >= 900);
+        node("event").receive({ typeId: "pump", deviceId: "p1", payload: 2 });
+        await changes.next(({ payload: again }) => memberOf(again, "silent") === false);
+        assert.equal(changes.messages.length, 2);
+    });
+
     it("outputs nothing if its settings are invalid", async () => {
-        const notices = await start(notifyNode({ request: "never" }), notifyNode({ id: "valid", wires: [["caught"]] }));
+        const notices = await start(
+            notifyNode({ request: "never" }),
+            notifyNode({ id: "noTime", about: "devices", silentAfter: " " }),
+            notifyNode({ id: "noInterval", about: "gateway", interval: "0" }),
+            notifyNode({ id: "valid", wires: [["caught"]] }),
+        );
         const valid = new Inbox("caught");
         notify({ Request: "Publish" });
         await valid.next(({ payload }) => memberOf(payload, "request") === "publish");

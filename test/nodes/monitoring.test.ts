@@ -119,6 +119,7 @@ describe("monitoring endpoints", () => {
                 outbox_failing: outbox.problem ? 1 : 0,
                 devices: devices.remembered,
                 devices_held: devices.held,
+                devices_silent: devices.silent,
                 commands_received_total: totals.commandsReceived,
                 commands_total: totals.commandsEnded,
                 commands_in_work: commands.inWork,

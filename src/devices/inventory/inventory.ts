@@ -83,6 +83,16 @@ export class Inventory {
         return this.#records.size;
     }
 
+    /** The devices that are remembered. */
+    get devices(): Iterable<string> {
+        return this.#records.keys();
+    }
+
+    /** When a device sent its last event (wall clock, milliseconds), 0 = never; undefined if it is not remembered. */
+    lastEventAt(device: string): number | undefined {
+        return this.#records.get(device)?.lastEventAt;
+    }
+
     /** An event of the device was taken on. */
     eventSeen(device: string, eventId: string): void {
         const record = this.#touch(device);

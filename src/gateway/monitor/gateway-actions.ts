@@ -6,6 +6,7 @@ import { translate } from "../../i18n";
 import { type DeviceAddress, deviceKey } from "../../protocol/identity";
 import type { DeviceManagement } from "../device-management";
 import type { GatewayListeners } from "../gateway-listeners";
+import type { SilentDevices } from "./silent-devices";
 
 /** What an operator's actions work on. */
 export interface GatewayActionsDeps {
@@ -14,6 +15,7 @@ export interface GatewayActionsDeps {
     readonly inventory: Inventory;
     readonly management: DeviceManagement;
     readonly listeners: GatewayListeners;
+    readonly silentDevices: SilentDevices;
     /** Drops what waits for a device in the outbox; resolves with the number of events. */
     purge(device: string): Promise<number>;
 }
@@ -61,11 +63,12 @@ export class GatewayActions {
 
     /** Forgets what is remembered of a device: its next event is a registration attempt. */
     forget(address: DeviceAddress): ActionOutcome {
-        const { registration, inventory, management, listeners } = this.#deps;
+        const { registration, inventory, management, silentDevices, listeners } = this.#deps;
         const device = deviceKey(address);
         const { phase } = registration.stateOf(device);
         if (!inventory.forget(device)) return notDone(phase === "contacting" || phase === "unanswered" ? "underWay" : "cannotForget");
         management.engine.forget(device);
+        silentDevices.forget(device);
         listeners.log(translate("gateway.forgotten", { device }));
         listeners.countsChanged();
         return done("forgotten");

@@ -13,8 +13,10 @@ import type { GatewayState } from "../gateway-state";
 import type { GatewayStorage } from "../gateway-storage";
 import type { CommandOutcome, ReceivedCommand } from "../inbound/command";
 import { CommandHistory, type CommandView } from "./command-history";
+import type { GatewayHealth } from "./gateway-health";
 import { type DeviceList, type DeviceListQuery, type GatewayOverview, gatewayOverview, listDevices } from "./gateway-overview";
 import type { GatewayStatistics } from "./gateway-statistics";
+import type { SilentDevices } from "./silent-devices";
 
 /** What is watched of a gateway. */
 export interface GatewayMonitorDeps {
@@ -24,6 +26,8 @@ export interface GatewayMonitorDeps {
     readonly statistics: GatewayStatistics;
     readonly inventory: Inventory;
     readonly management: DeviceManagement;
+    readonly silentDevices: SilentDevices;
+    readonly health: GatewayHealth;
     state(): GatewayState;
     counters(): OutboxCounters;
     readonly storage: GatewayStorage;
@@ -57,7 +61,7 @@ export class GatewayMonitor {
 
     /** Everything that can be said of the gateway in numbers and words. */
     get overview(): GatewayOverview {
-        const { options, statistics, inventory, storage } = this.#deps;
+        const { options, statistics, inventory, silentDevices, health, storage } = this.#deps;
         const counters = this.#deps.counters();
         return gatewayOverview({
             options,
@@ -67,6 +71,8 @@ export class GatewayMonitor {
             counters,
             totals: statistics.totals(counters),
             rememberedDevices: inventory.size,
+            silentDevices: silentDevices.count,
+            health: health.read(),
             file: storage.file,
         });
     }

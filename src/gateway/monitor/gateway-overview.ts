@@ -9,6 +9,7 @@ import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
 import type { DrainProgress, GatewayState } from "../gateway-state";
 import type { OutboxFile } from "../gateway-storage";
 import type { CommandsState } from "../inbound/command-router";
+import type { HealthReport } from "./gateway-health";
 import type { GatewayTotals } from "./gateway-statistics";
 
 /** Why something does not work. */
@@ -54,8 +55,11 @@ export interface GatewayOverview {
         readonly drain?: DrainProgress;
     };
     readonly commands: CommandsState;
-    readonly devices: { readonly remembered: number; readonly held: number };
+    /** `silent` = for at least one node that watches them. */
+    readonly devices: { readonly remembered: number; readonly held: number; readonly silent: number };
     readonly totals: GatewayTotals;
+    /** As `gateway-notify-in` outputs it. */
+    readonly health: HealthReport;
 }
 
 /** What an overview is made from. */
@@ -68,6 +72,8 @@ export interface OverviewSources {
     readonly counters: OutboxCounters;
     readonly totals: GatewayTotals;
     readonly rememberedDevices: number;
+    readonly silentDevices: number;
+    readonly health: HealthReport;
     readonly file: OutboxFile | undefined;
 }
 
@@ -80,6 +86,8 @@ export function gatewayOverview({
     counters,
     totals,
     rememberedDevices,
+    silentDevices,
+    health,
     file,
 }: OverviewSources): GatewayOverview {
     const { connection, drain, storeProblem } = state;
@@ -114,8 +122,9 @@ export function gatewayOverview({
             ...(drain && { drain }),
         },
         commands: state.commands,
-        devices: { remembered: rememberedDevices, held: state.heldDevices },
+        devices: { remembered: rememberedDevices, held: state.heldDevices, silent: silentDevices },
         totals,
+        health,
     };
 }
 

@@ -36,6 +36,7 @@ const definitions: readonly MetricDefinition[] = [
     gauge("outbox_failing", "Whether the outbox file cannot be used at present", ({ outbox }) => (outbox.problem ? 1 : 0)),
     gauge("devices", "Devices that the gateway remembers", ({ devices }) => devices.remembered),
     gauge("devices_held", "Devices whose events wait after a failed registration", ({ devices }) => devices.held),
+    gauge("devices_silent", "Devices that send no event for the time that a node of the flows watches", ({ devices }) => devices.silent),
     counter("commands_received_total", "Commands received from the platform", ({ totals }) => totals.commandsReceived),
     {
         ...counter("commands_total", "Commands that ended, by what became of them", ({ totals }) => totals.commandsEnded),
