@@ -73,54 +73,60 @@ export interface WiotpNotification {
     message?: string;
 }
 
-/** The health of the gateway, from `gateway-notify-in`. Times are ISO 8601. */
+/** The health of the gateway, from `gateway-notify-in`. */
 export interface WiotpGatewayHealthMessage extends WiotpMessage {
     topic: "gateway";
-    payload: {
-        /** The names are stable and not translated. */
-        readonly state: "connected" | "connecting" | "disconnected";
-        readonly since: string;
-        /** What is wrong: the code of the error, and a text for people. */
-        readonly code?: string;
-        readonly reason?: string;
-        /** Events that are not acknowledged yet, by priority. */
-        readonly waiting: {
-            readonly events: number;
-            readonly bytes: number;
-            readonly high: number;
-            readonly normal: number;
-            readonly low: number;
-        };
-        /** Present while a backlog gets smaller. */
-        readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
-        /** Devices that the platform failed to register. */
-        readonly held: number;
-        /** Events that ended without delivery and are kept. */
-        readonly undelivered: number;
-        /** Events since the start of the gateway. */
-        readonly totals: {
-            readonly received: number;
-            readonly delivered: number;
-            readonly refused: number;
-            readonly expired: number;
-            readonly dropped: number;
-            readonly superseded: number;
-            readonly undeliverable: number;
-        };
+    payload: WiotpGatewayHealth;
+}
+
+/** The health of a gateway. Times are ISO 8601. */
+export interface WiotpGatewayHealth {
+    /** The names are stable and not translated. */
+    readonly state: "connected" | "connecting" | "disconnected";
+    readonly since: string;
+    /** The problem, if there is one: the code of the error, and a text for people. */
+    readonly code?: string;
+    readonly reason?: string;
+    /** Events that are not acknowledged yet, by priority. */
+    readonly waiting: {
+        readonly events: number;
+        readonly bytes: number;
+        readonly high: number;
+        readonly normal: number;
+        readonly low: number;
+    };
+    /** Present while a backlog gets smaller. */
+    readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
+    /** Devices that the platform failed to register. */
+    readonly held: number;
+    /** Events that ended without delivery and are kept. */
+    readonly undelivered: number;
+    /** Events since the start of the gateway. */
+    readonly totals: {
+        readonly received: number;
+        readonly delivered: number;
+        readonly refused: number;
+        readonly expired: number;
+        readonly dropped: number;
+        readonly superseded: number;
+        readonly undeliverable: number;
     };
 }
 
-/** A device that has become silent, or sends again, from `gateway-notify-in`. Times are ISO 8601. */
+/** A device that has become silent, or sends again, from `gateway-notify-in`. */
 export interface WiotpDeviceHealthMessage extends WiotpMessage {
     topic: "devices";
-    payload: {
-        readonly typeId: string;
-        readonly deviceId: string;
-        readonly silent: boolean;
-        readonly since: string;
-        /** Absent for a device that never sent an event. */
-        readonly lastEvent?: string;
-    };
+    payload: WiotpDeviceHealth;
+}
+
+/** Whether a device is silent. Times are ISO 8601. */
+export interface WiotpDeviceHealth {
+    readonly typeId: string;
+    readonly deviceId: string;
+    readonly silent: boolean;
+    readonly since: string;
+    /** Absent for a device that never sent an event. */
+    readonly lastEvent?: string;
 }
 
 /** An event that a notification is about. */

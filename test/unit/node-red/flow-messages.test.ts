@@ -6,7 +6,8 @@ const document = readFileSync("docs/messages.md", "utf8");
 
 /** The members of a declared message, those of its members left out. */
 function declared(name: string): string[] {
-    const [, body = ""] = new RegExp(`^export interface ${name} extends WiotpMessage \\{\n([\\s\\S]*?)^\\}$`, "m").exec(declarations) ?? [];
+    const [, body = ""] =
+        new RegExp(`^export interface ${name}(?: extends WiotpMessage)? \\{\n([\\s\\S]*?)^\\}$`, "m").exec(declarations) ?? [];
     return [...body.matchAll(/^ {4}(?:readonly )?(\w+)\??: /gm)].map(([, member = ""]) => member);
 }
 
@@ -20,7 +21,14 @@ function documented(node: string): string[] {
 const messages: [node: string, ...types: string[]][] = [
     ["device-event-out", "WiotpEventMessage"],
     ["device-command-in", "WiotpCommandMessage"],
-    ["gateway-notify-in", "WiotpNotificationMessage"],
+    [
+        "gateway-notify-in",
+        "WiotpNotificationMessage",
+        "WiotpGatewayHealthMessage",
+        "WiotpGatewayHealth",
+        "WiotpDeviceHealthMessage",
+        "WiotpDeviceHealth",
+    ],
     ["dm-responder", "WiotpManagementRequest", "WiotpManagementOrder", "WiotpManagementAnswer"],
 ];
 
