@@ -4,6 +4,7 @@ import { measureEvents } from "./events";
 import { measureMemory } from "./memory";
 import { measureNewDevices } from "./new-devices";
 import { measureOutbox } from "./outbox";
+import { measureRecovery } from "./recovery";
 import { measureScaling } from "./scaling";
 import { measureSoak } from "./soak";
 import { measureStart } from "./start";
@@ -19,6 +20,7 @@ const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
     scaling: measureScaling,
     soak: measureSoak,
     "new-devices": measureNewDevices,
+    recovery: measureRecovery,
 };
 
 async function main(): Promise<void> {

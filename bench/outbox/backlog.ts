@@ -1,7 +1,7 @@
 import path from "node:path";
 import { systemClock } from "../../src/clock";
 import { SqliteStore } from "../../src/outbox/store/sqlite-store";
-import { storeDirectory, storeFileName } from "../../src/outbox/store/store-file";
+import { storeFileName } from "../../src/outbox/store/store-file";
 import { waitFor } from "../../test/support/wait-for";
 import { Application } from "../support/application";
 import { gatewayEvents } from "../support/flows";
@@ -66,7 +66,7 @@ async function restart(flow: readonly FlowNode[], directory: string, events: num
 
 /** Times of opening the file alone. */
 async function openTimes(directory: string): Promise<Spread> {
-    const file = path.join(storeDirectory(directory), storeFileName({ orgId: "bench", typeId: "gateway", deviceId: "gateway-1" }));
+    const file = path.join(directory, "wiotp-gateway", storeFileName({ orgId: "bench", typeId: "gateway", deviceId: "gateway-1" }));
     const timesMs: number[] = [];
     for (let count = 0; count < opens; count++) {
         const beganMs = performance.now();

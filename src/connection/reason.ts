@@ -46,6 +46,8 @@ export interface ReasonOptions {
     readonly transport: string;
     readonly clientId: string;
     readonly tokenFault?: TokenFault | undefined;
+    /** The organisation, if the platform expects it as the first label of the host name, and it is not. */
+    readonly missingOrganisation?: string | undefined;
     /** Topic of the last will, when there is one: servers refuse a bad one by closing without a word. */
     readonly willTopic?: string | undefined;
 }

@@ -18,8 +18,10 @@ type FailedEnd = Extract<TransportEnd, { kind: "failed" }>;
 export function describeEnd(end: TransportEnd, wasOnline: boolean, context: ReasonOptions): ConnectionReason {
     if (end.kind === "refused") return describeReturnCode(end.returnCode, context);
     if (end.kind === "violated") return describeViolation(end.detail, wasOnline, context);
-    if (end.kind === "failed") return describeError(end, context);
-    return describeClose(end.stage, wasOnline, context);
+    const reason = end.kind === "failed" ? describeError(end, context) : describeClose(end.stage, wasOnline, context);
+    const { missingOrganisation: organisation } = context;
+    if (organisation === undefined || wasOnline || reason.code !== "GW_NETWORK" || end.stage === "dialling") return reason;
+    return { ...reason, text: joinSentences([reason.text, translate("connection.missingOrganisation", { organisation })]) };
 }
 
 /** The meaning of the CONNACK's return code; 2, 4 and 5 call for a longer pause. */

@@ -41,6 +41,8 @@ export interface TransportOptions extends DialOptions {
     readonly keepAliveS: number;
     readonly cleanSession: boolean;
     readonly will?: LastWill | undefined;
+    /** The organisation, if the server expects it as the first label of the host name, and it is not. */
+    readonly missingOrganisation?: string | undefined;
 }
 
 /** The message the server publishes when the connection ends without a DISCONNECT. */

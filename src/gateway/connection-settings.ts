@@ -59,7 +59,15 @@ export function transportOptions({ options, token, tls }: ConnectionSettings): T
         keepAliveS,
         cleanSession,
         will: lastWill(options),
+        missingOrganisation: missingOrganisation(options),
     };
+}
+
+/** Over websockets the platform finds the organisation by the first label of the host name, and resets the connection otherwise. */
+function missingOrganisation({ platform, transport, host, identity }: GatewayOptions): string | undefined {
+    const isExpected = platform === "maximo" && (transport === "ws" || transport === "wss");
+    const [label = ""] = host.toLowerCase().split(".");
+    return isExpected && label !== identity.orgId.toLowerCase() ? identity.orgId : undefined;
 }
 
 /** The server by which state is kept apart: what one server knows of devices says nothing about another. */

@@ -3,13 +3,13 @@ import type { Clock } from "../clock";
 import type { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { canUseDisk, type GatewayStore, openStore } from "../outbox/store/open-store";
-import { storeDirectory, storeFileName, storeFileSize } from "../outbox/store/store-file";
+import { storeFileName, storeFileSize } from "../outbox/store/store-file";
 import type { GatewayIdentity } from "../protocol/identity";
 import type { GatewayOptions, OutboxKind } from "./gateway-options";
 
 /** The file of an identity as it lies on the disk, whether it is in use or not; undefined when there is none. */
-export async function findOutboxFile(userDir: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
-    const file = path.join(storeDirectory(userDir), storeFileName(identity));
+export async function findOutboxFile(directory: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
+    const file = path.join(directory, storeFileName(identity));
     const bytes = await storeFileSize(file);
     return bytes === 0 ? undefined : { path: file, bytes };
 }
@@ -43,12 +43,12 @@ export class GatewayStorage {
     #problem: GatewayError | undefined;
     #fileBytes = 0;
 
-    constructor(options: GatewayOptions, userDir: string | undefined, clock: Clock, listener: StorageListener) {
-        this.#isDegraded = options.outbox === "disk" && !canUseDisk(userDir);
+    constructor(options: GatewayOptions, directory: string | undefined, clock: Clock, listener: StorageListener) {
+        this.#isDegraded = options.outbox === "disk" && !canUseDisk(directory);
         this.#outbox = this.#isDegraded ? "memory" : options.outbox;
         this.store = openStore({
             mode: options.outbox,
-            userDir,
+            directory,
             owner: options.identity,
             clock,
             listener: {

@@ -76,7 +76,7 @@ export class Gateway implements PooledGateway {
     #onlineSince: number | undefined;
     #isClosed = false;
 
-    constructor({ options, token, tls, userDir, clock }: GatewayDeps) {
+    constructor({ options, token, tls, storageDirectory, clock }: GatewayDeps) {
         this.identity = options.identity;
         this.#options = options;
         this.#clock = clock;
@@ -84,7 +84,7 @@ export class Gateway implements PooledGateway {
         this.topics = gatewayTopics(options);
         this.ids = new IdParser(this.topics, options.idRule, (id, text) => this.#idReplaced(id, text));
         this.#statistics = new GatewayStatistics(clock);
-        this.#storage = new GatewayStorage(options, userDir, clock, { problemChanged: (error) => this.#storageChanged(error) });
+        this.#storage = new GatewayStorage(options, storageDirectory, clock, { problemChanged: (error) => this.#storageChanged(error) });
         this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
         this.#connection = new GatewayConnection({ clock, ...transportOptions({ options, token, tls }) });
         this.#registration = new Registration({
@@ -373,6 +373,6 @@ export class Gateway implements PooledGateway {
 /** What a gateway is made of. */
 export interface GatewayDeps extends ConnectionSettings {
     /** Node-RED's user directory, below which the outbox files are; undefined = nothing is kept on disk. */
-    readonly userDir: string | undefined;
+    readonly storageDirectory: string | undefined;
     readonly clock: Clock;
 }

@@ -10,7 +10,7 @@ import { findOutboxFile } from "../gateway/gateway-storage";
 import { translate } from "../i18n";
 import { type GatewayIdentity, mqttClientId } from "../protocol/identity";
 import { isInFlow, type StoredDefinition } from "./api";
-import { type LeaseOrigin, leaseGateway, readToken, userDirectory } from "./gateway-lease";
+import { type LeaseOrigin, leaseGateway, readToken, storageDirectory } from "./gateway-lease";
 import { gatewayStatus } from "./gateway-status";
 import { NodeOutput } from "./node-output";
 import { StatusReporter } from "./status-reporter";
@@ -192,11 +192,12 @@ export class GatewayConfigController {
 
     async #reportRemains(): Promise<void> {
         const { RED, node, pool } = this.#origin;
-        const userDir = userDirectory(RED);
-        if (this.#options instanceof GatewayError || userDir === undefined) return;
+        if (this.#options instanceof GatewayError) return;
+        const directory = storageDirectory(RED);
+        if (directory === undefined) return;
         const { identity } = this.#options;
         if (pool.isOpen(mqttClientId(identity))) return;
-        const text = await describeRemains(userDir, identity, () => this.#released?.monitor.overview.outbox.events);
+        const text = await describeRemains(directory, identity, () => this.#released?.monitor.overview.outbox.events);
         if (text !== undefined) node.log(text);
     }
 }
@@ -245,11 +246,11 @@ function readOptions(definition: StoredDefinition): GatewayOptions | GatewayErro
  * @param countEvents how many events it holds; undefined where that is not known
  */
 async function describeRemains(
-    userDir: string,
+    directory: string,
     identity: GatewayIdentity,
     countEvents: () => number | undefined,
 ): Promise<string | undefined> {
-    const file = await findOutboxFile(userDir, identity);
+    const file = await findOutboxFile(directory, identity);
     if (!file) return undefined;
     const clientId = mqttClientId(identity);
     const megabytes = (file.bytes / 1e6).toFixed(1);

@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { Node, NodeAPI } from "node-red";
 import { systemClock } from "../clock";
 import { GatewayError } from "../errors";
@@ -5,6 +6,7 @@ import { Gateway } from "../gateway/gateway";
 import type { GatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
 import { mqttClientId } from "../protocol/identity";
+import { membersOf } from "../protocol/json";
 import { fillVariables, textOption } from "../settings";
 import { credential, type StoredDefinition } from "./api";
 import { readTlsOptions } from "./tls";
@@ -20,16 +22,17 @@ export interface LeaseOrigin {
 
 /**
  * Leases the gateway of these settings, with the token and the TLS settings of the node.
- * @throws GW_CONFIG when the identity is in use with other settings, or the token or the TLS settings cannot be read
+ * @throws GW_CONFIG when the identity is in use with other settings, or the token, the TLS settings or the folder of the outbox files cannot be read
  */
 export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, options: GatewayOptions): GatewayLease<Gateway> {
     const tls = options.transport === "tls" || options.transport === "wss" ? readTlsOptions(RED, definition.tls) : {};
     const token = readToken(RED, node, options);
+    const directory = storageDirectory(RED);
     return pool.lease({
         key: mqttClientId(options.identity),
         fingerprint: JSON.stringify([options, token, tls]),
         sources: [node.id, node._alias, definition.tls].filter((id) => typeof id === "string"),
-        create: () => new Gateway({ options, token, tls, userDir: userDirectory(RED), clock: systemClock }),
+        create: () => new Gateway({ options, token, tls, storageDirectory: directory, clock: systemClock }),
     });
 }
 
@@ -46,8 +49,15 @@ export function readToken(RED: NodeAPI, node: Node, options: GatewayOptions | Ga
     return isAsked ? textOption({ token }, "token") : token;
 }
 
-/** Node-RED's user directory, below which the outbox files are; undefined where it has none. */
-export function userDirectory(RED: NodeAPI): string | undefined {
+/**
+ * The folder of the outbox files: `gatewayConfigStorageDir` of Node-RED's settings, absolute or below the user directory, or else a folder
+ * in the user directory. Undefined where Node-RED has no user directory, and the settings name no absolute folder.
+ * @throws GW_CONFIG when it is not a text
+ */
+export function storageDirectory(RED: NodeAPI): string | undefined {
+    const settings: object = RED.settings;
+    const chosen = textOption(membersOf(settings), "gatewayConfigStorageDir") || "wiotp-gateway";
     const { userDir } = RED.settings;
-    return typeof userDir === "string" && userDir !== "" ? userDir : undefined;
+    if (typeof userDir === "string" && userDir !== "") return path.resolve(userDir, chosen);
+    return path.isAbsolute(chosen) ? chosen : undefined;
 }

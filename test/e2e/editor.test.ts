@@ -177,6 +177,36 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.equal(await editor.property("e1", "qos"), `\${QOS}`);
         });
 
+        suite.test("gives a command node an input while the flow has to send commands back, and takes it away with its wires", async () => {
+            const place = { z: "f1", gateway: "g1", x: 400 };
+            const editor = await suite.open({
+                flows: [
+                    { id: "f1", type: "tab", label: "Flow 1", disabled: true },
+                    { id: "g1", type: "gateway-config", z: "f1", platform: "simulator", orgId: "demo", typeId: "gateway", deviceId: "1" },
+                    { id: "c1", type: "device-command-in", ...place, y: 100, wires: [[]] },
+                    { id: "c2", type: "device-command-in", ...place, y: 200, acknowledge: "flow", inputs: 1, wires: [["x1"]] },
+                    { id: "x1", type: "junction", z: "f1", x: 600, y: 200, wires: [["c2"]] },
+                ],
+            });
+            const { page } = editor;
+            const inputs = (id: string) => page.locator(`[id="${id}"] .red-ui-flow-port-input`).count();
+            const wires = () => page.locator(".red-ui-flow-link-line").count();
+            assert.deepEqual([await inputs("c1"), await inputs("c2")], [0, 1]);
+            const before = await wires();
+            for (const [id, choice, count] of [
+                ["c1", "flow", 1],
+                ["c2", "received", 0],
+            ] as const) {
+                await editor.dialog.open(id);
+                assert.equal(await page.locator("#node-input-timeout").isVisible(), id === "c2");
+                await page.locator("#node-input-acknowledge").selectOption(choice);
+                assert.equal(await page.locator("#node-input-answer").isVisible(), id === "c1");
+                await editor.dialog.done();
+                assert.deepEqual([await inputs(id), await editor.property(id, "inputs")], [count, count]);
+            }
+            assert.ok((await wires()) < before, "the wire back is gone");
+        });
+
         suite.test("keeps the defaults of properties that a flow leaves out when a dialog is saved", async () => {
             const place = { z: "f1", gateway: "g1", x: 300, wires: [[], []] };
             const editor = await suite.open({

@@ -100,7 +100,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await run.shows("state received", /running: true, speed: 1450/);
             await run.press("stop");
             await run.shows("state received", /running: false, speed: 0/);
-            await run.debugs(/1450/);
+            await run.debugs(/"stop"/);
         });
 
         test(4, "a cut line costs no event, and the status counts those that wait", async () => {

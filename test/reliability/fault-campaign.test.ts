@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
+import { SmallDisk } from "../support/drivers/small-disk";
 import { SeededRandom } from "../support/seeded-random";
 import { Campaign, type RoundResult } from "./support/campaign/campaign";
 import { campaignTable, memoryLine } from "./support/campaign/campaign-report";
 import { chosenFaults, schedule } from "./support/campaign/schedule";
-import { SmallDisk } from "./support/campaign/small-disk";
 import { Stage } from "./support/campaign/stage";
 
 /** By hand: `npm run test:reliability` with these; the same seed makes the same schedule, not the same timing. */

@@ -285,8 +285,10 @@ export class PendingDevice {
 
     #startTimer(delayMs: number): void {
         const { clock, over } = this.#timers;
+        const isOver = () => over(this);
         this.#timer?.cancel();
-        this.#timer = setPatientTimer(clock, delayMs, () => over(this));
+        // Only where a sign may still come, it matters that everything was read that has arrived.
+        this.#timer = this.#state === "confirming" ? setPatientTimer(clock, delayMs, isOver) : clock.setTimer(delayMs, isOver);
     }
 }
 

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Clock } from "../../clock";
 import { SqliteStore } from "./sqlite-store";
 import type { EventStore, StateStore } from "./store";
-import { type FileOwner, storeDirectory, storeFileName } from "./store-file";
+import { type FileOwner, storeFileName } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
 
 /** What a gateway keeps, and where. */
@@ -28,28 +28,28 @@ export interface GatewayStore {
 /** Which store a gateway needs. */
 export interface OpenStoreOptions {
     readonly mode: "disk" | "memory" | "off";
-    /** Node-RED's user directory; without one (in tests of flows) everything is in memory. */
-    readonly userDir: string | undefined;
+    /** The folder of the files, created when needed; without one (in tests of flows) everything is in memory. */
+    readonly directory: string | undefined;
     readonly owner: FileOwner;
     readonly clock: Clock;
     readonly listener: StoreHealthListener;
 }
 
 /** Whether events can be kept on disk at all; when not, `disk` means memory and the user must be told. */
-export function canUseDisk(userDir: string | undefined): boolean {
-    return userDir !== undefined && isSqliteAvailable();
+export function canUseDisk(directory: string | undefined): boolean {
+    return directory !== undefined && isSqliteAvailable();
 }
 
 /** Opens the store of one gateway identity. Never throws: a file that cannot be used is told to the listener and tried again. */
 export function openStore(options: OpenStoreOptions): GatewayStore {
-    const { mode, userDir, owner, clock, listener } = options;
-    if (userDir === undefined || !canUseDisk(userDir)) {
+    const { mode, directory, owner, clock, listener } = options;
+    if (directory === undefined || !canUseDisk(directory)) {
         const done = (): Promise<void> => Promise.resolve();
         const state = new MemoryStateStore();
         const noFile = { events: undefined, storesEvents: false, path: undefined, size: () => Promise.resolve(0) };
         return { ...noFile, state, open: done, loaded: done(), close: done };
     }
-    const store = new SqliteStore({ path: path.join(storeDirectory(userDir), storeFileName(owner)), clock, listener });
+    const store = new SqliteStore({ path: path.join(directory, storeFileName(owner)), clock, listener });
     return {
         events: store,
         storesEvents: mode === "disk",

@@ -1,17 +1,11 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
-import path from "node:path";
 
 /** Who an outbox file belongs to. */
 export interface FileOwner {
     readonly orgId: string;
     readonly typeId: string;
     readonly deviceId: string;
-}
-
-/** The folder of all outbox files, below Node-RED's user directory. */
-export function storeDirectory(userDir: string): string {
-    return path.join(userDir, "wiotp-gateway");
 }
 
 /** Names stay within what file systems take, with room for the suffixes of journals and of files set aside. */

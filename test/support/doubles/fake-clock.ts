@@ -9,6 +9,8 @@ interface Pending {
 /** A clock that stands still until a test advances it; timers fire in the order in which they are due. */
 export class FakeClock implements Clock {
     readonly #pending = new Set<Pending>();
+    /** The same timers as a heap, the next one first, with those that were cancelled. */
+    readonly #heap: Pending[] = [];
     #nowMs: number;
     #monotonicMs = 0;
     #order = 0;
@@ -28,6 +30,7 @@ export class FakeClock implements Clock {
     setTimer(delayMs: number, action: () => void): Timer {
         const pending = { dueMs: this.#monotonicMs + Math.max(delayMs, 0), order: this.#order++, action };
         this.#pending.add(pending);
+        this.#push(pending);
         return { cancel: () => this.#pending.delete(pending) };
     }
 
@@ -70,11 +73,44 @@ export class FakeClock implements Clock {
     }
 
     #nextDue(endMs: number): Pending | undefined {
-        let next: Pending | undefined;
-        for (const pending of this.#pending) {
-            if (pending.dueMs > endMs) continue;
-            if (!next || pending.dueMs < next.dueMs || (pending.dueMs === next.dueMs && pending.order < next.order)) next = pending;
+        for (let [next] = this.#heap; next && next.dueMs <= endMs; [next] = this.#heap) {
+            if (this.#pending.has(next)) return next;
+            this.#pop();
         }
-        return next;
+        return undefined;
     }
+
+    #push(pending: Pending): void {
+        const heap = this.#heap;
+        let index = heap.length;
+        for (;;) {
+            const parentIndex = (index - 1) >> 1;
+            const parent = index > 0 ? heap[parentIndex] : undefined;
+            if (!parent || !isBefore(pending, parent)) break;
+            heap[index] = parent;
+            index = parentIndex;
+        }
+        heap[index] = pending;
+    }
+
+    #pop(): void {
+        const heap = this.#heap;
+        const last = heap.pop();
+        if (!last || heap.length === 0) return;
+        let index = 0;
+        for (;;) {
+            const left = heap[2 * index + 1];
+            const right = heap[2 * index + 2];
+            const isRight = left !== undefined && right !== undefined && isBefore(right, left);
+            const child = isRight ? right : left;
+            if (!child || !isBefore(child, last)) break;
+            heap[index] = child;
+            index = 2 * index + (isRight ? 2 : 1);
+        }
+        heap[index] = last;
+    }
+}
+
+function isBefore(one: Pending, other: Pending): boolean {
+    return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.order < other.order);
 }

@@ -24,7 +24,7 @@ export class GatewayBench {
 
     static async start(options: SimulatorOptions = {}): Promise<GatewayBench> {
         const simulator = await startSimulator({ port: 0, httpPort: 0, ...options });
-        const application = await connectAsync(`mqtt://127.0.0.1:${simulator.port}`, { clientId: "a:org:app" });
+        const application = await connectAsync(`mqtt://127.0.0.1:${simulator.port}`, { clientId: "a:org:app", clean: false });
         const bench = new GatewayBench(simulator, application);
         await application.subscribeAsync("iot-2/type/+/id/+/evt/+/fmt/+", { qos: 1 });
         return bench;

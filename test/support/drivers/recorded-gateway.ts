@@ -1,3 +1,4 @@
+import path from "node:path";
 import { type Clock, systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
 import type { EventRequest } from "../../../src/gateway/events/event-request";
@@ -162,7 +163,8 @@ export function testGateway(port: number, { userDir, tls = {}, clock = systemClo
         outbox: "memory",
         ...properties,
     });
-    return new Gateway({ options, token: secretToken, tls: { ...tls }, userDir, clock });
+    const storageDirectory = userDir === undefined ? undefined : path.join(userDir, "wiotp-gateway");
+    return new Gateway({ options, token: secretToken, tls: { ...tls }, storageDirectory, clock });
 }
 
 /** An event of QoS 1 that is done when the platform has acknowledged it. */

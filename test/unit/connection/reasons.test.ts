@@ -34,6 +34,19 @@ describe("reasons for the end of a connection", () => {
         });
     }
 
+    it("says that the platform expects the organisation in the host name, if a websocket ends before the login", () => {
+        const missing = { ...context, transport: "wss", missingOrganisation: "ws1" };
+        const ends = [{ kind: "closed", stage: "open" } as const, { ...failure("ECONNRESET"), stage: "open" } as const];
+        for (const end of ends) assert.match(describeEnd(end, false, missing).text, /organisation ws1 as the first part of the host name/);
+        for (const reason of [
+            describeEnd({ kind: "closed", stage: "open" }, true, missing),
+            describeEnd(failure("ENOTFOUND"), false, missing),
+            describeEnd({ kind: "closed", stage: "open" }, false, context),
+        ]) {
+            assert.doesNotMatch(reason.text, /organisation ws1/);
+        }
+    });
+
     describe("after a refused login", () => {
         const text = (token: string | undefined, returnCode = 5) =>
             describeEnd({ kind: "refused", returnCode }, false, { ...context, tokenFault: tokenFaultOf(token) }).text;

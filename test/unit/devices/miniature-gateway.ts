@@ -21,7 +21,7 @@ export class MiniatureGateway {
     readonly settled = new Map<string, number[]>();
     /** Devices whose failure was notified. */
     readonly failed = new Set<string>();
-    /** When each device had its first acknowledgement on any connection since `measure`. */
+    /** When each device had its first acknowledgement since `forgetTimes`. */
     readonly firstAcknowledgedMs = new Map<string, number>();
     readonly reconnects: ReconnectReason[] = [];
     readonly unanswered: string[] = [];
@@ -82,6 +82,13 @@ export class MiniatureGateway {
     restartPlatform(): void {
         this.platform.restart();
         this.reconnect();
+    }
+
+    /** From now on times, refusals and reconnects are noted. */
+    forgetTimes(): void {
+        this.firstAcknowledgedMs.clear();
+        this.reconnects.length = 0;
+        this.platform.refusals.length = 0;
     }
 
     /** How many events wait or are under way. */

@@ -1,6 +1,6 @@
+import { SmallDisk } from "../../../support/drivers/small-disk";
 import type { SeededRandom } from "../../../support/seeded-random";
 import { type Fault, faults } from "./faults";
-import { SmallDisk } from "./small-disk";
 
 /** The kinds that a short campaign never leaves out: each ends another process or takes away the disk. */
 const essential = new Set(["Node-RED killed", "broker killed, without persistence", "disk full"]);

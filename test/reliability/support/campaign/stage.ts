@@ -5,12 +5,12 @@ import type { ErrorCode } from "../../../../src/errors";
 import { type Credential, TestAuthority } from "../../../support/doubles/certificates";
 import { FaultyLine } from "../../../support/doubles/faulty-line";
 import { Mosquitto, passwordFile } from "../../../support/drivers/mosquitto";
+import { SmallDisk } from "../../../support/drivers/small-disk";
 import { secretToken } from "../../../support/secrets";
 import { waitFor } from "../../../support/wait-for";
 import { LoadedNodeRed } from "../loaded-node-red";
 import { RecordingProxy } from "../recording-proxy";
 import { Application } from "./application";
-import { SmallDisk } from "./small-disk";
 import { Surroundings } from "./surroundings";
 
 const applicationAccount = { user: "application", password: "application" };
