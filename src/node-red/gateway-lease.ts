@@ -10,6 +10,7 @@ import { membersOf } from "../protocol/json";
 import { fillVariables, textOption } from "../settings";
 import { credential, type StoredDefinition } from "./api";
 import { readTlsOptions } from "./tls";
+import { withCurrentFiles } from "./tls-files";
 import { isFromVariables, variableOf } from "./variables";
 
 /** Where a lease comes from: a `gateway-config` node, and the pool of all gateways. */
@@ -32,7 +33,10 @@ export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, optio
         key: mqttClientId(options.identity),
         fingerprint: JSON.stringify([options, token, tls]),
         sources: [node.id, node._alias, definition.tls].filter((id) => typeof id === "string"),
-        create: () => new Gateway({ options, token, tls, storageDirectory: directory, clock: systemClock }),
+        create: () => {
+            const current = withCurrentFiles(RED, definition.tls, tls, (text) => node.warn(text));
+            return new Gateway({ options, token, tls: current, storageDirectory: directory, clock: systemClock });
+        },
     });
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import helper from "node-red-node-test-helper";
 import { type Credential, TestAuthority } from "../support/doubles/certificates";
@@ -9,6 +9,7 @@ import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../
 import { Mosquitto, passwordFile } from "../support/drivers/mosquitto";
 import { codeOf, errorTextOf } from "../support/records";
 import { secretToken } from "../support/secrets";
+import { waitFor } from "../support/wait-for";
 
 /** A node as the editor stores it: with all of its properties. */
 const tlsNode = (properties: Record<string, unknown> = {}) => ({
@@ -146,6 +147,52 @@ describe("TLS settings of a tls-config node", () => {
             await helper.unload();
         } finally {
             await certificates.stop();
+        }
+    });
+
+    it("uses certificates that were renewed on the disk at the next connection, and the last good ones while they are unreadable", async () => {
+        const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"] });
+        const broker = await Mosquitto.start({
+            listener: [
+                "cafile {dir}/ca.crt",
+                "certfile {dir}/server.crt",
+                "keyfile {dir}/server.key",
+                "require_certificate true",
+                "use_identity_as_username true",
+            ],
+            general: ["allow_anonymous false"],
+            files: { "ca.crt": authority.cert, "server.crt": cert, "server.key": key },
+        });
+        const file = (name: string) => path.join(authority.directory, name);
+        const write = (credential: Credential) => {
+            writeFileSync(file("client.crt"), credential.cert);
+            writeFileSync(file("client.key"), credential.key);
+        };
+        const restart = async () => {
+            await broker.halt();
+            await broker.resume();
+        };
+        writeFileSync(file("trusted.crt"), authority.cert);
+        write(own);
+        try {
+            const paths = { cert: file("client.crt"), key: file("client.key"), ca: file("trusted.crt") };
+            await publishes(await deploy(broker.port, paths, { token: "" }));
+            await broker.logged(/as g:org:gw:gw1 .*u'g:gw:gw1'/);
+            write(authority.issue({ commonName: "renewed" }));
+            await restart();
+            await broker.logged(/as g:org:gw:gw1 .*u'renewed'/);
+            const connects = broker.connects;
+            rmSync(file("client.key"));
+            await restart();
+            await waitFor(() => broker.connects > connects, "a connection with the last good key");
+            const warnings = helper
+                .log()
+                .args.flat()
+                .filter((entry) => JSON.stringify(entry).includes("client.key cannot be read: ENOENT"));
+            assert.equal(warnings.length, 1);
+            await helper.unload();
+        } finally {
+            await broker.stop();
         }
     });
 

@@ -7,6 +7,7 @@ import { fillVariables, shownAs, variablePattern } from "../../settings";
 import { findNode } from "../api";
 import type { GatewayConfigController } from "../gateway-config";
 import { readTlsOptions, type TlsOptions } from "../tls";
+import { withCurrentFiles } from "../tls-files";
 import { globalVariableOf, isFromVariables, variableOf } from "../variables";
 
 /** The properties that the form sends, and of which alone an answer may speak. */
@@ -176,7 +177,8 @@ function lowerCase(text: string): string {
 
 function readTls(RED: NodeAPI, id: unknown, steps: TestStep[]): TlsOptions {
     try {
-        return readTlsOptions(RED, id === "_ADD_" ? "" : id);
+        const chosen = id === "_ADD_" ? "" : id;
+        return withCurrentFiles(RED, chosen, readTlsOptions(RED, chosen), () => undefined);
     } catch {
         steps.push({ outcome: "note", key: "tlsSettings" });
         return {};
