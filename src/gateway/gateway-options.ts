@@ -24,11 +24,14 @@ export const transports = ["tls", "tcp", "wss", "ws"] as const;
 export const outboxKinds = ["disk", "memory", "off"] as const;
 /** What happens to a new event when the outbox is full. */
 export const fullPolicies = ["reject", "drop-oldest"] as const;
+/** Whether the server registers devices: as it shows, or certainly. */
+export const registrationModes = ["auto", "always"] as const;
 
 export type Platform = (typeof platforms)[number];
 export type TransportKind = (typeof transports)[number];
 export type OutboxKind = (typeof outboxKinds)[number];
 export type FullPolicy = (typeof fullPolicies)[number];
+export type RegistrationMode = (typeof registrationModes)[number];
 
 /** The properties of a `gateway-config` node as Node-RED hands them over: strings, and only what the user ever set. */
 export type GatewayProperties = Properties;
@@ -53,6 +56,8 @@ export interface GatewayOptions {
     /** Events per second at most; 0 = no limit. */
     readonly maxRate: number;
     readonly maxInFlight: number;
+    /** Whether the server registers devices. */
+    readonly registration: RegistrationMode;
     readonly registrationLimit: number;
     readonly registrationBackoffMs: number;
     /** Event id of the last will; undefined = none. */
@@ -81,6 +86,7 @@ export const gatewayRules = {
     outboxFull: { choices: fullPolicies, fallback: "reject" },
     maxRate: { fallback: 0, min: 0, max: 1_000_000 },
     maxInFlight: { fallback: 100, min: 1, max: 1000, whole: true },
+    registration: { choices: registrationModes, fallback: "auto" },
     registrationLimit: { fallback: 8, min: 1, max: 128, whole: true },
     registrationBackoff: { fallback: 600, min: 1, max: 86_400 },
     idRule: { choices: idPolicies, fallback: "strict" },
@@ -165,7 +171,7 @@ function brokerOptions(
     properties: GatewayProperties,
     platform: Platform,
     identity: GatewayIdentity,
-): Pick<GatewayOptions, "clientId" | "userName" | "eventTopic" | "commandTopic" | "willEventId"> {
+): Pick<GatewayOptions, "clientId" | "userName" | "registration" | "eventTopic" | "commandTopic" | "willEventId"> {
     const isBroker = platform === "broker";
     const templates = {
         eventTopic: isBroker ? textOption(properties, "eventTopic") : "",
@@ -179,6 +185,7 @@ function brokerOptions(
         ...templates,
         clientId: (isBroker && mqttText(properties, "clientId")) || mqttClientId(identity),
         userName: (isBroker && mqttText(properties, "userName")) || undefined,
+        registration: isBroker ? choiceOption(properties, "registration", gatewayRules.registration) : "always",
         willEventId,
     };
 }

@@ -7,7 +7,7 @@ import { shortened, translate } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { CompletionCallbacks } from "../outbox/event";
-import { deviceOfCommand, type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
+import { deviceOfCommand, deviceOfFilter, type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
 import { IdParser } from "../protocol/id-parser";
 import { deviceKey, type GatewayIdentity } from "../protocol/identity";
 import { type ConnectionSettings, transportOptions } from "./connection-settings";
@@ -92,13 +92,14 @@ export class Gateway implements PooledGateway {
             gatewayDevice: deviceKey(options.identity),
             registrationLimit: options.registrationLimit,
             registrationBackoffMs: options.registrationBackoffMs,
-            isRegistering: options.platform !== "broker",
+            isRegistering: options.registration === "always",
         });
         this.#subscriptions = new SubscriptionManager({
             clock,
             connection: this.#connection,
             registration: this.#registration,
             state: options.cleanSession ? undefined : this.#storage.store.state,
+            deviceOf: (filter) => deviceOfFilter(this.topics, filter),
             limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
             granted: (filter) => this.#management.granted(filter),
             warn: (text) => this.#listeners.warn(text),

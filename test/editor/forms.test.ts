@@ -48,6 +48,7 @@ const contract = {
         commandTopic: "",
         clientId: "",
         userName: "",
+        registration: "auto",
         idRule: "strict",
     },
     "device-event-out": {

@@ -128,7 +128,7 @@ describe("own topics on Mosquitto", () => {
             messages.map(({ payload }) => payload),
             [{ speed: 5 }, [1], "5", "on", Buffer.from([0xff])],
         );
-        const { _msgid, payload, ...rest } = messages[0] ?? {};
+        const { _msgid, payload, command, receivedAt, ...rest } = messages[0] ?? {};
         assert.deepEqual(rest, { topic: "plant/pump-7/do/start", deviceId: "pump-7", commandId: "start", qos: 1, duplicate: false });
     });
 

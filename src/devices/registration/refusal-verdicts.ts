@@ -23,7 +23,7 @@ export class RefusalVerdicts {
     /** A notification about the device came in. */
     judge(device: string, refusal: Refusal): RefusalVerdict {
         const { table } = this.#parts;
-        if (table.isFlowing(device)) return this.#judgeFlowing(device, refusal);
+        if (table.isFlowing(device)) return this.judgeFlowing(device, refusal);
         const pending = table.pending(device);
         if (!pending) return { willRetry: false };
         const isAboutCheck = (pending.check?.kind === "subscribe") === (refusal.request === "subscribe");
@@ -33,7 +33,7 @@ export class RefusalVerdicts {
     }
 
     /** The platform refused something of a device that was flowing, so it dropped what followed as well. */
-    #judgeFlowing(device: string, refusal: Refusal): RefusalVerdict {
+    judgeFlowing(device: string, refusal: Refusal): RefusalVerdict {
         const { listener, quota, table } = this.#parts;
         const { rc } = refusal;
         if (!endsKnown(rc)) return { willRetry: false };

@@ -105,6 +105,8 @@ export interface RegistrationListener {
     cleared(device: string): void;
     /** A suspect was guilty: the platform has dropped everything of it since. The device is held. */
     convicted(device: string, heldUntil: number): void;
+    /** What is not settled of the device may have been dropped: it is taken back. */
+    recall(device: string): void;
     /** The platform does not answer the registration of this device; said once until it does. */
     unanswered(device: string): void;
     /** The server has shown for the first time that it registers devices. */
@@ -122,7 +124,7 @@ export interface RegistrationOptions {
     readonly registrationBackoffMs: number;
     /**
      * Whether the server registers devices: the platform does; of an own broker it is not known until a notification or a
-     * stray ping came from it. Until then known devices flow without checks, and no limit of devices per connection is assumed.
+     * stray ping came from it. Until then all devices flow without checks, and no limit of devices per connection is assumed.
      */
     readonly isRegistering: boolean;
 }

@@ -3,6 +3,7 @@ import { DeviceTable } from "./device-table";
 import { HeldDevices } from "./held-devices";
 import { HoldPolicy } from "./hold-policy";
 import { Holds, wake } from "./holds";
+import { Newcomers, type OpenAcknowledgement } from "./newcomers";
 import type { PendingDevice } from "./pending-device";
 import { ReconnectPlan } from "./reconnect-plan";
 import { RefusalVerdicts } from "./refusal-verdicts";
@@ -34,7 +35,7 @@ const strayGapMs = 50;
  * The first message for a device on each connection is its check. It takes a place until the platform acknowledges it or the
  * connection ends. It has succeeded when, in addition, 100 ms pass without a notification or a stray ping; until then the
  * others of the device wait. A device that the platform refused is held and tried again later. Checked devices cost one
- * look-up. All devices are named by their key; all calls come from one thread and may be made from inside a callback.
+ * look-up. On a server that has not shown that it registers devices, new ones flow at once. All devices are named by their key; all calls come from one thread and may be made from inside a callback.
  */
 export class Registration {
     readonly #parts: RegistrationParts & { listener: RegistrationListener };
@@ -42,6 +43,7 @@ export class Registration {
     readonly #queue: RegistrationQueue;
     readonly #held: HeldDevices<PendingDevice>;
     readonly #table: DeviceTable;
+    readonly #newcomers: Newcomers;
     readonly #strayPings: StrayPings;
     readonly #holds: Holds;
     readonly #suspects: Suspects;
@@ -58,6 +60,7 @@ export class Registration {
         this.#queue = new RegistrationQueue(registrationLimit, this.#quota);
         this.#held = new HeldDevices(clock, (pending) => this.#retry(pending));
         this.#table = new DeviceTable(gatewayDevice, { clock, over: (pending) => this.#scheduler.timeOver(pending) });
+        this.#newcomers = new Newcomers(clock, (device) => this.#accept(device));
         this.#strayPings = new StrayPings({ clock, gapMs: strayGapMs, unexplained: (strays) => this.#unexplained(strays) });
         this.#parts = {
             clock,
@@ -87,6 +90,7 @@ export class Registration {
      * it withdraws; asking again before that gives the same answer.
      */
     register(device: string, kind: RegistrationKind, client: RegistrationClient): RegistrationAnswer {
+        if (this.#isNewcomer(device)) this.#newcomers.add(device);
         return this.#isFlowing(device) ? "flow" : this.#scheduler.ask(this.#table.open(device), kind, client);
     }
 
@@ -115,6 +119,16 @@ export class Registration {
         this.#answered(device, false);
     }
 
+    /**
+     * The server acknowledged an event that was sent without a check. True: the device is new and the server has not shown that it
+     * registers devices, so the outcome of the event follows.
+     */
+    deferred(device: string, acknowledgement: OpenAcknowledgement): boolean {
+        if (!this.#newcomers.has(device)) return false;
+        this.#newcomers.acknowledged(device, acknowledgement);
+        return true;
+    }
+
     /** The platform answered the check, a SUBSCRIBE, with a failure. In a back-off no notification follows. */
     rejected(device: string): void {
         this.#answered(device, true);
@@ -129,6 +143,8 @@ export class Registration {
     /** A `DE 00` came in: the platform dropped something because of its device. */
     strayPing(): void {
         this.#noteSign();
+        // It may be about any of them: they are sent again, as checks.
+        for (const device of this.#newcomers.takeBackAll()) this.#parts.listener.recall(device);
         this.#strayPings.strayPing();
     }
 
@@ -142,7 +158,9 @@ export class Registration {
         this.#noteSign();
         if (refusal.registration) this.#strayPings.notification();
         if (device === undefined) return { willRetry: false };
-        const verdict = this.#verdicts.judge(device, refusal);
+        const isNewcomer = this.#newcomers.has(device);
+        this.#newcomers.takeBack(device);
+        const verdict = isNewcomer ? this.#verdicts.judgeFlowing(device, refusal) : this.#verdicts.judge(device, refusal);
         this.#scheduler.serve();
         return verdict;
     }
@@ -153,6 +171,11 @@ export class Registration {
         this.#queue.freePlaces();
         this.#checkedFrom = this.#isRegistering ? this.#quota.connection : 0;
         this.#scheduler.connectionStarted();
+    }
+
+    /** The connection has ended: what was acknowledged of new devices is settled, before anything goes back. */
+    connectionLost(): void {
+        this.#newcomers.end();
     }
 
     /** The connection has ended: the platform counts from the start. Checks without an outcome go back to their clients. */
@@ -242,13 +265,24 @@ export class Registration {
 
     /** Stops the timers. */
     close(): void {
+        this.connectionLost();
         this.connectionEnded();
         this.#held.close();
     }
 
     #isFlowing(device: string): boolean {
         const entry = this.#table.get(device);
-        return typeof entry === "number" && entry >= this.#checkedFrom;
+        return typeof entry === "number" ? entry >= this.#checkedFrom : entry === undefined && !this.#isRegistering;
+    }
+
+    #isNewcomer(device: string): boolean {
+        return !this.#isRegistering && this.#table.get(device) === undefined;
+    }
+
+    #accept(device: string): void {
+        if (this.#table.get(device) !== undefined) return;
+        this.#table.setChecked(device, this.#quota.connection);
+        this.#parts.listener.stateChanged(device, { phase: "known" });
     }
 
     #answered(device: string, isRejected: boolean): void {
@@ -285,6 +319,7 @@ const nobody: RegistrationListener = {
     reconnectWanted() {},
     stateChanged() {},
     unexplainedDrop() {},
+    recall() {},
     cleared() {},
     convicted() {},
     unanswered() {},

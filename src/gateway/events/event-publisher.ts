@@ -94,6 +94,7 @@ export class EventPublisher {
             },
             unexplainedDrop: (strays) => refusals.unexplainedDrop(strays),
             cleared: (device) => refusals.cleared(device),
+            recall: (device) => ports.recall(device),
             convicted: (device, heldUntil) => refusals.convicted(device, heldUntil),
             unanswered: (device) => listeners.registrationProblem(unansweredError(device)),
             signGiven: () => store.state.put(serverKind, this.#server, registers),
@@ -184,6 +185,7 @@ export class EventPublisher {
         this.#isReady = false;
         this.#gracefulReconnect.linkDown();
         this.#qos0Publisher.linkDown();
+        this.#deps.registration.connectionLost();
         this.outbox.linkDown();
         this.#deps.registration.connectionEnded();
     }

@@ -53,8 +53,12 @@ export class OutboxPorts implements DeviceGate, EventLink {
                 transmission.failed(error);
             } else {
                 statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
-                refusals.acknowledged(number, isCheck);
-                transmission.settled();
+                const settle = () => {
+                    refusals.acknowledged(number, isCheck);
+                    transmission.settled();
+                };
+                const takenBack = () => refusals.forget(number);
+                if (isCheck || !registration.deferred(event.device, { settle, takenBack })) settle();
                 if (isCheck) registration.acknowledged(event.device);
             }
             if (gracefulReconnect.isUnderWay) gracefulReconnect.acknowledged();

@@ -4,7 +4,6 @@ import type { Registration } from "../../devices/registration/registration";
 import { GatewayError, toGatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { StateStore } from "../../outbox/store/store";
-import { deviceKey } from "../../protocol/identity";
 import type { Qos } from "../../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../../routing/subscription-table";
 import { filterCovers } from "../../routing/topic-filter";
@@ -140,7 +139,7 @@ export class SubscriptionManager implements FilterCheckListener {
     }
 
     #ask(entry: ServerSubscription): void {
-        const device = concreteDevice(entry.filter);
+        const device = this.#deps.deviceOf(entry.filter);
         if (device === undefined) void this.#send(entry);
         else this.#askFor(new FilterCheck(device, entry, this));
     }
@@ -262,17 +261,12 @@ export interface SubscriptionManagerDeps {
     readonly clock: Clock;
     /** Where the filters of a durable session are remembered; undefined for a clean one. */
     readonly state: StateStore | undefined;
+    /** The key of the only device that a filter names; undefined when it names none or several: a wildcard registers nothing. */
+    deviceOf(filter: string): string | undefined;
     readonly limit: FilterLimit | undefined;
     /** The platform holds the filter on this connection. */
     granted(filter: string): void;
     warn(text: string): void;
-}
-
-/** The key of the only device a filter names, or undefined when it names none or several: a wildcard registers nothing. */
-function concreteDevice(filter: string): string | undefined {
-    const [, , typeId, , deviceId] = filter.split("/");
-    if (!typeId || !deviceId || typeId === "+" || deviceId === "+" || deviceId === "#") return undefined;
-    return deviceKey({ typeId, deviceId });
 }
 
 /** Maximo allows fifty filters, one of which is that of the notifications. Only filters of one device type are ever joined because of it. */

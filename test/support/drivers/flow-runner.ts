@@ -171,6 +171,8 @@ export function gatewayNode(port: number, properties: Record<string, unknown> = 
         typeId: "gw",
         deviceId: "gw1",
         outbox: "memory",
+        // The simulator registers devices.
+        registration: "always",
         ...properties,
     };
 }

@@ -161,6 +161,8 @@ export function testGateway(port: number, { userDir, tls = {}, clock = systemClo
         typeId: "gw",
         deviceId: "gw1",
         outbox: "memory",
+        // The simulator registers devices.
+        registration: "always",
         ...properties,
     });
     const storageDirectory = userDir === undefined ? undefined : path.join(userDir, "wiotp-gateway");

@@ -54,6 +54,7 @@ export class MiniatureGateway {
             cleared() {},
             convicted: (device) => assert.fail(`${device} was flowing, so the platform cannot have dropped anything of it`),
             unanswered: (device) => this.unanswered.push(device),
+            recall() {},
             signGiven() {},
         });
         this.#connected();

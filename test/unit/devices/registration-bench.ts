@@ -24,6 +24,7 @@ export class RegistrationBench {
             stateChanged: (device, state) => note("state", device, state.hold ? `${state.phase}:${state.hold.reason}` : state.phase),
             unexplainedDrop: ({ firstMs, lastMs }) => note("unexplained drop", String(lastMs - firstMs)),
             cleared: (device) => note("cleared", device),
+            recall: (device) => note("recalled", device),
             convicted: (device) => note("convicted", device),
             unanswered: (device) => note("unanswered", device),
             signGiven: () => note("sign given"),

@@ -26,6 +26,7 @@ describe("gateway options", () => {
             outboxFull: "reject",
             maxRate: 0,
             maxInFlight: 100,
+            registration: "always",
             registrationLimit: 8,
             registrationBackoffMs: 600_000,
             willEventId: undefined,

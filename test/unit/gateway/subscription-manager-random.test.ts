@@ -4,9 +4,12 @@ import type { RegistrationAnswer, RegistrationClient } from "../../../src/device
 import { GatewayError } from "../../../src/errors";
 import { maximoFilterLimit, SubscriptionManager } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
+import { deviceOfFilter, gatewayTopics } from "../../../src/protocol/gateway-topics";
 import type { Qos } from "../../../src/protocol/qos";
 import { SubscriptionTable } from "../../../src/routing/subscription-table";
 import { FakeClock } from "../../support/doubles/fake-clock";
+
+const platformTopics = gatewayTopics({ identity: { orgId: "org", typeId: "gw", deviceId: "gw1" }, eventTopic: "", commandTopic: "" });
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 const slots = 2;
@@ -50,6 +53,7 @@ class World {
             flush: () => new Promise((resolve) => this.flushes.push(resolve)),
         };
         this.filters = new SubscriptionManager({
+            deviceOf: (filter) => deviceOfFilter(platformTopics, filter),
             connection: {
                 subscribe: (filter, qos) => {
                     const isRefused = this.refuses.has(filter);

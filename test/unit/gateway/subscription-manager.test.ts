@@ -3,9 +3,12 @@ import type { RegistrationAnswer, RegistrationClient } from "../../../src/device
 import { GatewayError } from "../../../src/errors";
 import { maximoFilterLimit, SubscriptionManager } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
+import { deviceOfFilter, gatewayTopics } from "../../../src/protocol/gateway-topics";
 import type { Qos } from "../../../src/protocol/qos";
 import type { FilterLimit } from "../../../src/routing/subscription-table";
 import { FakeClock } from "../../support/doubles/fake-clock";
+
+const platformTopics = gatewayTopics({ identity: { orgId: "org", typeId: "gw", deviceId: "gw1" }, eventTopic: "", commandTopic: "" });
 
 const command = (typeId = "+", deviceId = "+", commandId = "+") => `iot-2/type/${typeId}/id/${deviceId}/cmd/${commandId}/fmt/+`;
 
@@ -99,6 +102,7 @@ function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {
     const clock = new FakeClock();
     const warnings: string[] = [];
     const filters = new SubscriptionManager({
+        deviceOf: (filter) => deviceOfFilter(platformTopics, filter),
         clock,
         connection: server,
         registration,

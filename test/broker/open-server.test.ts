@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { GatewayBench } from "../support/drivers/gateway-bench";
+import { Mosquitto } from "../support/drivers/mosquitto";
+import { RecordedGateway } from "../support/drivers/recorded-gateway";
+import { waitFor } from "../support/wait-for";
+
+describe("a broker that has not shown whether it registers devices", () => {
+    it("acknowledges the first events of 1000 new devices within two seconds", async () => {
+        const broker = await Mosquitto.start({ quiet: true });
+        const member = new RecordedGateway(broker.port, { registration: "auto" });
+        try {
+            member.gateway.start();
+            await waitFor(() => member.isOnline, "the gateway to be online");
+            const startedAt = performance.now();
+            for (let i = 0; i < 1000; i++) member.publish(`d${i}`);
+            await waitFor(() => member.outcomes.size === 1000, "all events to be done");
+            const elapsedMs = performance.now() - startedAt;
+            assert.deepEqual(new Set(member.endings), new Set(["done"]));
+            assert.ok(elapsedMs < 2000, `took ${Math.round(elapsedMs)} ms`);
+        } finally {
+            await member.close();
+            await broker.stop();
+        }
+    });
+
+    it("loses no event that was reported done when it turns out to be a platform", async () => {
+        const bench = await GatewayBench.start({ registration: { delayMs: 20, backoffMs: 1000 } });
+        try {
+            const member = await bench.gateway({ registration: "auto" });
+            const devices = Array.from({ length: 40 }, (_, i) => `d${i}`);
+            for (const payload of [1, 2, 3]) for (const device of devices) member.publish(device, payload);
+            // What the platform accepted before the sign arrives once more after what it refused.
+            const isComplete = (device: string) => [1, 2, 3].every((payload) => bench.delivered.get(device)?.includes(payload));
+            await waitFor(() => devices.every(isComplete), "every event of every device");
+            await waitFor(() => member.outcomes.size === 120, "every event to have an outcome");
+            assert.deepEqual(new Set(member.endings), new Set(["done"]));
+            for (const { error } of member.late) assert.equal(error.willRetry, true, error.message);
+        } finally {
+            await bench.close();
+        }
+    });
+
+    it("registers devices from the start if the user says so", async () => {
+        const bench = await GatewayBench.start({ registration: { delayMs: 20, backoffMs: 1000 } });
+        try {
+            const member = await bench.gateway({ registration: "always" });
+            const devices = Array.from({ length: 40 }, (_, i) => `d${i}`);
+            for (const device of devices) member.publish(device, 1);
+            await Promise.all(devices.map((device) => bench.receives(device, [1])));
+            assert.deepEqual(member.late, [], "no device was refused");
+        } finally {
+            await bench.close();
+        }
+    });
+});
