@@ -3,19 +3,11 @@ import type { NodeAPI } from "node-red";
 import type { Deploy } from "../gateway/gateway-pool";
 import { membersOf } from "../protocol/json";
 
-/** Who wants to know when the flows stop and start. */
-export interface DeployListener {
-    /** New flows are being stored; unless that fails, the running ones stop as soon as it is done. */
-    deployAnnounced(): void;
-    flowsStopping(deploy: Deploy): void;
-    flowsStarted(): void;
-}
-
-/** Tells about every stop and start of the flows, for as long as Node-RED runs; returns a function that ends it. */
+/** Reports every stop and start of the flows, for as long as Node-RED runs. Returns a function that ends it. */
 export function watchDeploys(RED: NodeAPI, listener: DeployListener): () => void {
     const stopping = (event: unknown) => listener.flowsStopping(readDeploy(event));
     const started = () => listener.flowsStarted();
-    // No event tells of a deploy before the flows stop, but the audit log does, which goes to every log handler.
+    // No event announces a deploy before the flows stop, but the audit log does, which goes to every log handler.
     const log = new EventEmitter();
     log.on("log", (entry: unknown) => {
         if (membersOf(entry).event === "flows.set") listener.deployAnnounced();
@@ -30,8 +22,16 @@ export function watchDeploys(RED: NodeAPI, listener: DeployListener): () => void
     };
 }
 
+/** Is notified when the flows stop and start. */
+export interface DeployListener {
+    /** New flows are being stored; unless that fails, the running ones stop as soon as it is done. */
+    deployAnnounced(): void;
+    flowsStopping(deploy: Deploy): void;
+    flowsStarted(): void;
+}
+
 /**
- * What the event says about the deploy. Only a deploy from the editor or the API compares the old flows with the new ones, which
+ * The deploy that the event is about. Only a deploy from the editor or the API compares the old flows with the new ones, which
  * shows in `globalConfigChanged`; a shutdown or a reload comes with an empty comparison that says nothing.
  */
 function readDeploy(event: unknown): Deploy {

@@ -14,19 +14,6 @@ import { properties, type StoredDefinition } from "./api";
 import { gatewayStatus } from "./gateway-status";
 import type { StatusText } from "./status-reporter";
 
-/** The properties of a `device-command-in` node, checked. */
-export interface CommandSettings {
-    readonly selection: CommandSelection;
-    readonly qos: Qos;
-    readonly datatype: CommandDatatype;
-    /** Commands that may be old go to Catch nodes instead. */
-    readonly refusesReplayed: boolean;
-    /** How long the flow has to send a command back; undefined = it is acknowledged once it was handed over. */
-    readonly timeoutMs: number | undefined;
-    /** The event id of the answer, with a place for the command id; empty = no answer is published. */
-    readonly answer: string;
-}
-
 /** The rules of the properties of a `device-command-in` node. */
 export const commandRules = {
     target: { choices: ["device", "gateway"], fallback: "device" },
@@ -57,6 +44,19 @@ export function parseCommandSettings(definition: StoredDefinition, ids: IdParser
         timeoutMs: isForFlow ? numberOption(definition, "timeout", commandRules.timeout) * 1000 : undefined,
         answer: isForFlow ? answerOption(definition, ids) : "",
     };
+}
+
+/** The properties of a `device-command-in` node, checked. */
+export interface CommandSettings {
+    readonly selection: CommandSelection;
+    readonly qos: Qos;
+    readonly datatype: CommandDatatype;
+    /** Commands that may be old go to Catch nodes instead. */
+    readonly refusesReplayed: boolean;
+    /** How long the flow has to send a command back; undefined = it is acknowledged once it was handed over. */
+    readonly timeoutMs: number | undefined;
+    /** The event id of the answer, with a place for the command id; empty = no answer is published. */
+    readonly answer: string;
 }
 
 function answerOption(definition: StoredDefinition, ids: IdParser): string {

@@ -11,22 +11,6 @@ import type { StoredDefinition } from "./api";
 import { type PropertyReader, propertyReader } from "./property";
 import { isFromVariables } from "./variables";
 
-/** The properties of a `device-event-out` node, checked. */
-export interface EventSettings {
-    readonly nodeId: string;
-    readonly source: "gateway" | "device";
-    readonly ids: PropertyReader<EventIds>;
-    /** Undefined = from the message. */
-    readonly format: string | undefined;
-    /** Undefined = from the message. */
-    readonly qos: Qos | undefined;
-    readonly wrap: boolean;
-    readonly timestampField: string;
-    readonly completionMode: CompletionMode;
-    /** Undefined = from the message, else the gateway's. */
-    readonly ttlMs: number | undefined;
-}
-
 /** The rules of the properties of a `device-event-out` node. */
 export const eventRules = {
     source: { choices: ["device", "gateway"], fallback: "device" },
@@ -64,6 +48,22 @@ export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredD
         completionMode: choiceOption(definition, "complete", eventRules.complete),
         ttlMs: ttlMs(definition, "ttl"),
     };
+}
+
+/** The properties of a `device-event-out` node, checked. */
+export interface EventSettings {
+    readonly nodeId: string;
+    readonly source: "gateway" | "device";
+    readonly ids: PropertyReader<EventIds>;
+    /** Undefined = from the message. */
+    readonly format: string | undefined;
+    /** Undefined = from the message. */
+    readonly qos: Qos | undefined;
+    readonly wrap: boolean;
+    readonly timestampField: string;
+    readonly completionMode: CompletionMode;
+    /** Undefined = from the message, else the gateway's. */
+    readonly ttlMs: number | undefined;
 }
 
 /**
@@ -161,7 +161,7 @@ function eventIdsReader(
 function idReader(RED: NodeAPI, node: Node, definition: StoredDefinition, name: keyof EventIds, ids: IdParser): PropertyReader {
     const type = textOption(definition, `${name}Type`) || eventRules[`${name}Type`].fallback;
     const stored = definition[name];
-    // What looks like a variable within an expression is none.
+    // A text within an expression that looks like a variable is none.
     const isExpression = type !== "str" && typeof stored === "string" && !isFromVariables(stored);
     const value = isExpression ? stored : textOption(definition, name, eventRules[name].fallback);
     if (type === "str" || value.trim() === "") ids.ofEvent(name, value);

@@ -12,8 +12,6 @@ import type { WiotpManagementRequest } from "./flow-messages";
 import { gatewayStatus } from "./gateway-status";
 import type { StatusText } from "./status-reporter";
 
-type Properties = Readonly<Record<string, unknown>>;
-
 /** The rules of the properties of a `dm-responder` node. */
 export const responderRules = {
     target: { choices: ["gateway", "device"], fallback: "gateway" },
@@ -57,6 +55,8 @@ export function parseResponderSettings(properties: Properties): ResponderOptions
         replayed: choiceOption(properties, "replayed", responderRules.replayed),
     };
 }
+
+type Properties = Readonly<Record<string, unknown>>;
 
 function targetOption(properties: Properties): ResponderTarget {
     const kind = choiceOption(properties, "target", responderRules.target);
@@ -117,7 +117,7 @@ function parts({ rc, message, d }: ManagementAnswer): NodeMessage {
 
 /**
  * The status of a dm-responder: that of its connection, without the events that wait, as its messages do not wait with them;
- * and when it is connected what it has to do with, the most urgent first.
+ * and when it is connected its devices and requests, the most urgent first.
  */
 export function responderStatus(state: GatewayState | GatewayError, counts: ResponderCounts): StatusText {
     if (state instanceof GatewayError) return gatewayStatus(state);

@@ -13,14 +13,6 @@ import { readTlsOptions } from "./tls";
 import { withCurrentFiles } from "./tls-files";
 import { isFromVariables, variableOf } from "./variables";
 
-/** Where a lease comes from: a `gateway-config` node, and the pool of all gateways. */
-export interface LeaseOrigin {
-    readonly RED: NodeAPI;
-    readonly node: Node;
-    readonly definition: StoredDefinition;
-    readonly pool: GatewayPool<Gateway>;
-}
-
 /**
  * Leases the gateway of these settings, with the token and the TLS settings of the node.
  * @throws GW_CONFIG when the identity is in use with other settings, or the token, the TLS settings or the folder of the outbox files cannot be read
@@ -38,6 +30,14 @@ export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, optio
             return new Gateway({ options, token, tls: current, storageDirectory: directory, clock: systemClock });
         },
     });
+}
+
+/** Where a lease comes from: a `gateway-config` node, and the pool of all gateways. */
+export interface LeaseOrigin {
+    readonly RED: NodeAPI;
+    readonly node: Node;
+    readonly definition: StoredDefinition;
+    readonly pool: GatewayPool<Gateway>;
 }
 
 /**

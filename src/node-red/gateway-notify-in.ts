@@ -8,15 +8,6 @@ import { choiceOption, numberOption, type PropertyRules, textOption } from "../s
 import type { StoredDefinition } from "./api";
 import type { WiotpDeviceHealthMessage, WiotpGatewayHealthMessage, WiotpNotificationMessage } from "./flow-messages";
 
-/** The properties of a `gateway-notify-in` node, checked: refusals of the platform, or the health of the gateway or of its devices. */
-export type NotificationSettings =
-    | { readonly about: "refusals"; readonly request: RefusedRequest }
-    /** `intervalMs` undefined = on changes only. */
-    | { readonly about: "gateway"; readonly intervalMs: number | undefined }
-    | ({ readonly about: "devices" } & SilenceOptions);
-
-type RefusedRequest = (typeof notificationRules.request.choices)[number];
-
 /** The rules of the properties of a `gateway-notify-in` node. */
 export const notificationRules = {
     about: { choices: ["refusals", "gateway", "devices"], fallback: "refusals" },
@@ -51,6 +42,15 @@ export function parseNotificationSettings(definition: StoredDefinition, ids: IdP
         }
     }
 }
+
+/** The properties of a `gateway-notify-in` node, checked: refusals of the platform, or the health of the gateway or of its devices. */
+export type NotificationSettings =
+    | { readonly about: "refusals"; readonly request: RefusedRequest }
+    /** `intervalMs` undefined = on changes only. */
+    | { readonly about: "gateway"; readonly intervalMs: number | undefined }
+    | ({ readonly about: "devices" } & SilenceOptions);
+
+type RefusedRequest = (typeof notificationRules.request.choices)[number];
 
 /** A notification as the message a flow gets, or undefined when the node does not want it. Each call makes a message of its own. */
 export function notificationMessage(

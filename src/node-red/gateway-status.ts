@@ -2,8 +2,6 @@ import { type ErrorCode, GatewayError } from "../errors";
 import type { GatewayState } from "../gateway/gateway-state";
 import type { StatusText } from "./status-reporter";
 
-type WaitingReason = Extract<GatewayState["connection"], { phase: "waiting" }>["reason"];
-
 /**
  * The status of a node whose gateway is in this state, or cannot work at all. Colours as in Node-RED's own MQTT nodes: red = no
  * connection, yellow = connecting, green = connected; blue stands for events that wait.
@@ -22,6 +20,8 @@ export function gatewayStatus(state: GatewayState | GatewayError): StatusText {
             return onlineStatus(state);
     }
 }
+
+type WaitingReason = Extract<GatewayState["connection"], { phase: "waiting" }>["reason"];
 
 /** An attempt may take half a minute: a cause that is known stays in sight meanwhile, since the pauses between are short. */
 function connectingStatus(reason: WaitingReason | undefined): StatusText {

@@ -1,13 +1,8 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { translate } from "../i18n";
 
-/** Reads a property of the form's TypedInput. */
-export type PropertyReader<T = unknown> =
-    | { readonly immediate: true; read(message: NodeMessage): T }
-    | { readonly immediate: false; read(message: NodeMessage): Promise<T> };
-
 /**
- * Prepares a TypedInput value of type str, msg, env, flow, global or jsonata. What can be decided once is decided here,
+ * Prepares a TypedInput value of type str, msg, env, flow, global or jsonata. Everything that can be decided once is decided here,
  * so that a message costs one property access in the usual cases. Reading may throw or reject.
  * @throws when a JSONata expression does not compile, or the path of a message property is none
  */
@@ -38,6 +33,11 @@ export function propertyReader(RED: NodeAPI, node: Node, value: string, type: st
             throw new Error(translate("flow.propertyType", { type }));
     }
 }
+
+/** Reads a property of the form's TypedInput. */
+export type PropertyReader<T = unknown> =
+    | { readonly immediate: true; read(message: NodeMessage): T }
+    | { readonly immediate: false; read(message: NodeMessage): Promise<T> };
 
 function messageReader(RED: NodeAPI, path: string): (message: NodeMessage) => unknown {
     // The usual case, a plain name, needs no parsing of the path for each message.

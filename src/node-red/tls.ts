@@ -3,15 +3,6 @@ import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { findNode } from "./api";
 
-/** The options of Node's `tls.connect`, as far as a `tls-config` node sets them. */
-export type TlsOptions = Readonly<Record<string, unknown>>;
-
-/** Node-RED's own `tls-config` node, by its documented interface; its fields differ between versions. */
-interface TlsConfigNode extends Node {
-    readonly valid: boolean;
-    addTLSOptions(options: Record<string, unknown>): unknown;
-}
-
 /**
  * The TLS options of the `tls-config` node with this id; none when no node is named, which means: the authorities that
  * Node.js trusts, and verification.
@@ -27,4 +18,13 @@ export function readTlsOptions(RED: NodeAPI, id: unknown): TlsOptions {
     const options: Record<string, unknown> = {};
     node.addTLSOptions(options);
     return options;
+}
+
+/** The options of Node's `tls.connect`, as far as a `tls-config` node sets them. */
+export type TlsOptions = Readonly<Record<string, unknown>>;
+
+/** Node-RED's own `tls-config` node, by its documented interface; its fields differ between versions. */
+interface TlsConfigNode extends Node {
+    readonly valid: boolean;
+    addTLSOptions(options: Record<string, unknown>): unknown;
 }

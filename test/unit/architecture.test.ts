@@ -44,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
         "src/clock",
         "src/settings",
         "src/log-limiter",
+        "src/recent-items",
         "src/protocol",
         "src/gateway",
         "src/management",

@@ -8,23 +8,7 @@ import type { DeviceManagement } from "../device-management";
 import type { GatewayListeners } from "../gateway-listeners";
 import type { SilentDevices } from "./silent-devices";
 
-/** What an operator's actions work on. */
-export interface GatewayActionsDeps {
-    readonly connection: GatewayConnection;
-    readonly registration: Registration;
-    readonly inventory: Inventory;
-    readonly management: DeviceManagement;
-    readonly listeners: GatewayListeners;
-    readonly silentDevices: SilentDevices;
-    /** Drops what waits for a device in the outbox; resolves with the number of events. */
-    purge(device: string): Promise<number>;
-}
-
-function byOperator(): ConnectionReason {
-    return { code: "GW_NETWORK", isPlanned: true, text: translate("gateway.reconnectByOperator") };
-}
-
-/** What an operator can do to a gateway. Each action says truthfully what came of it, and leaves a line in the log. */
+/** The actions of an operator. Each one reports its true outcome and leaves a line in the log. */
 export class GatewayActions {
     readonly #deps: GatewayActionsDeps;
 
@@ -42,7 +26,7 @@ export class GatewayActions {
         return done(phase === "online" ? "reconnecting" : "tryingNow");
     }
 
-    /** Ends the hold of a device, so that what waits for it is tried now. */
+    /** Ends the hold of a device, so that its events are tried now. */
     release(address: DeviceAddress): ActionOutcome {
         const { registration, listeners } = this.#deps;
         const device = deviceKey(address);
@@ -53,7 +37,7 @@ export class GatewayActions {
     }
 
     /**
-     * Drops every event of a device that waits in the outbox, in memory and on disk, but not what is in flight. Each sender is notified
+     * Drops every waiting event of a device, in memory and on disk, but not those in flight. Each sender is notified
      * `GW_EXPIRED`. Rejects with `GW_STORE` when the file cannot be read.
      */
     async purge(address: DeviceAddress): Promise<ActionOutcome> {
@@ -61,7 +45,7 @@ export class GatewayActions {
         return count > 0 ? done("purged", { count }) : notDone("nothingToPurge");
     }
 
-    /** Forgets what is remembered of a device: its next event is a registration attempt. */
+    /** Forgets a device: its next event is a registration attempt. */
     forget(address: DeviceAddress): ActionOutcome {
         const { registration, inventory, management, silentDevices, listeners } = this.#deps;
         const device = deviceKey(address);
@@ -75,7 +59,7 @@ export class GatewayActions {
     }
 }
 
-/** What became of an operator's action: a key for words in the operator's language, and the numbers and names in them. */
+/** The outcome of an action: a key for the text in the operator's language, and its parameters. */
 export interface ActionOutcome {
     /** Whether something was done. */
     readonly isDone: boolean;
@@ -83,12 +67,28 @@ export interface ActionOutcome {
     readonly parameters?: Readonly<Record<string, string | number>>;
 }
 
-/** It was done. */
+/** The action was done. */
 export function done(key: string, parameters?: ActionOutcome["parameters"]): ActionOutcome {
     return { isDone: true, key, ...(parameters && { parameters }) };
 }
 
-/** Nothing was done, and why. */
+/** The action was not done; the key names the reason. */
 export function notDone(key: string, parameters?: ActionOutcome["parameters"]): ActionOutcome {
     return { isDone: false, key, ...(parameters && { parameters }) };
+}
+
+/** What the actions work on. */
+export interface GatewayActionsDeps {
+    readonly connection: GatewayConnection;
+    readonly registration: Registration;
+    readonly inventory: Inventory;
+    readonly management: DeviceManagement;
+    readonly listeners: GatewayListeners;
+    readonly silentDevices: SilentDevices;
+    /** Drops the waiting events of a device; resolves with their number. */
+    purge(device: string): Promise<number>;
+}
+
+function byOperator(): ConnectionReason {
+    return { code: "GW_NETWORK", isPlanned: true, text: translate("gateway.reconnectByOperator") };
 }

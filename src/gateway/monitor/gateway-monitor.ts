@@ -1,48 +1,23 @@
 import type { Clock, Timer } from "../../clock";
-import type { Inventory } from "../../devices/inventory/inventory";
 import { shortened } from "../../i18n";
 import type { RequestView } from "../../management/request-history";
-import type { OutboxCounters } from "../../outbox/outbox";
 import { notifiedDevice } from "../../protocol/notification";
 import { RecentItems } from "../../recent-items";
 import type { DeviceManagement } from "../device-management";
 import type { ReceivedNotification } from "../events/refusal-handler";
 import type { GatewayListeners, PastProblem } from "../gateway-listeners";
-import type { GatewayOptions } from "../gateway-options";
-import type { GatewayState } from "../gateway-state";
-import type { GatewayStorage } from "../gateway-storage";
 import type { CommandOutcome, ReceivedCommand } from "../inbound/command";
 import { CommandHistory, type CommandView } from "./command-history";
-import type { GatewayHealth } from "./gateway-health";
-import { type DeviceList, type DeviceListQuery, type GatewayOverview, gatewayOverview, listDevices } from "./gateway-overview";
-import type { GatewayStatistics } from "./gateway-statistics";
-import type { SilentDevices } from "./silent-devices";
+import {
+    type DeviceList,
+    type DeviceListQuery,
+    type GatewayOverview,
+    gatewayOverview,
+    listDevices,
+    type OverviewDeps,
+} from "./gateway-overview";
 
-/** What is watched of a gateway. */
-export interface GatewayMonitorDeps {
-    readonly clock: Clock;
-    readonly options: GatewayOptions;
-    readonly listeners: GatewayListeners;
-    readonly statistics: GatewayStatistics;
-    readonly inventory: Inventory;
-    readonly management: DeviceManagement;
-    readonly silentDevices: SilentDevices;
-    readonly health: GatewayHealth;
-    state(): GatewayState;
-    counters(): OutboxCounters;
-    readonly storage: GatewayStorage;
-}
-
-/** Numbers that change when something is added to a list. */
-export interface ListVersions {
-    readonly notifications: number;
-    readonly requests: number;
-    readonly commands: number;
-}
-
-const recentCount = 50;
-
-/** What an operator sees of a gateway: the present, the last hour, the devices and what went wrong lately. */
+/** Shows a gateway to an operator: the present, the last hour, the devices, and the latest problems, notifications, requests and commands. */
 export class GatewayMonitor {
     readonly #deps: GatewayMonitorDeps;
     readonly #history: GatewayHistory;
@@ -54,27 +29,14 @@ export class GatewayMonitor {
         this.#history = new GatewayHistory(deps.clock, () => this.#sample());
     }
 
-    /** Begins to remember the last hour. */
+    /** From now on the last hour is remembered. */
     start(): void {
         this.#history.start();
     }
 
-    /** Everything that can be said of the gateway in numbers and words. */
+    /** The gateway at this moment. */
     get overview(): GatewayOverview {
-        const { options, statistics, inventory, silentDevices, health, storage } = this.#deps;
-        const counters = this.#deps.counters();
-        return gatewayOverview({
-            options,
-            state: this.#deps.state(),
-            since: statistics.since,
-            changedAt: statistics.changedAt,
-            counters,
-            totals: statistics.totals(counters),
-            rememberedDevices: inventory.size,
-            silentDevices: silentDevices.count,
-            health: health.read(),
-            file: storage.file,
-        });
+        return gatewayOverview(this.#deps);
     }
 
     /** At most the last hour, the oldest sample first. */
@@ -82,22 +44,22 @@ export class GatewayMonitor {
         return this.#history.items;
     }
 
-    /** The problems that the gateway had last. */
+    /** The latest problems of the gateway. */
     get recentProblems(): readonly PastProblem[] {
         return this.#deps.listeners.recentProblems.items;
     }
 
-    /** The notifications that came last. */
+    /** The latest notifications. */
     get recentNotifications(): readonly NotificationView[] {
         return this.#notifications.items;
     }
 
-    /** The device management requests that came last, with their outcome. */
+    /** The latest device management requests, with their outcomes. */
     get recentRequests(): readonly RequestView[] {
         return this.#deps.management.engine.history.items;
     }
 
-    /** The commands that came last, with their outcome. */
+    /** The latest commands, with their outcomes. */
     get recentCommands(): readonly CommandView[] {
         return this.#commands.items;
     }
@@ -131,7 +93,6 @@ export class GatewayMonitor {
         this.#commands.ended(command, outcome, tookMs);
     }
 
-    /** Stops the timer. */
     close(): void {
         this.#history.close();
     }
@@ -145,6 +106,22 @@ export class GatewayMonitor {
         return { at: clock.now(), isOnline, queued: counters.queued, eventsReceived, eventsPublished };
     }
 }
+
+/** What a monitor watches. */
+export interface GatewayMonitorDeps extends OverviewDeps {
+    readonly clock: Clock;
+    readonly listeners: GatewayListeners;
+    readonly management: DeviceManagement;
+}
+
+/** Numbers that change when something is added to a list. */
+export interface ListVersions {
+    readonly notifications: number;
+    readonly requests: number;
+    readonly commands: number;
+}
+
+const recentCount = 50;
 
 /** The numbers that a chart shows. */
 interface HistorySample {
@@ -160,7 +137,7 @@ interface HistorySample {
 const everyMs = 5_000;
 const samples = 720;
 
-/** Remembers an hour of a gateway, so that a chart shows what happened before somebody looked. */
+/** Remembers an hour of a gateway, so that a chart shows the time before it was opened. */
 export class GatewayHistory {
     readonly #clock: Clock;
     readonly #read: () => HistorySample;
@@ -203,7 +180,6 @@ interface NotificationView {
 
 const maxCharacters = 500;
 
-/** What is kept of a notification. */
 function notificationView({ notification }: ReceivedNotification, at: number): NotificationView {
     if (notification.malformed) return { at, text: cut(notification.raw) };
     const { fields } = notification;

@@ -7,12 +7,57 @@ import type { OutboxCounters } from "../../outbox/outbox";
 import { deviceKey, mqttClientId } from "../../protocol/identity";
 import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
 import type { DrainProgress, GatewayState } from "../gateway-state";
-import type { OutboxFile } from "../gateway-storage";
+import type { GatewayStorage, OutboxFile } from "../gateway-storage";
 import type { CommandsState } from "../inbound/command-router";
-import type { HealthReport } from "./gateway-health";
-import type { GatewayTotals } from "./gateway-statistics";
+import type { GatewayHealth, HealthReport } from "./gateway-health";
+import type { GatewayStatistics, GatewayTotals } from "./gateway-statistics";
+import type { SilentDevices } from "./silent-devices";
 
-/** Why something does not work. */
+/** The gateway at this moment. */
+export function gatewayOverview(deps: OverviewDeps): GatewayOverview {
+    const { options, statistics, inventory, silentDevices, health, storage } = deps;
+    const state = deps.state();
+    const counters = deps.counters();
+    const { file } = storage;
+    const { connection, drain, storeProblem } = state;
+    return {
+        identity: mqttClientId(options.identity),
+        clientId: options.clientId,
+        platform: options.platform,
+        server: `${options.host}:${options.port}`,
+        connection: {
+            phase: connection.phase,
+            since: new Date(statistics.since).toISOString(),
+            ...("reason" in connection && connection.reason && { reason: connection.reason }),
+            ...(connection.phase === "waiting" && {
+                retryInMs: connection.retryInMs,
+                retryAt: new Date(statistics.changedAt + connection.retryInMs).toISOString(),
+            }),
+        },
+        outbox: {
+            kind: state.outbox,
+            isDegraded: state.isDegraded,
+            ...(storeProblem && { problem: { code: storeProblem.code, text: storeProblem.message } }),
+            events: counters.queued,
+            bytes: counters.queuedBytes,
+            maxBytes: options.outboxMaxBytes,
+            ...(file && { file }),
+            inFlight: counters.inFlight,
+            heldBytes: counters.heldBytes,
+            waitingDevices: counters.waitingDevices,
+            storedTotal: counters.writtenEvents,
+            expiredTotal: counters.expired,
+            droppedTotal: counters.dropped,
+            ...(drain && { drain }),
+        },
+        commands: state.commands,
+        devices: { remembered: inventory.size, held: state.heldDevices, silent: silentDevices.count },
+        totals: statistics.totals(counters),
+        health: health.read(),
+    };
+}
+
+/** Why a gateway, its connection or its outbox does not work. */
 export interface Problem {
     readonly code: ErrorCode;
     readonly text: string;
@@ -42,7 +87,7 @@ export interface GatewayOverview {
         readonly events: number;
         readonly bytes: number;
         readonly maxBytes: number;
-        /** Absent where nothing is kept on disk. */
+        /** Absent where no event is kept on disk. */
         readonly file?: OutboxFile;
         readonly inFlight: number;
         readonly heldBytes: number;
@@ -62,73 +107,19 @@ export interface GatewayOverview {
     readonly health: HealthReport;
 }
 
-/** What an overview is made from. */
-export interface OverviewSources {
+/** What an overview is read from. */
+export interface OverviewDeps {
     readonly options: GatewayOptions;
-    readonly state: GatewayState;
-    readonly since: number;
-    /** When the connection changed last. */
-    readonly changedAt: number;
-    readonly counters: OutboxCounters;
-    readonly totals: GatewayTotals;
-    readonly rememberedDevices: number;
-    readonly silentDevices: number;
-    readonly health: HealthReport;
-    readonly file: OutboxFile | undefined;
+    readonly statistics: GatewayStatistics;
+    readonly inventory: Inventory;
+    readonly silentDevices: SilentDevices;
+    readonly health: GatewayHealth;
+    readonly storage: GatewayStorage;
+    state(): GatewayState;
+    counters(): OutboxCounters;
 }
 
-/** Puts an overview together. */
-export function gatewayOverview({
-    options,
-    state,
-    since,
-    changedAt,
-    counters,
-    totals,
-    rememberedDevices,
-    silentDevices,
-    health,
-    file,
-}: OverviewSources): GatewayOverview {
-    const { connection, drain, storeProblem } = state;
-    return {
-        identity: mqttClientId(options.identity),
-        clientId: options.clientId,
-        platform: options.platform,
-        server: `${options.host}:${options.port}`,
-        connection: {
-            phase: connection.phase,
-            since: new Date(since).toISOString(),
-            ...("reason" in connection && connection.reason && { reason: connection.reason }),
-            ...(connection.phase === "waiting" && {
-                retryInMs: connection.retryInMs,
-                retryAt: new Date(changedAt + connection.retryInMs).toISOString(),
-            }),
-        },
-        outbox: {
-            kind: state.outbox,
-            isDegraded: state.isDegraded,
-            ...(storeProblem && { problem: { code: storeProblem.code, text: storeProblem.message } }),
-            events: counters.queued,
-            bytes: counters.queuedBytes,
-            maxBytes: options.outboxMaxBytes,
-            ...(file && { file }),
-            inFlight: counters.inFlight,
-            heldBytes: counters.heldBytes,
-            waitingDevices: counters.waitingDevices,
-            storedTotal: counters.writtenEvents,
-            expiredTotal: counters.expired,
-            droppedTotal: counters.dropped,
-            ...(drain && { drain }),
-        },
-        commands: state.commands,
-        devices: { remembered: rememberedDevices, held: state.heldDevices, silent: silentDevices },
-        totals,
-        health,
-    };
-}
-
-/** What devices can be picked by. `refused` = the platform refused something of it at least once. */
+/** The filters of the list of devices. `refused` = the platform refused a message of the device at least once. */
 export const deviceFilters = ["registered", "pending", "held", "refused", "managed", "dormant"] as const;
 type DeviceFilter = (typeof deviceFilters)[number];
 
@@ -155,7 +146,7 @@ export interface DeviceList {
     readonly pageSize: number;
 }
 
-/** Lists devices with what the registration and device management know of them; search and filter happen here, not at the reader's. */
+/** A page of the devices, each with its registration and management. Search and filter apply to all devices, not to the page. */
 export function listDevices(
     inventory: Inventory,
     managementOf: (device: string) => ManagedPhase | undefined,

@@ -5,34 +5,7 @@ import type { OutboxCounters } from "../../outbox/outbox";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
 import type { CommandOutcome } from "../inbound/command";
 
-/** What a gateway has done since it was opened. */
-export interface GatewayTotals {
-    /** Events taken from the flows, whatever became of them. */
-    readonly eventsReceived: number;
-    /** Events that the platform acknowledged, as it does with most that it refuses; of QoS 0 those that were handed to the connection. */
-    readonly eventsPublished: number;
-    /** Events that the platform refused for good; one that is kept and sent again is not among them. */
-    readonly eventsRefused: number;
-    readonly commandsReceived: number;
-    /** Commands that ended, by outcome, from 0 on. */
-    readonly commandsEnded: Readonly<Record<CommandOutcome, number>>;
-    /** From receiving a command to its end, of those that the flow had to send back. */
-    readonly commandTime: LatencyCounts;
-    readonly notificationsReceived: number;
-    /** RefusalHandler of anything by the platform's return code, from 0 on; codes that this version does not know are counted as `other`. */
-    readonly refused: Readonly<Record<string, number>>;
-    /** Attempts to connect again, by why there was no connection, from 0 on. */
-    readonly reconnects: Readonly<Record<string, number>>;
-    /** From sending an event to its acknowledgement. */
-    readonly puback: LatencyCounts;
-}
-
-/** Every other return code is `other`, so that no peer can make labels without end. */
-const knownReturnCodes: ReadonlySet<number> = new Set(Object.values(returnCodes));
-const otherwise = "other";
-const planned = "planned";
-
-/** Counts what a gateway does. Counting an event costs next to nothing; nothing is computed until somebody asks. */
+/** Counts events, commands, notifications and reconnects. Counting costs next to nothing; all else is computed on request. */
 export class GatewayStatistics {
     readonly #clock: Clock;
     readonly #puback = new LatencyHistogram();
@@ -128,6 +101,33 @@ export class GatewayStatistics {
     }
 }
 
+/** The totals of a gateway since it was opened. */
+export interface GatewayTotals {
+    /** Events taken from the flows, including those that failed. */
+    readonly eventsReceived: number;
+    /** Events that the platform acknowledged, as it does with most that it refuses; of QoS 0 those that were handed to the connection. */
+    readonly eventsPublished: number;
+    /** Events that the platform refused for good; one that is kept and sent again is not among them. */
+    readonly eventsRefused: number;
+    readonly commandsReceived: number;
+    /** Commands that ended, by outcome, from 0 on. */
+    readonly commandsEnded: Readonly<Record<CommandOutcome, number>>;
+    /** From receiving a command to its end, of those that the flow had to send back. */
+    readonly commandTime: LatencyCounts;
+    readonly notificationsReceived: number;
+    /** Refusals of anything by the platform's return code, from 0 on; codes that this version does not know are counted as `other`. */
+    readonly refused: Readonly<Record<string, number>>;
+    /** Attempts to connect again, by why there was no connection, from 0 on. */
+    readonly reconnects: Readonly<Record<string, number>>;
+    /** From sending an event to its acknowledgement. */
+    readonly puback: LatencyCounts;
+}
+
+/** Every other return code is `other`, so that no peer can make labels without end. */
+const knownReturnCodes: ReadonlySet<number> = new Set(Object.values(returnCodes));
+const otherwise = "other";
+const planned = "planned";
+
 function zeros(keys: readonly string[]): Map<string, number> {
     return new Map([...keys, otherwise].map((key) => [key, 0]));
 }
@@ -168,7 +168,7 @@ export class LatencyHistogram {
         this.#sumMs += durationMs;
     }
 
-    /** What was counted until now. */
+    /** The counts until now. */
     get counts(): LatencyCounts {
         let upToHere = 0;
         const buckets = this.#boundsMs.map((boundMs, index) => {

@@ -111,7 +111,7 @@ export interface SilenceChange extends DeviceAddress {
     readonly lastEvent?: string;
 }
 
-/** So many are reported in each turn of the event loop. */
+/** The most reports in one turn of the event loop. */
 const reportsPerTurn = 100;
 
 /** The devices of one watch. */

@@ -2,45 +2,8 @@ import { type DeviceAddress, deviceKey, type GatewayIdentity } from "../../proto
 import { returnCodes } from "../../protocol/notification";
 import type { Fault, Simulator } from "../../simulator/simulator";
 import { type ActionOutcome, done, notDone } from "./gateway-actions";
-/** How the simulated platform can treat a device: not allow it, fail to register it, or never answer. */
-export const troubleKinds = ["refuse", "fail", "silent"] as const;
-export type TroubleKind = (typeof troubleKinds)[number];
 
-/** A command to send. */
-export interface SimulatedCommand extends DeviceAddress {
-    readonly commandId: string;
-    readonly format: string;
-    readonly payload: string;
-}
-
-/** A device management request to start. */
-export interface SimulatedRequest extends DeviceAddress {
-    readonly action: string;
-    readonly parameters: readonly { readonly name: string; readonly value: string }[];
-}
-
-/** What the simulated platform is doing, for an operator. */
-export interface SimulatorView {
-    readonly isLineCut: boolean;
-    readonly troubles: readonly (DeviceAddress & { readonly kind: TroubleKind })[];
-    /** Its last requests to devices, as it sees them; the oldest first. */
-    readonly requests: readonly (DeviceAddress & {
-        readonly action: string;
-        readonly status: string;
-        readonly rc?: number;
-        readonly message?: string;
-    })[];
-}
-
-const troubleCodes = { refuse: returnCodes.notAuthorised, fail: returnCodes.systemError } as const;
-const words = {
-    refuse: "The device is not allowed (by an operator of the simulator).",
-    fail: "The registration failed (by an operator of the simulator).",
-};
-const troubleOutcomes = { refuse: "refusing", fail: "failing", silent: "silenced" } as const;
-const shown = 10;
-
-/** The platform's side of a demonstration: plays the platform for the organisation of one gateway. */
+/** Plays the platform for the organisation of one gateway, for a demonstration. */
 export class SimulatorControl {
     readonly #identity: GatewayIdentity;
     /** The simulator, while it runs. */
@@ -51,7 +14,7 @@ export class SimulatorControl {
         this.#find = find;
     }
 
-    /** What it is doing; undefined while it does not run. */
+    /** The simulated platform at this moment; undefined while it does not run. */
     get view(): SimulatorView | undefined {
         const played = this.#played;
         if (!played) return undefined;
@@ -95,7 +58,7 @@ export class SimulatorControl {
         return done("requestStarted");
     }
 
-    /** Makes trouble for a device, in place of other trouble, or (undefined) ends it, and with it the platform's own back-off. */
+    /** Makes trouble for a device in place of other trouble, or (undefined) ends it together with the platform's own back-off. */
     trouble(address: DeviceAddress, kind: TroubleKind | undefined): ActionOutcome {
         const played = this.#played;
         if (!played) return notDone("noSimulator");
@@ -133,7 +96,45 @@ export class SimulatorControl {
     }
 }
 
-/** One fault for its registration attempt, one for what comes when it is known. */
+/** How the simulated platform can treat a device: not allow it, fail to register it, or never answer. */
+export const troubleKinds = ["refuse", "fail", "silent"] as const;
+export type TroubleKind = (typeof troubleKinds)[number];
+
+/** A command to send. */
+export interface SimulatedCommand extends DeviceAddress {
+    readonly commandId: string;
+    readonly format: string;
+    readonly payload: string;
+}
+
+/** A device management request to start. */
+export interface SimulatedRequest extends DeviceAddress {
+    readonly action: string;
+    readonly parameters: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** The simulated platform, as an operator sees it. */
+export interface SimulatorView {
+    readonly isLineCut: boolean;
+    readonly troubles: readonly (DeviceAddress & { readonly kind: TroubleKind })[];
+    /** Its last requests to devices, as it sees them; the oldest first. */
+    readonly requests: readonly (DeviceAddress & {
+        readonly action: string;
+        readonly status: string;
+        readonly rc?: number;
+        readonly message?: string;
+    })[];
+}
+
+const troubleCodes = { refuse: returnCodes.notAuthorised, fail: returnCodes.systemError } as const;
+const words = {
+    refuse: "The device is not allowed (by an operator of the simulator).",
+    fail: "The registration failed (by an operator of the simulator).",
+};
+const troubleOutcomes = { refuse: "refusing", fail: "failing", silent: "silenced" } as const;
+const shown = 10;
+
+/** One fault for the registration of the device, one for the messages of a known device. */
 function troubleFaults(kind: TroubleKind, devices: string, topic: string): Fault[] {
     if (kind === "silent")
         return [

@@ -9,7 +9,7 @@ import { choiceOption } from "../../settings";
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** Carries an action out. It may throw or reject with what is wrong with the request or with the gateway. */
+/** Carries an action out. It may throw or reject with an error of the request or of the gateway. */
 type Action = (gateway: Gateway, body: Body) => ActionOutcome | Promise<ActionOutcome>;
 
 /** The actions by their names in the address; those of the simulator are refused for other platforms. */

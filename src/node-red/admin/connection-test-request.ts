@@ -27,13 +27,13 @@ export const testedProperties = [
     "keepAlive",
 ] as const;
 
-/** What the form gets back: findings in order, and whether the user may go on to a real CONNECT. */
+/** The answer to the form: findings in order, and whether the user may go on to a real CONNECT. */
 export interface TestReport {
     readonly steps: readonly TestStep[];
     readonly mayConnect: boolean;
 }
 
-/** What the form asks. */
+/** The request of the form. */
 interface TestRequest {
     /** The settings as the form holds them now. */
     readonly settings: GatewayProperties;
@@ -47,7 +47,7 @@ interface TestRequest {
 
 /**
  * Tests the settings of a form, deployed or not. Of a gateway that is connected it reports only that, because a test could end its
- * session. The deployed token is used only for the deployed host, port and identity, so that nobody can have it sent elsewhere.
+ * session. The deployed token is used only for the deployed host, port and identity, so that no one can have it sent elsewhere.
  * Variables are shown by name: anybody may ask for any variable, also for one that holds a secret.
  */
 export async function testConnection(RED: NodeAPI, body: unknown, deployed: GatewayConfigController | undefined): Promise<TestReport> {

@@ -7,20 +7,6 @@ import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 import type { LogLine } from "./log-ring";
 import { readManifest } from "./manifest";
 
-/** Everything a support ticket needs, and no secret: no token, no passphrase, no payload. */
-export interface DiagnosticsBundle {
-    readonly createdAt: string;
-    readonly versions: Readonly<Record<string, string>>;
-    readonly gateways: readonly (GatewayEntry & {
-        readonly settings: unknown;
-        readonly problems: unknown;
-        readonly notifications: unknown;
-        readonly requests: unknown;
-    })[];
-    /** The last lines that this package wrote to Node-RED's log, the oldest first. */
-    readonly log: readonly LogLine[];
-}
-
 /** Collects the bundle. */
 export function diagnosticsBundle(
     RED: NodeAPI,
@@ -46,6 +32,20 @@ export function diagnosticsBundle(
         })),
         log,
     };
+}
+
+/** The contents of a support ticket, without secrets: no token, no passphrase, no payload. */
+export interface DiagnosticsBundle {
+    readonly createdAt: string;
+    readonly versions: Readonly<Record<string, string>>;
+    readonly gateways: readonly (GatewayEntry & {
+        readonly settings: unknown;
+        readonly problems: unknown;
+        readonly notifications: unknown;
+        readonly requests: unknown;
+    })[];
+    /** The last lines that this package wrote to Node-RED's log, the oldest first. */
+    readonly log: readonly LogLine[];
 }
 
 function settingsOf(controller: GatewayConfigController): unknown {

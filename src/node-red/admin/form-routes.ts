@@ -9,7 +9,7 @@ const kinds = ["typeId", "deviceId", "eventId", "commandId"] as const;
 const maxTests = 4;
 
 /**
- * What the forms in the editor ask for, each behind a permission:
+ * The routes of the forms in the editor, each behind a permission:
  *
  * - `GET gateway-config/:id/inventory?kind=…&q=…&typeId=…`: names the gateway has seen, for completion in forms
  * - `POST gateway-config/:id/test`: tests the settings of a form

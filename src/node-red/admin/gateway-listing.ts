@@ -2,20 +2,20 @@ import type { Gateway } from "../../gateway/gateway";
 import type { GatewayOverview, Problem } from "../../gateway/monitor/gateway-overview";
 import type { GatewayConfigController } from "../gateway-config";
 
+/** One entry for each deployed node; several of them can lead to the same gateway. */
+export function gatewayEntries(controllers: Iterable<GatewayConfigController>): GatewayEntry[] {
+    return Array.from(controllers, gatewayEntry);
+}
+
 /** A deployed `gateway-config` node, and the gateway it leads to. Contains no secret. */
 export interface GatewayEntry {
     /** The id of the node. */
     readonly id: string;
     readonly name: string;
-    /** What keeps the gateway from running. */
+    /** The reason why the gateway does not run. */
     readonly problem?: Problem;
     /** Absent when the gateway does not run, because no node uses it or because of a problem. */
     readonly gateway?: GatewayOverview;
-}
-
-/** One entry for each deployed node; several of them can lead to the same gateway. */
-export function gatewayEntries(controllers: Iterable<GatewayConfigController>): GatewayEntry[] {
-    return Array.from(controllers, gatewayEntry);
 }
 
 /** The entry of one node. */

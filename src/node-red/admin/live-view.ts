@@ -1,20 +1,5 @@
 import type { Clock, Timer } from "../../clock";
 
-/** What a live view works with. */
-export interface LiveViewDeps {
-    readonly clock: Clock;
-    /** What is to be seen of a subject at this moment; undefined = there is no such subject any more. */
-    read(subject: string): object | undefined;
-    /** Brings it to the listeners. */
-    publish(subject: string, view: object): void;
-}
-
-interface Watch {
-    /** Monotonic milliseconds. */
-    untilMs: number;
-    notified: string;
-}
-
 /** How long a watch lasts without being renewed. */
 const watchMs = 15_000;
 const tickMs = 1_000;
@@ -32,7 +17,7 @@ export class LiveView {
         this.#deps = deps;
     }
 
-    /** Somebody looks at a subject from now on. Returns what is to be seen; undefined = there is no such subject. */
+    /** Begins or renews the watch of a subject. Returns its view; undefined = there is no such subject. */
     watch(subject: string): object | undefined {
         const view = this.#deps.read(subject);
         if (!view) return undefined;
@@ -65,4 +50,19 @@ export class LiveView {
         watch.notified = text;
         this.#deps.publish(subject, view);
     }
+}
+
+/** What a live view reads from and publishes to. */
+export interface LiveViewDeps {
+    readonly clock: Clock;
+    /** The view of a subject at this moment; undefined = the subject is gone. */
+    read(subject: string): object | undefined;
+    /** Brings it to the listeners. */
+    publish(subject: string, view: object): void;
+}
+
+interface Watch {
+    /** Monotonic milliseconds. */
+    untilMs: number;
+    notified: string;
 }

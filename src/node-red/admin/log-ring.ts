@@ -2,16 +2,7 @@ import { EventEmitter } from "node:events";
 import type { NodeAPI } from "node-red";
 import { describeThrown } from "../../errors";
 import { shortened } from "../../i18n";
-
-/** A line of Node-RED's log that a node of this package wrote. */
-export interface LogLine {
-    /** ISO 8601. */
-    readonly at: string;
-    readonly level: string;
-    readonly type: string;
-    readonly node: string;
-    readonly text: string;
-}
+import { RecentItems } from "../../recent-items";
 
 const capacity = 200;
 const maxCharacters = 2_000;
@@ -19,7 +10,7 @@ const levels: Readonly<Record<number, string>> = { 10: "fatal", 20: "error", 30:
 
 /** Keeps the last lines that nodes of the given types wrote to the log, whatever level the console shows. */
 export class LogRing {
-    readonly #lines: LogLine[] = [];
+    readonly #lines = new RecentItems<LogLine>(capacity);
     readonly #types: ReadonlySet<string>;
 
     constructor(RED: NodeAPI, types: readonly string[]) {
@@ -31,21 +22,30 @@ export class LogRing {
 
     /** The oldest first. */
     get lines(): readonly LogLine[] {
-        return this.#lines;
+        return this.#lines.items;
     }
 
     #add({ level, type, id, name, msg, timestamp }: Readonly<Record<string, unknown>>): void {
         const levelName = levels[Number(level)];
         if (levelName === undefined || typeof type !== "string" || !this.#types.has(type)) return;
-        this.#lines.push({
+        this.#lines.add({
             at: new Date(typeof timestamp === "number" ? timestamp : Date.now()).toISOString(),
             level: levelName,
             type,
             node: String(name || id),
             text: shortened(textOf(msg), maxCharacters),
         });
-        if (this.#lines.length > capacity) this.#lines.shift();
     }
+}
+
+/** A line of Node-RED's log that a node of this package wrote. */
+export interface LogLine {
+    /** ISO 8601. */
+    readonly at: string;
+    readonly level: string;
+    readonly type: string;
+    readonly node: string;
+    readonly text: string;
 }
 
 function textOf(message: unknown): string {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { membersOf } from "../../protocol/json";
 
-/** What `package.json` says of this package: its version, and the types of its nodes. */
+/** The version of this package and the types of its nodes, from `package.json`. */
 export function readManifest(): { readonly version: string; readonly nodeTypes: readonly string[] } {
     // The compiled file is four folders below it.
     const text = readFileSync(path.join(__dirname, "..", "..", "..", "..", "package.json"), "utf8");

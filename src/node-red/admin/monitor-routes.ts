@@ -10,7 +10,7 @@ import { readManifest } from "./manifest";
 import { renderMetrics } from "./prometheus";
 
 /**
- * What an operator or a monitoring system can read, each behind the permission `gateway-config.read`:
+ * The routes for an operator or a monitoring system, each behind the permission `gateway-config.read`:
  *
  * - `GET wiotp-gateway/metrics`: all gateways, in the text format of Prometheus
  * - `GET wiotp-gateway/state`: the same numbers and more as JSON

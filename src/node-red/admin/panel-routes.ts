@@ -3,19 +3,21 @@ import path from "node:path";
 import type { NodeAPI } from "node-red";
 import { systemClock } from "../../clock";
 import { describeThrown, GatewayError } from "../../errors";
+import type { ListVersions } from "../../gateway/monitor/gateway-monitor";
+import type { SimulatorView } from "../../gateway/monitor/simulator-control";
 import { translate } from "../../i18n";
 import { membersOf } from "../../protocol/json";
 import type { GatewayConfigController } from "../gateway-config";
 import { findAction } from "./action-request";
 import { answerAboutGateway } from "./gateway-answer";
+import { type GatewayEntry, gatewayEntry } from "./gateway-listing";
 import { LiveView } from "./live-view";
-import { panelView } from "./panel-view";
 
 /** A command's payload may have 131072 bytes, each of which JSON may write as six. */
 const maxBodyBytes = 1_000_000;
 
 /**
- * What the panel in the editor's sidebar needs beside what a monitoring system can read:
+ * The routes of the panel in the editor's sidebar, besides those of a monitoring system:
  *
  * - `POST gateway-config/:id/watch`: answers with the gateway's state, and has its changes published for the next 15 s on the
  *   editor's own channel, as `wiotp-gateway/:id`
@@ -92,4 +94,19 @@ function stamped(view: object): object {
 /** A fault of the request gets another status than a fault of the gateway. */
 function statusOf(thrown: unknown): number {
     return thrown instanceof GatewayError && thrown.code !== "GW_STORE" ? 400 : 500;
+}
+
+/** The panel's view of a gateway at this moment. */
+function panelView(controller: GatewayConfigController): PanelView {
+    const { running } = controller;
+    const simulator = running?.simulatorControl?.view;
+    return { ...gatewayEntry(controller), ...(running && { lists: running.monitor.listVersions }), ...(simulator && { simulator }) };
+}
+
+/** The panel's view of one gateway, besides lists that it asks for. Contains no secret. */
+interface PanelView extends GatewayEntry {
+    /** Numbers that change with the lists of notifications and requests. */
+    readonly lists?: ListVersions;
+    /** Present on the built-in simulator. */
+    readonly simulator?: SimulatorView;
 }
