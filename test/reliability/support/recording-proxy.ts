@@ -32,8 +32,8 @@ export class RecordingProxy {
     published: SeenPublish[] = [];
     /** How often the broker acknowledged each payload. */
     readonly acknowledged = new Map<string, number>();
-    /** Commands that the gateway acknowledged. */
-    readonly acknowledgedCommands = new Set<string>();
+    /** When the gateway acknowledged each command first (milliseconds since the epoch), by its payload. */
+    readonly acknowledgedCommands = new Map<string, number>();
     /** Connections that the gateway ended by a DISCONNECT. */
     readonly endedInGoodOrder = new Set<number>();
     /** CONNECTs that the broker accepted, and SUBSCRIBEs that it answered. */
@@ -116,7 +116,9 @@ export class RecordingProxy {
         if (packet.cmd === "disconnect") this.endedInGoodOrder.add(number);
         if (packet.cmd === "puback" && packet.messageId !== undefined) {
             const command = commands.get(packet.messageId);
-            if (command !== undefined) this.acknowledgedCommands.add(command);
+            if (command !== undefined && !this.acknowledgedCommands.has(command)) {
+                this.acknowledgedCommands.set(command, performance.timeOrigin + performance.now());
+            }
         }
         if (packet.cmd !== "publish") return;
         const publish = { connection: number, payload: String(packet.payload), isAcknowledged: false, isAcknowledgedInTime: false };
