@@ -20,7 +20,7 @@ export async function measureNewDevices({ quick }: Extent): Promise<Section> {
         ["– of them lost", String(result.lost)],
         ["– of them delivered more than once", String(result.repeated)],
         ["devices the platform fails to register (RC 177)", String(result.failing)],
-        ["– of them reported as `GW_REFUSED` on the sending node", String(result.failuresTold)],
+        ["– of them reported as `GW_REFUSED` on the sending node", String(result.failuresReported)],
         ["devices whose registration is never answered", String(plan.hanging.length)],
         ["refusals because of the connection's limit (RC 173)", String(result.tooMany)],
         ["– of them to be accepted, and delivered after their hold", `${result.tooManyDelivered} of ${result.tooManyAccepted}`],

@@ -13,7 +13,7 @@ describe("many new devices at once", () => {
             beforeMs: 1_000,
             timeoutMs: 100_000,
         });
-        assert.deepEqual([result.accepted, result.lost, result.failing, result.failuresTold], [585, 0, 12, 12]);
+        assert.deepEqual([result.accepted, result.lost, result.failing, result.failuresReported], [585, 0, 12, 12]);
         assert.equal(result.tooManyDelivered, result.tooManyAccepted);
         assert.ok(result.connections > 1, "the limit of the connection was met");
         assert.ok(result.tooMany <= 8, `${result.tooMany} devices were refused because of the limit`);

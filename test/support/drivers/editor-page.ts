@@ -124,7 +124,7 @@ export class EditorPage {
             RED.workspaces.show(RED.nodes.getWorkspaceOrder()[0] ?? "");
             RED.events.emit("flows:loaded");
             RED.sidebar.info.refresh();
-            // The statuses that came before their nodes; who subscribes is told all of them.
+            // A new subscriber gets all statuses, even those that came before their nodes.
             const listener = () => undefined;
             RED.comms.subscribe("status/#", listener);
             RED.comms.unsubscribe("status/#", listener);

@@ -67,10 +67,10 @@ export function withRuntime(): void {
     afterEach(async () => {
         const answers = await answersOf(ask, gatewayIds);
         await helper.unload();
-        const told = [...seen.splice(0), ...shown.splice(0)];
+        const traces = [...seen.splice(0), ...shown.splice(0)];
         assertNoSecrets([
             ["the log", asText(helper.log().args)],
-            ...told.map((each) => ["a message, an error or a status", asText(each)] as const),
+            ...traces.map((each) => ["a message, an error or a status", asText(each)] as const),
             ...answers,
         ]);
     });

@@ -34,7 +34,7 @@ export interface NewDevicesResult {
     readonly repeated: number;
     readonly failing: number;
     /** Failing devices whose failure was raised on the sending node. */
-    readonly failuresTold: number;
+    readonly failuresReported: number;
     /** Notifications that too many devices are active; how many of those devices were to be accepted, and delivered later. */
     readonly tooMany: number;
     readonly tooManyAccepted: number;
@@ -102,13 +102,13 @@ export async function runNewDevices(plan: NewDevicesPlan): Promise<NewDevicesRes
         await settle(() => accepted, "the devices refused by the limit");
         clearInterval(timer);
         const refused = refusedByLimit();
-        const told = new Set(gateway.late.filter(({ error }) => error.rc === 177).map(({ message }) => message.deviceId));
+        const reported = new Set(gateway.late.filter(({ error }) => error.rc === 177).map(({ message }) => message.deviceId));
         return {
             accepted: accepted.length,
             lost: accepted.filter((name) => !bench.delivered.has(name) || !done.has(name)).length,
             repeated: names.filter((name) => (bench.delivered.get(name)?.length ?? 0) > 1).length,
             failing: failing.length,
-            failuresTold: failing.filter((name) => told.has(name)).length,
+            failuresReported: failing.filter((name) => reported.has(name)).length,
             tooMany: refused.length,
             tooManyAccepted: refused.filter((name) => accepted.includes(name)).length,
             tooManyDelivered: refused.filter((name) => done.has(name)).length,

@@ -8,7 +8,9 @@ import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { migrate } from "../../../src/outbox/store/sqlite-schema";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
-import { ManualGate, ManualLink, outboxFixture, RecordingListener, roomyLimits } from "../../support/doubles/outbox";
+import { RecordingListener, roomyLimits } from "../../support/doubles/outbox-events";
+import { outboxFixture } from "../../support/doubles/outbox-fixture";
+import { ManualGate, ManualLink } from "../../support/doubles/outbox-ports";
 import { usedBytes } from "../../support/used-bytes";
 import { waitFor } from "../../support/wait-for";
 

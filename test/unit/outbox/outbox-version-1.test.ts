@@ -9,7 +9,8 @@ import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import { FakeClock } from "../../support/doubles/fake-clock";
-import { ManualGate, ManualLink, RecordingListener, roomyLimits } from "../../support/doubles/outbox";
+import { RecordingListener, roomyLimits } from "../../support/doubles/outbox-events";
+import { ManualGate, ManualLink } from "../../support/doubles/outbox-ports";
 import { waitFor } from "../../support/wait-for";
 
 /** Described in `test/fixtures/README.md`. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { Disk, newEvent, outboxFixture, RecordedCompletion } from "../../support/doubles/outbox";
+import { newEvent, RecordedCompletion } from "../../support/doubles/outbox-events";
+import { outboxFixture } from "../../support/doubles/outbox-fixture";
+import { Disk } from "../../support/doubles/stepped-store";
 
 const second = 1000;
 const hour = 3600 * second;

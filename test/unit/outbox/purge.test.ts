@@ -10,7 +10,8 @@ import type { MemoryLimits } from "../../../src/outbox/outbox-limits";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import type { EventStore, StoreContents } from "../../../src/outbox/store/store";
-import { ManualGate, ManualLink, newEvent, RecordedCompletion, RecordingListener, roomyLimits } from "../../support/doubles/outbox";
+import { newEvent, RecordedCompletion, RecordingListener, roomyLimits } from "../../support/doubles/outbox-events";
+import { ManualGate, ManualLink } from "../../support/doubles/outbox-ports";
 import { waitFor } from "../../support/wait-for";
 
 const gone = "t/gone";

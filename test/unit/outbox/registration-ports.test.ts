@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import { outboxFixture } from "../../support/doubles/outbox";
+import { outboxFixture } from "../../support/doubles/outbox-fixture";
 
 const second = 1000;
 

@@ -28,15 +28,8 @@ import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import { FakeClock } from "../../support/doubles/fake-clock";
 import { FaultyDisk } from "../../support/doubles/faulty-disk";
-import {
-    ManualGate,
-    ManualLink,
-    newEvent,
-    RecordedCompletion,
-    RecordingListener,
-    roomyLimits,
-    storedEvent,
-} from "../../support/doubles/outbox";
+import { newEvent, RecordedCompletion, RecordingListener, roomyLimits, storedEvent } from "../../support/doubles/outbox-events";
+import { ManualGate, ManualLink } from "../../support/doubles/outbox-ports";
 import { waitFor } from "../../support/wait-for";
 
 /** A store on a file of its own, with what it told. */

@@ -9,7 +9,7 @@ import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import type { EventStore, ReadBatch, ReadRange } from "../../../src/outbox/store/store";
 import { MemoryEventStore } from "../../support/doubles/memory-event-store";
-import { storedEvent } from "../../support/doubles/outbox";
+import { storedEvent } from "../../support/doubles/outbox-events";
 
 function ask<T>(start: (finished: (error: GatewayError | undefined, result: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result))));

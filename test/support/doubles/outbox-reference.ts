@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import type { CompletionMode, OutboxEvent } from "../../../src/outbox/event";
+import type { OutboxCounters } from "../../../src/outbox/outbox";
+import type { FakeClock } from "./fake-clock";
+import type { RecordedCompletion, RecordingListener } from "./outbox-events";
+
+/** What a naive reference knows of the events in an outbox, and what the outbox must therefore say and have done. */
+export class OutboxReference {
+    readonly events: Admitted[] = [];
+    /** From now on an event may be sent again although it was acknowledged, and lost although it was admitted. */
+    hasCrashed = false;
+    readonly #clock: FakeClock;
+    readonly #listener: RecordingListener;
+    readonly #byText = new Map<string, Admitted>();
+    readonly #numbers = new Map<string, number>();
+    /** The last number sent for each device on this connection. */
+    readonly #lastSent = new Map<string, number>();
+    readonly #wasPurged = new Set<string>();
+    readonly #leftByPurges: string[] = [];
+    #purges: Purged[] = [];
+
+    constructor(clock: FakeClock, listener: RecordingListener) {
+        this.#clock = clock;
+        this.#listener = listener;
+    }
+
+    /** A new event of a device, with a text of its own. The caller forgets it when the outbox rejects it. */
+    admit(device: string, details: Pick<Admitted, "completion" | "mode" | "ttlMs">): Admitted {
+        const number = this.#numbers.get(device) ?? 0;
+        const text = `${device}#${number} `.padEnd(10 + ((number * 37) % 90));
+        const event: Admitted = {
+            ...details,
+            device,
+            number,
+            text,
+            bytes: text.length,
+            admittedMs: this.#clock.monotonicMs(),
+            isDelivered: false,
+            mayBeLost: false,
+            wasRecalled: false,
+            isPresumedDropped: false,
+            isReportedExpired: false,
+        };
+        this.#numbers.set(device, number + 1);
+        this.#byText.set(text, event);
+        this.events.push(event);
+        return event;
+    }
+
+    forget(event: Admitted): void {
+        this.events.splice(this.events.indexOf(event), 1);
+    }
+
+    find(event: OutboxEvent | undefined): Admitted {
+        const found = this.#byText.get(String(event?.payload));
+        assert.ok(found);
+        return found;
+    }
+
+    /** Whether the event was reported as failed, in any way. */
+    hasFailed(event: Admitted): boolean {
+        return event.completion.outcome === "failed" || this.#listener.late.some((late) => late.event.payload === event.text);
+    }
+
+    /** Whether nothing more needs to happen to the event. */
+    isFinished(event: Admitted): boolean {
+        return event.isDelivered || event.mayBeLost || this.hasFailed(event);
+    }
+
+    crash(): void {
+        this.hasCrashed = true;
+        this.#purges = [];
+        for (const event of this.events) {
+            if ((event.completion.outcome !== "done" || event.wasRecalled) && !event.isDelivered) event.mayBeLost = true;
+        }
+    }
+
+    /** Whether a purge goes on. */
+    get isPurging(): boolean {
+        return this.#purges.some(({ outcome }) => outcome === "open");
+    }
+
+    /** A purge begins. What is in flight may stay. */
+    purge(device: string, isInFlight: (event: Admitted) => boolean): Purged {
+        const inFlight = this.events.filter((event) => event.device === device && isInFlight(event));
+        const before = this.#numbers.get(device) ?? 0;
+        const purge: Purged = { device, before, mayStay: new Set(inFlight.map(({ text }) => text)), outcome: "open" };
+        this.#purges.push(purge);
+        this.#wasPurged.add(device);
+        return purge;
+    }
+
+    purged(purge: Purged): void {
+        purge.outcome = "done";
+        if (!this.#purges.includes(purge)) return;
+        for (const event of this.events) {
+            if (event.device !== purge.device || event.number >= purge.before) continue;
+            if (!this.isFinished(event) && !purge.mayStay.has(event.text)) this.#leftByPurges.push(event.text);
+        }
+    }
+
+    /** A new connection: each device starts again with its first event that is not finished. */
+    connected(): void {
+        this.#lastSent.clear();
+    }
+
+    /** The device starts again with an event that was sent before. */
+    sendsAgainFrom(device: string, number: number): void {
+        this.#lastSent.set(device, number - 1);
+    }
+
+    /** The event is sent. Purges that go on may leave it. */
+    sent(event: Admitted, isOnTheWire: (event: Admitted) => boolean): void {
+        for (const purge of this.#purges) if (purge.device === event.device) purge.mayStay.add(event.text);
+        assert.ok(this.hasCrashed || !this.hasFailed(event), `${event.text} was sent although it was reported as failed`);
+        assert.ok(!event.isPresumedDropped, `${event.text} was sent after a later one`);
+        assert.ok(this.hasCrashed || !event.isDelivered, `${event.text} was sent again after it was acknowledged`);
+        assert.ok(!isOnTheWire(event), `${event.text} was sent twice`);
+    }
+
+    /** The event is sent in the order of its device: earlier ones are finished, on the wire or dropped. */
+    checkOrder(event: Admitted, isOnTheWire: (event: Admitted) => boolean, mayDrop: boolean): void {
+        assert.ok(event.number > (this.#lastSent.get(event.device) ?? -1), `${event.text} was sent after a later one`);
+        this.#lastSent.set(event.device, event.number);
+        for (const earlier of this.events) {
+            if (earlier.device !== event.device || earlier.number >= event.number) continue;
+            if (this.isFinished(earlier) || isOnTheWire(earlier)) continue;
+            if (mayDrop) earlier.isPresumedDropped = true;
+            assert.ok(earlier.isPresumedDropped, `${event.text} was sent before ${earlier.text}`);
+        }
+    }
+
+    /** What must hold after every step. */
+    check({ queued, queuedBytes, heldBytes, dropped }: OutboxCounters): void {
+        assert.ok(heldBytes >= 0 && heldBytes <= queuedBytes, `${heldBytes} of ${queuedBytes} bytes are held`);
+        for (const event of this.events) if (this.#hasExpired(event)) this.#assertIsOldEnough(event);
+        if (this.hasCrashed || this.#wasPurged.size > 0) return;
+        const live = this.events.filter((event) => !event.isDelivered && !this.hasFailed(event));
+        if (dropped > 0) {
+            assert.equal(queued, live.length - (dropped - this.#reportedDrops), "events are not counted correctly");
+            return;
+        }
+        assert.equal(queued, live.length, "events are not counted correctly");
+        assert.equal(
+            queuedBytes,
+            live.reduce((sum, { bytes }) => sum + bytes, 0),
+            "bytes are not counted correctly",
+        );
+    }
+
+    /** What must hold when everything was sent and acknowledged. */
+    checkEnd(counters: OutboxCounters, { dropsOldest, hasLostStore }: { dropsOldest: boolean; hasLostStore: boolean }): void {
+        assert.ok(
+            this.#purges.every(({ outcome }) => outcome === "done" || (outcome === "failed" && hasLostStore)),
+            "a purge did not end",
+        );
+        assert.deepEqual(this.#leftByPurges, [], "events were left by a purge");
+        const { queued, queuedBytes, waitingDevices, heldBytes } = counters;
+        assert.deepEqual(
+            { queued, queuedBytes, waitingDevices, heldBytes },
+            { queued: 0, queuedBytes: 0, waitingDevices: 0, heldBytes: 0 },
+        );
+        let unaccounted = 0;
+        for (const event of this.events) {
+            const isAccountedFor = this.isFinished(event);
+            if (!isAccountedFor) unaccounted += 1;
+            assert.ok(isAccountedFor || dropsOldest, `${event.text} was forgotten`);
+            if (!event.mayBeLost && !this.hasCrashed) assert.notEqual(event.completion.outcome, "open", event.text);
+        }
+        if (this.hasCrashed) return;
+        if (dropsOldest) {
+            const reportedTogether = this.#listener.drops.reduce((sum, { sinceLast }) => sum + sinceLast, 0);
+            assert.deepEqual(
+                [this.#reportedDrops + unaccounted, reportedTogether],
+                [counters.dropped, unaccounted],
+                "drops are not reported correctly",
+            );
+        }
+        const late = this.#listener.late.map(({ event }) => event.payload);
+        assert.equal(new Set(late).size, late.length, "an event was reported expired twice");
+    }
+
+    /** What must hold when nothing could be sent for long: an event that has outlived its time is reported all the same. */
+    checkExpiry(): void {
+        for (const event of this.events) {
+            const isOver = this.#clock.monotonicMs() - event.admittedMs > event.ttlMs;
+            assert.ok(this.isFinished(event) || !isOver, `${event.text} has outlived its time, which was not reported`);
+        }
+    }
+
+    /** What must hold when the outbox was closed, with the texts that are on the disk and the number of events it said to be unsafe. */
+    checkClosed(stored: ReadonlySet<string>, unsafe: number | undefined, isInMemory: boolean): void {
+        const left = this.events.filter((event) => !event.isDelivered && !this.hasFailed(event));
+        const lost = left.filter(({ text }) => !stored.has(text));
+        for (const event of lost)
+            assert.ok(event.wasRecalled || event.completion.outcome !== "done", `${event.text} was reported done, and is lost`);
+        if (!isInMemory) {
+            assert.equal(unsafe, lost.length, "what could not be stored is not counted correctly");
+            return;
+        }
+        assert.deepEqual(
+            left.filter(({ wasRecalled }) => !wasRecalled),
+            [],
+            "not all losses were reported",
+        );
+    }
+
+    /** Dropped events whose loss was reported; of those reported done before, only the number is reported. */
+    get #reportedDrops(): number {
+        return this.events.filter(({ completion }) => completion.error?.code === "GW_OUTBOX_FULL").length;
+    }
+
+    #assertIsOldEnough(event: Admitted): void {
+        if (event.isReportedExpired || this.#wasPurged.has(event.device)) return;
+        event.isReportedExpired = true;
+        const ageMs = this.#clock.monotonicMs() - event.admittedMs;
+        assert.ok(ageMs >= event.ttlMs, `${event.text} was reported expired after ${ageMs} ms`);
+    }
+
+    #hasExpired(event: Admitted): boolean {
+        const late = this.#listener.late.find(({ event: { payload } }) => payload === event.text);
+        return (event.completion.error ?? late?.error)?.code === "GW_EXPIRED";
+    }
+}
+
+/** What the reference knows of one event. */
+export interface Admitted {
+    readonly device: string;
+    readonly number: number;
+    readonly text: string;
+    readonly completion: RecordedCompletion;
+    readonly mode: CompletionMode;
+    readonly bytes: number;
+    readonly ttlMs: number;
+    readonly admittedMs: number;
+    /** Acknowledged by the platform (for a registration attempt: and confirmed). */
+    isDelivered: boolean;
+    /** It was acknowledged, and is sent again because the platform dropped it. */
+    wasRecalled: boolean;
+    /** A crash came before it was safe. */
+    mayBeLost: boolean;
+    /** A later one of its device was sent instead: it must have been dropped to make room. */
+    isPresumedDropped: boolean;
+    isReportedExpired: boolean;
+}
+
+/** A purge that was asked for. */
+export interface Purged {
+    readonly device: string;
+    /** Events with this number and larger ones were admitted afterwards. */
+    readonly before: number;
+    /** What was in flight then or was sent since may stay. */
+    readonly mayStay: Set<string>;
+    outcome: "open" | "done" | "failed";
+}

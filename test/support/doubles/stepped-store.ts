@@ -1,0 +1,169 @@
+import { GatewayError } from "../../../src/errors";
+import type { OutboxEvent } from "../../../src/outbox/event";
+import type {
+    DeviceTotal,
+    DeviceTotals,
+    EventStore,
+    EventStoreListener,
+    ExpiredBatch,
+    ExpiredCursor,
+    ReadBatch,
+    ReadRange,
+    StoreContents,
+} from "../../../src/outbox/store/store";
+import { MemoryEventStore } from "./memory-event-store";
+
+/** What survives the end of a process. */
+export class Disk {
+    data = new MemoryEventStore();
+
+    /** Events on the disk. */
+    get events(): number {
+        return this.data.events.length;
+    }
+
+    /** The payloads of the events on the disk. */
+    get texts(): Set<string> {
+        return new Set(this.data.events.map(({ payload }) => String(payload)));
+    }
+
+    clear(): void {
+        this.data = new MemoryEventStore();
+    }
+}
+
+/**
+ * A durable store that carries out one request each time the test says so. Several of them, one after the other, may use one disk: dropping
+ * the last one with requests outstanding is a crash.
+ */
+export class SteppedStore implements EventStore {
+    readonly #disk: Disk;
+    readonly #requests: { run: () => void; fail: () => void; failAfterwards: () => void }[] = [];
+    /** Every read that was asked for. */
+    readonly reads: ReadRange[] = [];
+    #listener: EventStoreListener | undefined;
+    #isOpen = false;
+    #wasOpen = false;
+    commits = 0;
+
+    constructor(disk: Disk) {
+        this.#disk = disk;
+    }
+
+    get outstanding(): number {
+        return this.#requests.length;
+    }
+
+    attach(listener: EventStoreListener): void {
+        this.#listener = listener;
+    }
+
+    get isOpen(): boolean {
+        return this.#isOpen;
+    }
+
+    /** Carries out the oldest request; false when there was none. */
+    step(): boolean {
+        const request = this.#requests.shift();
+        request?.run();
+        return request !== undefined;
+    }
+
+    /** Fails the oldest request. */
+    fail(): void {
+        this.#requests.shift()?.fail();
+    }
+
+    /** Carries out the oldest request, a commit, but says that it failed: the disk gave up between the two. */
+    failAfterwards(): void {
+        this.#requests.shift()?.failAfterwards();
+    }
+
+    settle(): void {
+        while (this.step());
+    }
+
+    open(options: { isContinued?: boolean } = {}): void {
+        if (this.#isOpen) return;
+        this.#isOpen = true;
+        let contents: StoreContents | undefined;
+        this.#disk.data.attach({
+            opened: (found) => {
+                contents = found;
+            },
+            closed: () => {},
+        });
+        if (contents) this.#listener?.opened({ ...contents, isContinued: this.#wasOpen && (options.isContinued ?? true) });
+        this.#wasOpen = true;
+    }
+
+    /** Opening failed, or the file cannot be reached any more. */
+    close(): void {
+        this.#isOpen = false;
+        while (this.#requests.length > 0) this.fail();
+        this.#listener?.closed();
+    }
+
+    commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
+        const copies = writes.map((event) => ({ ...event }));
+        this.#request(
+            () => {
+                this.commits += 1;
+                this.#disk.data.commit(copies, removals, finished);
+            },
+            (error) => finished(error),
+            () => this.#disk.data.commit(copies, removals, () => {}),
+        );
+    }
+
+    read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
+        this.reads.push(range);
+        this.#request(
+            () => this.#disk.data.read(range, finished),
+            (error) => finished(error, { events: [], isComplete: false }),
+        );
+    }
+
+    readDevices(
+        after: DeviceTotal | undefined,
+        maxTotals: number,
+        finished: (error: GatewayError | undefined, totals: DeviceTotals) => void,
+    ): void {
+        this.#request(
+            () => this.#disk.data.readDevices(after, maxTotals, finished),
+            (error) => finished(error, { totals: [], isComplete: false }),
+        );
+    }
+
+    readExpired(
+        atMs: number,
+        after: ExpiredCursor | undefined,
+        maxEvents: number,
+        finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void,
+    ): void {
+        this.#request(
+            () => this.#disk.data.readExpired(atMs, after, maxEvents, finished),
+            (error) => finished(error, { events: [], nextExpiresAt: undefined }),
+        );
+    }
+
+    shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void {
+        this.#request(
+            () => this.#disk.data.shiftTimes(afterSeq, byMs, finished),
+            (error) => {
+                finished(error);
+                if (this.#isOpen) this.close();
+            },
+        );
+    }
+
+    #request(run: () => void, failed: (error: GatewayError) => void, carryOut: () => void = () => {}): void {
+        const fail = () => failed(new GatewayError("GW_STORE", "The disk failed, says the test."));
+        const failAfterwards = () => {
+            carryOut();
+            fail();
+        };
+        if (this.#isOpen) this.#requests.push({ run, fail, failAfterwards });
+        else fail();
+    }
+}
