@@ -103,6 +103,15 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await run.debugs(/"stop"/);
         });
 
+        test(9, "events and commands travel on topics of the user's own", async () => {
+            await start(9);
+            await run.shows("device-event-out", /^connected$/);
+            await run.shows("device-command-in", /^connected$/);
+            await run.shows("event received", /pressure/);
+            await run.press("start pump-1");
+            await run.shows("command received", /speed/);
+        });
+
         test(4, "a cut line costs no event, and the status counts those that wait", async () => {
             await start(4);
             await run.shows("received", /^last [2-9]\d*, gaps 0$/);
@@ -177,7 +186,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             }
         });
 
-        for (const number of [9, 10]) {
+        for (const number of [10, 11]) {
             test(number, "does nothing until it is enabled, then says which setting is missing", async () => {
                 run = await ExampleRun.import(suite, named(number));
                 await run.editor.deploy();

@@ -90,6 +90,7 @@ describe("examples", () => {
             });
 
             it("has valid settings in every node", () => {
+                for (const gateway of ofType(nodes, "gateway-config")) host.gateways.set(String(gateway.id), gateway);
                 for (const node of nodes) {
                     const type = known(node.type);
                     if (!type) continue;
@@ -108,14 +109,17 @@ describe("examples", () => {
                 }
                 const isDisabled = ofType(nodes, "tab")[0]?.disabled === true;
                 const fromEnvironment = (host: unknown) => isDisabled && /^\$\{\w+\}$/.test(String(host));
-                for (const gateway of ofType(nodes, "gateway-config")) {
-                    assert.ok(gateway.platform === "simulator" || fromEnvironment(gateway.host));
+                const gateways = ofType(nodes, "gateway-config");
+                const startsSimulator = gateways.some(({ platform, port }) => platform === "simulator" && port === "18830");
+                for (const { platform, host, port } of gateways) {
+                    const isOnSimulator = platform === "simulator" || (startsSimulator && host === "127.0.0.1" && port === "18830");
+                    assert.ok(isOnSimulator || fromEnvironment(host));
                 }
                 for (const broker of ofType(nodes, "mqtt-broker")) {
                     // What plays the application belongs to the simulator; anything else is a broker of the user's own.
                     if (fromEnvironment(broker.broker)) continue;
                     assert.deepEqual([broker.broker, broker.port], ["127.0.0.1", "18830"]);
-                    assert.match(String(broker.clientid), /^a:demo:[a-z0-9]+$/);
+                    assert.match(String(broker.clientid), /^(a:demo:[a-z0-9]+|own-broker-application)$/);
                 }
             });
 
