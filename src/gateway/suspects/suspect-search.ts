@@ -1,0 +1,365 @@
+import type { Clock } from "../../clock";
+import type { LastPackets, SentPacket } from "../../connection/sent-packet";
+import { MissingAcknowledgements } from "./missing-acknowledgements";
+import { SearchedConnection, type SearchedConnectionOwner, type SearchPhase } from "./searched-connection";
+import type { SuspectLink } from "./suspect-test";
+import { Suspicion } from "./suspicion";
+import { type SuspectClient, Trial } from "./trial";
+
+/** A connection that ends sooner is short-lived; two of them in a row make the next one careful. */
+const shortLifeMs = 10_000;
+const carefulAfter = 2;
+const condemnedAfter = 5;
+/** The strikes that the next event of a device has after as many were given up. */
+const inheritedStrikes = 2;
+const maxDevices = 1_000;
+
+/**
+ * Finds the packet at which a server closes the connection. It gets out of the way at once, and is given up slowly: MQTT 3.1.1 leaves a
+ * server no other answer to a packet that it refuses, and a bad line looks the same for a while.
+ *
+ * A connection is careful (see `SearchedConnection`) after two short-lived ones in a row, until one lasts or a culprit is found. A culprit
+ * waits (see `Trial`) and is tested again on a connection that lasts. After five strikes it is given up: an event for good, a filter or a
+ * device management message until the flows are deployed or the hold is over.
+ */
+export class SuspectSearch implements SearchedConnectionOwner {
+    readonly #clock: Clock;
+    readonly #options: SuspectSearchOptions;
+    readonly #listener: SuspectSearchListener;
+    readonly #suspicion = new Suspicion();
+    readonly #missing = new MissingAcknowledgements();
+    readonly #trials = new Map<string, Trial>();
+    /** Answered "wait" because of another's test; woken when it is over. */
+    readonly #bystanders = new Map<string, Bystander>();
+    /** Filters that were answered on an earlier connection of this search. */
+    readonly #answeredFilters = new Set<string>();
+    /** How many events of a device were given up since one passed its test. */
+    readonly #givenUp = new Map<string, number>();
+    #connection: SearchedConnection | undefined;
+    #shortEnds = 0;
+
+    constructor(clock: Clock, options: SuspectSearchOptions, listener: SuspectSearchListener) {
+        this.#clock = clock;
+        this.#options = options;
+        this.#listener = listener;
+    }
+
+    /** Whether the next connection must show first that it works, before anything is sent on it. */
+    get isNextCareful(): boolean {
+        return this.#shortEnds >= carefulAfter;
+    }
+
+    /** Whether events may be sent now, as far as the whole connection is concerned. */
+    get allowsEvents(): boolean {
+        return this.#connection?.allowsEvents === true;
+    }
+
+    /** There is a connection, for the first subscription. */
+    connected(link: SuspectLink): void {
+        this.#connection = new SearchedConnection(this.#clock, link, this.isNextCareful, this);
+        this.#connection.step();
+    }
+
+    /** The first subscription is answered: every client may use the connection. */
+    linkUp(): void {
+        this.#connection?.use();
+    }
+
+    /** The connection ended. Returns what is known of the reason. Call it before the clients hear of the end. */
+    ended(end: SearchedEnd): EndVerdict {
+        const tests = this.#connection?.end() ?? [];
+        this.#connection = undefined;
+        this.#bystanders.clear();
+        if (end.isUnplanned) for (const packet of this.#missing.connectionEnded(end.last)) this.#putAside(packet);
+        const [test] = tests;
+        if (end.isUnplanned && test && tests.length === 1) this.#strike(test.trial, test.isProven);
+        for (const [key, trial] of this.#trials) if (!trial.endConnection()) this.#trials.delete(key);
+        if (!end.isUnplanned) return { reason: "unknown" };
+        if (test && tests.length === 1) return { reason: "culprit", packet: test.trial.packet, strikes: test.trial.strikes };
+        for (const trial of this.#trials.values()) trial.forgive();
+        if (test) this.#suspicion.add({ unacknowledged: tests.map(({ trial }) => trial.packet), recent: [] });
+        else this.#suspect(end);
+        return { reason: this.isNextCareful && !this.#suspicion.isEmpty ? "searching" : "unknown" };
+    }
+
+    /** May the next event of this device be sent? A `flow` is only known to be no suspect once it is admitted. */
+    ask(device: string): "flow" | "test" | "wait" {
+        if (this.#isQuiet) return "flow";
+        const trial = this.#trials.get(keyOf({ kind: "event", device, name: "" }));
+        if (trial) return this.#connection?.isTurnOf(trial) || trial.isTurnAmongOthers ? "test" : "wait";
+        const direct = this.#trials.get(keyOf({ kind: "direct", device, name: "" }));
+        if (!direct?.isStruck && !this.#connection?.tested) return "flow";
+        this.#addBystander({ kind: "event", name: "", device, qos: 1, bytes: 0 }, this.#options.events);
+        return "wait";
+    }
+
+    /**
+     * May this be sent now? `test`: it is a suspect's turn, and the client reports the acknowledgement. `wait`: the client keeps it and is
+     * woken. `blocked`: a suspect that waits after a strike.
+     * @param event the number of an event, which tells it from the next one under the same topic
+     */
+    admit(packet: SentPacket, client: SuspectClient, event?: number): "send" | "test" | "wait" | "blocked" {
+        if (this.#isQuiet) return "send";
+        const key = keyOf(packet);
+        const trial = this.#trials.get(key);
+        if (!trial) return this.#admitUntried(key, packet, client);
+        if (this.#connection?.isTurnOf(trial)) {
+            trial.sent(packet, event);
+            this.#connection.sent(trial);
+            return "test";
+        }
+        if (trial.isTurnAmongOthers) {
+            trial.sent(packet, event);
+            trial.withhold();
+            return "test";
+        }
+        trial.claim(client);
+        return trial.state === "waiting" ? "blocked" : "wait";
+    }
+
+    /** A packet that was sent as a test was acknowledged. */
+    acknowledged(packet: SentPacket): void {
+        this.#missing.forget(packet.name);
+        const trial = this.#trials.get(keyOf(packet));
+        if (trial?.state === "withheld") this.passed(trial);
+        else if (trial) this.#connection?.acknowledged(trial);
+    }
+
+    /** Nothing is left to be sent for it. */
+    withdraw(packet: PacketName): void {
+        const key = keyOf(packet);
+        this.#bystanders.delete(key);
+        const trial = this.#trials.get(key);
+        if (trial && trial.state !== "withheld" && !this.#connection?.isOnTrial(trial)) this.#drop(trial);
+    }
+
+    /** An operator lets a suspect go. Returns whether there was one. */
+    release(packet: PacketName): boolean {
+        const trial = this.#trials.get(keyOf(packet));
+        if (!trial) return false;
+        this.#drop(trial);
+        trial.client.wake(trial.packet);
+        return true;
+    }
+
+    /** The flows were deployed: filters and messages that were given up are tried again. */
+    flowsStarted(): void {
+        for (const trial of [...this.#trials.values()]) {
+            const { kind } = trial.packet;
+            if (trial.isStruck && (kind === "filter" || kind === "management")) this.release(trial.packet);
+        }
+    }
+
+    /** Whether a device is out of the way. */
+    isHeld(device: string): boolean {
+        if (this.#trials.size === 0) return false;
+        return (["event", "direct"] as const).some((kind) => this.#trials.get(keyOf({ kind, device, name: "" }))?.isStruck);
+    }
+
+    /** Everything that waits for a test, the next one first. */
+    suspects(): SuspectView[] {
+        const nowMs = this.#clock.monotonicMs();
+        return [...this.#trials.values()]
+            .map((trial) => ({
+                packet: trial.packet,
+                strikes: trial.strikes,
+                isStruck: trial.isStruck,
+                dueInMs: Math.max((this.#connection?.dueMs(trial) ?? trial.dueMs(nowMs)) - nowMs, 0),
+            }))
+            .sort((one, other) => one.dueInMs - other.dueInMs);
+    }
+
+    trials(): Iterable<Trial> {
+        return this.#trials.values();
+    }
+
+    rankOf({ packet }: Trial): number {
+        return this.#suspicion.rankOf(packet);
+    }
+
+    phaseChanged(phase: SearchPhase): void {
+        if (phase === "open") this.#suspicion.shrink();
+        if (phase === "open" || phase === "ramp") this.#wakeBystanders();
+        this.#listener.changed();
+    }
+
+    testBegan(): void {
+        this.#listener.changed();
+    }
+
+    testEnded(): void {
+        if (this.#connection?.phase === "open") this.#wakeBystanders();
+        this.#listener.changed();
+    }
+
+    passed(trial: Trial): void {
+        const { packet, client } = trial;
+        if (packet.kind === "filter") this.#answeredFilters.add(packet.name);
+        if (packet.device !== undefined) this.#givenUp.delete(packet.device);
+        this.#drop(trial);
+        client.acquitted(packet);
+    }
+
+    withheld({ packet }: Trial): void {
+        if (packet.kind === "event") this.#missing.note(packet);
+    }
+
+    unsent(trial: Trial): void {
+        this.#drop(trial);
+        trial.client.wake(trial.packet);
+    }
+
+    /** Stops the timers. */
+    close(): void {
+        this.#connection?.end();
+        this.#connection = undefined;
+    }
+
+    /** Nothing is suspected and nothing restricted: the case of nearly every packet. */
+    get #isQuiet(): boolean {
+        return this.#trials.size === 0 && this.#suspicion.isEmpty && this.#connection?.phase !== "filters";
+    }
+
+    #admitUntried(key: string, packet: SentPacket, client: SuspectClient): "send" | "wait" {
+        if (this.#isSuspected(packet)) {
+            this.#trials.set(key, new Trial(packet, client));
+            this.#connection?.step();
+            return "wait";
+        }
+        if (!this.#connection?.isReserved(packet)) return "send";
+        this.#addBystander(packet, client);
+        return "wait";
+    }
+
+    #isSuspected(packet: SentPacket): boolean {
+        if (this.#suspicion.has(packet)) return true;
+        return packet.kind === "filter" && this.#connection?.phase === "filters" && !this.#answeredFilters.has(packet.name);
+    }
+
+    #suspect({ livedMs, wasUsed, last, answeredFilters }: SearchedEnd): void {
+        this.#shortEnds = livedMs <= shortLifeMs ? this.#shortEnds + 1 : 0;
+        if (this.#shortEnds === 0) this.#answeredFilters.clear();
+        else for (const filter of answeredFilters) this.#answeredFilters.add(filter);
+        // Before anything was sent it cannot have been the reason.
+        if (wasUsed && this.isNextCareful) this.#suspicion.add(last);
+        else this.#suspicion.clear();
+    }
+
+    #strike(trial: Trial, isProven: boolean): void {
+        trial.strike(isProven);
+        this.#shortEnds = 1;
+        this.#suspicion.clear();
+        const { packet, strikes, client } = trial;
+        client.struck(packet, strikes);
+        if (packet.kind === "management" || (strikes >= condemnedAfter && packet.kind !== "direct")) this.#condemn(trial);
+    }
+
+    #condemn(trial: Trial): void {
+        const { packet, strikes, client } = trial;
+        const heldUntilMs = this.#clock.monotonicMs() + this.#options.holdMs;
+        client.condemned(packet, strikes);
+        if (packet.kind !== "event") {
+            trial.hold(condemnedAfter - 1, heldUntilMs);
+            return;
+        }
+        this.#trials.delete(keyOf(packet));
+        // The next event under this topic is tested before it can end another connection.
+        this.#suspicion.add({ unacknowledged: [packet], recent: [] });
+        const { device = "" } = packet;
+        const givenUp = (this.#givenUp.get(device) ?? 0) + 1;
+        if (this.#givenUp.size < maxDevices || this.#givenUp.has(device)) this.#givenUp.set(device, givenUp);
+        if (givenUp < inheritedStrikes) return;
+        const next = new Trial(packet, client);
+        next.hold(inheritedStrikes, heldUntilMs);
+        this.#trials.set(keyOf(packet), next);
+    }
+
+    #putAside(packet: SentPacket): void {
+        if (packet.kind !== "event") return;
+        const key = keyOf(packet);
+        const trial = this.#trials.get(key) ?? new Trial(packet, this.#options.events);
+        this.#trials.set(key, trial);
+        trial.putAside();
+    }
+
+    #drop(trial: Trial): void {
+        const { packet } = trial;
+        this.#trials.delete(keyOf(packet));
+        this.#suspicion.remove(packet);
+        // Events of the device were held because of a direct one.
+        if (packet.kind === "direct") this.#wakeBystander(keyOf({ kind: "event", device: packet.device, name: "" }));
+        this.#connection?.forget(trial);
+        this.#listener.changed();
+    }
+
+    #addBystander(packet: SentPacket, client: SuspectClient): void {
+        this.#bystanders.set(keyOf(packet), { packet, client });
+    }
+
+    #wakeBystanders(): void {
+        for (const key of [...this.#bystanders.keys()]) this.#wakeBystander(key);
+        this.#listener.resumed();
+    }
+
+    #wakeBystander(key: string): void {
+        const bystander = this.#bystanders.get(key);
+        this.#bystanders.delete(key);
+        bystander?.client.wake(bystander.packet);
+    }
+}
+
+export interface SuspectSearchOptions {
+    /** Sends the events of the outbox. */
+    readonly events: SuspectClient;
+    /** How long a device, filter or message is left alone that was given up, in milliseconds. */
+    readonly holdMs: number;
+}
+
+export interface SuspectSearchListener {
+    /** Events may be sent again. */
+    resumed(): void;
+    /** The suspects, or what is done about them, changed. */
+    changed(): void;
+}
+
+/** The end of a connection, with what was sent last. */
+export interface SearchedEnd {
+    /** Neither side wanted it: the server or the network ended it, or the link was found dead. */
+    readonly isUnplanned: boolean;
+    /** How long it lived, until its last sign of life. */
+    readonly livedMs: number;
+    /** Whether anything may have been sent on it. */
+    readonly wasUsed: boolean;
+    readonly last: LastPackets;
+    /** The filters that were answered on it, more than a second before the end. */
+    readonly answeredFilters: readonly string[];
+}
+
+/** What is known of the reason for an end. */
+export type EndVerdict =
+    | { readonly reason: "culprit"; readonly packet: SentPacket; readonly strikes: number }
+    /** It has something to do with what was sent, and the next connection looks for it. */
+    | { readonly reason: "searching" }
+    | { readonly reason: "unknown" };
+
+/** One suspect, for an operator. */
+export interface SuspectView {
+    readonly packet: SentPacket;
+    readonly strikes: number;
+    /** Whether it waits because the connection ended after it. */
+    readonly isStruck: boolean;
+    /** In how many milliseconds it is tested, if the connection lasts. */
+    readonly dueInMs: number;
+}
+
+interface Bystander {
+    readonly packet: SentPacket;
+    readonly client: SuspectClient;
+}
+
+type PacketName = Pick<SentPacket, "kind" | "name" | "device">;
+
+/** Events wait by device, so that their order is kept; other packets by their name. */
+function keyOf({ kind, name, device }: PacketName): string {
+    return kind === "event" || kind === "direct" ? `${kind} ${device ?? name}` : `${kind} ${name}`;
+}
