@@ -16,6 +16,7 @@ export const errorTable = {
     GW_OUTBOX_FULL: { scope: "message", meaning: "The outbox has reached one of its limits" },
     GW_EXPIRED: { scope: "message", meaning: "The event outlived its time to live, or an operator ended it, before it could be delivered" },
     GW_REFUSED: { scope: "message", meaning: "The platform refused the event and reported this in a notification" },
+    GW_UNDELIVERABLE: { scope: "message", meaning: "The server closed the connection each time the event was sent, so it was given up" },
     GW_DEVICE_HELD: {
         scope: "message",
         meaning: "The device is held after a failed registration, or is being checked after a reconnect, and the message may not be queued",

@@ -4,10 +4,14 @@ import { translate } from "../i18n";
 import { parseQos, type Qos } from "../protocol/qos";
 import type { LinkListener } from "./link";
 import { LinkWatch } from "./link-watch";
-import { PendingPublishes, type Settled } from "./pending-publishes";
 import { type ConnectionReason, type ReasonOptions, serverOf, tokenFaultOf } from "./reason";
 import { describeEnd, describeMissingAcknowledgement, describeMissingSubscription, describeStall, describeTimeout } from "./reasons";
+import type { PacketKind, SearchedEnd } from "./sent-packet";
+import { SentPackets, type Settled } from "./sent-packets";
 import type { Transport, TransportEnd, TransportFactory, TransportOptions, TransportOwner } from "./transport";
+
+/** How long a careful connection must last, unused, after it has answered a ping. */
+const proofMs = 1_000;
 
 /** One attempt to connect, and the connection it becomes: limits the time of each step and watches over the link. */
 export class ConnectionAttempt implements TransportOwner {
@@ -15,9 +19,14 @@ export class ConnectionAttempt implements TransportOwner {
     readonly #clock: Clock;
     readonly #context: ReasonOptions;
     readonly #owner: AttemptOwner;
-    readonly #pending = new PendingPublishes();
+    readonly #sent = new SentPackets();
+    /** One for each ping on its way. */
+    readonly #pings: (() => void)[] = [];
+    #watch: LinkWatch | undefined;
+    #connectedMs: number | undefined;
     #transport: Transport | undefined;
-    #onlineSinceMs: number | undefined;
+    #isOnline = false;
+    #isStalled = false;
     #ownReason: ConnectionReason | undefined;
     #ended = false;
     /** Limits connecting, then the intervals of the watch, then the parting. */
@@ -36,7 +45,23 @@ export class ConnectionAttempt implements TransportOwner {
     }
 
     get pendingCount(): number {
-        return this.#pending.count;
+        return this.#sent.count;
+    }
+
+    /** Publishes whose acknowledgement is due. */
+    get dueCount(): number {
+        return this.#sent.dueCount;
+    }
+
+    /** Publishes that were acknowledged. */
+    get acknowledgedCount(): number {
+        return this.#sent.acknowledgedCount;
+    }
+
+    /** Sends PINGREQ. `answered` is called at the PINGRESP, unless the connection ends first. */
+    ping(answered: () => void): void {
+        this.#pings.push(answered);
+        this.#transport?.ping();
     }
 
     /** Starts to connect. What happens on the open connection goes to the listener. */
@@ -76,9 +101,13 @@ export class ConnectionAttempt implements TransportOwner {
     }
 
     /** Publishes on the link; see `GatewayConnection.publish`. */
-    publish(topic: string, payload: string | Buffer, qos: Qos, settled: Settled, mayBeWithheld: boolean): void {
-        if (this.#ended) settled(connectionEnded(this.#context));
-        else this.#transport?.publish(topic, payload, qos, this.#pending.add(settled, mayBeWithheld));
+    publish(topic: string, payload: string | Buffer, qos: Qos, settled: Settled, mayBeWithheld: boolean, device?: string): void {
+        if (this.#ended) {
+            settled(connectionEnded(this.#context));
+            return;
+        }
+        const packet = { kind: kindOf(qos, device), name: topic, device, qos, bytes: payload.length };
+        this.#transport?.publish(topic, payload, qos, this.#sent.add(packet, settled, mayBeWithheld));
     }
 
     /** Sends a SUBSCRIBE; see `GatewayConnection.subscribe`. */
@@ -92,9 +121,11 @@ export class ConnectionAttempt implements TransportOwner {
             });
         };
         if (deadlineMs !== undefined) limit(deadlineMs);
+        const answered = this.#sent.addFilter(filter, qos);
         return new Promise((resolve, reject) => {
             this.#transport?.subscribe(filter, qos, (answer) => {
                 deadline?.cancel();
+                if (answer !== undefined) answered();
                 if (answer === undefined) reject(connectionEnded(this.#context));
                 else if (answer > 2) reject(subscribeRejected(filter, this.#context));
                 else resolve(parseQos(answer));
@@ -119,42 +150,76 @@ export class ConnectionAttempt implements TransportOwner {
 
     connected(sessionPresent: boolean): void {
         if (!this.#transport || this.#ownReason) return;
-        this.#timer?.cancel();
-        const nowMs = this.#clock.monotonicMs();
-        this.#onlineSinceMs = nowMs;
-        this.#checkLink(this.#transport, new LinkWatch(this.#options.transport.keepAliveS, this.#transport.traffic, nowMs));
-        this.#owner.online(sessionPresent);
+        this.#connectedMs = this.#clock.monotonicMs();
+        if (!this.#options.isCareful) {
+            this.#online(this.#transport, sessionPresent);
+            return;
+        }
+        this.ping(() => {
+            this.#timer?.cancel();
+            this.#timer = this.#clock.setTimer(proofMs, () => {
+                if (this.#transport) this.#online(this.#transport, sessionPresent);
+            });
+        });
+    }
+
+    pinged(): void {
+        this.#pings.shift()?.();
     }
 
     ended(end: TransportEnd): void {
         if (this.#ended) return;
         this.#ended = true;
         this.#timer?.cancel();
-        const onlineMs = this.#onlineSinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#onlineSinceMs;
-        const reason = this.#ownReason ?? describeEnd(end, this.#onlineSinceMs !== undefined, this.#context);
+        const nowMs = this.#clock.monotonicMs();
+        const isConnected = this.#connectedMs !== undefined;
+        const reason = this.#ownReason ?? describeEnd(end, isConnected, this.#context);
         const fromOutside = this.#ownReason === undefined && end.kind !== "violated";
-        this.#pending.failAll(connectionEnded(this.#context));
-        this.#owner.ended({ reason, onlineMs, fromOutside });
+        // A connection that went dead lived as long as there was progress.
+        const lastSignMs = this.#isStalled ? (this.#watch?.lastProgressMs ?? nowMs) : nowMs;
+        const last = this.#sent.last(lastSignMs);
+        this.#sent.failAll(connectionEnded(this.#context));
+        this.#owner.ended({
+            reason,
+            fromOutside,
+            isConnected,
+            onlineMs: this.#connectedMs === undefined ? 0 : nowMs - this.#connectedMs,
+            isUnplanned: fromOutside || this.#isStalled,
+            livedMs: this.#connectedMs === undefined ? 0 : Math.max(lastSignMs - this.#connectedMs, 0),
+            wasUsed: this.#isOnline,
+            last,
+            answeredFilters: this.#sent.answeredFilters(lastSignMs),
+        });
+    }
+
+    #online(transport: Transport, sessionPresent: boolean): void {
+        this.#timer?.cancel();
+        this.#isOnline = true;
+        this.#watch = new LinkWatch(this.#options.transport.keepAliveS, transport.traffic, this.#clock.monotonicMs());
+        this.#checkLink(transport, this.#watch);
+        this.#owner.online(sessionPresent);
     }
 
     #checkLink(transport: Transport, watch: LinkWatch): void {
         const nowMs = this.#clock.monotonicMs();
-        this.#pending.advance(nowMs);
+        this.#sent.advance(nowMs);
         const verdict = watch.evaluate({
             nowMs,
             traffic: transport.traffic,
-            oldestDueMs: this.#pending.oldestDueMs,
+            oldestDueMs: this.#sent.oldestDueMs,
             isReadingHeld: transport.isReadingHeld,
         });
         switch (verdict) {
             case "stalled":
+                this.#isStalled = true;
                 this.drop(describeStall(this.#context));
                 return;
             case "acknowledgement missing":
+                this.#isStalled = true;
                 this.drop(describeMissingAcknowledgement(this.#context));
                 return;
             case "ping":
-                transport.ping();
+                this.ping(() => undefined);
                 break;
             case "fine":
         }
@@ -168,6 +233,8 @@ export interface AttemptOptions {
     readonly open: TransportFactory;
     readonly transport: TransportOptions;
     readonly connectTimeoutMs: number;
+    /** The connection must answer a ping and last another second before it is used. */
+    readonly isCareful: boolean;
 }
 
 /** The one who makes an attempt. */
@@ -178,12 +245,19 @@ export interface AttemptOwner {
 }
 
 /** How an attempt ended. */
-export interface AttemptEnd {
+export interface AttemptEnd extends SearchedEnd {
     readonly reason: ConnectionReason;
     /** How long it was online; 0 when it never was. */
     readonly onlineMs: number;
     /** Whether it was the server, or the network, that ended it, and not this side. */
     readonly fromOutside: boolean;
+    /** Whether the server accepted it. */
+    readonly isConnected: boolean;
+}
+
+function kindOf(qos: Qos, device: string | undefined): PacketKind {
+    if (device === undefined) return "management";
+    return qos === 0 ? "direct" : "event";
 }
 
 function connectionEnded(context: ReasonOptions): GatewayError {

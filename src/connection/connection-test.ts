@@ -68,6 +68,7 @@ export function testConnect(options: TransportOptions, { shown = options, clock 
                     finish({ outcome: "ok", key: "accepted" });
                     opened.disconnect();
                 },
+                pinged() {},
                 ended: (end) => finish(failed("failed", { reason: describeEnd(end, false, context).text })),
             },
             { messageReceived() {}, strayPing() {}, drained() {} },

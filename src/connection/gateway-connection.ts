@@ -5,10 +5,11 @@ import type { Qos } from "../protocol/qos";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
 import type { LinkListener } from "./link";
 import { mqttTransportFactory } from "./mqtt-transport";
-import type { Settled } from "./pending-publishes";
 import { type ConnectionReason, serverOf } from "./reason";
-import { authorisationPauseMs, describeTakeOver, takeOverPauseMs } from "./reasons";
+import { authorisationPauseMs, describeCulprit, describeSearch, describeTakeOver, takeOverPauseMs } from "./reasons";
 import { BackOff, TakeOverDetector } from "./reconnect-policy";
+import type { EndJudge, EndVerdict } from "./sent-packet";
+import type { Settled } from "./sent-packets";
 import type { TransportFactory, TransportOptions } from "./transport";
 
 const defaultConnectTimeoutMs = 30_000;
@@ -31,6 +32,7 @@ export class GatewayConnection {
     readonly #clock: Clock;
     readonly #open: TransportFactory;
     readonly #backOff: BackOff;
+    readonly #judge: EndJudge | undefined;
     readonly #takeOver = new TakeOverDetector();
     readonly #connectTimeoutMs: number;
     readonly #transportOptions: TransportOptions;
@@ -46,7 +48,9 @@ export class GatewayConnection {
     #resolveStopped: () => void = () => {};
 
     constructor(options: ConnectionOptions) {
-        const { clock, random = Math.random, transportFactory, connectTimeoutMs = defaultConnectTimeoutMs, ...transportOptions } = options;
+        const { clock, random = Math.random, transportFactory, judge, ...rest } = options;
+        const { connectTimeoutMs = defaultConnectTimeoutMs, ...transportOptions } = rest;
+        this.#judge = judge;
         this.#clock = clock;
         this.#open = transportFactory ?? mqttTransportFactory(random);
         this.#backOff = new BackOff(random);
@@ -70,6 +74,21 @@ export class GatewayConnection {
     /** Publishes that wait for their acknowledgement. */
     get pendingCount(): number {
         return this.#attempt?.pendingCount ?? 0;
+    }
+
+    /** Publishes whose acknowledgement is due: not those that the server may withhold. */
+    get dueCount(): number {
+        return this.#attempt?.dueCount ?? 0;
+    }
+
+    /** Publishes that were acknowledged on this connection. */
+    get acknowledgedCount(): number {
+        return this.#attempt?.acknowledgedCount ?? 0;
+    }
+
+    /** Sends PINGREQ. `answered` is called at the PINGRESP, unless the connection ends first. */
+    ping(answered: () => void): void {
+        this.#online?.ping(answered);
     }
 
     /** Opens the connection and keeps it open, until `stop`. */
@@ -110,11 +129,12 @@ export class GatewayConnection {
     /**
      * Publishes. `settled` is called once: without an error on the acknowledgement (QoS 0: handed to the socket), with
      * `GW_NOT_CONNECTED` when there is no connection or it ends first. It may be called before this returns.
-     * @param mayBeWithheld a registration attempt: the platform may hold its acknowledgement back, which says nothing of the link
+     * @param mayBeWithheld the server may hold its acknowledgement back, which says nothing of the link: a registration attempt or a test
+     * @param device the key of the device whose event it is; absent for other messages
      */
-    publish(topic: string, payload: string | Buffer, qos: Qos, settled: Settled, mayBeWithheld = false): void {
+    publish(topic: string, payload: string | Buffer, qos: Qos, settled: Settled, mayBeWithheld = false, device?: string): void {
         const attempt = this.#online;
-        if (attempt) attempt.publish(topic, payload, qos, settled, mayBeWithheld);
+        if (attempt) attempt.publish(topic, payload, qos, settled, mayBeWithheld, device);
         else settled(this.#notConnected());
     }
 
@@ -150,7 +170,13 @@ export class GatewayConnection {
         if (!listener) return;
         this.#retry?.cancel();
         const attempt = new ConnectionAttempt(
-            { clock: this.#clock, open: this.#open, transport: this.#transportOptions, connectTimeoutMs: this.#connectTimeoutMs },
+            {
+                clock: this.#clock,
+                open: this.#open,
+                transport: this.#transportOptions,
+                connectTimeoutMs: this.#connectTimeoutMs,
+                isCareful: this.#judge?.isNextCareful === true,
+            },
             {
                 online: (sessionPresent) => this.#change({ phase: "online", sessionPresent }),
                 ended: (end) => this.#ended(end),
@@ -166,9 +192,10 @@ export class GatewayConnection {
         this.#attempt = undefined;
         const renewal = this.#renewal;
         this.#renewal = undefined;
+        const verdict = (end.isConnected && this.#judge?.ended(end)) || unknown;
         if (this.#stopped) this.#finishStop();
         else if (renewal) this.#connect(renewal);
-        else this.#waitAfter(end);
+        else this.#waitAfter(end, verdict);
     }
 
     #finishStop(): void {
@@ -177,12 +204,20 @@ export class GatewayConnection {
         this.#resolveStopped();
     }
 
-    #waitAfter({ reason: ownWords, onlineMs, fromOutside }: AttemptEnd): void {
-        const takenOver = fromOutside && onlineMs > 0 && this.#takeOver.connectionEnded(this.#clock.monotonicMs(), onlineMs);
-        const reason = takenOver ? describeTakeOver(this.#transportOptions) : ownWords;
-        const retryInMs = Math.round(this.#backOff.nextDelayMs(onlineMs, pauseAfter(reason)));
+    #waitAfter(end: AttemptEnd, verdict: EndVerdict): void {
+        const reason = this.#reasonOf(end, verdict);
+        if (verdict.reason === "culprit") this.#backOff.reset();
+        const retryInMs = Math.round(this.#backOff.nextDelayMs(end.onlineMs, pauseAfter(reason)));
         this.#retry = this.#clock.setTimer(retryInMs, () => this.#connect(reason));
         this.#change({ phase: "waiting", reason, retryInMs });
+    }
+
+    /** Another client is suspected only where nothing that was sent explains the end. */
+    #reasonOf({ reason, onlineMs, fromOutside }: AttemptEnd, verdict: EndVerdict): ConnectionReason {
+        if (verdict.reason === "culprit") return describeCulprit(verdict.packet, this.#transportOptions);
+        if (verdict.reason === "searching") return describeSearch(this.#transportOptions);
+        const takenOver = fromOutside && onlineMs > 0 && this.#takeOver.connectionEnded(this.#clock.monotonicMs(), onlineMs);
+        return takenOver ? describeTakeOver(this.#transportOptions) : reason;
     }
 
     #change(state: ConnectionState): void {
@@ -217,7 +252,11 @@ export interface ConnectionOptions extends TransportOptions {
     readonly transportFactory?: TransportFactory;
     /** From the first packet to the CONNACK; 30 s when absent. */
     readonly connectTimeoutMs?: number;
+    /** Looks for the reason of short-lived connections in what was sent on them. */
+    readonly judge?: EndJudge;
 }
+
+const unknown: EndVerdict = { reason: "unknown" };
 
 /** Some causes need a person to remove them; until then a server should not be pressed. */
 function pauseAfter(reason: ConnectionReason): number {

@@ -39,11 +39,16 @@ export class LinkWatch {
         this.#lastPingMs = nowMs;
     }
 
+    /** Monotonic time of the last progress in either direction, as far as it was seen. */
+    get lastProgressMs(): number {
+        return Math.max(this.#lastReceivedMs, this.#lastSentMs);
+    }
+
     /** Evaluates the link; the caller sends the ping that a verdict asks for. */
     evaluate(facts: LinkFacts): LinkVerdict {
         this.#noteProgress(facts);
         const { nowMs, oldestDueMs, isReadingHeld } = facts;
-        const lastProgressMs = Math.max(this.#lastReceivedMs, this.#lastSentMs);
+        const { lastProgressMs } = this;
         const dueSilenceMs = oldestDueMs === undefined ? 0 : nowMs - Math.max(lastProgressMs, oldestDueMs);
         if (!isReadingHeld) {
             const pingSilenceMs = this.#pingUnanswered ? nowMs - Math.max(lastProgressMs, this.#lastPingMs) : 0;

@@ -188,6 +188,9 @@ class MqttTransport implements Transport {
             case "pubrec":
                 if (this.#unacknowledged.has(packet.messageId ?? 0)) this.#release(packet.messageId ?? 0);
                 break;
+            case "pingresp":
+                this.#owner.pinged();
+                break;
             case "publish":
                 this.#receivedPublishes += 1;
                 break;

@@ -13,6 +13,7 @@ export const connectionCauses = [
     "certificateName",
     "certificateUntrusted",
     "clientCertificate",
+    "searching",
 ] as const;
 
 export type ConnectionCause = (typeof connectionCauses)[number];

@@ -1,8 +1,9 @@
 import { GatewayError } from "../errors";
-import { joinSentences, translate } from "../i18n";
+import { joinSentences, shortened, translate } from "../i18n";
 import type { DialStage } from "./dial";
 import { describeNetworkError, networkCause } from "./network-error";
 import { type ConnectionCause, type ConnectionReason, type ReasonOptions, serverOf, type TokenFault } from "./reason";
+import type { SentPacket } from "./sent-packet";
 import { describeTlsError, tlsCause } from "./tls-error";
 import type { DialProgress, TransportEnd } from "./transport";
 
@@ -11,6 +12,8 @@ export const authorisationPauseMs = 60_000;
 
 /** The shortest wait while another client uses the same client id. */
 export const takeOverPauseMs = 30_000;
+
+const maxNameShown = 200;
 
 type FailedEnd = Extract<TransportEnd, { kind: "failed" }>;
 
@@ -107,6 +110,22 @@ function slowness(stage: DialStage, server: string, seconds: number): string {
 /** Another client uses the client id, as far as can be told. */
 export function describeTakeOver({ clientId }: ReasonOptions): ConnectionReason {
     return { code: "GW_TAKEN_OVER", clientId, text: translate("connection.takenOver", { clientId }) };
+}
+
+/** The connection ended while only this was on it. */
+export function describeCulprit({ kind, name }: SentPacket, options: ReasonOptions): ConnectionReason {
+    const server = serverOf(options);
+    const shown = shortened(name, maxNameShown);
+    const text =
+        kind === "filter"
+            ? translate("connection.filterCulprit", { server, name: shown })
+            : translate("connection.culprit", { server, name: shown });
+    return network(text, "searching");
+}
+
+/** Short-lived connections, and what was sent may be the reason. */
+export function describeSearch(options: ReasonOptions): ConnectionReason {
+    return network(translate("connection.searching", { server: serverOf(options) }), "searching");
 }
 
 /** The subscription without which refusals would go unnoticed was not answered. */

@@ -15,6 +15,11 @@ export class BackOff {
         this.#random = random;
     }
 
+    /** The reason of the failures is gone: starts over. */
+    reset(): void {
+        this.#stepMs = shortestMs;
+    }
+
     /**
      * The next delay in milliseconds.
      * @param onlineMs how long the connection that ended was up; 0 when it never was

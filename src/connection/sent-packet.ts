@@ -24,3 +24,30 @@ export interface LastPackets {
     /** Events without an acknowledgement although later ones were acknowledged seconds ago. */
     readonly missing: readonly SentPacket[];
 }
+
+/** The end of a connection, with what was sent last. */
+export interface SearchedEnd {
+    /** Neither side wanted it: the server or the network ended it, or the link was found dead. */
+    readonly isUnplanned: boolean;
+    /** How long it lived, until its last sign of life. */
+    readonly livedMs: number;
+    /** Whether anything may have been sent on it. */
+    readonly wasUsed: boolean;
+    readonly last: LastPackets;
+    /** The filters that were answered on it, more than a second before the end. */
+    readonly answeredFilters: readonly string[];
+}
+
+/** What is known of the reason for an end. */
+export type EndVerdict =
+    | { readonly reason: "culprit"; readonly packet: SentPacket; readonly strikes: number }
+    /** It has something to do with what was sent, and the next connection looks for it. */
+    | { readonly reason: "searching" }
+    | { readonly reason: "unknown" };
+
+/** Judges the ends of connections by what was sent. */
+export interface EndJudge {
+    /** Whether the next connection must show first that it works, before anything is sent on it. */
+    readonly isNextCareful: boolean;
+    ended(end: SearchedEnd): EndVerdict;
+}

@@ -29,6 +29,8 @@ export interface Transport {
 /** The one who opened a connection and watches over its life. */
 export interface TransportOwner {
     connected(sessionPresent: boolean): void;
+    /** The server answered a ping. */
+    pinged(): void;
     /** Called exactly once, last. */
     ended(end: TransportEnd): void;
 }

@@ -20,7 +20,7 @@ export class DeviceManagement {
     readonly #registration: Registration;
     readonly #subscriptions: SubscriptionManager;
     #responders = 0;
-    #isReplaying = false;
+    #isReplaying = true;
 
     constructor({ gateway, clock, connection, registration, subscriptions, state }: DeviceManagementDeps) {
         this.#registration = registration;
@@ -81,7 +81,8 @@ export class DeviceManagement {
     }
 
     linkDown(): void {
-        this.#isReplaying = false;
+        // Before a connection may be used, only what a durable session has kept can arrive.
+        this.#isReplaying = true;
         this.#sender.linkDown();
         this.#engine.linkDown();
     }

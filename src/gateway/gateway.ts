@@ -1,5 +1,6 @@
 import type { Clock } from "../clock";
 import { type ConnectionState, GatewayConnection } from "../connection/gateway-connection";
+import type { SentPacket } from "../connection/sent-packet";
 import type { Inventory } from "../devices/inventory/inventory";
 import { Registration } from "../devices/registration/registration";
 import { connectionStates, GatewayError, toGatewayError } from "../errors";
@@ -30,7 +31,14 @@ import { GatewayMonitor } from "./monitor/gateway-monitor";
 import { GatewayStatistics } from "./monitor/gateway-statistics";
 import { SilentDevices } from "./monitor/silent-devices";
 import { SimulatorControl } from "./monitor/simulator-control";
-import { maximoFilterLimit, SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
+import {
+    closingFilterError,
+    maximoFilterLimit,
+    SubscriptionManager,
+    subscriptionRejectedError,
+} from "./subscriptions/subscription-manager";
+import { SuspectSearch } from "./suspects/suspect-search";
+import type { SuspectClient } from "./suspects/trial";
 
 export type { GatewayResponder } from "./device-management";
 export type { GatewayListener } from "./gateway-listeners";
@@ -51,6 +59,7 @@ export class Gateway implements PooledGateway {
     readonly #clock: Clock;
     readonly #storage: GatewayStorage;
     readonly #listeners: GatewayListeners;
+    readonly #search: SuspectSearch;
     readonly #connection: GatewayConnection;
     readonly #registration: Registration;
     readonly #publisher: EventPublisher;
@@ -74,6 +83,8 @@ export class Gateway implements PooledGateway {
     /** Counts connections, so that what one of them started late does not act on the next. */
     #connectionNumber = 0;
     #onlineSince: number | undefined;
+    /** Whether the parts use the present connection. */
+    #isLinkUp = false;
     #isClosed = false;
 
     constructor({ options, token, tls, storageDirectory, clock }: GatewayDeps) {
@@ -86,7 +97,12 @@ export class Gateway implements PooledGateway {
         this.#statistics = new GatewayStatistics(clock);
         this.#storage = new GatewayStorage(options, storageDirectory, clock, { problemChanged: (error) => this.#storageChanged(error) });
         this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
-        this.#connection = new GatewayConnection({ clock, ...transportOptions({ options, token, tls }) });
+        this.#search = new SuspectSearch(
+            clock,
+            { holdMs: options.registrationBackoffMs },
+            { resumed: () => this.#publisher.outbox.resume(), changed: () => this.#listeners.countsChanged() },
+        );
+        this.#connection = new GatewayConnection({ clock, judge: this.#search, ...transportOptions({ options, token, tls }) });
         this.#registration = new Registration({
             clock,
             gatewayDevice: deviceKey(options.identity),
@@ -98,6 +114,7 @@ export class Gateway implements PooledGateway {
             clock,
             connection: this.#connection,
             registration: this.#registration,
+            search: this.#search,
             state: options.cleanSession ? undefined : this.#storage.store.state,
             deviceOf: (filter) => deviceOfFilter(this.topics, filter),
             limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
@@ -118,6 +135,7 @@ export class Gateway implements PooledGateway {
             topics: this.topics,
             connection: this.#connection,
             registration: this.#registration,
+            search: this.#search,
             store: this.#storage.store,
             listeners: this.#listeners,
             statistics: this.#statistics,
@@ -225,6 +243,7 @@ export class Gateway implements PooledGateway {
 
     /** Hands over what has waited, and brings the filters up to date. */
     flowsStarted(): void {
+        this.#search.flowsStarted();
         this.#subscriptions.resume();
         this.#commands.resume();
         this.#router.resume();
@@ -277,6 +296,7 @@ export class Gateway implements PooledGateway {
         await this.#connection.stop(deadlineMs / 3);
         await this.#storage.store.close(deadlineMs / 3);
         await this.#simulator?.close();
+        this.#search.close();
         this.#listeners.close();
     }
 
@@ -322,11 +342,13 @@ export class Gateway implements PooledGateway {
         this.#listeners.solved();
         this.#listeners.log(translate("gateway.connected", { server: `${host}:${port}`, clientId }));
         this.#management.online(sessionPresent);
+        this.#search.connected(this.#connection);
         if (notifyTopic === undefined) this.#linkUp(sessionPresent);
         else void this.#subscribeNotifications(notifyTopic, this.#connectionNumber, sessionPresent);
     }
 
     #disconnected(state: ConnectionState): void {
+        this.#isLinkUp = false;
         this.#subscriptions.linkDown();
         this.#management.linkDown();
         this.#publisher.linkDown();
@@ -337,19 +359,44 @@ export class Gateway implements PooledGateway {
 
     /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
     async #subscribeNotifications(filter: string, connectionNumber: number, sessionPresent: boolean): Promise<void> {
+        const packet: SentPacket = { kind: "filter", name: filter, device: undefined, qos: 0, bytes: 0 };
+        const admitted = this.#mayBeLeftOut ? this.#search.admit(packet, this.#notificationClient(filter, sessionPresent)) : "send";
+        if (admitted === "wait") return;
         let refusal: GatewayError | undefined;
         try {
+            if (admitted === "blocked") throw closingFilterError(filter);
             await this.#connection.subscribe(filter, 0, subscribeDeadlineMs);
         } catch (thrown) {
             refusal = subscriptionRejectedError(filter, toGatewayError(thrown, "GW_SUBSCRIBE_REFUSED"));
         }
         if (connectionNumber !== this.#connectionNumber) return;
+        if (admitted === "test") this.#search.acknowledged(packet);
         if (refusal) this.#listeners.warn(translate("gateway.refusalsUnknown", { reason: refusal.message }));
         this.#router.notificationRejectionChanged(refusal);
-        this.#linkUp(sessionPresent);
+        if (!this.#isLinkUp) this.#linkUp(sessionPresent);
+    }
+
+    /** Only a broker of one's own may do without notifications; the platform refuses a subscription by its return code. */
+    get #mayBeLeftOut(): boolean {
+        return this.#options.platform === "broker";
+    }
+
+    #notificationClient(filter: string, sessionPresent: boolean): SuspectClient {
+        const connectionNumber = this.#connectionNumber;
+        return {
+            wake: () => {
+                if (connectionNumber === this.#connectionNumber)
+                    void this.#subscribeNotifications(filter, connectionNumber, sessionPresent);
+            },
+            acquitted: () => undefined,
+            struck: () => undefined,
+            condemned: () => undefined,
+        };
     }
 
     #linkUp(sessionPresent: boolean): void {
+        this.#isLinkUp = true;
+        this.#search.linkUp();
         this.#publisher.linkUp();
         this.#management.linkUp();
         this.#subscriptions.linkUp(sessionPresent);

@@ -4,7 +4,7 @@ import { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
 import type { Hold } from "../../devices/registration/registration-types";
 import type { GatewayError } from "../../errors";
-import { translate } from "../../i18n";
+import { shortened, translate } from "../../i18n";
 import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
 import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
@@ -19,6 +19,7 @@ import type { GatewayListeners, LateMessage } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
+import type { SuspectSearch } from "../suspects/suspect-search";
 import { deviceHeldError, unansweredError } from "./device-errors";
 import type { EventRequest } from "./event-request";
 import { GracefulReconnect } from "./graceful-reconnect";
@@ -29,6 +30,7 @@ import { type ReceivedNotification, RefusalHandler } from "./refusal-handler";
 /** Under this kind the state file notes of servers, by their key, that they register devices. */
 const serverKind = "server";
 const registers = "registers";
+const maxTopicShown = 200;
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
 export class EventPublisher {
@@ -44,7 +46,7 @@ export class EventPublisher {
     #isReady = false;
 
     constructor(deps: EventPublisherDeps) {
-        const { options, clock, connection, registration, store, listeners, statistics, management } = deps;
+        const { options, clock, connection, registration, search, store, listeners, statistics, management } = deps;
         this.#deps = deps;
         this.inventory = new Inventory({ clock, store: store.state, registration });
         this.#gracefulReconnect = new GracefulReconnect({
@@ -67,7 +69,19 @@ export class EventPublisher {
             counted: (device) => this.inventory.refusalSeen(device),
         });
         const refusals = this.#refusals;
-        const ports = new OutboxPorts({ clock, connection, registration, statistics, refusals, gracefulReconnect });
+        const ports = new OutboxPorts({
+            clock,
+            connection,
+            registration,
+            statistics,
+            refusals,
+            gracefulReconnect,
+            search,
+            suspectStruck: ({ name, bytes, qos }, count) => {
+                const text = translate("gateway.suspectStruck", { topic: shortened(name, maxTopicShown), bytes, qos, count });
+                listeners.warn(text);
+            },
+        });
         this.outbox = new Outbox({
             store: store.events,
             storesEvents: store.storesEvents,
@@ -214,6 +228,7 @@ export interface EventPublisherDeps {
     readonly topics: GatewayTopics;
     readonly connection: GatewayConnection;
     readonly registration: Registration;
+    readonly search: SuspectSearch;
     readonly store: Pick<GatewayStore, "events" | "storesEvents" | "state">;
     readonly listeners: GatewayListeners;
     readonly statistics: GatewayStatistics;

@@ -1,19 +1,30 @@
 import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { SentPacket } from "../../connection/sent-packet";
 import type { Registration } from "../../devices/registration/registration";
+import { GatewayError } from "../../errors";
+import { translate } from "../../i18n";
 import type { OutboxEvent } from "../../outbox/event";
 import type { DeviceGate, DeviceVerbs, EventLink, GateAnswer, Transmission } from "../../outbox/ports";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
+import type { SuspectSearch } from "../suspects/suspect-search";
+import type { SuspectClient } from "../suspects/trial";
 import type { GracefulReconnect } from "./graceful-reconnect";
 import type { RefusalHandler } from "./refusal-handler";
 
-/** The outbox's two ways to the platform: asks the registration which devices may be sent for, and hands events to the connection. */
-export class OutboxPorts implements DeviceGate, EventLink {
+/**
+ * The outbox's two ways to the platform. Asks the registration and the search for suspects which devices may be sent for, and hands events
+ * to the connection.
+ */
+export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
     readonly #deps: OutboxPortsDeps;
+    /** Devices whose next event is a test and no registration. */
+    readonly #testsOnly = new Set<string>();
     #outbox: DeviceVerbs = nobody;
 
     constructor(deps: OutboxPortsDeps) {
         this.#deps = deps;
+        deps.search.attach(this);
     }
 
     attach(outbox: DeviceVerbs): void {
@@ -21,15 +32,22 @@ export class OutboxPorts implements DeviceGate, EventLink {
     }
 
     ask(device: string, isHigh: boolean): GateAnswer {
-        return this.#deps.registration.register(device, isHigh ? "high" : "event", this.#outbox);
+        const turn = this.#deps.search.ask(device);
+        if (turn === "wait") return "wait";
+        const answer = this.#deps.registration.register(device, isHigh ? "high" : "event", this.#outbox);
+        this.#testsOnly.delete(device);
+        if (turn === "flow" || answer !== "flow") return answer;
+        this.#testsOnly.add(device);
+        return "check";
     }
 
     withdraw(device: string): void {
+        this.#deps.search.withdraw({ kind: "event", name: "", device });
         this.#deps.registration.withdraw(device, this.#outbox);
     }
 
     isHeld(device: string): boolean {
-        return this.#deps.registration.isHeld(device);
+        return this.#deps.registration.isHeld(device) || this.#deps.search.isHeld(device);
     }
 
     /** The platform dropped what it acknowledged of the device: the outbox takes back what it has, and waits. */
@@ -39,13 +57,22 @@ export class OutboxPorts implements DeviceGate, EventLink {
     }
 
     isWritable(): boolean {
-        return this.#deps.connection.isWritable && !this.#deps.gracefulReconnect.isUnderWay;
+        const { connection, gracefulReconnect, search } = this.#deps;
+        return connection.isWritable && !gracefulReconnect.isUnderWay && search.allowsEvents;
     }
 
     send(event: OutboxEvent, isCheck: boolean, transmission: Transmission): void {
-        const { clock, statistics, connection, registration, refusals, gracefulReconnect } = this.#deps;
-        const number = refusals.sent(event.device, event.topic, event.message);
-        if (isCheck) registration.sent(event.device, () => refusals.accepted(number));
+        const { clock, statistics, connection, registration, refusals, gracefulReconnect, search } = this.#deps;
+        const { device, topic, qos, bytes } = event;
+        const packet: SentPacket = { kind: "event", name: topic, device, qos, bytes };
+        const admitted = search.admit(packet, this, event.seq);
+        const isRegistering = isCheck && !this.#testsOnly.delete(device);
+        if (admitted === "wait" || admitted === "blocked") {
+            this.#sendBack(device, isCheck);
+            return;
+        }
+        const number = refusals.sent(device, topic, event.message);
+        if (isRegistering) registration.sent(device, () => refusals.accepted(number));
         const sentMs = clock.monotonicMs();
         const answered = (error?: Error) => {
             if (error) {
@@ -54,17 +81,50 @@ export class OutboxPorts implements DeviceGate, EventLink {
             } else {
                 statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
                 const settle = () => {
-                    refusals.acknowledged(number, isCheck);
+                    refusals.acknowledged(number, isRegistering);
                     transmission.settled();
                 };
                 const takenBack = () => refusals.forget(number);
-                if (isCheck || !registration.deferred(event.device, { settle, takenBack })) settle();
-                if (isCheck) registration.acknowledged(event.device);
+                if (isCheck || !registration.deferred(device, { settle, takenBack })) settle();
+                if (isRegistering) registration.acknowledged(device);
+                if (admitted === "test") search.acknowledged(packet);
+                else if (isCheck && !isRegistering) this.#outbox.confirm(device);
             }
             if (gracefulReconnect.isUnderWay) gracefulReconnect.acknowledged();
         };
-        connection.publish(event.topic, event.payload, event.qos, answered, isCheck);
+        connection.publish(topic, event.payload, qos, answered, isCheck, device);
     }
+
+    wake({ device = "" }: SentPacket): void {
+        this.#outbox.wake(device);
+    }
+
+    acquitted({ device = "" }: SentPacket): void {
+        this.#outbox.confirm(device);
+        this.#outbox.wake(device);
+    }
+
+    struck(packet: SentPacket, strikes: number): void {
+        this.#deps.suspectStruck(packet, strikes);
+    }
+
+    condemned(packet: SentPacket, strikes: number): void {
+        this.#outbox.drop(packet.device ?? "", undeliverableError(packet, strikes));
+    }
+
+    /** The event is suspected and nothing was written: it waits at the head of its device's queue until it is its turn. */
+    #sendBack(device: string, isCheck: boolean): void {
+        if (!isCheck) {
+            this.#outbox.recall(device);
+            return;
+        }
+        this.#deps.registration.withdraw(device, this.#outbox);
+        this.#outbox.requeue(device);
+    }
+}
+
+function undeliverableError({ name, bytes, qos, device = "" }: SentPacket, strikes: number): GatewayError {
+    return new GatewayError("GW_UNDELIVERABLE", translate("gateway.undeliverable", { topic: name, device, bytes, qos, count: strikes }));
 }
 
 /** What the ports connect the outbox to. */
@@ -75,6 +135,9 @@ export interface OutboxPortsDeps {
     readonly statistics: GatewayStatistics;
     readonly refusals: RefusalHandler;
     readonly gracefulReconnect: GracefulReconnect;
+    readonly search: SuspectSearch;
+    /** The connection ended after an event, while that was alone. */
+    suspectStruck(packet: SentPacket, strikes: number): void;
 }
 
 /** Until the outbox is there. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { SentPacket } from "../../connection/sent-packet";
 import type { Registration } from "../../devices/registration/registration";
 import { GatewayError, toGatewayError } from "../../errors";
 import { translate } from "../../i18n";
@@ -7,6 +8,8 @@ import type { StateStore } from "../../outbox/store/store";
 import type { Qos } from "../../protocol/qos";
 import { type FilterLimit, SubscriptionTable } from "../../routing/subscription-table";
 import { filterCovers } from "../../routing/topic-filter";
+import type { SuspectSearch } from "../suspects/suspect-search";
+import type { SuspectClient } from "../suspects/trial";
 import { FilterCheck, type FilterCheckListener } from "./filter-check";
 import { RejectedFilters } from "./rejected-filters";
 import { type ServerSubscription, ServerSubscriptions } from "./server-subscriptions";
@@ -140,8 +143,29 @@ export class SubscriptionManager implements FilterCheckListener {
 
     #ask(entry: ServerSubscription): void {
         const device = this.#deps.deviceOf(entry.filter);
-        if (device === undefined) void this.#send(entry);
-        else this.#askFor(new FilterCheck(device, entry, this));
+        if (device !== undefined) this.#askFor(new FilterCheck(device, entry, this));
+        else if (this.#isAdmitted(entry)) void this.#send(entry);
+    }
+
+    /** Whether the filter may be sent now. Otherwise the search for suspects asks for it when it is its turn. */
+    #isAdmitted(entry: ServerSubscription): boolean {
+        const admitted = this.#deps.search.admit(packetOf(entry), this.#suspectClient(entry));
+        return admitted === "send" || admitted === "test";
+    }
+
+    /** What the search for suspects does with a filter after which the server may close the connection. */
+    #suspectClient(entry: ServerSubscription): SuspectClient {
+        const { filter } = entry;
+        return {
+            wake: () => {
+                if (this.#isOnline && this.#server.isCurrent(entry)) this.#ask(entry);
+            },
+            acquitted: () => undefined,
+            struck: (_packet, strikes) => {
+                if (strikes <= 1) this.#reject(filter, closingFilterError(filter));
+            },
+            condemned: () => this.#reject(filter, closingFilterError(filter)),
+        };
     }
 
     /** Sends the filter if its device may be asked for: at once, or as its check. Otherwise it waits to be woken. */
@@ -157,7 +181,12 @@ export class SubscriptionManager implements FilterCheckListener {
         }
         if (answer === "flow") {
             this.#checks.delete(check);
-            void this.#send(entry);
+            if (this.#isAdmitted(entry)) void this.#send(entry);
+            return;
+        }
+        if (!this.#isAdmitted(entry)) {
+            registration.withdraw(device, check);
+            this.#checks.delete(check);
             return;
         }
         this.#checks.add(check);
@@ -192,8 +221,10 @@ export class SubscriptionManager implements FilterCheckListener {
     async #send(entry: ServerSubscription, device?: string): Promise<void> {
         const { connection, registration } = this.#deps;
         const { filter, qos } = entry;
+        const answered = () => this.#deps.search.acknowledged(packetOf(entry));
         try {
             await connection.subscribe(filter, qos);
+            answered();
             if (device !== undefined) registration.acknowledged(device);
             if (!this.#server.isCurrent(entry)) return;
             this.#granted(entry);
@@ -201,6 +232,7 @@ export class SubscriptionManager implements FilterCheckListener {
         } catch (thrown) {
             const error = toGatewayError(thrown, "GW_NOT_CONNECTED");
             if (error.code !== "GW_SUBSCRIBE_REFUSED") return;
+            answered();
             if (device !== undefined) registration.rejected(device);
             if (this.#server.isCurrent(entry)) this.#answered(filter, error);
         }
@@ -228,6 +260,7 @@ export class SubscriptionManager implements FilterCheckListener {
             const forget = () => {
                 if (!this.#server.get(filter)) this.#journal.remove(filter);
             };
+            this.#deps.search.withdraw({ kind: "filter", name: filter, device: undefined });
             this.#deps.connection.unsubscribe(filter).then(forget, () => undefined);
         }
     }
@@ -235,8 +268,13 @@ export class SubscriptionManager implements FilterCheckListener {
     #answered(filter: string, rejection: GatewayError | undefined): void {
         if (!rejection) this.#deps.granted(filter);
         this.#server.answered(filter, rejection !== undefined);
-        const concerned = rejection ? this.#table.filtersUnder(filter) : this.#rejectedFilters.takeUnder(filter);
-        if (rejection) this.#rejectedFilters.add(concerned);
+        if (rejection) this.#reject(filter, rejection);
+        else for (const subscriber of this.#table.usersOf(this.#rejectedFilters.takeUnder(filter))) subscriber.rejectionChanged(undefined);
+    }
+
+    #reject(filter: string, rejection: GatewayError): void {
+        const concerned = this.#table.filtersUnder(filter);
+        this.#rejectedFilters.add(concerned);
         for (const subscriber of this.#table.usersOf(concerned)) subscriber.rejectionChanged(rejection);
     }
 
@@ -258,6 +296,7 @@ export interface Subscriber {
 export interface SubscriptionManagerDeps {
     readonly connection: Pick<GatewayConnection, "subscribe" | "unsubscribe">;
     readonly registration: Pick<Registration, "register" | "isHeld" | "sent" | "acknowledged" | "rejected" | "withdraw">;
+    readonly search: Pick<SuspectSearch, "admit" | "acknowledged" | "withdraw">;
     readonly clock: Clock;
     /** Where the filters of a durable session are remembered; undefined for a clean one. */
     readonly state: StateStore | undefined;
@@ -267,6 +306,15 @@ export interface SubscriptionManagerDeps {
     /** The platform holds the filter on this connection. */
     granted(filter: string): void;
     warn(text: string): void;
+}
+
+function packetOf({ filter, qos }: ServerSubscription): SentPacket {
+    return { kind: "filter", name: filter, device: undefined, qos, bytes: 0 };
+}
+
+/** The server closes the connection after this filter. */
+export function closingFilterError(filter: string): GatewayError {
+    return new GatewayError("GW_SUBSCRIBE_REFUSED", translate("gateway.closingFilter", { filter }));
 }
 
 /** Maximo allows fifty filters, one of which is that of the notifications. Only filters of one device type are ever joined because of it. */

@@ -99,17 +99,16 @@ export class SearchedConnection {
     }
 
     /** The packet of the suspect under test was sent. */
-    sent({ packet }: Trial): void {
-        const test = this.#test;
-        test?.sent(this.#clock.monotonicMs());
-        // Only a ping shows that a packet without an acknowledgement has arrived.
-        if (packet.kind === "direct") this.#link.ping(() => this.#acknowledged(test));
+    sent(): void {
+        this.#test?.sent(this.#clock.monotonicMs());
         this.step();
     }
 
     /** The packet of a suspect was acknowledged. */
     acknowledged(trial: Trial): void {
-        if (this.#test?.trial === trial) this.#acknowledged(this.#test);
+        if (this.#test?.trial !== trial) return;
+        this.#test.acknowledged(this.#clock.monotonicMs());
+        this.step();
     }
 
     /** The suspect is none any more, or has nothing to send. */
@@ -242,11 +241,6 @@ export class SearchedConnection {
                 this.#owner.unsent(trial);
         }
         this.#owner.testEnded();
-    }
-
-    #acknowledged(test: SuspectTest | undefined): void {
-        test?.acknowledged(this.#clock.monotonicMs());
-        this.step();
     }
 
     #tests(): SuspectTest[] {

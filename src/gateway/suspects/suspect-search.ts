@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock";
-import type { LastPackets, SentPacket } from "../../connection/sent-packet";
+import type { EndJudge, EndVerdict, SearchedEnd, SentPacket } from "../../connection/sent-packet";
 import { MissingAcknowledgements } from "./missing-acknowledgements";
 import { SearchedConnection, type SearchedConnectionOwner, type SearchPhase } from "./searched-connection";
 import type { SuspectLink } from "./suspect-test";
@@ -19,10 +19,10 @@ const maxDevices = 1_000;
  * server no other answer to a packet that it refuses, and a bad line looks the same for a while.
  *
  * A connection is careful (see `SearchedConnection`) after two short-lived ones in a row, until one lasts or a culprit is found. A culprit
- * waits (see `Trial`) and is tested again on a connection that lasts. After five strikes it is given up: an event for good, a filter or a
- * device management message until the flows are deployed or the hold is over.
+ * waits (see `Trial`) and is tested again on a connection that lasts. After five strikes it is given up: an event for good, a filter until
+ * the flows are deployed or the hold is over. Events of QoS 0 and device management messages are not tested.
  */
-export class SuspectSearch implements SearchedConnectionOwner {
+export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     readonly #clock: Clock;
     readonly #options: SuspectSearchOptions;
     readonly #listener: SuspectSearchListener;
@@ -35,6 +35,8 @@ export class SuspectSearch implements SearchedConnectionOwner {
     readonly #answeredFilters = new Set<string>();
     /** How many events of a device were given up since one passed its test. */
     readonly #givenUp = new Map<string, number>();
+    /** Sends the events of the outbox. */
+    #events: SuspectClient | undefined;
     #connection: SearchedConnection | undefined;
     #shortEnds = 0;
 
@@ -42,6 +44,11 @@ export class SuspectSearch implements SearchedConnectionOwner {
         this.#clock = clock;
         this.#options = options;
         this.#listener = listener;
+    }
+
+    /** Called once: who sends the events. */
+    attach(events: SuspectClient): void {
+        this.#events = events;
     }
 
     /** Whether the next connection must show first that it works, before anything is sent on it. */
@@ -87,9 +94,8 @@ export class SuspectSearch implements SearchedConnectionOwner {
         if (this.#isQuiet) return "flow";
         const trial = this.#trials.get(keyOf({ kind: "event", device, name: "" }));
         if (trial) return this.#connection?.isTurnOf(trial) || trial.isTurnAmongOthers ? "test" : "wait";
-        const direct = this.#trials.get(keyOf({ kind: "direct", device, name: "" }));
-        if (!direct?.isStruck && !this.#connection?.tested) return "flow";
-        this.#addBystander({ kind: "event", name: "", device, qos: 1, bytes: 0 }, this.#options.events);
+        if (!this.#connection?.tested) return "flow";
+        if (this.#events) this.#addBystander({ kind: "event", name: "", device, qos: 1, bytes: 0 }, this.#events);
         return "wait";
     }
 
@@ -105,7 +111,7 @@ export class SuspectSearch implements SearchedConnectionOwner {
         if (!trial) return this.#admitUntried(key, packet, client);
         if (this.#connection?.isTurnOf(trial)) {
             trial.sent(packet, event);
-            this.#connection.sent(trial);
+            this.#connection.sent();
             return "test";
         }
         if (trial.isTurnAmongOthers) {
@@ -130,7 +136,8 @@ export class SuspectSearch implements SearchedConnectionOwner {
         const key = keyOf(packet);
         this.#bystanders.delete(key);
         const trial = this.#trials.get(key);
-        if (trial && trial.state !== "withheld" && !this.#connection?.isOnTrial(trial)) this.#drop(trial);
+        // Between two connections a client withdraws what it will send again.
+        if (trial && this.#connection && trial.state !== "withheld" && !this.#connection.isOnTrial(trial)) this.#drop(trial);
     }
 
     /** An operator lets a suspect go. Returns whether there was one. */
@@ -142,18 +149,16 @@ export class SuspectSearch implements SearchedConnectionOwner {
         return true;
     }
 
-    /** The flows were deployed: filters and messages that were given up are tried again. */
+    /** The flows were deployed: filters that were given up are tried again. */
     flowsStarted(): void {
         for (const trial of [...this.#trials.values()]) {
-            const { kind } = trial.packet;
-            if (trial.isStruck && (kind === "filter" || kind === "management")) this.release(trial.packet);
+            if (trial.isStruck && trial.packet.kind === "filter") this.release(trial.packet);
         }
     }
 
     /** Whether a device is out of the way. */
     isHeld(device: string): boolean {
-        if (this.#trials.size === 0) return false;
-        return (["event", "direct"] as const).some((kind) => this.#trials.get(keyOf({ kind, device, name: "" }))?.isStruck);
+        return this.#trials.size > 0 && this.#trials.get(keyOf({ kind: "event", device, name: "" }))?.isStruck === true;
     }
 
     /** Everything that waits for a test, the next one first. */
@@ -251,14 +256,14 @@ export class SuspectSearch implements SearchedConnectionOwner {
         this.#suspicion.clear();
         const { packet, strikes, client } = trial;
         client.struck(packet, strikes);
-        if (packet.kind === "management" || (strikes >= condemnedAfter && packet.kind !== "direct")) this.#condemn(trial);
+        if (strikes >= condemnedAfter) this.#condemn(trial);
     }
 
     #condemn(trial: Trial): void {
         const { packet, strikes, client } = trial;
         const heldUntilMs = this.#clock.monotonicMs() + this.#options.holdMs;
         client.condemned(packet, strikes);
-        if (packet.kind !== "event") {
+        if (packet.kind === "filter") {
             trial.hold(condemnedAfter - 1, heldUntilMs);
             return;
         }
@@ -275,9 +280,9 @@ export class SuspectSearch implements SearchedConnectionOwner {
     }
 
     #putAside(packet: SentPacket): void {
-        if (packet.kind !== "event") return;
+        if (packet.kind !== "event" || !this.#events) return;
         const key = keyOf(packet);
-        const trial = this.#trials.get(key) ?? new Trial(packet, this.#options.events);
+        const trial = this.#trials.get(key) ?? new Trial(packet, this.#events);
         this.#trials.set(key, trial);
         trial.putAside();
     }
@@ -286,8 +291,6 @@ export class SuspectSearch implements SearchedConnectionOwner {
         const { packet } = trial;
         this.#trials.delete(keyOf(packet));
         this.#suspicion.remove(packet);
-        // Events of the device were held because of a direct one.
-        if (packet.kind === "direct") this.#wakeBystander(keyOf({ kind: "event", device: packet.device, name: "" }));
         this.#connection?.forget(trial);
         this.#listener.changed();
     }
@@ -309,9 +312,7 @@ export class SuspectSearch implements SearchedConnectionOwner {
 }
 
 export interface SuspectSearchOptions {
-    /** Sends the events of the outbox. */
-    readonly events: SuspectClient;
-    /** How long a device, filter or message is left alone that was given up, in milliseconds. */
+    /** How long a device or filter is left alone that was given up, in milliseconds. */
     readonly holdMs: number;
 }
 
@@ -321,26 +322,6 @@ export interface SuspectSearchListener {
     /** The suspects, or what is done about them, changed. */
     changed(): void;
 }
-
-/** The end of a connection, with what was sent last. */
-export interface SearchedEnd {
-    /** Neither side wanted it: the server or the network ended it, or the link was found dead. */
-    readonly isUnplanned: boolean;
-    /** How long it lived, until its last sign of life. */
-    readonly livedMs: number;
-    /** Whether anything may have been sent on it. */
-    readonly wasUsed: boolean;
-    readonly last: LastPackets;
-    /** The filters that were answered on it, more than a second before the end. */
-    readonly answeredFilters: readonly string[];
-}
-
-/** What is known of the reason for an end. */
-export type EndVerdict =
-    | { readonly reason: "culprit"; readonly packet: SentPacket; readonly strikes: number }
-    /** It has something to do with what was sent, and the next connection looks for it. */
-    | { readonly reason: "searching" }
-    | { readonly reason: "unknown" };
 
 /** One suspect, for an operator. */
 export interface SuspectView {
@@ -359,7 +340,7 @@ interface Bystander {
 
 type PacketName = Pick<SentPacket, "kind" | "name" | "device">;
 
-/** Events wait by device, so that their order is kept; other packets by their name. */
+/** Events wait by device, so that their order is kept; filters by themselves. */
 function keyOf({ kind, name, device }: PacketName): string {
-    return kind === "event" || kind === "direct" ? `${kind} ${device ?? name}` : `${kind} ${name}`;
+    return kind === "event" ? `event ${device ?? name}` : `${kind} ${name}`;
 }

@@ -1,5 +1,5 @@
-import type { SentPacket } from "../../../src/connection/sent-packet";
-import { type EndVerdict, SuspectSearch } from "../../../src/gateway/suspects/suspect-search";
+import type { EndVerdict, SentPacket } from "../../../src/connection/sent-packet";
+import { SuspectSearch } from "../../../src/gateway/suspects/suspect-search";
 import type { SuspectLink } from "../../../src/gateway/suspects/suspect-test";
 import type { SuspectClient } from "../../../src/gateway/suspects/trial";
 import { FakeClock } from "./fake-clock";
@@ -53,11 +53,8 @@ export class SearchWorld {
 
     constructor({ window = 100 }: { readonly window?: number } = {}) {
         this.#window = window;
-        this.search = new SuspectSearch(
-            this.clock,
-            { holdMs: 600_000, events: this.#client },
-            { resumed: () => this.#pump(), changed: () => undefined },
-        );
+        this.search = new SuspectSearch(this.clock, { holdMs: 600_000 }, { resumed: () => this.#pump(), changed: () => undefined });
+        this.search.attach(this.#client);
     }
 
     /** Adds an event; its topic is `device/event id`. */

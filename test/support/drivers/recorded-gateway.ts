@@ -139,6 +139,8 @@ export interface EventChoice {
     readonly typeId?: string;
     readonly completion?: EventRequest["completionMode"];
     readonly ttlMs?: number;
+    /** In place of the number. */
+    readonly payload?: string;
     /** Called with the outcome, in place of recording it. */
     readonly settled?: (outcome: string) => void;
 }

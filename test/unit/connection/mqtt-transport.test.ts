@@ -33,7 +33,7 @@ class Client {
         let isOnline = false;
         this.transport = this.#open(
             { host: "broker.test", port: 1883, transport: "tcp", clientId: "c", keepAliveS: 60, cleanSession },
-            { connected: () => (isOnline = true), ended: (end) => this.ends.push(end) },
+            { connected: () => (isOnline = true), pinged: () => undefined, ended: (end) => this.ends.push(end) },
             {
                 messageReceived: (message, accepted) => {
                     this.messages.push(message);

@@ -92,6 +92,7 @@ class World {
             },
             state: isDurable ? state : undefined,
             limit,
+            search: { admit: () => "send", acknowledged: () => undefined, withdraw: () => undefined },
             granted: () => undefined,
             warn: () => undefined,
         });

@@ -108,6 +108,7 @@ function setUp({ limit, state }: { limit?: FilterLimit; state?: StateStore } = {
         registration,
         state,
         limit,
+        search: { admit: () => "send", acknowledged: () => undefined, withdraw: () => undefined },
         granted: () => undefined,
         warn: (text) => warnings.push(text),
     });
