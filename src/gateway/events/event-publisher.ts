@@ -146,7 +146,7 @@ export class EventPublisher {
      */
     publish(request: EventRequest, completion: CompletionCallbacks): void {
         const { options, topics, statistics, management, listeners } = this.#deps;
-        const { payload, qos, ttlMs, completionMode, messageId, nodeId, eventId } = request;
+        const { payload, qos, ttlMs, completionMode, priority, messageId, nodeId, eventId } = request;
         const topic = topics.eventTopic(request.device, eventId, request.format);
         if (topics.areOwn) assertLevelsFit(topic);
         const bytes = payloadBytes(payload);
@@ -165,7 +165,7 @@ export class EventPublisher {
             completion.failed(deviceHeldError(device, hold));
             return;
         }
-        this.outbox.admit({ device, topic, payload, bytes, qos, ttlMs, completionMode, message }, completion);
+        this.outbox.admit({ device, topic, payload, bytes, qos, priority, ttlMs, completionMode, message }, completion);
         listeners.countsChanged();
     }
 

@@ -1,4 +1,4 @@
-import type { CompletionMode } from "../../outbox/event";
+import type { CompletionMode, Priority } from "../../outbox/event";
 import type { DeviceAddress } from "../../protocol/identity";
 import type { EncodedPayload } from "../../protocol/payload";
 import type { Qos } from "../../protocol/qos";
@@ -19,6 +19,8 @@ export interface EventRequest {
     readonly payload: EncodedPayload;
     readonly qos: Qos;
     readonly completionMode: CompletionMode;
+    /** How urgent it is, where it is queued; `normal` when absent. */
+    readonly priority?: Priority;
     /** How long the event stays deliverable, in milliseconds; undefined = the gateway's `outboxMaxAge`. */
     readonly ttlMs: number | undefined;
     /** The message and the node it came from, for errors that are known only later. */

@@ -34,6 +34,7 @@ export function answerEvent(command: ReceivedCommand, nodeId: string, answer: Fl
         qos: 1,
         payload: answerText(commandId, answer),
         completionMode: "safe",
+        priority: "high",
         ttlMs: undefined,
         messageId: answer.messageId,
         nodeId,

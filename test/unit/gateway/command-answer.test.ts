@@ -24,11 +24,11 @@ const event = (answer: Partial<FlowAnswer>, of: Partial<ReceivedCommand> = {}) =
     answerEvent({ ...command, ...of }, "n1", { ...given, ...answer }, platformIds);
 
 describe("answer to a command", () => {
-    it("an answer is an event of the command's device, of QoS 1, done when it is safe", () => {
-        const { device, eventId, format, qos, completionMode, messageId, nodeId } = event({});
+    it("an answer is an event of the command's device, of QoS 1 and high priority, done when it is safe", () => {
+        const { device, eventId, format, qos, priority, completionMode, messageId, nodeId } = event({});
         assert.deepEqual(
-            [device, eventId, format, qos, completionMode, messageId, nodeId],
-            [{ typeId: "pump", deviceId: "p1" }, "start-done", "json", 1, "safe", "m1", "n1"],
+            [device, eventId, format, qos, priority, completionMode, messageId, nodeId],
+            [{ typeId: "pump", deviceId: "p1" }, "start-done", "json", 1, "high", "safe", "m1", "n1"],
         );
     });
 
