@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
-import type { NewEvent } from "./event";
+import type { NewEvent, Priority } from "./event";
 import type { EventLifecycle } from "./event-lifecycle";
 import type { Eviction } from "./eviction";
 import type { ExpirySweep } from "./expiry-sweep";
@@ -47,12 +47,12 @@ export class Admission {
         if (event.completionMode === "acknowledged" && lifecycle.waitingCompletions >= memory.waitingCompletions) {
             return full(translate("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
         }
-        return this.#rejectionOfHeld(event) ?? (this.#fits(event.bytes) ? undefined : this.#makeRoom(event));
+        return this.#rejectionOfHeld(event) ?? (this.#fits(event) ? undefined : this.#makeRoom(event));
     }
 
     /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */
     trim(): void {
-        if (this.#options.limits.whenFull === "drop-oldest") this.#trim(0, 0);
+        if (this.#options.limits.whenFull === "drop-oldest") this.#trim(0, 0, "high");
     }
 
     /** Held devices together may use a part of the outbox only, so that they cannot stop the others. */
@@ -65,25 +65,26 @@ export class Admission {
         return full(translate("outbox.fullOfHeld", { device, maxMegabytes: megabytes(limits.maxBytes) }));
     }
 
-    #makeRoom({ bytes }: NewEvent): GatewayError | undefined {
+    #makeRoom(event: NewEvent): GatewayError | undefined {
         const { limits, sweep } = this.#options;
-        while (sweep.expireInMemory()) if (this.#fits(bytes)) return undefined;
+        const { bytes, priority = "normal" } = event;
+        while (sweep.expireInMemory()) if (this.#fits(event)) return undefined;
         // Nothing gives way to an event that would not even fit alone.
         const givesWay = limits.whenFull === "drop-oldest" && bytes <= limits.maxBytes;
         let isReading = false;
         if (givesWay) {
-            isReading = this.#trim(1, bytes) === "reading";
-            this.#trimUnsaved(bytes);
+            isReading = this.#trim(1, bytes, priority) === "reading";
+            this.#trimUnsaved(bytes, priority);
         }
         if (this.#isUnsavedOver(bytes)) return full(translate("outbox.fullOfUnsaved"));
         // What is about to be read from disk and dropped makes room soon.
         return isReading || !this.#isOver(1, bytes) ? undefined : this.#fullError();
     }
 
-    /** Drops the oldest events until so much more fits. */
-    #trim(events: number, bytes: number): "reading" | "done" {
+    /** Drops the oldest events of the lowest priority, not above this one, until so much more of this one fits. */
+    #trim(events: number, bytes: number, priority: Priority): "reading" | "done" {
         while (this.#isOver(events, bytes)) {
-            const dropped = this.#options.eviction.dropOldest("high");
+            const dropped = this.#options.eviction.dropOldest(priority);
             if (dropped === "reading") return "reading";
             if (dropped === "none") break;
         }
@@ -91,12 +92,12 @@ export class Admission {
     }
 
     /** While the store cannot be written, the oldest events in memory give way to new ones. */
-    #trimUnsaved(bytes: number): void {
+    #trimUnsaved(bytes: number, priority: Priority): void {
         const { eviction, waiting } = this.#options;
-        while (this.isStoreFailing && this.#isUnsavedOver(bytes) && eviction.dropUnsaved()) waiting.refill();
+        while (this.isStoreFailing && this.#isUnsavedOver(bytes) && eviction.dropUnsaved(priority)) waiting.refill();
     }
 
-    #fits(bytes: number): boolean {
+    #fits({ bytes }: NewEvent): boolean {
         return !this.#isOver(1, bytes) && !this.#isUnsavedOver(bytes);
     }
 

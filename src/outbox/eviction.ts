@@ -38,12 +38,12 @@ export class Eviction {
         return "none";
     }
 
-    /** Drops the oldest event that is in memory only; false when there is none that waits. */
-    dropUnsaved(): boolean {
-        for (const entry of this.#options.unsaved) {
-            if (entry.state !== "waiting") continue;
-            this.#drop(entry);
-            return true;
+    /** Drops the oldest event in memory only of the lowest priority that is not above this one; false when there is none that waits. */
+    dropUnsaved(upTo: Priority): boolean {
+        for (const priority of leastUrgentFirst) {
+            const entry = this.#oldestUnsaved(priority);
+            if (entry) this.#drop(entry);
+            if (entry || priority === upTo) return entry !== undefined;
         }
         return false;
     }

@@ -16,17 +16,19 @@ const readAheadEvents = 10_000;
 const patienceMs = 1000;
 /** Live events sent for one of the backlog, where both wait. */
 const livePerBacklog = 4;
+/** A priority that waits is passed over by so many events at most: with two lower ones, each gets at least one of twenty. */
+const passedOverEvents = 18;
 
 /**
  * Chooses the event that is sent next, and asks the gate for it. What belongs to devices that may not flow is moved aside, into the lines of
  * these devices, and what has waited too long expires.
  *
- * Within a priority, live events and the backlog take turns, and within the backlog the class queue and the lines of devices.
+ * High priority goes before normal and normal before low, but each that waits gets at least one of twenty events. Within a priority, live events
+ * and the backlog take turns, 4 : 1, and within the backlog the class queue and the lines of devices.
  */
 export class SendingOrder {
     readonly #options: SendingOrderOptions;
-    #liveTurns = 0;
-    #isDeviceTurn = false;
+    readonly #turns: Readonly<Record<Priority, Turns>> = { high: new Turns(), normal: new Turns(), low: new Turns() };
     #moves = 0;
     /** Events that were moved aside for devices that are not held, and are not sent yet. */
     #aheadEvents = 0;
@@ -47,30 +49,52 @@ export class SendingOrder {
     /** Takes the next event, if one in memory may be sent now. */
     next(): OutboxEntry | undefined {
         this.#moves = 0;
-        for (const priority of priorities) {
-            const own = this.#options.waiting.class(priority);
-            const entry = own.isIdle ? undefined : this.#nextOf(own);
-            if (entry) return entry;
+        const entry = this.#nextOverdue() ?? this.#nextOf("high") ?? this.#nextOf("normal") ?? this.#nextOf("low");
+        if (entry) {
+            this.#passOverOthers(entry.priority);
+            return entry;
         }
         // Others have their turn before more is moved aside.
         if (this.#moves >= movesAtOnce) this.#options.pumpLater(0);
         return undefined;
     }
 
-    #nextOf(own: ClassQueue): OutboxEntry | undefined {
-        if (this.#liveTurns >= livePerBacklog) {
-            this.#liveTurns = 0;
+    /** The next event of a priority that has been passed over for long. */
+    #nextOverdue(): OutboxEntry | undefined {
+        for (const priority of priorities) {
+            const entry = this.#turns[priority].passedOver >= passedOverEvents ? this.#nextOf(priority) : undefined;
+            if (entry) return entry;
+        }
+        return undefined;
+    }
+
+    #passOverOthers(sent: Priority): void {
+        for (const priority of priorities) {
+            const turns = this.#turns[priority];
+            if (priority === sent || this.#options.waiting.class(priority).isIdle) turns.passedOver = 0;
+            else turns.passedOver += 1;
+        }
+    }
+
+    #nextOf(priority: Priority): OutboxEntry | undefined {
+        const own = this.#options.waiting.class(priority);
+        if (own.isIdle) return undefined;
+        const turns = this.#turns[priority];
+        if (turns.liveInARow >= livePerBacklog) {
+            turns.liveInARow = 0;
             return this.#nextOfBacklog(own) ?? this.#nextLive(own);
         }
         const live = this.#nextLive(own);
-        if (live) this.#liveTurns += 1;
+        if (live) turns.liveInARow += 1;
+        else turns.liveInARow = 0;
         return live ?? this.#nextOfBacklog(own);
     }
 
     #nextOfBacklog(own: ClassQueue): OutboxEntry | undefined {
         if (own.devices.isIdle) return this.#nextInOrder(own);
-        this.#isDeviceTurn = !this.#isDeviceTurn;
-        if (this.#isDeviceTurn) return this.#nextOfDevices(own) ?? this.#nextInOrder(own);
+        const turns = this.#turns[own.priority];
+        turns.isOfDevices = !turns.isOfDevices;
+        if (turns.isOfDevices) return this.#nextOfDevices(own) ?? this.#nextInOrder(own);
         return this.#nextInOrder(own) ?? this.#nextOfDevices(own);
     }
 
@@ -185,6 +209,15 @@ export class SendingOrder {
         this.#options.lifecycle.expire(entry, nowMs - entry.createdAt);
         return true;
     }
+}
+
+/** Whose turn it is within one priority, and for how long it has had none. */
+class Turns {
+    /** Live events sent since the last one of the backlog. */
+    liveInARow = 0;
+    isOfDevices = false;
+    /** Events of other priorities sent since the last one of this, which waits. */
+    passedOver = 0;
 }
 
 /** What decides the order of sending. */

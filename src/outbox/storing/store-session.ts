@@ -127,8 +127,13 @@ export class StoreSession {
                 return;
             }
             for (const total of totals) waiting.addStored(total);
-            if (isComplete) this.#goOn();
-            else this.#readDevices(opening, totals.at(-1));
+            if (!isComplete) {
+                this.#readDevices(opening, totals.at(-1));
+                return;
+            }
+            // What has got into a line meanwhile does not precede what is stored.
+            if (waiting.devices.stoppedCount > 0) waiting.restart([...waiting.inMemory()]);
+            this.#goOn();
         });
     }
 

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Priority, priorities } from "../../../src/outbox/event";
+import { outboxFixture } from "../../support/doubles/outbox-fixture";
+import { Disk } from "../../support/doubles/stepped-store";
+
+describe("events of different priorities", () => {
+    it("leave in the order of their priorities, although they were admitted in the opposite order", () => {
+        const { outbox, link, admit } = outboxFixture();
+        for (const priority of [...priorities].reverse()) admit("t/a", priority, { priority });
+        outbox.linkUp();
+        assert.deepEqual(link.sent, ["high", "normal", "low"]);
+    });
+
+    it("overtake a backlog of other devices and of their own device, in the next place", () => {
+        const { outbox, link, admit } = outboxFixture({ limits: { maxInFlight: 2 } });
+        for (let index = 0; index < 10; index++) admit(`t/${index % 2}`, `reading ${index}`);
+        outbox.linkUp();
+        admit("t/1", "alarm", { priority: "high" });
+        link.acknowledge();
+        assert.deepEqual(link.sent.slice(2), ["alarm"]);
+    });
+
+    it("keep their priorities on disk and over a restart", () => {
+        const disk = new Disk();
+        const memory = { readyEvents: 4, batchEvents: 3 };
+        const before = outboxFixture({ disk, memory });
+        for (let index = 0; index < 30; index++) before.admit("t/a", `${priorities[index % 3]} ${index}`, priorityAt(index));
+        for (let round = 0; round < 30; round++) before.writeOut();
+        const { outbox, link, store } = outboxFixture({ disk, memory, limits: { maxInFlight: 1 } });
+        outbox.linkUp();
+        for (let round = 0; round < 100; round++) {
+            store.settle();
+            link.acknowledge();
+        }
+        for (const priority of priorities) {
+            const numbers = link.sent.filter((text) => text.startsWith(priority)).map((text) => Number(text.split(" ")[1]));
+            assert.deepEqual(
+                numbers,
+                [...numbers].sort((a, b) => a - b),
+            );
+            assert.equal(numbers.length, 10);
+        }
+        assert.deepEqual(
+            link.sent.slice(0, 10).map((text) => text.split(" ")[0]),
+            Array(10).fill("high"),
+        );
+    });
+
+    it("each get at least one of twenty events while they wait", () => {
+        const counts = fc.record({
+            high: fc.integer({ min: 0, max: 300 }),
+            normal: fc.integer({ min: 0, max: 300 }),
+            low: fc.integer({ min: 0, max: 300 }),
+        });
+        fc.assert(
+            fc.property(counts, fc.integer({ min: 1, max: 5 }), (waiting, maxInFlight) => {
+                const { outbox, link, admit } = outboxFixture({ isInMemory: true, limits: { maxInFlight } });
+                for (const priority of priorities) {
+                    for (let index = 0; index < waiting[priority]; index++) admit(`t/${index % 7}`, priority, { priority });
+                }
+                outbox.linkUp();
+                while (link.pending.length > 0) link.acknowledge();
+                for (const priority of priorities) assertShare(link.sent, priority, waiting[priority]);
+                assert.equal(link.sent.length, waiting.high + waiting.normal + waiting.low);
+            }),
+            { numRuns: 60 },
+        );
+    });
+
+    it("let a live event and the backlog take turns, four to one", () => {
+        const { outbox, link, admit } = outboxFixture({ isInMemory: true, limits: { maxInFlight: 1 } });
+        for (let index = 0; index < 100; index++) admit("t/backlog", "backlog");
+        outbox.linkUp();
+        for (let index = 0; index < 60; index++) admit(`t/live-${index}`, "live");
+        for (let count = 0; count < 50; count++) link.acknowledge();
+        const sent = link.sent.slice(1, 51);
+        for (let from = 0; from + 5 <= sent.length; from += 5) {
+            const live = sent.slice(from, from + 5).filter((text) => text === "live").length;
+            assert.equal(live, 4, sent.join(" "));
+        }
+    });
+
+    it("are dropped from the lowest priority on, and never for a lower one, when the oldest give way", () => {
+        const { outbox, admit } = outboxFixture({ limits: { maxBytes: 500, whenFull: "drop-oldest" } });
+        const payload = "x".repeat(100);
+        const low = [0, 1].map(() => admit("t/a", payload, { priority: "low" }));
+        const normal = [0, 1].map(() => admit("t/a", payload));
+        const high = admit("t/a", payload, { priority: "high" });
+        const outcomes = () => [...low, ...normal, high].map(({ outcome }) => outcome);
+        admit("t/b", payload, { priority: "high" });
+        assert.deepEqual(outcomes(), ["failed", "open", "open", "open", "open"]);
+        admit("t/b", payload);
+        admit("t/b", payload, { priority: "high" });
+        assert.deepEqual(outcomes(), ["failed", "failed", "failed", "open", "open"]);
+        assert.equal(admit("t/b", payload, { priority: "low" }).error?.code, "GW_OUTBOX_FULL");
+        assert.equal(outbox.counters.dropped, 3);
+    });
+});
+
+function priorityAt(index: number): { priority: Priority } {
+    return { priority: priorities[index % 3] ?? "normal" };
+}
+
+/** Of any twenty events in a row, at least one is of the priority, until none of it waits. */
+function assertShare(sent: readonly string[], priority: Priority, count: number): void {
+    let before = -1;
+    let seen = 0;
+    for (const [index, text] of sent.entries()) {
+        if (text === priority) {
+            seen += 1;
+            before = index;
+        }
+        assert.ok(seen === count || index - before < 20, `${priority} was passed over ${index - before} times`);
+    }
+    assert.equal(seen, count);
+}
