@@ -200,12 +200,14 @@ export class EventPublisher {
         this.#gracefulReconnect.linkDown();
         this.#qos0Publisher.linkDown();
         this.#deps.registration.connectionLost();
+        this.#refusals.linkDown();
         this.outbox.linkDown();
         this.#deps.registration.connectionEnded();
     }
 
     /** Makes every event as safe as it can be made within the deadline. */
     async close(deadlineMs: number): Promise<void> {
+        this.#refusals.keepNothing();
         const unsafe = await this.outbox.close(deadlineMs);
         this.inventory.close();
         this.#qos0Publisher.linkDown();

@@ -80,10 +80,7 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
                 transmission.failed(error);
             } else {
                 statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
-                const settle = () => {
-                    refusals.acknowledged(number, isRegistering);
-                    transmission.settled();
-                };
+                const settle = () => refusals.eventAcknowledged(number, event, isRegistering, transmission);
                 const takenBack = () => refusals.forget(number);
                 if (isCheck || !registration.deferred(device, { settle, takenBack })) settle();
                 if (isRegistering) registration.acknowledged(device);
@@ -115,6 +112,7 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
     /** The event is suspected and nothing was written: it waits at the head of its device's queue until it is its turn. */
     #sendBack(device: string, isCheck: boolean): void {
         if (!isCheck) {
+            this.#deps.refusals.letGo(device);
             this.#outbox.recall(device);
             return;
         }

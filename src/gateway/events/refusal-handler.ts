@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock";
+import { AcknowledgedRing, doubtMs } from "../../devices/refusals/acknowledged-ring";
 import { EventLoopStalls } from "../../devices/refusals/event-loop-stalls";
 import {
     type NumberedPublish,
@@ -13,15 +14,14 @@ import type { RefusalVerdict } from "../../devices/registration/registration-typ
 import type { StrayInterval } from "../../devices/registration/stray-pings";
 import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
+import type { OutboxEvent } from "../../outbox/event";
+import type { Transmission } from "../../outbox/ports";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
 import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../../protocol/notification";
 import type { LateMessage, RefusalNote } from "../gateway-listeners";
 
-/** The platform shows within this time that it has dropped what it acknowledged. */
-const doubtMs = 250;
-
 /**
- * Turns the platform's refusals into errors of the events they concern. The platform
+ * Turns the platform's refusals into errors of the events they concern, or takes these back while they are kept. The platform
  * acknowledges a refused event like any other. The only sign is a notification, which names a topic, not a message; of a device
  * in back-off it is a stray ping, which names nothing.
  */
@@ -29,12 +29,14 @@ export class RefusalHandler {
     readonly #deps: RefusalHandlerDeps;
     readonly #recent = new RecentPublishes();
     readonly #stalls: EventLoopStalls;
-    /** What was acknowledged of each suspect since something may have been dropped. */
-    readonly #suspicions = new Map<string, NumberedPublish[]>();
+    readonly #ring: AcknowledgedRing;
+    /** What may have been dropped of each suspect. */
+    readonly #suspicions = new Map<string, DoubtfulPublishes>();
 
     constructor(deps: RefusalHandlerDeps) {
         this.#deps = deps;
         this.#stalls = new EventLoopStalls(deps.clock);
+        this.#ring = new AcknowledgedRing(deps.clock, this.#stalls);
     }
 
     /** A publish goes out; returns its number for the other calls. */
@@ -49,6 +51,15 @@ export class RefusalHandler {
         this.#stalls.watch(nowMs);
         this.#recent.acknowledged(number, nowMs);
         if (!isCheck && this.#suspicions.size > 0) this.#noteSuspect(number);
+    }
+
+    /** The same for an event of the outbox, which is kept for as long as a registering server may show that it dropped it. */
+    eventAcknowledged(number: number, { device, bytes }: OutboxEvent, isCheck: boolean, transmission: Transmission): void {
+        const { clock, registration } = this.#deps;
+        this.acknowledged(number, isCheck);
+        transmission.acknowledged();
+        if (registration.isRegistering) this.#ring.add({ number, device, bytes, acknowledgedMs: clock.monotonicMs(), transmission });
+        else transmission.settled();
     }
 
     /** The platform has accepted a publish: no notification is about it. */
@@ -76,9 +87,11 @@ export class RefusalHandler {
     /** Stray pings came in that no check explains: the devices are checked of which something was acknowledged shortly before. */
     unexplainedDrop(strays: StrayInterval): void {
         const { registration, unmatched } = this.#deps;
-        const publishes = this.#recent.acknowledgedWithin(this.#stalls.startOf(doubtMs, strays.firstMs), strays.lastMs);
+        const sinceMs = this.#stalls.startOf(doubtMs, strays.firstMs);
+        const publishes = this.#recent.acknowledgedWithin(sinceMs, strays.lastMs);
         const suspects = registration.suspect(publishes.keys(), strays);
-        for (const device of suspects) this.#suspicions.set(device, publishes.get(device) ?? []);
+        for (const device of suspects) this.#suspicions.set(device, { sinceMs, publishes: publishes.get(device) ?? [] });
+        this.#ring.suspect(suspects);
         unmatched(
             suspects.length === 0
                 ? new GatewayError("GW_REFUSED", translate("gateway.unexplainedDrop"))
@@ -89,20 +102,38 @@ export class RefusalHandler {
     /** Nothing of a suspect was dropped. */
     cleared(device: string): void {
         this.#suspicions.delete(device);
+        this.#ring.clear(device);
     }
 
-    /** Everything of a suspect was dropped since: what is in flight is taken back, the rest has failed. */
+    /** Everything of a suspect was dropped since: what is kept is sent again, the rest has failed. */
     convicted(device: string, heldUntil: number): void {
         const { failed, recall } = this.#deps;
-        const publishes = this.#suspicions.get(device) ?? [];
+        const { sinceMs, publishes } = this.#suspicions.get(device) ?? nothing;
+        const kept = this.#ring.take(device, sinceMs);
         this.#suspicions.delete(device);
         recall(device);
         const verdict = { willRetry: false, heldUntil };
         for (const { number, publish } of publishes) {
             this.#recent.forget(number);
+            if (kept.has(number)) continue;
             const error = refusalError({ topic: publish.topic }, device, verdict);
             failed(publish.nodeId, error, { ...lateMessage(publish), refusal: refusalNote({}, verdict) });
         }
+    }
+
+    /** What was acknowledged of the device is not to be sent again. */
+    letGo(device: string): void {
+        this.#ring.take(device, Number.POSITIVE_INFINITY);
+    }
+
+    /** The connection ended: no further sign comes of what was acknowledged on it. */
+    linkDown(): void {
+        this.#ring.linkDown();
+    }
+
+    /** From now on nothing is kept. */
+    keepNothing(): void {
+        this.#ring.close();
     }
 
     /** Stops the timer. */
@@ -112,7 +143,7 @@ export class RefusalHandler {
 
     #noteSuspect(number: number): void {
         const publish = this.#recent.get(number);
-        if (publish) this.#suspicions.get(publish.device)?.push({ number, publish });
+        if (publish) this.#suspicions.get(publish.device)?.publishes.push({ number, publish });
     }
 
     #match(fields: NotificationFields, device: string | undefined): RefusedPublish | undefined {
@@ -134,7 +165,8 @@ export class RefusalHandler {
         if (device !== undefined) counted(device);
         // What was given up as a check has failed already, with the same text.
         if (verdict.isDropped) return;
-        const lost = device !== undefined && verdict.recalls ? this.#recall(device, match) : [];
+        const lost = device !== undefined && verdict.recalls ? this.#recall(device, verdict.recalls, match) : [];
+        if (match && !verdict.recalls) this.#ring.settle(match.number);
         const isLost = lost.some(({ number }) => number === match?.number);
         const fate = { ...verdict, willRetry: verdict.willRetry && !isLost };
         const error = refusalError(fields, device, fate, match?.candidates.length);
@@ -150,13 +182,16 @@ export class RefusalHandler {
 
     /**
      * A device turned out to be refused that was flowing: everything that the platform acknowledged shortly before the
-     * notification, and everything later, was dropped. Takes back what is in flight; returns the rest.
+     * notification, and everything later, was dropped. Takes back what is kept; returns the rest.
      */
-    #recall(device: string, match: RefusedPublish | undefined): NumberedPublish[] {
+    #recall(device: string, which: "all" | "others", match: RefusedPublish | undefined): NumberedPublish[] {
         const sinceMs = this.#stalls.startOf(doubtMs, this.#deps.clock.monotonicMs());
+        if (which === "others" && match) this.#ring.settle(match.number);
+        const kept = this.#ring.take(device, sinceMs);
         this.#deps.recall(device);
         const refused = match?.isAcknowledged ? [{ number: match.number, publish: match.best }] : [];
-        return [...refused, ...this.#recent.takeAcknowledgedSince(device, sinceMs)];
+        const acknowledged = this.#recent.takeAcknowledgedSince(device, sinceMs);
+        return [...refused, ...acknowledged].filter(({ number }) => !kept.has(number));
     }
 }
 
@@ -181,6 +216,15 @@ function notifiedEvent(publish: RecentPublish): NotifiedEvent {
 function lateMessage({ device, messageId, eventId }: RecentPublish): LateMessage {
     return { _msgid: messageId, ...parseDeviceKey(device), eventId };
 }
+
+/** What may have been dropped of a suspect. */
+interface DoubtfulPublishes {
+    /** Monotonic milliseconds. */
+    readonly sinceMs: number;
+    readonly publishes: NumberedPublish[];
+}
+
+const nothing: DoubtfulPublishes = { sinceMs: 0, publishes: [] };
 
 /** What a refusal acts on. */
 export interface RefusalHandlerDeps {
