@@ -32,7 +32,7 @@ export class GatewayPool<G extends PooledGateway> {
     lease(request: LeaseRequest<G>): GatewayLease<G> {
         let entry = this.#entries.get(request.key);
         if (entry && entry.fingerprint !== request.fingerprint) {
-            if (entry.leases > 0) throw conflict(request.key);
+            if (entry.leases > 0) throw sameIdentityError(request.key);
             // Kept over the deploy, but the settings are new: its successor starts when it has closed.
             void this.#close(entry);
             entry = undefined;
@@ -199,6 +199,7 @@ interface Entry<G> {
     linger: Timer | undefined;
 }
 
-function conflict(key: string): GatewayError {
+/** The error of a second configuration with the identity `key` and other settings. */
+export function sameIdentityError(key: string): GatewayError {
     return new GatewayError("GW_CONFIG", translate("gateway.sameIdentity", { identity: key }));
 }

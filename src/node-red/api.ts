@@ -66,6 +66,13 @@ export function credential(node: Node, name: string): string {
     return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
+/** One of the credentials of a node that may not run yet, or an empty string. */
+export function storedCredential(RED: NodeAPI, id: string, name: string): string {
+    const credentials: unknown = RED.nodes.getCredentials(id);
+    const value: unknown = Reflect.get(Object(credentials), name);
+    return typeof value === "string" ? value : "";
+}
+
 /** The properties of a message, not checked yet. */
 export function properties(message: NodeMessage): Readonly<Record<string, unknown>> {
     return message;

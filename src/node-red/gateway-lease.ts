@@ -4,22 +4,23 @@ import { systemClock } from "../clock";
 import { GatewayError } from "../errors";
 import { Gateway } from "../gateway/gateway";
 import type { GatewayOptions } from "../gateway/gateway-options";
-import type { GatewayLease, GatewayPool } from "../gateway/gateway-pool";
+import { type GatewayLease, type GatewayPool, sameIdentityError } from "../gateway/gateway-pool";
 import { mqttClientId } from "../protocol/identity";
 import { membersOf } from "../protocol/json";
 import { fillVariables, textOption } from "../settings";
-import { credential, type StoredDefinition } from "./api";
+import { credential, type StoredDefinition, storedCredential } from "./api";
 import { readTlsOptions } from "./tls";
 import { withCurrentFiles } from "./tls-files";
 import { isFromVariables, variableOf } from "./variables";
 
 /**
  * Leases the gateway of these settings, with the token and the TLS settings of the node.
- * @throws GW_CONFIG when the identity is in use with other settings, or the token, the TLS settings or the folder of the outbox files cannot be read
+ * @throws GW_CONFIG when the identity is in use with other settings, or belongs to another node that has a token, or the token, the TLS settings or the folder of the outbox files cannot be read
  */
 export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, options: GatewayOptions): GatewayLease<Gateway> {
     const tls = options.transport === "tls" || options.transport === "wss" ? readTlsOptions(RED, definition.tls) : {};
     const token = readToken(RED, node, options);
+    if (token === "" && hasTwinWithToken(RED, node)) throw sameIdentityError(mqttClientId(options.identity));
     const directory = storageDirectory(RED);
     return pool.lease({
         key: mqttClientId(options.identity),
@@ -39,6 +40,24 @@ export interface LeaseOrigin {
     readonly definition: StoredDefinition;
     readonly pool: GatewayPool<Gateway>;
 }
+
+/**
+ * Whether another `gateway-config` node in use has the same identity and a token, while this one has none. A flow that was imported twice
+ * has such a copy, because an export carries no token; the copy gives way whatever their order.
+ */
+function hasTwinWithToken(RED: NodeAPI, node: Node): boolean {
+    const all: Readonly<Record<string, unknown>>[] = [];
+    RED.nodes.eachNode((each) => void all.push({ ...each }));
+    const own = all.find(({ id }) => id === (node._alias ?? node.id));
+    const isSame = (other: Readonly<Record<string, unknown>>) => identityProperties.every((name) => own?.[name] === other[name]);
+    const twins = all.filter((each) => each.type === "gateway-config" && each !== own && each.d !== true && own && isSame(each));
+    return twins.some(({ id }) => {
+        const isUsed = all.some(({ gateway, d }) => gateway === id && d !== true);
+        return isUsed && typeof id === "string" && storedCredential(RED, id, "token") !== "";
+    });
+}
+
+const identityProperties = ["orgId", "typeId", "deviceId", "clientId"] as const;
 
 /**
  * The token that is stored with a node. The simulator asks for none: there an example runs before its variables are set.

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import helper from "node-red-node-test-helper";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator";
 import { FaultyLine } from "../support/doubles/faulty-line";
-import { commandNode, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
+import { commandNode, deploy, eventNode, gatewayNode, Inbox, load, node, observers, withRuntime } from "../support/drivers/flow-runner";
 import { freePortPair } from "../support/ports";
 import { codeOf, errorTextOf, memberOf } from "../support/records";
 import { secretToken } from "../support/secrets";
@@ -41,6 +41,24 @@ describe("gateway-config", () => {
         const commands = simulator.observed.packets().map(({ command }) => command);
         assert.deepEqual(commands.slice(0, 3), ["connect", "subscribe", "publish"]);
     });
+
+    for (const order of ["after", "before"]) {
+        it(`prefers the configuration with a token to an imported copy without one that stands ${order} it`, async () => {
+            const [original, copy] = [gatewayNode(simulator.port), gatewayNode(simulator.port, { id: "copy" })];
+            const gateways = order === "after" ? [original, copy] : [copy, original];
+            const users = [eventNode({ id: "of the copy", gateway: "copy" }), eventNode()];
+            await load([...gateways, ...users, ...observers], { ...good, copy: {} });
+            const [completed, caught] = [new Inbox("completed"), new Inbox("caught")];
+            node("event").receive({ typeId: "pump", deviceId: "p1", payload: 1 });
+            await completed.next();
+            node("of the copy").receive({ typeId: "pump", deviceId: "p2", payload: 2 });
+            const { error } = await caught.next(({ payload }) => payload === 2);
+            assert.equal(codeOf({ error }), "GW_CONFIG");
+            assert.match(errorTextOf({ error }), /uses the identity g:org:gw:gw1/);
+            await deploy([copy, users[0] ?? eventNode(), ...observers]);
+            await waitFor(() => simulator.observed.counts(clientId).disconnect, "the end of the original");
+        });
+    }
 
     it("closes with DISCONNECT, well within the time that Node-RED allows", async () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], good);
