@@ -1,6 +1,7 @@
 import { systemClock } from "../src/clock";
 import type { Gateway } from "../src/gateway/gateway";
 import { GatewayPool } from "../src/gateway/gateway-pool";
+import { AbandonedFiles } from "../src/node-red/abandoned-files";
 import { registerFormRoutes } from "../src/node-red/admin/form-routes";
 import { registerMonitorRoutes } from "../src/node-red/admin/monitor-routes";
 import { registerPanelRoutes } from "../src/node-red/admin/panel-routes";
@@ -13,12 +14,15 @@ export default function register(RED: NodeAPI): void {
     translateWith(RED);
     const pool = new GatewayPool<Gateway>(systemClock);
     const controllers = new Map<string, GatewayConfigController>();
+    const abandonedFiles = new AbandonedFiles();
     watchDeploys(RED, {
         deployAnnounced: () => pool.deployAnnounced(),
         flowsStopping: (deploy) => pool.flowsStopping(deploy),
         flowsStarted: () => {
             pool.flowsStarted();
             for (const controller of controllers.values()) controller.flowsStarted();
+            const inUse = new Set(Array.from(controllers.values(), ({ identity }) => identity));
+            abandonedFiles.flowsStarted((identity) => inUse.has(identity));
         },
     });
 
@@ -30,13 +34,13 @@ export default function register(RED: NodeAPI): void {
         RED,
         "gateway-config",
         (node, definition) => {
-            const controller = new GatewayConfigController({ RED, node, definition, pool });
+            const controller = new GatewayConfigController({ RED, node, definition, pool, abandonedFiles });
             controllers.set(node.id, controller);
             node.users = controller.users;
             node.controller = controller;
-            onClose(node, (removed) => {
+            onClose(node, () => {
                 if (controllers.get(node.id) === controller) controllers.delete(node.id);
-                return controller.close(removed);
+                return controller.close();
             });
         },
         { credentials: { token: { type: "password" } } },

@@ -6,9 +6,8 @@ import type { LateMessage } from "../gateway/gateway-listeners";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
-import { findOutboxFile } from "../gateway/gateway-storage";
 import { translate } from "../i18n";
-import { type GatewayIdentity, mqttClientId } from "../protocol/identity";
+import { mqttClientId } from "../protocol/identity";
 import { isInFlow, type StoredDefinition } from "./api";
 import { type LeaseOrigin, leaseGateway, readToken, storageDirectory } from "./gateway-lease";
 import { gatewayStatus } from "./gateway-status";
@@ -72,6 +71,11 @@ export class GatewayConfigController {
         return this.#options;
     }
 
+    /** The identity of the gateway as the client id of the platform; undefined while the settings are not valid. */
+    get identity(): string | undefined {
+        return this.#options instanceof GatewayError ? undefined : mqttClientId(this.#options.identity);
+    }
+
     /** The gateway, while it runs. */
     get running(): Gateway | undefined {
         return this.#lease?.gateway;
@@ -113,13 +117,13 @@ export class GatewayConfigController {
     }
 
     /** Ends with the node. */
-    async close(removed: boolean): Promise<void> {
+    async close(): Promise<void> {
         this.#releaseLease();
         this.#status.clear();
+        this.#noteFile();
         try {
             await this.#closing;
             await this.#simulator?.close();
-            if (removed) await this.#reportRemains();
         } finally {
             this.#output.close();
         }
@@ -190,15 +194,19 @@ export class GatewayConfigController {
         this.#status.show(gatewayStatus(error));
     }
 
-    async #reportRemains(): Promise<void> {
-        const { RED, node, pool } = this.#origin;
-        if (this.#options instanceof GatewayError) return;
+    #noteFile(): void {
+        const { RED, node, abandonedFiles } = this.#origin;
+        if (this.#options instanceof GatewayError || !this.#released) return;
         const directory = storageDirectory(RED);
         if (directory === undefined) return;
-        const { identity } = this.#options;
-        if (pool.isOpen(mqttClientId(identity))) return;
-        const text = await describeRemains(directory, identity, () => this.#released?.monitor.overview.outbox.events);
-        if (text !== undefined) node.log(text);
+        const gateway = this.#released;
+        abandonedFiles.add({
+            identity: this.#options.identity,
+            directory,
+            closed: this.#closing,
+            countEvents: () => gateway.monitor.overview.outbox.events,
+            log: (text) => node.log(text),
+        });
     }
 }
 
@@ -239,23 +247,4 @@ function readOptions(definition: StoredDefinition): GatewayOptions | GatewayErro
     } catch (thrown) {
         return toGatewayError(thrown, "GW_CONFIG");
     }
-}
-
-/**
- * The text about the file of a gateway that was removed, if there is one: the file stays, as it may hold the events of a whole night.
- * @param countEvents how many events it holds; undefined where that is not known
- */
-async function describeRemains(
-    directory: string,
-    identity: GatewayIdentity,
-    countEvents: () => number | undefined,
-): Promise<string | undefined> {
-    const file = await findOutboxFile(directory, identity);
-    if (!file) return undefined;
-    const clientId = mqttClientId(identity);
-    const megabytes = (file.bytes / 1e6).toFixed(1);
-    const count = countEvents();
-    return count === undefined
-        ? translate("flow.removed", { clientId, file: file.path, megabytes })
-        : translate("flow.removedEvents", { clientId, count, file: file.path, megabytes });
 }

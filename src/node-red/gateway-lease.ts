@@ -8,6 +8,7 @@ import { type GatewayLease, type GatewayPool, sameIdentityError } from "../gatew
 import { mqttClientId } from "../protocol/identity";
 import { membersOf } from "../protocol/json";
 import { fillVariables, textOption } from "../settings";
+import type { AbandonedFiles } from "./abandoned-files";
 import { credential, type StoredDefinition, storedCredential } from "./api";
 import { readTlsOptions } from "./tls";
 import { withCurrentFiles } from "./tls-files";
@@ -33,12 +34,13 @@ export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, optio
     });
 }
 
-/** Where a lease comes from: a `gateway-config` node, and the pool of all gateways. */
+/** Where a lease comes from: a `gateway-config` node, and what all of them share. */
 export interface LeaseOrigin {
     readonly RED: NodeAPI;
     readonly node: Node;
     readonly definition: StoredDefinition;
     readonly pool: GatewayPool<Gateway>;
+    readonly abandonedFiles: AbandonedFiles;
 }
 
 /**

@@ -82,15 +82,22 @@ describe("outbox files", () => {
             await isDone("first");
             await nodeRed.deploy(flow(broker.port, "gw2", "second"));
             await isDone("second");
+            // The same configuration has another identity now.
+            await waitFor(
+                () => nodeRed.log.includes("No configuration uses g:org:gw:gw1 any more. Its undelivered events (1)"),
+                "the log to say what becomes of the first file",
+            );
             assert.ok(existsSync(fileOf("gw1")) && existsSync(fileOf("gw2")));
 
             await nodeRed.deploy([]);
             const told = await waitFor(
-                () => /(g:org:gw:gw2 was removed\. .*)/.exec(nodeRed.log)?.[1],
+                () => /(No configuration uses g:org:gw:gw2 any more\. .*)/.exec(nodeRed.log)?.[1],
                 "the log to say what becomes of the file",
             );
             assert.ok(
-                told.startsWith(`g:org:gw:gw2 was removed. Its undelivered events (1) and its device data remain in ${fileOf("gw2")} (`),
+                told.startsWith(
+                    `No configuration uses g:org:gw:gw2 any more. Its undelivered events (1) and its device data remain in ${fileOf("gw2")} (`,
+                ),
                 told,
             );
             const megabytes = Number(/\((\S+) MB\)/.exec(told)?.[1]);
