@@ -81,7 +81,7 @@ describe("events of different priorities", () => {
         }
     });
 
-    it("are dropped from the lowest priority on, and never for a lower one, when the oldest give way", () => {
+    it("events are dropped from the lowest priority on, and never for a lower one, when the oldest give way", () => {
         const { outbox, admit } = outboxFixture({ limits: { maxBytes: 500, whenFull: "drop-oldest" } });
         const payload = "x".repeat(100);
         const low = [0, 1].map(() => admit("t/a", payload, { priority: "low" }));
