@@ -107,7 +107,7 @@ function slowness(stage: DialStage, server: string, seconds: number): string {
     return translate("connection.slowConnect", { server, seconds });
 }
 
-/** Another client uses the client id, as far as can be told. */
+/** Another client uses the client id, as far as the gateway knows. */
 export function describeTakeOver({ clientId }: ReasonOptions): ConnectionReason {
     return { code: "GW_TAKEN_OVER", clientId, text: translate("connection.takenOver", { clientId }) };
 }

@@ -22,7 +22,7 @@ export function withCurrentFiles(RED: NodeAPI, id: unknown, options: TlsOptions,
         const content = options[option];
         if (content === undefined) continue;
         const file = new TlsFile(path, content, warn);
-        // Whoever opens a connection copies the options, and with them what the file holds at that moment.
+        // Each attempt copies the options, and with them what the file holds at that moment.
         Object.defineProperty(current, option, { enumerable: true, get: () => file.read() });
     }
     return current;

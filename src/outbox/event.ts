@@ -1,6 +1,6 @@
 import type { GatewayError } from "../errors";
 
-/** The message an event came from, as it is told with errors that appear after the message was completed. */
+/** The message an event came from. Errors that appear after the message was completed carry it. */
 export interface SourceMessage {
     readonly messageId: string;
     readonly nodeId: string;
@@ -50,7 +50,7 @@ export interface OutboxEvent {
     readonly message: SourceMessage;
 }
 
-/** Told the fate of one event: at most one call, exactly one unless the process ends first. Must not throw. */
+/** Notified of the outcome of one event: at most one call, exactly one unless the process ends first. Must not throw. */
 export interface CompletionCallbacks {
     /** The event is safe, as far as its completion mode asks. */
     done(): void;

@@ -45,7 +45,7 @@ export const defaultMemoryLimits: MemoryLimits = {
     waitingCompletions: 10_000,
 };
 
-/** So many events never count for more than their payloads. */
+/** Up to this number, events count for no more than their payloads. */
 const smallNumber = 10_000;
 /** What an event takes of the heap beside its payload: measured, some 560 bytes. */
 export const overheadBytes = 500;

@@ -5,7 +5,7 @@ import { sentencesOf, wordsIn } from "../support/markdown";
 
 /** The files and folders whose English is checked. */
 const shown = ["nodes/locales/en-US", "plugins/locales/en-US", "examples"];
-const places = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "resources", ...shown];
+const places = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "resources", "src", ...shown];
 
 /** Phrases that a native engineer would not write, each with a better one. */
 const replacements: Readonly<Record<string, string>> = {

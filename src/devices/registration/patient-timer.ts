@@ -6,8 +6,8 @@ const readingMs = 2;
 const lateMs = 20;
 
 /**
- * Calls `action` after a delay in which the event loop kept reading. Whoever waits for a sign that may come within a time must
- * not take a sign for missing that has arrived and is not read yet.
+ * Calls `action` after a delay in which the event loop kept reading. A sign that has arrived
+ * and is not read yet must not count as missing.
  */
 export function setPatientTimer(clock: Clock, delayMs: number, action: () => void): Timer {
     let timer: Timer;

@@ -3,11 +3,11 @@ import { Fifo } from "./fifo";
 import type { PendingDevice } from "./pending-device";
 import type { RegistrationKind } from "./registration-types";
 
-/** Each kind that waits gets at least one of so many places. */
+/** Each kind that waits gets at least one of this number of places. */
 const shareOfKind = 8;
 
 /**
- * Which device is checked next. Only so many checks may be unanswered at once: each has a place. Places go, in this order, to
+ * Which device is checked next. The number of unanswered checks is limited: each has a place. Places go, in this order, to
  * devices for which the connection was renewed, to filters, to events of high priority, to other events, to device
  * management, and to devices that the platform has left unanswered; each kind that waits gets at least one place in eight.
  * Suspects come before all others and exclude them while they are tried.

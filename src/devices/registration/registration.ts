@@ -85,7 +85,7 @@ export class Registration {
     }
 
     /**
-     * May the client send something of this kind for the device? Told to wait, it is woken when the answer may be another one,
+     * May the client send something of this kind for the device? A client that waits is woken when the answer may be another one,
      * unless it withdraws. Given a `check` it sends exactly one message, around which it calls `sent` and `acknowledged`, or
      * it withdraws; asking again before that gives the same answer.
      */

@@ -181,7 +181,7 @@ export class EventPublisher {
         }
     }
 
-    /** The platform told that it refused something: whoever it concerns is told. Returns what a flow may get of it. */
+    /** A notification arrived. Reports the refusal to the node that sent the event, and returns what a flow may get of it. */
     notificationReceived(topic: string, payload: Buffer): ReceivedNotification {
         return this.#refusals.received(topic, payload);
     }

@@ -31,7 +31,7 @@ export class FilterCheck implements RegistrationClient {
     }
 }
 
-/** Whoever waits with the filter. */
+/** The owner of the filter. */
 export interface FilterCheckListener {
     /** The device may be asked for again. */
     retry(check: FilterCheck): void;

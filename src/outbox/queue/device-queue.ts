@@ -13,7 +13,7 @@ import type { OutboxEntry } from "./outbox-entry";
  * | `checking`   | the device's check is on the wire                     | `checkAcknowledged`, `endCheck`                      |
  * | `confirming` | the check is acknowledged, its outcome is not known   | `endCheck`                                           |
  *
- * `endCheck` leads to `open`; whoever calls it may let the device `wait`. Only this file assigns the fields of the queue and its backlogs.
+ * `endCheck` leads to `open`; its caller may let the device `wait`. Only this file assigns the fields of the queue and its backlogs.
  */
 export class DeviceQueue {
     readonly device: string;

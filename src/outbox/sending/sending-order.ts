@@ -16,7 +16,7 @@ const readAheadEvents = 10_000;
 const patienceMs = 1000;
 /** Live events sent for one of the backlog, where both wait. */
 const livePerBacklog = 4;
-/** A priority that waits is passed over by so many events at most: with two lower ones, each gets at least one of twenty. */
+/** The number of events that may pass over a priority that waits: with two lower ones, each gets at least one of twenty. */
 const passedOverEvents = 18;
 
 /**

@@ -35,12 +35,12 @@ export interface OpenStoreOptions {
     readonly listener: StoreHealthListener;
 }
 
-/** Whether events can be kept on disk at all; when not, `disk` means memory and the user must be told. */
+/** Whether events can be kept on disk at all; when not, `disk` means memory and the user gets a warning. */
 export function canUseDisk(directory: string | undefined): boolean {
     return directory !== undefined && isSqliteAvailable();
 }
 
-/** Opens the store of one gateway identity. Never throws: a file that cannot be used is told to the listener and tried again. */
+/** Opens the store of one gateway identity. Never throws: a file that cannot be used is reported to the listener and tried again. */
 export function openStore(options: OpenStoreOptions): GatewayStore {
     const { mode, directory, owner, clock, listener } = options;
     if (directory === undefined || !canUseDisk(directory)) {

@@ -126,14 +126,14 @@ export class SqliteAccess {
     }
 }
 
-/** Which file is kept open, and who is told. */
+/** Which file is kept open, and its listener. */
 export interface SqliteAccessOptions {
     readonly path: string;
     readonly clock: Clock;
     readonly health: StoreHealthListener;
     /** The file is open, for the first time or again. */
     opened(contents: OpenedContents): void;
-    /** The file cannot be used any more, or not yet; told once until it is opened. */
+    /** The file cannot be used any more, or not yet; reported once until it is opened. */
     closed(): void;
 }
 

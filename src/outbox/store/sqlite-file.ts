@@ -190,7 +190,7 @@ export class SqliteFile {
             try {
                 database.exec("ROLLBACK");
             } catch {
-                // SQLite has rolled back by itself; the first error says why.
+                // SQLite has rolled back already; the first error says why.
             }
             throw error;
         }

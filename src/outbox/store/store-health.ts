@@ -3,7 +3,7 @@ import { translate } from "../../i18n";
 import type { Ask } from "./sqlite-connection";
 import type { StoreFailure } from "./worker-protocol";
 
-/** Told about the health of the file. */
+/** Notified of the health of the file. */
 export interface StoreHealthListener {
     /** The file cannot be used, or was replaced; once per change. */
     failed(error: GatewayError): void;
@@ -15,7 +15,7 @@ export interface StoreHealthListener {
 export class StoreHealth {
     readonly #path: string;
     readonly #listener: StoreHealthListener;
-    /** The request whose failure was told: the file is well again when its like succeeds. */
+    /** The request whose failure was reported: the file is well again when its like succeeds. */
     #failedRequest: Ask | undefined;
 
     constructor(path: string, listener: StoreHealthListener) {
@@ -33,7 +33,7 @@ export class StoreHealth {
         if (this.#failedRequest && isLike(request, this.#failedRequest)) this.#recovered();
     }
 
-    /** The file is open. Where it took the place of a damaged one, that is told first. */
+    /** The file is open. Where it took the place of a damaged one, that is reported first. */
     opened(setAside: string | undefined): void {
         if (setAside !== undefined) {
             this.#failedRequest = undefined;
@@ -55,7 +55,7 @@ function isLike(request: Ask, failed: Ask): boolean {
     return request.kind === failed.kind;
 }
 
-/** Why the file cannot be used and what to do, in words. */
+/** Why the file cannot be used and what to do, as text. */
 export function storeError(file: string, failure: StoreFailure): GatewayError {
     return new GatewayError("GW_STORE", describe(file, failure));
 }

@@ -14,7 +14,7 @@ export interface StoreContents {
     readonly isContinued: boolean;
 }
 
-/** Told when the events of a store become reachable or stop being so. */
+/** Notified when the events of a store become reachable or stop being so. */
 export interface EventStoreListener {
     opened(contents: StoreContents): void;
     /** Nothing can be read or written until `opened` is called again. */
