@@ -87,20 +87,12 @@ export interface WiotpGatewayHealth {
     /** The problem, if there is one: the code of the error, and a text for people. */
     readonly code?: string;
     readonly reason?: string;
-    /** Events that are not acknowledged yet, by priority. */
-    readonly waiting: {
-        readonly events: number;
-        readonly bytes: number;
-        readonly high: number;
-        readonly normal: number;
-        readonly low: number;
-    };
+    /** Events that are not acknowledged yet. */
+    readonly waiting: { readonly events: number; readonly bytes: number };
     /** Present while a backlog gets smaller. */
     readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
     /** Devices that the platform failed to register. */
     readonly held: number;
-    /** Events that ended without delivery and are kept. */
-    readonly undelivered: number;
     /** Events since the start of the gateway. */
     readonly totals: {
         readonly received: number;
@@ -108,8 +100,6 @@ export interface WiotpGatewayHealth {
         readonly refused: number;
         readonly expired: number;
         readonly dropped: number;
-        readonly superseded: number;
-        readonly undeliverable: number;
     };
 }
 

@@ -29,20 +29,17 @@ export class GatewayHealth {
             state: stateName(state),
             since: new Date(statistics.since).toISOString(),
             ...problemOf(state),
-            waiting: { events: counters.queued, bytes: counters.queuedBytes, high: 0, normal: counters.queued, low: 0 },
+            waiting: { events: counters.queued, bytes: counters.queuedBytes },
             ...(state.drain && {
                 drain: { eventsPerS: state.drain.eventsPerS, secondsLeft: Math.ceil(state.drain.remainingMs / 1000) },
             }),
             held: state.heldDevices,
-            undelivered: 0,
             totals: {
                 received: eventsReceived,
                 delivered: eventsPublished,
                 refused: eventsRefused,
                 expired: counters.expired,
                 dropped: counters.dropped,
-                superseded: 0,
-                undeliverable: 0,
             },
         };
     }
@@ -130,20 +127,12 @@ export interface HealthReport {
     /** What is wrong, by the code of the error and for people. */
     readonly code?: string;
     readonly reason?: string;
-    /** Events that are not acknowledged yet, by priority. */
-    readonly waiting: {
-        readonly events: number;
-        readonly bytes: number;
-        readonly high: number;
-        readonly normal: number;
-        readonly low: number;
-    };
+    /** Events that are not acknowledged yet. */
+    readonly waiting: { readonly events: number; readonly bytes: number };
     /** Present while a backlog gets smaller. */
     readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
     /** Devices that the platform failed to register. */
     readonly held: number;
-    /** Events that ended without delivery and are kept. */
-    readonly undelivered: number;
     /** Events since the start of the gateway. */
     readonly totals: {
         readonly received: number;
@@ -151,8 +140,6 @@ export interface HealthReport {
         readonly refused: number;
         readonly expired: number;
         readonly dropped: number;
-        readonly superseded: number;
-        readonly undeliverable: number;
     };
 }
 
