@@ -4,6 +4,7 @@ import { translate } from "../i18n";
 import { parseQos, type Qos } from "../protocol/qos";
 import type { LinkListener } from "./link";
 import { LinkWatch } from "./link-watch";
+import { Qos2Window } from "./qos2-window";
 import { type ConnectionReason, type ReasonOptions, serverOf, tokenFaultOf } from "./reason";
 import { describeEnd, describeMissingAcknowledgement, describeMissingSubscription, describeStall, describeTimeout } from "./reasons";
 import type { PacketKind, SearchedEnd } from "./sent-packet";
@@ -22,6 +23,7 @@ export class ConnectionAttempt implements TransportOwner {
     readonly #sent = new SentPackets();
     /** One for each ping on its way. */
     readonly #pings: (() => void)[] = [];
+    readonly #qos2Window = new Qos2Window();
     #watch: LinkWatch | undefined;
     #connectedMs: number | undefined;
     #transport: Transport | undefined;
@@ -41,11 +43,11 @@ export class ConnectionAttempt implements TransportOwner {
     }
 
     get isWritable(): boolean {
-        return this.#transport?.isWritable === true;
+        return this.#transport?.isWritable === true && this.#qos2Window.waitingCount === 0;
     }
 
     get pendingCount(): number {
-        return this.#sent.count;
+        return this.#sent.count + this.#qos2Window.waitingCount;
     }
 
     /** Publishes whose acknowledgement is due. */
@@ -106,8 +108,12 @@ export class ConnectionAttempt implements TransportOwner {
             settled(connectionEnded(this.#context));
             return;
         }
-        const packet = { kind: kindOf(qos, device), name: topic, device, qos, bytes: payload.length };
-        this.#transport?.publish(topic, payload, qos, this.#sent.add(packet, settled, mayBeWithheld));
+        const send = (completed: Settled) => {
+            const packet = { kind: kindOf(qos, device), name: topic, device, qos, bytes: payload.length };
+            this.#transport?.publish(topic, payload, qos, this.#sent.add(packet, completed, mayBeWithheld));
+        };
+        if (qos === 0) send(settled);
+        else this.#qos2Window.publish(qos, settled, send);
     }
 
     /** Sends a SUBSCRIBE; see `GatewayConnection.subscribe`. */
@@ -179,6 +185,7 @@ export class ConnectionAttempt implements TransportOwner {
         const lastSignMs = this.#isStalled ? (this.#watch?.lastProgressMs ?? nowMs) : nowMs;
         const last = this.#sent.last(lastSignMs);
         this.#sent.failAll(connectionEnded(this.#context));
+        this.#qos2Window.failAll(connectionEnded(this.#context));
         this.#owner.ended({
             reason,
             fromOutside,

@@ -166,6 +166,29 @@ describe("gateway connection", () => {
         assert.deepEqual(outcomes, ["early failed", "one done", "three failed", "two failed"]);
     });
 
+    it("has at most 20 publishes of QoS 2 in flight, and sends what follows them in order", () => {
+        const { transports, connection, goOnline, start } = setUp();
+        start();
+        goOnline();
+        const failed: string[] = [];
+        const publish = (topic: string, qos: 0 | 1 | 2) => connection.publish(topic, "x", qos, (error) => error && failed.push(topic));
+        for (let n = 0; n < 22; n++) publish(`two ${n}`, 2);
+        publish("one", 1);
+        publish("zero", 0);
+        const published = () => transports.latest().published.map(({ topic }) => topic);
+        assert.deepEqual(published().slice(19), ["two 19", "zero"]);
+        assert.equal(connection.isWritable, false);
+        transports.latest().published[0]?.settled();
+        assert.equal(published().at(-1), "two 20");
+        transports.latest().published[1]?.settled();
+        assert.deepEqual(published().slice(-2), ["two 21", "one"]);
+        assert.equal(connection.isWritable, true);
+        publish("last", 2);
+        transports.latest().owner.ended(closed);
+        assert.equal(failed.length, 23);
+        assert.equal(failed.at(-1), "last");
+    });
+
     it("fails a publish made while the connection ends", () => {
         const { transports, connection, goOnline, start } = setUp();
         start();
