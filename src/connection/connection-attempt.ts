@@ -108,11 +108,10 @@ export class ConnectionAttempt implements TransportOwner {
             settled(connectionEnded(this.#context));
             return;
         }
-        const send = (completed: Settled) => {
-            const packet = { kind: kindOf(qos, device), name: topic, device, qos, bytes: payload.length };
+        const packet = { kind: kindOf(qos, device), name: topic, device, qos, bytes: payload.length };
+        const send = (completed: Settled) =>
             this.#transport?.publish(topic, payload, qos, this.#sent.add(packet, completed, mayBeWithheld));
-        };
-        if (qos === 0) send(settled);
+        if (qos === 0 || (qos === 1 && this.#qos2Window.waitingCount === 0)) send(settled);
         else this.#qos2Window.publish(qos, settled, send);
     }
 

@@ -119,14 +119,14 @@ export class Registration {
         this.#answered(device, false);
     }
 
-    /**
-     * The server acknowledged an event that was sent without a check. True: the device is new and the server has not shown that it
-     * registers devices, so the outcome of the event follows.
-     */
-    deferred(device: string, acknowledgement: OpenAcknowledgement): boolean {
-        if (!this.#newcomers.has(device)) return false;
+    /** Whether the device is new and the server has not shown that it registers devices: the outcome of its events follows later. */
+    isNewcomer(device: string): boolean {
+        return this.#newcomers.has(device);
+    }
+
+    /** The server acknowledged an event of a newcomer; its outcome follows. */
+    deferred(device: string, acknowledgement: OpenAcknowledgement): void {
         this.#newcomers.acknowledged(device, acknowledgement);
-        return true;
     }
 
     /** The platform answered the check, a SUBSCRIBE, with a failure. In a back-off no notification follows. */

@@ -80,9 +80,14 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
                 transmission.failed(error);
             } else {
                 statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
-                const settle = () => refusals.eventAcknowledged(number, event, isRegistering, transmission);
-                const takenBack = () => refusals.forget(number);
-                if (isCheck || !registration.deferred(device, { settle, takenBack })) settle();
+                if (isCheck || !registration.isNewcomer(device)) {
+                    refusals.eventAcknowledged(number, event, isRegistering, transmission);
+                } else {
+                    registration.deferred(device, {
+                        settle: () => refusals.eventAcknowledged(number, event, isRegistering, transmission),
+                        takenBack: () => refusals.forget(number),
+                    });
+                }
                 if (isRegistering) registration.acknowledged(device);
                 if (admitted === "test") search.acknowledged(packet);
                 else if (isCheck && !isRegistering) this.#outbox.confirm(device);

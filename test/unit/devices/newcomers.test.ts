@@ -11,10 +11,12 @@ class OpenServer extends RegistrationBench {
 
     /** The server acknowledges an event that was sent without a check. */
     acknowledgeFlowing(device: string, name: string): boolean {
-        return this.registration.deferred(device, {
+        if (!this.registration.isNewcomer(device)) return false;
+        this.registration.deferred(device, {
             settle: () => this.fates.push(`${name} settled`),
             takenBack: () => this.fates.push(`${name} taken back`),
         });
+        return true;
     }
 }
 
