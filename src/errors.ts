@@ -1,8 +1,5 @@
 import { shortened, translate } from "./i18n";
 
-/** Whether a code speaks of one message or of the gateway's state. */
-export type ErrorScope = "message" | "gateway";
-
 /**
  * Every error code this package raises, with what it means. The codes are part of the contract: flows switch on
  * `msg.error.code` behind a Catch node. The table in docs/troubleshooting.md is asserted to hold the same rows.
@@ -43,31 +40,10 @@ export const errorTable = {
     GW_STORE: { scope: "gateway", meaning: "The outbox file cannot be used" },
 } as const satisfies Record<string, ErrorRow>;
 
-/** One of the stable codes of the table. */
-export type ErrorCode = keyof typeof errorTable;
-
-/** A row of the table. */
-interface ErrorRow {
-    readonly scope: ErrorScope;
-    /** Why there is no connection, in one word: `msg.state` behind a Catch node, and the label of the metric that counts reconnects. */
-    readonly state?: string;
-    readonly meaning: string;
-}
-
 /** The connection states of the table, by code; see `ErrorRow.state`. */
 export const connectionStates: Readonly<Partial<Record<ErrorCode, string>>> = Object.fromEntries(
     Object.entries<ErrorRow>(errorTable).flatMap(([code, { state }]) => (state === undefined ? [] : [[code, state]])),
 );
-
-/** What an error may carry beside its message; all of it may be shown, so never a secret. */
-export interface ErrorDetails {
-    /** The error that led to this one. */
-    cause?: unknown;
-    /** The platform's return code, where it gave one. */
-    rc?: number;
-    /** Whether the message is kept and will be tried again. */
-    willRetry?: boolean;
-}
 
 /**
  * The only error this package raises. The message says in plain words what happened, the value, the rule and what to do.
@@ -96,6 +72,30 @@ export class GatewayError extends Error {
     override toString(): string {
         return `${this.name} [${this.code}]: ${this.message}`;
     }
+}
+
+/** Whether a code speaks of one message or of the gateway's state. */
+export type ErrorScope = "message" | "gateway";
+
+/** One of the stable codes of the table. */
+export type ErrorCode = keyof typeof errorTable;
+
+/** A row of the table. */
+interface ErrorRow {
+    readonly scope: ErrorScope;
+    /** Why there is no connection, in one word: `msg.state` behind a Catch node, and the label of the metric that counts reconnects. */
+    readonly state?: string;
+    readonly meaning: string;
+}
+
+/** What an error may carry beside its message; all of it may be shown, so never a secret. */
+export interface ErrorDetails {
+    /** The error that led to this one. */
+    cause?: unknown;
+    /** The platform's return code, where it gave one. */
+    rc?: number;
+    /** Whether the message is kept and will be tried again. */
+    willRetry?: boolean;
 }
 
 /** Wraps anything that was thrown: a `GatewayError` stays itself, the rest becomes one with the given code. */

@@ -4,12 +4,6 @@ const batchBytes = 16_384;
 /** From here on the writer asks for a pause; enough to keep any link busy, small enough to notice that it is not. */
 const highWaterBytes = 65_536;
 
-interface Batch {
-    readonly bytes: Buffer;
-    /** The buffer to use again once the socket has taken the bytes. */
-    readonly reusable?: Buffer;
-}
-
 /** How many turns of the event loop a busy sender may add to a batch: well below a millisecond. */
 const maxTurns = 16;
 
@@ -152,4 +146,10 @@ export class BatchingWriter {
         this.#whenEmpty = undefined;
         whenEmpty?.();
     }
+}
+
+interface Batch {
+    readonly bytes: Buffer;
+    /** The buffer to use again once the socket has taken the bytes. */
+    readonly reusable?: Buffer;
 }

@@ -1,6 +1,6 @@
 import type { ConnectionState } from "../connection/gateway-connection";
 import type { StorageCondition } from "./gateway-storage";
-import type { CommandsState } from "./inbound/command-router";
+import type { CommandsState } from "./inbound/command";
 
 /** How fast a backlog shrinks. */
 export interface DrainProgress {

@@ -14,27 +14,6 @@ export async function findOutboxFile(directory: string, identity: GatewayIdentit
     return bytes === 0 ? undefined : { path: file, bytes };
 }
 
-/** Notified of the condition of the storage. */
-export interface StorageListener {
-    /** The outbox file cannot be used (`error`), or can be used again (undefined). */
-    problemChanged(error: GatewayError | undefined): void;
-}
-
-/** The file that events and states are kept in. */
-export interface OutboxFile {
-    readonly path: string;
-    /** What it takes up on the disk, its journal included; looked at every few seconds. */
-    readonly bytes: number;
-}
-
-/** How events are kept, for the gateway's state. */
-export interface StorageCondition {
-    readonly outbox: OutboxKind;
-    /** A disk outbox was asked for, but this Node.js is too old for it. */
-    readonly isDegraded: boolean;
-    readonly storeProblem: GatewayError | undefined;
-}
-
 /** The file of one gateway, and whether it can be used. */
 export class GatewayStorage {
     readonly store: GatewayStore;
@@ -89,4 +68,25 @@ export class GatewayStorage {
     get condition(): StorageCondition {
         return { outbox: this.#outbox, isDegraded: this.#isDegraded, storeProblem: this.#problem };
     }
+}
+
+/** Notified of the condition of the storage. */
+export interface StorageListener {
+    /** The outbox file cannot be used (`error`), or can be used again (undefined). */
+    problemChanged(error: GatewayError | undefined): void;
+}
+
+/** The file that events and states are kept in. */
+export interface OutboxFile {
+    readonly path: string;
+    /** What it takes up on the disk, its journal included; looked at every few seconds. */
+    readonly bytes: number;
+}
+
+/** How events are kept, for the gateway's state. */
+export interface StorageCondition {
+    readonly outbox: OutboxKind;
+    /** A disk outbox was asked for, but this Node.js is too old for it. */
+    readonly isDegraded: boolean;
+    readonly storeProblem: GatewayError | undefined;
 }

@@ -4,9 +4,6 @@ import { type GatewayTopics, platformNaming, unnamedTypeId } from "./gateway-top
 import { type IdName, isLegalId, replaceId } from "./id-rules";
 import { idText, parseId } from "./identity";
 
-/** What becomes of an id with illegal characters: it fails, or a legal one takes its place. */
-export type IdPolicy = "strict" | "replace";
-
 /** Every policy, as the `idRule` property offers them. */
 export const idPolicies: readonly IdPolicy[] = ["strict", "replace"];
 
@@ -15,9 +12,6 @@ const fallbacks: Partial<Record<IdName, string>> = { typeId: unnamedTypeId, even
 
 /** Each replacement is announced once; beyond this number the oldest are forgotten. */
 const maxAnnounced = 10_000;
-
-/** What the parser needs of the topics of a gateway. */
-type NamingTopics = Pick<GatewayTopics, "rules" | "eventNames" | "commandNames">;
 
 /** Reads the ids that flows give, by the rules of a gateway. */
 export class IdParser {
@@ -78,6 +72,12 @@ export class IdParser {
         this.#replaced(id, text);
     }
 }
+
+/** What becomes of an id with illegal characters: it fails, or a legal one takes its place. */
+export type IdPolicy = "strict" | "replace";
+
+/** What the parser needs of the topics of a gateway. */
+type NamingTopics = Pick<GatewayTopics, "rules" | "eventNames" | "commandNames">;
 
 /** The rules of the platform, for a node whose gateway is not known. */
 export const platformIds = new IdParser(platformNaming, "strict");

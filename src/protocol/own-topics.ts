@@ -4,18 +4,6 @@ import type { DeviceAddress, GatewayIdentity } from "./identity";
 import type { CommandTopic } from "./topic";
 import { type TemplateFault, type TemplateKind, TopicTemplate } from "./topic-template";
 
-/** What the topics of a gateway are made of; a blank template stands for the platform's topics. */
-export interface TopicOptions {
-    readonly identity: GatewayIdentity;
-    readonly eventTopic: string;
-    readonly commandTopic: string;
-}
-
-/** What is wrong with the templates: one of them is not valid, or an event could come back as a command. */
-export type TopicFault =
-    | (TemplateFault & { readonly kind: TemplateKind })
-    | { readonly fault: "overlap"; readonly filter: string; readonly topic: string };
-
 /** Topics from the user's templates. */
 export class OwnTopics {
     readonly areOwn = true;
@@ -69,6 +57,18 @@ export class OwnTopics {
         return { ...(typeId !== undefined && { typeId }), deviceId, commandId, ...(format !== undefined && { format }) };
     }
 }
+
+/** What the topics of a gateway are made of; a blank template stands for the platform's topics. */
+export interface TopicOptions {
+    readonly identity: GatewayIdentity;
+    readonly eventTopic: string;
+    readonly commandTopic: string;
+}
+
+/** What is wrong with the templates: one of them is not valid, or an event could come back as a command. */
+export type TopicFault =
+    | (TemplateFault & { readonly kind: TemplateKind })
+    | { readonly fault: "overlap"; readonly filter: string; readonly topic: string };
 
 /** The first level of a topic that is too long: where a name is a part of a level, legal ids can add up to that. */
 export function findLongLevel(topic: string): string | undefined {

@@ -11,22 +11,6 @@ const messageNames = {
 /** What a template must name. */
 const requiredNames = { event: ["deviceId"], command: ["commandId", "deviceId"] } as const;
 
-export type TemplateKind = keyof typeof messageNames;
-type GatewayName = (typeof gatewayNames)[number];
-type MessageName = (typeof messageNames)[TemplateKind][number];
-
-/** The ids of a gateway, as templates name them. */
-export type TemplateGateway = Readonly<Record<GatewayName, string>>;
-
-/** Ids by name; a template takes those that it names. */
-export type TopicValues = Readonly<Partial<Record<MessageName, string>>>;
-
-/** What is wrong with a template. `value` is the part that is wrong, or the names that are missing. */
-export interface TemplateFault {
-    readonly fault: "unknownName" | "missingName" | "partialLevel" | "badLevel";
-    readonly value: string;
-}
-
 /** The topics that blank templates stand for. Protocol, sections Events and Commands. */
 export const platformTemplates: Readonly<Record<TemplateKind, string>> = {
     event: "iot-2/type/{typeId}/id/{deviceId}/evt/{eventId}/fmt/{format}",
@@ -144,6 +128,24 @@ export class TopicTemplate {
         const match = new RegExp(`^${patterns.join("/")}$`, "su").exec(literals.join("/"));
         return match ? this.topic({ ...examples, ...match.groups }) : undefined;
     }
+}
+
+export type TemplateKind = keyof typeof messageNames;
+
+type GatewayName = (typeof gatewayNames)[number];
+
+type MessageName = (typeof messageNames)[TemplateKind][number];
+
+/** The ids of a gateway, as templates name them. */
+export type TemplateGateway = Readonly<Record<GatewayName, string>>;
+
+/** Ids by name; a template takes those that it names. */
+export type TopicValues = Readonly<Partial<Record<MessageName, string>>>;
+
+/** What is wrong with a template. `value` is the part that is wrong, or the names that are missing. */
+export interface TemplateFault {
+    readonly fault: "unknownName" | "missingName" | "partialLevel" | "badLevel";
+    readonly value: string;
 }
 
 /** A piece of a level: text, or a name that stands for an id. */

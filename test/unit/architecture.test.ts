@@ -174,8 +174,21 @@ describe("architecture", () => {
         assert.deepEqual(wrong, []);
     });
 
-    it("the simulator has no circle of imports, types included", () => {
-        assert.deepEqual(circle(files.filter((file) => file.startsWith("src/simulator/"))), []);
+    it("src has no circle of imports, types included", () => {
+        assert.deepEqual(circle(files.filter((file) => file.startsWith("src/"))), []);
+    });
+
+    it("a class stands before the types of its file, unless a function comes first", () => {
+        const isLate = (file: string) => {
+            const declarations = [
+                ...readFileSync(path.join(root, file), "utf8").matchAll(/^(?:export )?(?:async )?(?:abstract )?(\w+) \w/gm),
+            ];
+            const kinds = declarations.map(([, kind = ""]) => kind).filter((kind) => /^(class|interface|type|function)$/.test(kind));
+            const first = kinds.indexOf("class");
+            return first > 0 && !kinds.slice(0, first).includes("function");
+        };
+        assert.ok(files.length > 100);
+        assert.deepEqual(files.filter(isLate), []);
     });
 
     it("each package is imported only where it belongs", () => {

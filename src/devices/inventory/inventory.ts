@@ -6,22 +6,6 @@ import { DeviceRecord } from "./device-record";
 import { type DevicePage, type DeviceQuery, type NameQuery, queryDevices, queryNames } from "./inventory-query";
 import { SortedKeys } from "./sorted-keys";
 
-/** Where records outlive a restart: small texts by key. */
-export interface DeviceStore {
-    entries(kind: string): Iterable<[key: string, value: string]>;
-    put(kind: string, key: string, value: string): void;
-    remove(kind: string, key: string): void;
-}
-
-/** What an inventory needs. */
-export interface InventoryOptions {
-    readonly clock: Clock;
-    readonly store: DeviceStore;
-    readonly registration: Pick<Registration, "stateOf" | "forget" | "restoreKnown" | "restoreHeld">;
-    /** How many devices are remembered. */
-    readonly maxDevices?: number;
-}
-
 const kind = "device";
 const countersMs = 60_000;
 /** The number of records written in one go, so that a large inventory does not stop everything else. */
@@ -230,4 +214,20 @@ export class Inventory {
         }
         return [...neverSent, ...quiet, ...active].slice(0, count);
     }
+}
+
+/** Where records outlive a restart: small texts by key. */
+export interface DeviceStore {
+    entries(kind: string): Iterable<[key: string, value: string]>;
+    put(kind: string, key: string, value: string): void;
+    remove(kind: string, key: string): void;
+}
+
+/** What an inventory needs. */
+export interface InventoryOptions {
+    readonly clock: Clock;
+    readonly store: DeviceStore;
+    readonly registration: Pick<Registration, "stateOf" | "forget" | "restoreKnown" | "restoreHeld">;
+    /** How many devices are remembered. */
+    readonly maxDevices?: number;
 }

@@ -1,55 +1,5 @@
 import { topicMatches } from "./topic-match";
 
-/** The message that a publish came from. */
-export interface PublishOrigin {
-    /** Its `_msgid`, and the node that sent it. */
-    readonly messageId: string;
-    readonly nodeId: string;
-    readonly eventId: string;
-}
-
-/** A publish that may be refused later: what is needed to tell its sender. */
-export interface RecentPublish extends PublishOrigin {
-    /** The key of its device. */
-    readonly device: string;
-    readonly topic: string;
-    /** Wall clock, milliseconds. */
-    readonly sentAt: number;
-}
-
-/** A publish with its number. */
-export interface NumberedPublish {
-    readonly number: number;
-    readonly publish: RecentPublish;
-}
-
-/** What a notification most likely speaks of. */
-export interface RefusedPublish {
-    /** The best match: the oldest one that was not matched before. */
-    readonly best: RecentPublish;
-    /** The number of the best match. */
-    readonly number: number;
-    /** Whether the best match was acknowledged before. */
-    readonly isAcknowledged: boolean;
-    /** Everything that it may be, the oldest first, the best one included; at most 20 of them. */
-    readonly candidates: readonly RecentPublish[];
-}
-
-interface Slot {
-    device: string;
-    topic: string;
-    messageId: string;
-    nodeId: string;
-    eventId: string;
-    sentAt: number;
-    /** Monotonic milliseconds. */
-    sentMs: number;
-    /** Infinite until it is acknowledged. */
-    acknowledgedMs: number;
-    isAccepted: boolean;
-    sequence: number;
-}
-
 const maxCandidates = 20;
 /** The platform notifies a few milliseconds after its acknowledgement; only where nothing fits, a slow one is thought of. */
 const usuallyMs = 50;
@@ -184,6 +134,56 @@ export class RecentPublishes {
         }
         return found;
     }
+}
+
+/** The message that a publish came from. */
+export interface PublishOrigin {
+    /** Its `_msgid`, and the node that sent it. */
+    readonly messageId: string;
+    readonly nodeId: string;
+    readonly eventId: string;
+}
+
+/** A publish that may be refused later: what is needed to tell its sender. */
+export interface RecentPublish extends PublishOrigin {
+    /** The key of its device. */
+    readonly device: string;
+    readonly topic: string;
+    /** Wall clock, milliseconds. */
+    readonly sentAt: number;
+}
+
+/** A publish with its number. */
+export interface NumberedPublish {
+    readonly number: number;
+    readonly publish: RecentPublish;
+}
+
+/** What a notification most likely speaks of. */
+export interface RefusedPublish {
+    /** The best match: the oldest one that was not matched before. */
+    readonly best: RecentPublish;
+    /** The number of the best match. */
+    readonly number: number;
+    /** Whether the best match was acknowledged before. */
+    readonly isAcknowledged: boolean;
+    /** Everything that it may be, the oldest first, the best one included; at most 20 of them. */
+    readonly candidates: readonly RecentPublish[];
+}
+
+interface Slot {
+    device: string;
+    topic: string;
+    messageId: string;
+    nodeId: string;
+    eventId: string;
+    sentAt: number;
+    /** Monotonic milliseconds. */
+    sentMs: number;
+    /** Infinite until it is acknowledged. */
+    acknowledgedMs: number;
+    isAccepted: boolean;
+    sequence: number;
 }
 
 function publishOf({ device, topic, messageId, nodeId, eventId, sentAt }: Slot): RecentPublish {

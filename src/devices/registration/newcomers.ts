@@ -2,14 +2,6 @@ import type { Clock, Timer } from "../../clock";
 import { setPatientTimer } from "./patient-timer";
 import { confirmationMs } from "./pending-device";
 
-/** An acknowledged message whose fate is open. */
-export interface OpenAcknowledgement {
-    /** The server has kept the message. */
-    settle(): void;
-    /** The message is taken back. */
-    takenBack(): void;
-}
-
 /**
  * New devices on a server that has not shown yet whether it registers devices. They flow at once. What the server acknowledges of
  * one within 100 ms of its first acknowledgement stays open so long: a sign that it was dropped would come by then.
@@ -75,6 +67,14 @@ export class Newcomers {
         newcomer?.timer?.cancel();
         return newcomer;
     }
+}
+
+/** An acknowledged message whose fate is open. */
+export interface OpenAcknowledgement {
+    /** The server has kept the message. */
+    settle(): void;
+    /** The message is taken back. */
+    takenBack(): void;
 }
 
 class Newcomer {

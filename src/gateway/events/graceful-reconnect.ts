@@ -6,17 +6,6 @@ import { type TextKey, translate } from "../../i18n";
 /** Acknowledgements take no longer on a good link; on another one a few events sent twice are the lesser evil. */
 const patienceMs = 5_000;
 
-/** What a planned reconnect acts on. */
-export interface GracefulReconnectDeps {
-    readonly clock: Clock;
-    /** Publishes that wait for their acknowledgement. */
-    pendingCount(): number;
-    /** Those of them whose acknowledgement will not come. */
-    unansweredCount(): number;
-    /** Ends the connection and opens a new one. */
-    reconnect(reason: ConnectionReason): void;
-}
-
 /** Ends a connection that works for the sake of a new one: nothing more is sent, what is in flight is waited for, so that nothing is sent twice. */
 export class GracefulReconnect {
     readonly #deps: GracefulReconnectDeps;
@@ -57,6 +46,17 @@ export class GracefulReconnect {
         this.linkDown();
         if (reason) this.#deps.reconnect(reason);
     }
+}
+
+/** What a planned reconnect acts on. */
+export interface GracefulReconnectDeps {
+    readonly clock: Clock;
+    /** Publishes that wait for their acknowledgement. */
+    pendingCount(): number;
+    /** Those of them whose acknowledgement will not come. */
+    unansweredCount(): number;
+    /** Ends the connection and opens a new one. */
+    reconnect(reason: ConnectionReason): void;
 }
 
 const texts = {

@@ -17,6 +17,7 @@ import {
     type CommandReference,
     type CommandSelection,
     type CommandSubscriber,
+    type CommandsState,
     type CommandTaker,
     deviceOf,
     type ReceivedCommand,
@@ -198,16 +199,6 @@ export interface CommandSubscription {
     answered(reference: CommandReference, answer: FlowAnswer | undefined, completion: CompletionCallbacks): void;
     /** Ends it. The commands that the flow has not sent back are kept for a node that comes in its place. */
     close(): void;
-}
-
-/** How many commands there are, and where. */
-export interface CommandsState {
-    /** In the flow, or being answered. */
-    readonly inWork: number;
-    /** Waiting for the flow, in memory. */
-    readonly waiting: number;
-    /** The limit of waiting commands is reached, so nothing more is read from the server. */
-    readonly isReadingHeld: boolean;
 }
 
 /** What the routing of commands works with. */

@@ -75,3 +75,13 @@ export function oversizedCommand(bytes: number): GatewayError {
 export function deviceOf({ typeId, deviceId }: Pick<CommandTopic, "typeId" | "deviceId">): string {
     return typeId === undefined ? deviceId : `${typeId}/${deviceId}`;
 }
+
+/** How many commands there are, and where. */
+export interface CommandsState {
+    /** In the flow, or being answered. */
+    readonly inWork: number;
+    /** Waiting for the flow, in memory. */
+    readonly waiting: number;
+    /** The limit of waiting commands is reached, so nothing more is read from the server. */
+    readonly isReadingHeld: boolean;
+}

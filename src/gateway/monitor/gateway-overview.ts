@@ -8,7 +8,7 @@ import { deviceKey, mqttClientId } from "../../protocol/identity";
 import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
 import type { DrainProgress, GatewayState } from "../gateway-state";
 import type { GatewayStorage, OutboxFile } from "../gateway-storage";
-import type { CommandsState } from "../inbound/command-router";
+import type { CommandsState } from "../inbound/command";
 import type { GatewayHealth, HealthReport } from "./gateway-health";
 import type { GatewayStatistics, GatewayTotals } from "./gateway-statistics";
 import type { SilentDevices } from "./silent-devices";

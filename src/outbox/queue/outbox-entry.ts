@@ -1,5 +1,4 @@
 import type { CompletionCallbacks, CompletionMode, NewEvent, OutboxEvent, Priority, SourceMessage } from "../event";
-import type { EntryList } from "./entry-list";
 
 /**
  * An event in memory, with its state. One object an event: this is the hot path.
@@ -40,7 +39,7 @@ export class OutboxEntry implements OutboxEvent {
     isSettled = false;
 
     /** The list of a queue, or of what is in flight. */
-    list: EntryList | undefined = undefined;
+    list: EntryOwner | undefined = undefined;
     next: OutboxEntry | undefined = undefined;
     previous: OutboxEntry | undefined = undefined;
     /** The list of what is not stored. */
@@ -144,3 +143,8 @@ export type RowState = "none" | "possible" | "stored";
 /** What a new event and one from the store have in common. Of a stored one nobody knows how it was to be completed. */
 export type EventContent = Pick<OutboxEvent, "device" | "topic" | "payload" | "bytes" | "qos" | "message"> &
     Partial<Pick<NewEvent, "priority" | "completionMode">>;
+
+/** The list that an entry is in. */
+export interface EntryOwner {
+    remove(entry: OutboxEntry): void;
+}

@@ -1,15 +1,5 @@
 import type { Clock } from "../../clock";
 
-/** How a backlog goes down. */
-export interface BacklogProgress {
-    /** Events not acknowledged yet. */
-    readonly left: number;
-    /** Events acknowledged each second, smoothed; 0 until it has been measured. */
-    readonly ratePerSecond: number;
-    /** Seconds until nothing is left if it goes on like this, new events included; undefined when it does not go down. */
-    readonly secondsLeft: number | undefined;
-}
-
 const sampleMs = 1000;
 /** A look this long after the last one says nothing about the rate now. */
 const forgetMs = 30_000;
@@ -53,6 +43,16 @@ export class DrainEstimate {
             secondsLeft: secondsLeft !== undefined && secondsLeft <= longestS ? secondsLeft : undefined,
         };
     }
+}
+
+/** How a backlog goes down. */
+export interface BacklogProgress {
+    /** Events not acknowledged yet. */
+    readonly left: number;
+    /** Events acknowledged each second, smoothed; 0 until it has been measured. */
+    readonly ratePerSecond: number;
+    /** Seconds until nothing is left if it goes on like this, new events included; undefined when it does not go down. */
+    readonly secondsLeft: number | undefined;
 }
 
 function smooth(average: number | undefined, sample: number): number {

@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
 import { StoreHealth, type StoreHealthListener, storeError } from "./store-health";
-import type { OpenedContents, StoreFailure, WorkerOptions, WorkerRequest, WorkerResponse } from "./worker-protocol";
+import type { Ask, OpenedContents, StoreFailure, WorkerOptions, WorkerResponse } from "./worker-protocol";
 
 const firstRetryMs = 1000;
 const lastRetryMs = 30_000;
@@ -136,9 +136,6 @@ export interface SqliteAccessOptions {
     /** The file cannot be used any more, or not yet; reported once until it is opened. */
     closed(): void;
 }
-
-/** A request without its number, which the client gives. */
-export type Ask<R = WorkerRequest> = R extends WorkerRequest ? Omit<R, "id"> : never;
 
 /** Called once with the answer; a worker that dies answers everything with a failure. */
 type Answered = (response: WorkerResponse) => void;

@@ -13,23 +13,6 @@ const probeBytes = 65_536;
 /** Free pages worth giving back to the disk when no event is left. */
 const pagesWorthVacuum = 1000;
 
-/** Kept as long as the file is open: Node.js 22 may collect a statement while its rows are still being read. */
-interface Statements {
-    readonly insertEvent: StatementSync;
-    readonly sumEvents: StatementSync;
-    readonly removeEvents: StatementSync;
-    readonly addTotal: StatementSync;
-    readonly read: StatementSync;
-    readonly readOfDevice: StatementSync;
-    readonly readDevices: StatementSync;
-    readonly readExpired: StatementSync;
-    readonly nextExpiry: StatementSync;
-    readonly shiftTimes: StatementSync;
-    readonly readStates: StatementSync;
-    readonly putState: StatementSync;
-    readonly removeState: StatementSync;
-}
-
 /** The outbox file, opened by exactly one process. Every method is synchronous and throws what SQLite throws; it runs in the worker. */
 export class SqliteFile {
     readonly #path: string;
@@ -195,6 +178,23 @@ export class SqliteFile {
             throw error;
         }
     }
+}
+
+/** Kept as long as the file is open: Node.js 22 may collect a statement while its rows are still being read. */
+interface Statements {
+    readonly insertEvent: StatementSync;
+    readonly sumEvents: StatementSync;
+    readonly removeEvents: StatementSync;
+    readonly addTotal: StatementSync;
+    readonly read: StatementSync;
+    readonly readOfDevice: StatementSync;
+    readonly readDevices: StatementSync;
+    readonly readExpired: StatementSync;
+    readonly nextExpiry: StatementSync;
+    readonly shiftTimes: StatementSync;
+    readonly readStates: StatementSync;
+    readonly putState: StatementSync;
+    readonly removeState: StatementSync;
 }
 
 function prepare(database: DatabaseSync): Statements {

@@ -2,11 +2,6 @@ import type { SqlValue } from "node:sqlite";
 import type { GatewayError } from "../../errors";
 import { stateColumns } from "./worker-protocol";
 
-interface Flush {
-    readonly resolve: () => void;
-    readonly reject: (error: GatewayError) => void;
-}
-
 /** The states as the file held them, and the changes that are to be written. */
 export class StateJournal {
     readonly #kinds = new Map<string, Map<string, string>>();
@@ -76,6 +71,11 @@ export class StateJournal {
         }
         return values;
     }
+}
+
+interface Flush {
+    readonly resolve: () => void;
+    readonly reject: (error: GatewayError) => void;
 }
 
 function changeKey(kind: string, key: string): string {

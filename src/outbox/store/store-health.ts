@@ -1,15 +1,6 @@
 import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
-import type { Ask } from "./sqlite-connection";
-import type { StoreFailure } from "./worker-protocol";
-
-/** Notified of the health of the file. */
-export interface StoreHealthListener {
-    /** The file cannot be used, or was replaced; once per change. */
-    failed(error: GatewayError): void;
-    /** The file can be used again. */
-    recovered(): void;
-}
+import type { Ask, StoreFailure } from "./worker-protocol";
 
 /** Tells once that the file fails, and once that it is well again. */
 export class StoreHealth {
@@ -46,6 +37,14 @@ export class StoreHealth {
         this.#failedRequest = undefined;
         this.#listener.recovered();
     }
+}
+
+/** Notified of the health of the file. */
+export interface StoreHealthListener {
+    /** The file cannot be used, or was replaced; once per change. */
+    failed(error: GatewayError): void;
+    /** The file can be used again. */
+    recovered(): void;
 }
 
 /** Whether the success of one request shows that the other would succeed now: removing events says little about writing some. */

@@ -175,3 +175,6 @@ function text(value: SqlValue | undefined): string {
 function number(value: SqlValue | undefined): number {
     return typeof value === "number" ? value : 0;
 }
+
+/** A request without its number, which the client gives. */
+export type Ask<R = WorkerRequest> = R extends WorkerRequest ? Omit<R, "id"> : never;
