@@ -20,7 +20,7 @@ export default function register(RED: NodeAPI): void {
 
         function publish(ids: EventIds, message: NodeMessage, enteredAtMs: number, completion: MessageCompletion): void {
             const { gateway } = member;
-            gateway.publisher.publish(eventRequest(settings(), gateway, ids, message, enteredAtMs), completion);
+            gateway.publishEvent(eventRequest(settings(), gateway, ids, message, enteredAtMs), completion);
         }
     });
 }

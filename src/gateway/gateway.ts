@@ -7,6 +7,7 @@ import { connectionStates, GatewayError, toGatewayError } from "../errors";
 import { shortened, translate } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
+import type { CompletionCallbacks } from "../outbox/event";
 import { deviceOfCommand, deviceOfFilter, type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
 import { IdParser } from "../protocol/id-parser";
 import { deviceKey, type GatewayIdentity } from "../protocol/identity";
@@ -14,6 +15,7 @@ import { type ConnectionSettings, transportOptions } from "./connection-settings
 import { DeviceManagement, type GatewayResponder } from "./device-management";
 import { EmbeddedSimulator } from "./embedded-simulator";
 import { EventPublisher } from "./events/event-publisher";
+import type { EventRequest } from "./events/event-request";
 import { type GatewayListener, GatewayListeners } from "./gateway-listeners";
 import type { GatewayOptions } from "./gateway-options";
 import type { PooledGateway } from "./gateway-pool";
@@ -51,8 +53,6 @@ const maxShownCharacters = 60;
 export class Gateway implements PooledGateway {
     readonly identity: GatewayIdentity;
     readonly topics: GatewayTopics;
-    /** Publishes events. */
-    readonly publisher: EventPublisher;
     /** Reads the ids that flows give. */
     readonly ids: IdParser;
     readonly #options: GatewayOptions;
@@ -62,6 +62,7 @@ export class Gateway implements PooledGateway {
     readonly #search: SuspectSearch;
     readonly #connection: GatewayConnection;
     readonly #registration: Registration;
+    readonly #publisher: EventPublisher;
     readonly #subscriptions: SubscriptionManager;
     readonly #management: DeviceManagement;
     readonly #commands: CommandRouter;
@@ -99,7 +100,7 @@ export class Gateway implements PooledGateway {
         this.#search = new SuspectSearch(
             clock,
             { holdMs: options.registrationBackoffMs },
-            { resumed: () => this.publisher.outbox.resume(), changed: () => this.#listeners.countsChanged() },
+            { resumed: () => this.#publisher.outbox.resume(), changed: () => this.#listeners.countsChanged() },
         );
         this.#connection = new GatewayConnection({ clock, judge: this.#search, ...transportOptions({ options, token, tls }) });
         this.#registration = new Registration({
@@ -128,7 +129,7 @@ export class Gateway implements PooledGateway {
             subscriptions: this.#subscriptions,
             state: this.#storage.store.state,
         });
-        this.publisher = new EventPublisher({
+        this.#publisher = new EventPublisher({
             options,
             clock,
             topics: this.topics,
@@ -146,7 +147,7 @@ export class Gateway implements PooledGateway {
             ids: this.ids,
             connection: this.#connection,
             subscriptions: this.#subscriptions,
-            publisher: this.publisher,
+            publisher: this.#publisher,
             listener: {
                 received: (command) => {
                     this.#statistics.commandReceived();
@@ -167,7 +168,7 @@ export class Gateway implements PooledGateway {
         });
         this.#router = new MessageRouter({
             topics: this.topics,
-            publisher: this.publisher,
+            publisher: this.#publisher,
             management: this.#management,
             commands: this.#commands,
             notificationReceived: (notification) => this.monitor.notified(notification),
@@ -177,7 +178,7 @@ export class Gateway implements PooledGateway {
             clock,
             statistics: this.#statistics,
             state: () => this.state,
-            counters: () => this.publisher.outbox.counters,
+            counters: () => this.#publisher.outbox.counters,
         });
         this.monitor = new GatewayMonitor({
             silentDevices: this.silentDevices,
@@ -189,7 +190,7 @@ export class Gateway implements PooledGateway {
             inventory: this.inventory,
             management: this.#management,
             state: () => this.state,
-            counters: () => this.publisher.outbox.counters,
+            counters: () => this.#publisher.outbox.counters,
             storage: this.#storage,
         });
         this.actions = new GatewayActions({
@@ -199,7 +200,7 @@ export class Gateway implements PooledGateway {
             inventory: this.inventory,
             management: this.#management,
             listeners: this.#listeners,
-            purge: (device) => this.publisher.purge(device),
+            purge: (device) => this.#publisher.purge(device),
         });
         this.simulatorControl = this.#simulator && new SimulatorControl(options.identity, () => this.#simulator?.simulator);
     }
@@ -209,7 +210,7 @@ export class Gateway implements PooledGateway {
         return {
             connection: this.#connection.state,
             commands: this.#commands.state,
-            ...this.publisher.state,
+            ...this.#publisher.state,
             ...this.#storage.condition,
         };
     }
@@ -251,6 +252,15 @@ export class Gateway implements PooledGateway {
         this.silentDevices.resume();
     }
 
+    /**
+     * Publishes an event, by which its device is not silent; `completion` is called once with its outcome, possibly before this returns.
+     * @throws GW_PAYLOAD_TOO_LARGE, GW_INVALID_ID
+     */
+    publishEvent(request: EventRequest, completion: CompletionCallbacks): void {
+        this.#publisher.publish(request, completion);
+        if (this.silentDevices.isWatching) this.silentDevices.eventSeen(deviceKey(request.device));
+    }
+
     /** Hands commands to a node until the subscription is closed. */
     onCommand(subscriber: CommandSubscriber): CommandSubscription {
         return this.#commands.subscribe(subscriber);
@@ -263,7 +273,7 @@ export class Gateway implements PooledGateway {
 
     /** What is known of each device. */
     get inventory(): Inventory {
-        return this.publisher.inventory;
+        return this.#publisher.inventory;
     }
 
     /** Hands device management requests to the responder, and takes its answers and requests, until it is closed. */
@@ -282,7 +292,7 @@ export class Gateway implements PooledGateway {
         this.#connectionNumber += 1;
         this.#commands.close();
         this.#management.close();
-        await this.publisher.close(deadlineMs / 3);
+        await this.#publisher.close(deadlineMs / 3);
         await this.#connection.stop(deadlineMs / 3);
         await this.#storage.store.close(deadlineMs / 3);
         await this.#simulator?.close();
@@ -297,7 +307,7 @@ export class Gateway implements PooledGateway {
         // What the file knows of devices and filters decides what may be sent. One that cannot be opened yet holds up nothing.
         await this.#storage.open();
         const loaded = this.#storage.store.loaded.then(() => {
-            this.publisher.stateLoaded();
+            this.#publisher.stateLoaded();
             this.#management.stateLoaded();
             this.#subscriptions.journalLoaded();
             this.silentDevices.stateLoaded();
@@ -308,7 +318,7 @@ export class Gateway implements PooledGateway {
     }
 
     #connect(): void {
-        const { outbox } = this.publisher;
+        const { outbox } = this.#publisher;
         this.#connection.start({
             stateChanged: (state) => this.#connectionChanged(state),
             messageReceived: (message, accepted) => this.#router.received(message, accepted),
@@ -341,7 +351,7 @@ export class Gateway implements PooledGateway {
         this.#isLinkUp = false;
         this.#subscriptions.linkDown();
         this.#management.linkDown();
-        this.publisher.linkDown();
+        this.#publisher.linkDown();
         if (state.phase !== "waiting") return;
         const { code, text } = state.reason;
         this.#listeners.problem(new GatewayError(code, text), connectionStates[code] ?? "network");
@@ -387,7 +397,7 @@ export class Gateway implements PooledGateway {
     #linkUp(sessionPresent: boolean): void {
         this.#isLinkUp = true;
         this.#search.linkUp();
-        this.publisher.linkUp();
+        this.#publisher.linkUp();
         this.#management.linkUp();
         this.#subscriptions.linkUp(sessionPresent);
     }

@@ -109,7 +109,7 @@ export class ManagedPlatform {
     async event(device = "s/1"): Promise<void> {
         const [typeId = "", deviceId = ""] = device.split("/");
         await new Promise<void>((resolve, reject) => {
-            this.gateway.publisher.publish(testEvent({ device: { typeId, deviceId }, eventId: "status" }), {
+            this.gateway.publishEvent(testEvent({ device: { typeId, deviceId }, eventId: "status" }), {
                 done: resolve,
                 failed: reject,
             });

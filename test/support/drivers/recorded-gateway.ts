@@ -69,7 +69,7 @@ export class RecordedGateway {
     publish(deviceId = "d1", payload = 0, choice: EventChoice = {}): string {
         const { messageId = `m${++this.#messages}`, typeId = "t", completion = "acknowledged", ...rest } = choice;
         const { settled = (outcome: string) => this.#settled(messageId, outcome), ...event } = rest;
-        this.gateway.publisher.publish(
+        this.gateway.publishEvent(
             testEvent({ device: { typeId, deviceId }, payload: String(payload), completionMode: completion, messageId, ...event }),
             { done: () => settled("done"), failed: (error) => settled(error.code) },
         );
