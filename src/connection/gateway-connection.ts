@@ -215,7 +215,8 @@ export class GatewayConnection {
     /** Another client is suspected only where nothing that was sent explains the end. */
     #reasonOf({ reason, onlineMs, fromOutside }: AttemptEnd, verdict: EndVerdict): ConnectionReason {
         if (verdict.reason === "culprit") return describeCulprit(verdict.packet, this.#transportOptions);
-        if (verdict.reason === "searching") return describeSearch(this.#transportOptions);
+        // Of a dead link the gateway knows more than that it searches.
+        if (verdict.reason === "searching" && fromOutside) return describeSearch(this.#transportOptions);
         const takenOver = fromOutside && onlineMs > 0 && this.#takeOver.connectionEnded(this.#clock.monotonicMs(), onlineMs);
         return takenOver ? describeTakeOver(this.#transportOptions) : reason;
     }

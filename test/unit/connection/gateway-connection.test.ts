@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { GatewayConnection } from "../../../src/connection/gateway-connection";
+import type { EndJudge } from "../../../src/connection/sent-packet";
 import { rejectsCode } from "../../support/assertions";
 import { ConnectionRecorder } from "../../support/doubles/connection-recorder";
 import { FakeClock } from "../../support/doubles/fake-clock";
 import { fakeTransports } from "../../support/doubles/fake-transport";
 
-function setUp(keepAliveS = 60, cleanSession = true) {
+function setUp(keepAliveS = 60, cleanSession = true, judge?: EndJudge) {
     const clock = new FakeClock();
     const transports = fakeTransports();
     const recorder = new ConnectionRecorder();
@@ -21,6 +22,7 @@ function setUp(keepAliveS = 60, cleanSession = true) {
         clock,
         random: () => 0.5,
         transportFactory: transports.factory,
+        ...(judge && { judge }),
     });
     const start = () => connection.start(recorder);
     const goOnline = () => transports.latest().owner.connected(false);
@@ -118,6 +120,23 @@ describe("gateway connection", () => {
             const { state } = connection;
             clock.advance(state.phase === "waiting" ? state.retryInMs : 0);
         }
+    });
+
+    it("names its own reason for an end, also while the search for a culprit begins", async () => {
+        const judge: EndJudge = { isNextCareful: false, ended: () => ({ reason: "searching" }) };
+        const { clock, transports, recorder, connection, goOnline, start } = setUp(60, true, judge);
+        start();
+        goOnline();
+        transports.latest().owner.ended(closed);
+        assert.match(recorder.lastReason?.text ?? "", /tests one message at a time/);
+        clock.advance(60_000);
+        goOnline();
+        const unanswered = connection.subscribe("a", 1, 30_000);
+        clock.advance(30_000);
+        transports.latest().subscribed[0]?.answered(undefined);
+        await rejectsCode("GW_NOT_CONNECTED", unanswered);
+        transports.latest().owner.ended(closed);
+        assert.match(recorder.lastReason?.text ?? "", /has not answered the subscription to a within 30 s/);
     });
 
     it("gives up an attempt that gets no answer within 30 s", () => {
