@@ -9,6 +9,7 @@ export const errorTable = {
     GW_INVALID_PAYLOAD: { scope: "message", meaning: "The payload cannot be encoded in the chosen format" },
     GW_PAYLOAD_TOO_LARGE: { scope: "message", meaning: "The payload exceeds the platform's limit of 131072 bytes" },
     GW_INVALID_QOS: { scope: "message", meaning: "The QoS is not 0, 1 or 2" },
+    GW_INVALID_PRIORITY: { scope: "message", meaning: "The priority is not high, normal or low" },
     GW_NOT_CONNECTED: { scope: "message", meaning: "There is no connection and the message may not be queued" },
     GW_OUTBOX_FULL: { scope: "message", meaning: "The outbox has reached one of its limits" },
     GW_EXPIRED: { scope: "message", meaning: "The event outlived its time to live, or an operator ended it, before it could be delivered" },

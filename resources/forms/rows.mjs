@@ -38,7 +38,7 @@ function writeRow(type, { property, icon, placeholder, type: inputType = "text" 
 }
 
 function writeChoice(type, property, choice) {
-    const key = choice === "" ? "fromMessage" : /^\d$/.test(choice) ? `${property}${choice}` : choice;
+    const key = choice === "" ? `${property}FromMessage` : /^\d$/.test(choice) ? `${property}${choice}` : choice;
     return `<option value="${choice}" data-i18n="${type}.option.${key}"></option>`;
 }
 

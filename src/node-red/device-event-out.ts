@@ -1,6 +1,13 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
 import { describeThrown, GatewayError } from "../errors";
-import { type CompletionMode, completionModes, type EventRequest } from "../gateway/events/event-request";
+import {
+    type CompletionMode,
+    completionModes,
+    type EventRequest,
+    type Priority,
+    parsePriority,
+    priorities,
+} from "../gateway/events/event-request";
 import type { Gateway } from "../gateway/gateway";
 import { translate } from "../i18n";
 import type { IdParser } from "../protocol/id-parser";
@@ -23,6 +30,8 @@ export const eventRules = {
     format: { fallback: "json" },
     // Blank: from the message.
     qos: { choices: ["0", "1", "2", ""], fallback: "1" },
+    // Blank: from the message.
+    priority: { choices: [...priorities, ""], fallback: "normal" },
     wrap: { fallback: false },
     complete: { choices: completionModes, fallback: "safe" },
     // Ten years at most.
@@ -31,18 +40,20 @@ export const eventRules = {
 
 /**
  * Reads the properties of a `device-event-out` node.
- * @throws GW_CONFIG, GW_INVALID_ID or GW_INVALID_QOS for one that can never work
+ * @throws GW_CONFIG, GW_INVALID_ID, GW_INVALID_QOS or GW_INVALID_PRIORITY for one that can never work
  */
 export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredDefinition, ids: IdParser): EventSettings {
     const source = choiceOption(definition, "source", eventRules.source);
     const format = textOption(definition, "format", eventRules.format.fallback);
     const qos = textOption(definition, "qos", eventRules.qos.fallback);
+    const priority = textOption(definition, "priority", eventRules.priority.fallback);
     return {
         nodeId: node.id,
         source,
         ids: eventIdsReader(RED, node, definition, source, ids),
         format: format === "" ? undefined : ids.parse("format", format),
         qos: qos === "" ? undefined : parseQos(qos),
+        priority: priority === "" ? undefined : parsePriority(priority),
         wrap: booleanOption(definition, "wrap", eventRules.wrap),
         timestampField: textOption(definition, "timestamp"),
         completionMode: choiceOption(definition, "complete", eventRules.complete),
@@ -59,6 +70,8 @@ export interface EventSettings {
     readonly format: string | undefined;
     /** Undefined = from the message. */
     readonly qos: Qos | undefined;
+    /** Undefined = from the message. */
+    readonly priority: Priority | undefined;
     readonly wrap: boolean;
     readonly timestampField: string;
     readonly completionMode: CompletionMode;
@@ -68,7 +81,7 @@ export interface EventSettings {
 
 /**
  * One message as an event of a device, or of the gateway itself.
- * @throws GW_INVALID_ID, GW_INVALID_QOS, GW_INVALID_PAYLOAD
+ * @throws GW_INVALID_ID, GW_INVALID_QOS, GW_INVALID_PRIORITY, GW_INVALID_PAYLOAD
  */
 export function eventRequest(
     settings: EventSettings,
@@ -84,6 +97,7 @@ export function eventRequest(
         eventId: ids.ofEvent("eventId", given.eventId),
         format,
         qos: settings.qos ?? parseQos(message.qos),
+        priority: settings.priority ?? messagePriority(message),
         payload: encodePayload(message.payload, format, {
             wrap: settings.wrap,
             timestampField: settings.timestampField,
@@ -94,6 +108,11 @@ export function eventRequest(
         messageId: typeof message._msgid === "string" ? message._msgid : "",
         nodeId: settings.nodeId,
     };
+}
+
+/** The priority that a message brings; most bring none. */
+function messagePriority({ priority }: NodeMessage): Priority {
+    return priority === undefined ? "normal" : parsePriority(priority);
 }
 
 /** The time to live that a message brings. One that is no number is that message's fault, not the configuration's. */

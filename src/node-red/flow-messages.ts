@@ -16,6 +16,8 @@ export interface WiotpEventMessage extends WiotpMessage {
     /** The format, where the form leaves it blank. */
     format?: string;
     qos?: 0 | 1 | 2;
+    /** How urgent the event is, where the form leaves it to the message; `normal` when absent. */
+    priority?: "high" | "normal" | "low";
     /** Seconds for which the event stays deliverable. */
     ttl?: number;
 }

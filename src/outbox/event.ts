@@ -1,4 +1,5 @@
-import type { GatewayError } from "../errors";
+import { GatewayError } from "../errors";
+import { translate } from "../i18n";
 
 /** The message an event came from. Errors that appear after the message was completed carry it. */
 export interface SourceMessage {
@@ -15,6 +16,19 @@ export type Priority = "high" | "normal" | "low";
 
 /** All priorities, the most urgent first. */
 export const priorities: readonly Priority[] = ["high", "normal", "low"];
+
+/**
+ * A priority as a user gives it.
+ * @throws GW_INVALID_PRIORITY
+ */
+export function parsePriority(value: unknown): Priority {
+    const priority = priorities.find((known) => known === value);
+    if (priority !== undefined) return priority;
+    const isShort = value === null || typeof value === "number" || typeof value === "boolean";
+    const described = isShort ? String(value) : translate("value.ofType", { type: typeof value });
+    const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 20)) : described;
+    throw new GatewayError("GW_INVALID_PRIORITY", translate("outbox.priority", { value: shown, choices: priorities.join(", ") }));
+}
 
 /** An event as a node hands it over. Topic and payload are ready for the wire and within the platform's limits. */
 export interface NewEvent {

@@ -20,7 +20,10 @@ const named: Readonly<Record<string, Partial<Record<NodeType, string>>>> = {
         "dm-responder": "label.palette",
     },
     "docs/brokers.md": { "gateway-config": "option.broker" },
-    "docs/messages.md": { "device-event-out": "option.fromMessage option.safe", "device-command-in": "label.datatype" },
+    "docs/messages.md": {
+        "device-event-out": "option.qosFromMessage option.priorityFromMessage option.safe",
+        "device-command-in": "label.datatype",
+    },
     "docs/operation.md": {
         "gateway-config": "label.outbox label.outboxMaxMb label.cleanSession option.memory",
         "device-event-out": "label.timestamp label.typeId label.deviceId",

@@ -63,6 +63,7 @@ const contract = {
         eventIdType: "str",
         format: "json",
         qos: "1",
+        priority: "normal",
         wrap: false,
         timestamp: "",
         complete: "safe",

@@ -5,7 +5,7 @@ import { FormHost, languages, type NodeType, nodeTypes, readCatalogue, readHelp 
 /** The message properties of the contract that each help must describe. */
 const messageProperties: Record<NodeType, string> = {
     "gateway-config": "",
-    "device-event-out": "payload typeId deviceId format qos ttl",
+    "device-event-out": "payload typeId deviceId format qos priority ttl",
     "device-command-in": "payload topic typeId deviceId commandId format qos duplicate receivedAt replayed retain command rc message",
     "gateway-notify-in":
         "payload request time topic typeId deviceId clientId rc message raw event _msgid nodeId eventId sentAt candidates malformed state since code reason waiting drain held totals silent lastEvent",

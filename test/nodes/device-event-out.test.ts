@@ -172,6 +172,10 @@ describe("device-event-out", () => {
         ["an object as text", { ...device, payload: {} }, "GW_INVALID_PAYLOAD", { format: "text" }],
         ["131073 bytes", { ...device, payload: Buffer.alloc(131_073) }, "GW_PAYLOAD_TOO_LARGE", { format: "bin" }],
         ["QoS 3", { ...device, payload: 1, qos: 3 }, "GW_INVALID_QOS", { qos: "" }],
+        ["an unknown priority", { ...device, payload: 1, priority: "urgent" }, "GW_INVALID_PRIORITY", { priority: "" }],
+        ["a priority of null", { ...device, payload: 1, priority: null }, "GW_INVALID_PRIORITY", { priority: "" }],
+        ["a numeric priority with QoS 0", { ...device, payload: 1, priority: 1 }, "GW_INVALID_PRIORITY", { priority: "", qos: "0" }],
+        ["an unknown priority in the form", { ...device, payload: 1 }, "GW_INVALID_PRIORITY", { priority: "urgent" }],
         ["a ttl that is not a number", { ...device, payload: 1, ttl: "soon" }, "GW_INVALID_PAYLOAD"],
         [
             "a JSONata expression that fails",
@@ -286,6 +290,26 @@ describe("device-event-out", () => {
         await completed.count(6, 20_000);
         const values = events().map(({ payload }) => Number(payload));
         assert.deepEqual([...new Set(values)], [0, 1, 2, 3, 4, 5]);
+    });
+
+    it("delivers events by priority, from the form or the message, when the link is back", async () => {
+        const alarms = eventNode({ id: "alarms", priority: "high" });
+        await load([gatewayNode(simulator.port), eventNode({ priority: "" }), alarms, eventNode({ id: "readings" }), ...observers]);
+        await connected();
+        simulator.setLink(true);
+        send({ ...device, payload: "low", priority: "low" });
+        for (const payload of ["normal 1", "normal 2"]) send({ ...device, payload });
+        node("readings").receive({ ...device, payload: "normal 3", priority: "high" });
+        for (const payload of ["high 1", "high 2"]) node("alarms").receive({ ...device, payload });
+        send({ ...device, payload: "high 3", priority: "high" });
+        simulator.setLink(false);
+        await waitFor(() => events().length === 7, "the events", 20_000);
+        const arrived = events().map(({ payload }) => String(payload));
+        const inOrder = ["high 1", "high 2", "high 3", "normal 1", "normal 2", "normal 3", "low"];
+        assert.deepEqual(
+            arrived,
+            inOrder.map((payload) => JSON.stringify(payload)),
+        );
     });
 
     it("adds the duration of each message to Node-RED's metrics if they are enabled", async () => {

@@ -3,7 +3,7 @@ import type { DeviceAddress } from "../../protocol/identity";
 import type { EncodedPayload } from "../../protocol/payload";
 import type { Qos } from "../../protocol/qos";
 
-export type { CompletionMode } from "../../outbox/event";
+export { type CompletionMode, type Priority, parsePriority, priorities } from "../../outbox/event";
 
 /**
  * When an event is done: `safe` = acknowledged by the platform or on disk, whichever is first; `acknowledged` = by the

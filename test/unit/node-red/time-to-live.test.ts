@@ -11,6 +11,7 @@ function ttlOf(ttl: unknown, ofForm?: number): number | undefined {
         ids: { immediate: true, read: () => ids },
         format: "json",
         qos: 1,
+        priority: "normal",
         wrap: false,
         timestampField: "",
         completionMode: "safe",
