@@ -47,12 +47,22 @@ export class Admission {
         if (event.completionMode === "acknowledged" && lifecycle.waitingCompletions >= memory.waitingCompletions) {
             return full(translate("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
         }
+        if (this.#isOneDeviceTooMany(event.device)) {
+            return full(translate("outbox.fullOfDevices", { device: event.device, maxDevices: memory.waitingDevices }));
+        }
         return this.#rejectionOfHeld(event) ?? (this.#fits(event) ? undefined : this.#makeRoom(event));
     }
 
     /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */
     trim(): void {
         if (this.#options.limits.whenFull === "drop-oldest") this.#trim(0, 0, "high");
+    }
+
+    /** Devices that nobody has heard of, such as times of day as ids, may not fill the memory. */
+    #isOneDeviceTooMany(device: string): boolean {
+        const { waiting, gate, memory } = this.#options;
+        const { devices } = waiting;
+        return devices.size >= memory.waitingDevices && !devices.of(device) && !gate.isKnown(device);
     }
 
     /** Held devices together may use a part of the outbox only, so that they cannot stop the others. */

@@ -29,6 +29,8 @@ export interface MemoryLimits {
     readonly batchBytes: number;
     /** Senders that wait for an acknowledgement. */
     readonly waitingCompletions: number;
+    /** Devices that have something waiting: a new one beyond them is not taken. */
+    readonly waitingDevices: number;
 }
 
 const mebibyte = 1024 * 1024;
@@ -43,6 +45,7 @@ export const defaultMemoryLimits: MemoryLimits = {
     batchEvents: 500,
     batchBytes: mebibyte,
     waitingCompletions: 10_000,
+    waitingDevices: 250_000,
 };
 
 /** Up to this number, events count for no more than their payloads. */

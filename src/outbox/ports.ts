@@ -13,6 +13,8 @@ export interface DeviceGate {
     ask(device: string, isHigh: boolean): GateAnswer;
     /** Nothing of the device waits any more: its place goes to another. */
     withdraw(device: string): void;
+    /** Whether the platform has accepted the device before. */
+    isKnown(device: string): boolean;
     /** Whether the device is held: then what it queues counts towards the part of the outbox that held devices may use. */
     isHeld(device: string): boolean;
 }

@@ -16,9 +16,9 @@ const maxNames = 1_000;
 /**
  * What is known of each device: when it was seen, what was sent and received, whether it is registered. It survives restarts:
  * the registration is written when it changes, counters at most once a minute and at close. Bounded: beyond `maxDevices` some
- * are forgotten, first those that never sent anything (a sender of commands can name any number of devices), then
- * the ones that were quiet longest, and with them that the platform knows them, so that their next event is a registration attempt
- * again. All devices are named by their key.
+ * are forgotten, first those that never sent anything (a sender of commands can name any number of devices), then those that
+ * the platform does not know (yet), then the ones that were quiet longest, and with them that the platform knows them, so that
+ * their next event is a registration attempt again. All devices are named by their key.
  */
 export class Inventory {
     readonly #clock: Clock;
@@ -201,18 +201,21 @@ export class Inventory {
         if (record?.isStored) this.#store.remove(kind, device);
     }
 
-    /** The devices to be forgotten first, in one pass: none that is under way. */
+    /** The devices to be forgotten first, in one pass that ends as soon as it can. What is under way goes on without its record. */
     #dispensable(count: number): string[] {
         const neverSent: string[] = [];
+        const unknown: string[] = [];
         const quiet: string[] = [];
         const active: string[] = [];
+        const underWay: string[] = [];
         for (const [device, record] of this.#records) {
-            if (neverSent.length === count) break;
+            if (neverSent.length + unknown.length === count) break;
             const { phase } = this.#registration.stateOf(device);
-            if (phase === "new" && record.events === 0) neverSent.push(device);
-            else if (phase === "known" || phase === "held" || phase === "new") (record.isDirty ? active : quiet).push(device);
+            if (phase === "known" || phase === "held") (record.isDirty ? active : quiet).push(device);
+            else if (phase === "new" && record.events === 0) neverSent.push(device);
+            else (record.isKnown ? underWay : unknown).push(device);
         }
-        return [...neverSent, ...quiet, ...active].slice(0, count);
+        return [...neverSent, ...unknown, ...quiet, ...active, ...underWay].slice(0, count);
     }
 }
 

@@ -46,6 +46,10 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
         this.#deps.registration.withdraw(device, this.#outbox);
     }
 
+    isKnown(device: string): boolean {
+        return this.#deps.registration.isKnown(device);
+    }
+
     isHeld(device: string): boolean {
         return this.#deps.registration.isHeld(device) || this.#deps.search.isHeld(device);
     }

@@ -65,6 +65,8 @@ interface PendingTransmission {
 export class ManualGate implements DeviceGate {
     readonly answers = new Map<string, GateAnswer>();
     readonly withdrawn: string[] = [];
+    /** Devices that the platform has accepted before. */
+    readonly known = new Set<string>();
     readonly #held = new Set<string>();
     onAsk: ((device: string) => GateAnswer) | undefined;
     onIsHeld: ((device: string) => boolean) | undefined;
@@ -86,6 +88,10 @@ export class ManualGate implements DeviceGate {
 
     withdraw(device: string): void {
         this.withdrawn.push(device);
+    }
+
+    isKnown(device: string): boolean {
+        return this.known.has(device);
     }
 
     isHeld(device: string): boolean {

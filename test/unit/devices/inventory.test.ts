@@ -230,6 +230,29 @@ describe("device inventory", () => {
         assert.ok(inventory.size <= 100);
     });
 
+    it("stays bounded and fast when ever new devices wait for their registration", () => {
+        const { inventory, asked, states, change } = create({ maxDevices: 1000 });
+        for (let index = 0; index < 100; index++) change(`t/known${index}`, { phase: "known" });
+        const flooded = 20_000;
+        for (let index = 0; index < flooded; index++) {
+            states.set(`t/${index}`, { phase: "waiting" });
+            inventory.eventSeen(`t/${index}`, "e");
+        }
+        assert.ok(inventory.size <= 1000, `${inventory.size} devices`);
+        assert.ok(asked.states < 50 * flooded, `${asked.states} look-ups`);
+        assert.equal(inventory.query({ accepts: (_device, { phase }) => phase === "known" }).total, 100, "known devices stay");
+    });
+
+    it("knows a device again that it had no room for while it was being registered", () => {
+        const { inventory, store, states, change } = create({ maxDevices: 100 });
+        for (let index = 0; index < 200; index++) {
+            states.set(`t/${index}`, { phase: "waiting" });
+            inventory.eventSeen(`t/${index}`, "e");
+        }
+        change("t/0", { phase: "known" });
+        assert.equal(create({ store }).states.get("t/0")?.phase, "known");
+    });
+
     it("searches, filters by phase and pages by 200 in a stable order", () => {
         const { inventory, clock, change } = create();
         for (let index = 0; index < 450; index++) inventory.eventSeen(`pump/${String(index).padStart(3, "0")}`, "e");

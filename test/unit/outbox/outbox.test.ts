@@ -383,6 +383,37 @@ describe("a full outbox", () => {
         assert.equal(outbox.counters.queued, 0);
     });
 
+    it("rejects events of new devices beyond the limit of waiting ones, but of no known device", () => {
+        const { outbox, link, gate, admit, writeOut } = outboxFixture({ memory: { waitingDevices: 3 } });
+        for (const time of ["t/10:00", "t/10:01", "t/10:02"]) assert.equal(admit(time, "reading").outcome, "open");
+        const rejected = admit("t/10:03", "reading");
+        assert.equal(rejected.error?.code, "GW_OUTBOX_FULL");
+        assert.match(String(rejected.error?.message), /3 devices/);
+        assert.equal(admit("t/10:00", "the next reading").outcome, "open", "it has something waiting");
+        gate.known.add("t/pump");
+        assert.equal(admit("t/pump", "reading").outcome, "open", "the platform knows it");
+        writeOut();
+        outbox.linkUp();
+        writeOut();
+        link.acknowledgeAll();
+        assert.equal(admit("t/10:03", "reading").outcome, "open", "the others do not wait any more");
+    });
+
+    it("keeps what is in the file of however many devices", () => {
+        const disk = new Disk();
+        const before = outboxFixture({ disk });
+        for (let index = 0; index < 10; index++) before.admit(`t/${index}`, `${index}`);
+        before.writeOut();
+        const after = outboxFixture({ disk, memory: { waitingDevices: 3 } });
+        after.store.settle();
+        assert.equal(after.outbox.counters.queued, 10);
+        assert.equal(after.admit("t/9", "another").outcome, "open");
+        assert.equal(after.admit("t/10", "new").error?.code, "GW_OUTBOX_FULL");
+        after.outbox.linkUp();
+        after.writeOut();
+        assert.equal(after.link.sent.length, 11);
+    });
+
     it("counts the queue of a device that is known to be held as held from the start, online or not", () => {
         const { gate, admit } = outboxFixture({ limits: { maxBytes: 1000 } });
         gate.hold("t/held");
