@@ -11,7 +11,7 @@ import type { CompletionCallbacks } from "../outbox/event";
 import { deviceOfCommand, deviceOfFilter, type GatewayTopics, gatewayTopics } from "../protocol/gateway-topics";
 import { IdParser } from "../protocol/id-parser";
 import { deviceKey, type GatewayIdentity } from "../protocol/identity";
-import { type ConnectionSettings, transportOptions } from "./connection-settings";
+import { type ConnectionSettings, serverKey, transportOptions } from "./connection-settings";
 import { DeviceManagement, type GatewayResponder } from "./device-management";
 import { EmbeddedSimulator } from "./embedded-simulator";
 import { EventPublisher } from "./events/event-publisher";
@@ -31,6 +31,7 @@ import { GatewayMonitor } from "./monitor/gateway-monitor";
 import { GatewayStatistics } from "./monitor/gateway-statistics";
 import { SilentDevices } from "./monitor/silent-devices";
 import { SimulatorControl } from "./monitor/simulator-control";
+import { ServerState } from "./server-state";
 import {
     closingFilterError,
     maximoFilterLimit,
@@ -58,6 +59,7 @@ export class Gateway implements PooledGateway {
     readonly #options: GatewayOptions;
     readonly #clock: Clock;
     readonly #storage: GatewayStorage;
+    readonly #serverState: ServerState;
     readonly #listeners: GatewayListeners;
     readonly #search: SuspectSearch;
     readonly #connection: GatewayConnection;
@@ -96,6 +98,7 @@ export class Gateway implements PooledGateway {
         this.ids = new IdParser(this.topics, options.idRule, (id, text) => this.#idReplaced(id, text));
         this.#statistics = new GatewayStatistics(clock);
         this.#storage = new GatewayStorage(options, storageDirectory, clock, { problemChanged: (error) => this.#storageChanged(error) });
+        this.#serverState = new ServerState(this.#storage.store.state, serverKey(options));
         this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
         this.#search = new SuspectSearch(
             clock,
@@ -115,7 +118,7 @@ export class Gateway implements PooledGateway {
             connection: this.#connection,
             registration: this.#registration,
             search: this.#search,
-            state: options.cleanSession ? undefined : this.#storage.store.state,
+            state: options.cleanSession ? undefined : this.#serverState,
             deviceOf: (filter) => deviceOfFilter(this.topics, filter),
             limit: options.platform === "maximo" ? maximoFilterLimit : undefined,
             granted: (filter) => this.#management.granted(filter),
@@ -137,6 +140,7 @@ export class Gateway implements PooledGateway {
             registration: this.#registration,
             search: this.#search,
             store: this.#storage.store,
+            serverState: this.#serverState,
             listeners: this.#listeners,
             statistics: this.#statistics,
             management: this.#management,
@@ -307,6 +311,7 @@ export class Gateway implements PooledGateway {
         // What the file knows of devices and filters decides what may be sent. One that cannot be opened yet holds up nothing.
         await this.#storage.open();
         const loaded = this.#storage.store.loaded.then(() => {
+            this.#enterServer();
             this.#publisher.stateLoaded();
             this.#management.stateLoaded();
             this.#subscriptions.journalLoaded();
@@ -315,6 +320,14 @@ export class Gateway implements PooledGateway {
         if (this.#storage.condition.storeProblem === undefined) await loaded;
         else loaded.catch(this.#failed);
         if (!this.#isClosed) this.#connect();
+    }
+
+    /** Says so when the events that wait were meant for another server. */
+    #enterServer(): void {
+        const previous = this.#serverState.enter();
+        if (previous === undefined) return;
+        const { queued } = this.#publisher.outbox.counters;
+        this.#listeners.log(translate("gateway.otherServer", { server: serverKey(this.#options), previous, count: queued }));
     }
 
     #connect(): void {

@@ -43,6 +43,17 @@ export class DeviceRecord {
         return JSON.stringify({ firstSeenAt, lastEventAt, lastCommandAt, events, commands, refusals, isKnown, hold });
     }
 
+    /** What the server knows of the device, as text; undefined when it knows nothing. */
+    encodeRegistration(): string | undefined {
+        const { isKnown, hold } = this;
+        return isKnown || hold ? JSON.stringify({ isKnown, hold }) : undefined;
+    }
+
+    /** Takes what another server knows of the device, as text; undefined when it knows nothing. */
+    takeRegistration(text: string | undefined): void {
+        this.#readRegistration((text === undefined ? undefined : parseMembers(text)) ?? {});
+    }
+
     /** Reads a record; what is missing or of the wrong kind, as after a hand edit, takes its default. */
     static decode(text: string): DeviceRecord {
         const record = new DeviceRecord(0);
@@ -50,9 +61,13 @@ export class DeviceRecord {
         for (const name of ["firstSeenAt", "lastEventAt", "lastCommandAt", "events", "commands", "refusals"] as const) {
             record[name] = numberIn(value, name) ?? 0;
         }
-        record.isKnown = value.isKnown === true;
-        record.hold = decodeHold(value.hold);
+        record.#readRegistration(value);
         return record;
+    }
+
+    #readRegistration({ isKnown, hold }: Record<string, unknown>): void {
+        this.isKnown = isKnown === true;
+        this.hold = decodeHold(hold);
     }
 }
 

@@ -6,7 +6,8 @@ import { DeviceRecord } from "./device-record";
 import { type DevicePage, type DeviceQuery, type NameQuery, queryDevices, queryNames } from "./inventory-query";
 import { SortedKeys } from "./sorted-keys";
 
-const kind = "device";
+/** The kind of the rows in which devices are stored. */
+export const deviceStateKind = "device";
 const countersMs = 60_000;
 /** The number of records written in one go, so that a large inventory does not stop everything else. */
 const sliceSize = 500;
@@ -49,7 +50,7 @@ export class Inventory {
      */
     load(): void {
         this.#isLoaded = true;
-        for (const [device, text] of this.#store.entries(kind)) {
+        for (const [device, text] of this.#store.entries(deviceStateKind)) {
             const record = DeviceRecord.decode(text);
             const seenSince = this.#records.get(device);
             if (seenSince) record.add(seenSince);
@@ -163,7 +164,7 @@ export class Inventory {
 
     #write(device: string, record: DeviceRecord): void {
         record.isStored = true;
-        this.#store.put(kind, device, record.encode());
+        this.#store.put(deviceStateKind, device, record.encode());
     }
 
     #writeSlice(): void {
@@ -198,7 +199,7 @@ export class Inventory {
         this.#records.delete(device);
         this.#sorted.remove(device);
         this.#dirty.delete(device);
-        if (record?.isStored) this.#store.remove(kind, device);
+        if (record?.isStored) this.#store.remove(deviceStateKind, device);
     }
 
     /** The devices to be forgotten first, in one pass that ends as soon as it can. What is under way goes on without its record. */

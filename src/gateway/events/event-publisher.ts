@@ -13,12 +13,12 @@ import { assertLevelsFit, type GatewayTopics } from "../../protocol/gateway-topi
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
 import { payloadBytes } from "../../protocol/payload";
 import { assertFits } from "../../protocol/payload-limit";
-import { serverKey } from "../connection-settings";
 import type { DeviceManagement } from "../device-management";
 import type { GatewayListeners, LateMessage } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
+import type { ServerState } from "../server-state";
 import type { SuspectSearch } from "../suspects/suspect-search";
 import { deviceHeldError, unansweredError } from "./device-errors";
 import type { EventRequest } from "./event-request";
@@ -27,9 +27,6 @@ import { OutboxPorts } from "./outbox-ports";
 import { Qos0Publisher } from "./qos0-publisher";
 import { type ReceivedNotification, RefusalHandler } from "./refusal-handler";
 
-/** Under this kind the state file notes of servers, by their key, that they register devices. */
-const serverKind = "server";
-const registers = "registers";
 const maxTopicShown = 200;
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
@@ -40,13 +37,11 @@ export class EventPublisher {
     readonly #gracefulReconnect: GracefulReconnect;
     readonly #deps: EventPublisherDeps;
     readonly #qos0Publisher: Qos0Publisher;
-    /** The server, as the state file names it. */
-    readonly #server: string;
     /** Whether refusals can be received, so that events may be sent. */
     #isReady = false;
 
     constructor(deps: EventPublisherDeps) {
-        const { options, clock, connection, registration, search, store, listeners, statistics, management } = deps;
+        const { options, clock, connection, registration, search, store, serverState, listeners, statistics, management } = deps;
         this.#deps = deps;
         this.inventory = new Inventory({ clock, store: store.state, registration });
         this.#gracefulReconnect = new GracefulReconnect({
@@ -98,7 +93,6 @@ export class EventPublisher {
             },
         });
         this.#qos0Publisher = new Qos0Publisher({ clock, connection, outbox: this.outbox, registration, refusals, statistics });
-        this.#server = serverKey(options);
         registration.attach({
             reconnectWanted: (reason) => gracefulReconnect.begin(reason),
             stateChanged: (device, registrationState) => {
@@ -111,15 +105,14 @@ export class EventPublisher {
             recall: (device) => ports.recall(device),
             convicted: (device, heldUntil) => refusals.convicted(device, heldUntil),
             unanswered: (device) => listeners.registrationProblem(unansweredError(device)),
-            signGiven: () => store.state.put(serverKind, this.#server, registers),
+            signGiven: () => serverState.signGiven(),
         });
     }
 
     /** The state of an earlier run can be read, perhaps only now that the connection is there. */
     stateLoaded(): void {
-        const { registration, store } = this.#deps;
-        for (const [server, note] of store.state.entries(serverKind))
-            if (server === this.#server && note === registers) registration.restoreSign();
+        const { registration, serverState } = this.#deps;
+        if (serverState.hasGivenSign) registration.restoreSign();
         this.inventory.load();
     }
 
@@ -232,6 +225,7 @@ export interface EventPublisherDeps {
     readonly registration: Registration;
     readonly search: SuspectSearch;
     readonly store: Pick<GatewayStore, "events" | "storesEvents" | "state">;
+    readonly serverState: ServerState;
     readonly listeners: GatewayListeners;
     readonly statistics: GatewayStatistics;
     /** Device management, which wants to know which devices are there. */
