@@ -37,6 +37,7 @@ export class SqliteStore implements EventStore, StateStore {
     /** What `attach` has to tell when it comes after opening has ended. */
     #contents: OpenedContents | undefined;
     #isClosing = false;
+    #isFlushing = false;
     #isLoaded: () => void = () => {};
     #stateTimer: Timer | undefined;
 
@@ -128,7 +129,11 @@ export class SqliteStore implements EventStore, StateStore {
 
     flush(): Promise<void> {
         const flushed = this.#states.flushed();
-        this.commit([], [], () => {});
+        if (!this.#isFlushing) {
+            this.#isFlushing = true;
+            // What is to be flushed in the same turn of the event loop is flushed together.
+            queueMicrotask(() => this.#writeFlushes());
+        }
         return flushed;
     }
 
@@ -153,6 +158,12 @@ export class SqliteStore implements EventStore, StateStore {
         if (contents.setAside !== undefined) this.#states.putAll();
         if (this.#states.hasChanges) this.#writeStatesSoon(stateDelayMs);
         this.#events?.opened(contents);
+    }
+
+    /** One commit at a time: what is to be flushed while the disk is busy is flushed together by the next one. */
+    #writeFlushes(): void {
+        this.#isFlushing = this.#states.hasFlushes;
+        if (this.#isFlushing) this.commit([], [], () => this.#writeFlushes());
     }
 
     #writeStatesSoon(delayMs: number): void {

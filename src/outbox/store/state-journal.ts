@@ -13,6 +13,11 @@ export class StateJournal {
         return this.#changes.size > 0;
     }
 
+    /** Whether somebody waits for the next write. */
+    get hasFlushes(): boolean {
+        return this.#flushes.length > 0;
+    }
+
     /** Takes what the file holds; changes made meanwhile stay. */
     load(values: readonly SqlValue[]): void {
         for (let index = 0; index < values.length; index += stateColumns.length) {

@@ -22,6 +22,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Worker } from "node:worker_threads";
 import type { GatewayError } from "../../../src/errors";
+import { SubscriptionJournal } from "../../../src/gateway/subscriptions/subscription-journal";
 import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
@@ -136,6 +137,24 @@ if (isSqliteAvailable()) {
             assert.deepEqual(Object.fromEntries(after.store.entries("filter")), { "x/+": "1", late: "written by close" });
             assert.deepEqual([...after.store.entries("other")], []);
             assert.deepEqual(after.errors, []);
+        });
+
+        it("notes a round of filters with one flush of the disk", async () => {
+            const disk = new FaultyDisk();
+            const under = await disk.under(() => open());
+            const journal = new SubscriptionJournal(under.store);
+            const before = disk.transactions;
+            const filters = [...Array(300).keys()].map((index) => `iot-2/type/t/id/${index}/cmd/+/fmt/+`);
+            const first = Promise.all(filters.map((filter) => journal.add(filter)));
+            await Promise.resolve();
+            const meanwhile = Promise.all(filters.map((filter) => journal.add(`${filter}/meanwhile`)));
+            await first;
+            assert.equal(disk.transactions - before, 1);
+            await meanwhile;
+            assert.equal(disk.transactions - before, 2);
+            await under.close();
+            assert.equal([...(await open()).store.entries("filter")].length, 600);
+            disk.dispose();
         });
 
         it("reports its content when it is opened, without counting", async () => {
