@@ -53,6 +53,8 @@ export interface GatewayOptions {
     readonly outboxMaxBytes: number;
     readonly outboxMaxAgeMs: number;
     readonly outboxFull: FullPolicy;
+    /** The part of the outbox, from 0 to 1, that only events of high priority may use. */
+    readonly outboxReservedShare: number;
     /** Events per second at most; 0 = no limit. */
     readonly maxRate: number;
     readonly maxInFlight: number;
@@ -84,6 +86,8 @@ export const gatewayRules = {
     outboxMaxMb: { fallback: 100, min: 0, above: true, max: 1_000_000 },
     outboxMaxAge: { fallback: 168, min: 0, above: true, max: 87_600 },
     outboxFull: { choices: fullPolicies, fallback: "reject" },
+    // Percent.
+    outboxReserve: { fallback: 10, min: 0, max: 50 },
     maxRate: { fallback: 0, min: 0, max: 1_000_000 },
     maxInFlight: { fallback: 100, min: 1, max: 1000, whole: true },
     registration: { choices: registrationModes, fallback: "auto" },
@@ -151,6 +155,7 @@ function parse(properties: GatewayProperties): GatewayOptions {
         outboxMaxBytes: Math.floor(numberOption(properties, "outboxMaxMb", gatewayRules.outboxMaxMb) * 1_048_576),
         outboxMaxAgeMs: numberOption(properties, "outboxMaxAge", gatewayRules.outboxMaxAge) * 3_600_000,
         outboxFull: choiceOption(properties, "outboxFull", gatewayRules.outboxFull),
+        outboxReservedShare: numberOption(properties, "outboxReserve", gatewayRules.outboxReserve) / 100,
         maxRate: numberOption(properties, "maxRate", gatewayRules.maxRate),
         maxInFlight: numberOption(properties, "maxInFlight", gatewayRules.maxInFlight),
         registrationLimit: numberOption(properties, "registrationLimit", gatewayRules.registrationLimit),

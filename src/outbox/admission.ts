@@ -1,10 +1,10 @@
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
-import type { NewEvent, Priority } from "./event";
+import { type NewEvent, type Priority, priorities } from "./event";
 import type { EventLifecycle } from "./event-lifecycle";
 import type { Eviction } from "./eviction";
 import type { ExpirySweep } from "./expiry-sweep";
-import { heldShare, isBeyond, type MemoryLimits, type OutboxLimits, overheadBytes } from "./outbox-limits";
+import { heldShare, isBeyond, type MemoryLimits, type OutboxLimits, overheadBytes, shareOf } from "./outbox-limits";
 import type { DeviceGate } from "./ports";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
@@ -44,8 +44,8 @@ export class Admission {
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
             return new GatewayError("GW_NOT_CONNECTED", translate("outbox.off"));
         }
-        if (event.completionMode === "acknowledged" && lifecycle.waitingCompletions >= memory.waitingCompletions) {
-            return full(translate("outbox.fullOfWaiting", { maxWaiting: memory.waitingCompletions }));
+        if (event.completionMode === "acknowledged" && lifecycle.waitingCompletions >= this.#maxWaiting(event)) {
+            return full(translate("outbox.fullOfWaiting", { maxWaiting: this.#maxWaiting(event) }));
         }
         if (this.#isOneDeviceTooMany(event.device)) {
             return full(translate("outbox.fullOfDevices", { device: event.device, maxDevices: memory.waitingDevices }));
@@ -79,21 +79,31 @@ export class Admission {
         const { limits, sweep } = this.#options;
         const { bytes, priority = "normal" } = event;
         while (sweep.expireInMemory()) if (this.#fits(event)) return undefined;
-        // Nothing gives way to an event that would not even fit alone.
-        const givesWay = limits.whenFull === "drop-oldest" && bytes <= limits.maxBytes;
         let isReading = false;
-        if (givesWay) {
+        if (limits.whenFull === "drop-oldest" && this.#canMakeRoom(priority, bytes)) {
             isReading = this.#trim(1, bytes, priority) === "reading";
             this.#trimUnsaved(bytes, priority);
         }
-        if (this.#isUnsavedOver(bytes)) return full(translate("outbox.fullOfUnsaved"));
+        if (this.#isUnsavedOver(bytes, priority)) return full(translate("outbox.fullOfUnsaved"));
         // What is about to be read from disk and dropped makes room soon.
-        return isReading || !this.#isOver(1, bytes) ? undefined : this.#fullError();
+        return isReading || !this.#isOver(1, bytes, priority) ? undefined : this.#fullError(bytes);
+    }
+
+    /** Whether an event would fit if all those gave way that may. Otherwise none does: it would be in vain. */
+    #canMakeRoom(priority: Priority, bytes: number): boolean {
+        const { lifecycle, limits, storesEvents } = this.#options;
+        let events = 1;
+        let total = bytes;
+        for (const above of priorities.slice(0, priorities.indexOf(priority))) {
+            events += lifecycle.classes[above].events;
+            total += lifecycle.classes[above].bytes;
+        }
+        return !isBeyond(limits, storesEvents, events, total, shareOf(priority, limits));
     }
 
     /** Drops the oldest events of the lowest priority, not above this one, until so much more of this one fits. */
     #trim(events: number, bytes: number, priority: Priority): "reading" | "done" {
-        while (this.#isOver(events, bytes)) {
+        while (this.#isOver(events, bytes, priority)) {
             const dropped = this.#options.eviction.dropOldest(priority);
             if (dropped === "reading") return "reading";
             if (dropped === "none") break;
@@ -104,28 +114,40 @@ export class Admission {
     /** While the store cannot be written, the oldest events in memory give way to new ones. */
     #trimUnsaved(bytes: number, priority: Priority): void {
         const { eviction, waiting } = this.#options;
-        while (this.isStoreFailing && this.#isUnsavedOver(bytes) && eviction.dropUnsaved(priority)) waiting.refill();
+        while (this.isStoreFailing && this.#isUnsavedOver(bytes, priority) && eviction.dropUnsaved(priority)) waiting.refill();
     }
 
-    #fits({ bytes }: NewEvent): boolean {
-        return !this.#isOver(1, bytes) && !this.#isUnsavedOver(bytes);
+    #fits({ bytes, priority = "normal" }: NewEvent): boolean {
+        return !this.#isOver(1, bytes, priority) && !this.#isUnsavedOver(bytes, priority);
     }
 
-    #isUnsavedOver(bytes: number): boolean {
-        const { storesEvents, waiting, memory } = this.#options;
-        return storesEvents && (waiting.use.events >= memory.unsavedEvents || waiting.use.bytes + bytes > memory.unsavedBytes);
+    #isUnsavedOver(bytes: number, priority: Priority): boolean {
+        const { storesEvents, waiting, memory, limits } = this.#options;
+        const share = shareOf(priority, limits);
+        const { use } = waiting;
+        return storesEvents && (use.events >= memory.unsavedEvents * share || use.bytes + bytes > memory.unsavedBytes * share);
     }
 
-    #isOver(events: number, bytes: number): boolean {
+    #isOver(events: number, bytes: number, priority: Priority): boolean {
         const { lifecycle, limits, storesEvents } = this.#options;
-        return isBeyond(limits, storesEvents, lifecycle.events + events, lifecycle.bytes + bytes);
+        return isBeyond(limits, storesEvents, lifecycle.events + events, lifecycle.bytes + bytes, shareOf(priority, limits));
     }
 
-    #fullError(): GatewayError {
+    /** Senders of events of a priority that may wait for an acknowledgement, besides those of other events. */
+    #maxWaiting({ priority = "normal" }: NewEvent): number {
+        const { memory, limits } = this.#options;
+        return Math.ceil(memory.waitingCompletions * shareOf(priority, limits));
+    }
+
+    #fullError(bytes: number): GatewayError {
         const { lifecycle, limits, storesEvents } = this.#options;
         const { events } = lifecycle;
         const heldMegabytes = megabytes(lifecycle.bytes);
         const maxMegabytes = megabytes(limits.maxBytes);
+        if (!this.#isOver(1, bytes, "high")) {
+            const percent = limits.reservedShare * 100;
+            return full(translate("outbox.fullButReserve", { heldMegabytes, maxMegabytes, events, percent }));
+        }
         if (storesEvents) return full(translate("outbox.full", { heldMegabytes, maxMegabytes, events }));
         return full(translate("outbox.fullInMemory", { heldMegabytes, maxMegabytes, events, overheadBytes }));
     }

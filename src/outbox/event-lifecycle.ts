@@ -1,8 +1,9 @@
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
-import type { CompletionCallbacks, CompletionMode, OutboxEvent } from "./event";
+import { type CompletionCallbacks, type CompletionMode, type OutboxEvent, type Priority, priorities } from "./event";
 import type { OutboxEntry } from "./queue/outbox-entry";
 import type { WaitingEvents } from "./queue/waiting-events";
+import type { DeviceTotal } from "./store/store";
 import type { StoredEvents } from "./storing/stored-events";
 import type { UnsavedEvents } from "./storing/unsaved-events";
 
@@ -13,6 +14,8 @@ export class EventLifecycle {
     /** Events not acknowledged, wherever they are, and their payload bytes. */
     events = 0;
     bytes = 0;
+    /** The same by priority. What the store held when it was opened is among them as soon as that has been added up. */
+    readonly classes: Readonly<Record<Priority, EventCount>> = { high: new EventCount(), normal: new EventCount(), low: new EventCount() };
     acknowledged = 0;
     recalledEvents = 0;
     expired = 0;
@@ -35,8 +38,7 @@ export class EventLifecycle {
 
     /** A new event. */
     admit(entry: OutboxEntry): void {
-        this.events += 1;
-        this.bytes += entry.bytes;
+        this.#count(entry, 1);
         if (entry.completion && this.#waitsForAcknowledgement(entry.completionMode)) this.#completions += 1;
         this.#options.unsaved.admitted(entry);
     }
@@ -48,16 +50,14 @@ export class EventLifecycle {
 
     /** The event was delivered. */
     delivered(entry: OutboxEntry): void {
-        this.events -= 1;
-        this.bytes -= entry.bytes;
+        this.#count(entry, -1);
         this.acknowledged += 1;
         this.#takeCompletion(entry)?.done();
     }
 
     /** An event that was delivered has not been after all, and is to be sent again. */
     recalled(entry: OutboxEntry): void {
-        this.events += 1;
-        this.bytes += entry.bytes;
+        this.#count(entry, 1);
         this.recalledEvents += 1;
     }
 
@@ -132,10 +132,8 @@ export class EventLifecycle {
     restart(memory: Iterable<OutboxEntry>, store: { events: number; bytes: number }): void {
         this.events = store.events;
         this.bytes = store.bytes;
-        for (const entry of memory) {
-            this.events += 1;
-            this.bytes += entry.bytes;
-        }
+        for (const priority of priorities) this.classes[priority].clear();
+        for (const entry of memory) this.#count(entry, 1);
         if (store.events > 0) return;
         for (const { completion, completionMode } of this.#options.stored.takeCompletions()) {
             if (this.#waitsForAcknowledgement(completionMode)) this.#completions -= 1;
@@ -143,13 +141,23 @@ export class EventLifecycle {
         }
     }
 
+    /** The store holds this of a device: it is among what `restart` was given. */
+    addStored({ priority, events, bytes }: DeviceTotal): void {
+        this.classes[priority].add(events, bytes);
+    }
+
+    #count({ priority, bytes }: OutboxEntry, sign: 1 | -1): void {
+        this.events += sign;
+        this.bytes += sign * bytes;
+        this.classes[priority].add(sign, sign * bytes);
+    }
+
     #waitsForAcknowledgement(mode: CompletionMode): boolean {
         return mode === "acknowledged" || !this.#options.storesEvents;
     }
 
     #end(entry: OutboxEntry): void {
-        this.events -= 1;
-        this.bytes -= entry.bytes;
+        this.#count(entry, -1);
         this.#release(entry);
     }
 
@@ -177,6 +185,22 @@ export class EventLifecycle {
 
 function abandoned(eventId: string, device: string): GatewayError {
     return new GatewayError("GW_NOT_CONNECTED", translate("outbox.abandoned", { eventId, device }));
+}
+
+/** How many events there are, and their payload bytes. */
+export class EventCount {
+    events = 0;
+    bytes = 0;
+
+    add(events: number, bytes: number): void {
+        this.events += events;
+        this.bytes += bytes;
+    }
+
+    clear(): void {
+        this.events = 0;
+        this.bytes = 0;
+    }
 }
 
 /** Called for what no completion can be called for any more. */

@@ -1,7 +1,11 @@
+import type { Priority } from "./event";
+
 /** What the user chose for one outbox. */
 export interface OutboxLimits {
     /** Payload bytes kept at most, sent or not, until they are acknowledged. */
     readonly maxBytes: number;
+    /** The part of the outbox, from 0 to 1, that only events of high priority may use. */
+    readonly reservedShare: number;
     /** Events older than this expire. */
     readonly maxAgeMs: number;
     /** What gives way when a limit is reached: the new event, or the oldest one. */
@@ -56,12 +60,20 @@ export const overheadBytes = 500;
 /**
  * Whether an outbox may not hold so much. Empty payloads have no bytes to count, so the number is bounded as well: one event for each
  * 50 bytes of the limit. Of events that are kept in memory only, each counts 500 bytes more than its payload, or a flood of small ones
- * would take several times the memory that the user allowed. The first 10 000 are free of both.
+ * would take several times the memory that the user allowed. The first 10 000 are free of both. `share` is the part of all this that may be
+ * used.
  */
-export function isBeyond({ maxBytes }: OutboxLimits, isDurable: boolean, events: number, bytes: number): boolean {
+export function isBeyond(limits: OutboxLimits, isDurable: boolean, events: number, bytes: number, share: number): boolean {
+    const maxBytes = limits.maxBytes * share;
+    const freeEvents = smallNumber * share;
     if (bytes > maxBytes) return true;
-    if (events <= smallNumber) return false;
-    return isDurable ? events > maxBytes / 50 : bytes + (events - smallNumber) * overheadBytes > maxBytes;
+    if (events <= freeEvents) return false;
+    return isDurable ? events > maxBytes / 50 : bytes + (events - freeEvents) * overheadBytes > maxBytes;
+}
+
+/** The part of the outbox that events of a priority may fill. */
+export function shareOf(priority: Priority, { reservedShare }: OutboxLimits): number {
+    return priority === "high" ? 1 : 1 - reservedShare;
 }
 
 /** Held devices together may use this part of `maxBytes`, so that they cannot stop the others. */

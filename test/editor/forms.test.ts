@@ -38,6 +38,7 @@ const contract = {
         outbox: "disk",
         outboxMaxMb: "100",
         outboxMaxAge: "168",
+        outboxReserve: "10",
         outboxFull: "reject",
         maxRate: "0",
         maxInFlight: "100",

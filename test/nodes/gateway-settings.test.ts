@@ -60,7 +60,7 @@ describe("the settings of a gateway-config", () => {
         return caught;
     }
     /** The limit in MB that takes two of these events, and not three. */
-    const twoEvents = { outboxMaxMb: String(1000 / 1_048_576).slice(0, 10) };
+    const twoEvents = { outboxMaxMb: String(1000 / 1_048_576).slice(0, 10), outboxReserve: "0" };
 
     it("several variables within one setting, or within the token, get their values", async () => {
         Object.assign(process.env, {
@@ -103,9 +103,29 @@ describe("the settings of a gateway-config", () => {
     });
 
     it("the error of a full outbox names its size and the configured limit", async () => {
-        const caught = await fill({ outboxMaxMb: "0.25" }, 131_072);
+        const caught = await fill({ outboxMaxMb: "0.25", outboxReserve: "0" }, 131_072);
         const message = await caught.next((each) => codeOf(each) === "GW_OUTBOX_FULL");
         assert.match(errorTextOf(message), /it holds 0\.25 MB of at most 0\.25 MB \(events: 2;/);
+    });
+
+    it("the configured reserve of the outbox is for events of high priority only", async () => {
+        const caught = await fill({ ...twoEvents, outboxReserve: "50" });
+        for (const id of ["2", "3", "4", "5"])
+            await caught.next((message) => message._msgid === id && codeOf(message) === "GW_OUTBOX_FULL");
+        assert.match(errorTextOf(Object(caught.messages[0])), /last 50 % are kept for events of high priority/);
+    });
+
+    it("events of high priority use the configured reserve of the outbox", async () => {
+        await load([gatewayNode(await freePort(), { ...twoEvents, outboxReserve: "50" }), eventNode({ priority: "" }), ...observers]);
+        const refused = new Inbox("caught");
+        for (const [_msgid, priority] of Object.entries({ 1: "normal", 2: "high", 3: "normal", 4: "high" })) {
+            node("event").receive({ _msgid, typeId: "pump", deviceId: "p1", payload: "x".repeat(400), priority });
+        }
+        await refused.next((message) => message._msgid === "4" && codeOf(message) === "GW_OUTBOX_FULL");
+        assert.deepEqual(
+            refused.messages.filter((message) => codeOf(message) === "GW_OUTBOX_FULL").map(({ _msgid }) => _msgid),
+            ["3", "4"],
+        );
     });
 
     it("a full outbox drops the oldest events if the settings say so", async () => {

@@ -235,6 +235,7 @@ export interface EventPublisherDeps {
 function outboxLimits(options: GatewayOptions): OutboxLimits {
     return {
         maxBytes: options.outboxMaxBytes,
+        reservedShare: options.outboxReservedShare,
         maxAgeMs: options.outboxMaxAgeMs,
         whenFull: options.outboxFull,
         maxRate: options.maxRate,

@@ -119,14 +119,17 @@ export class StoreSession {
 
     /** Finds out what each device has in the store; nothing is sent meanwhile. */
     #readDevices(opening: number, after: DeviceTotal | undefined): void {
-        const { store, waiting } = this.#options;
+        const { store, waiting, lifecycle } = this.#options;
         store?.readDevices(after, totalsAtOnce, (error, { totals, isComplete }) => {
             if (opening !== this.#openings) return;
             if (error) {
                 this.#timer = this.#options.clock.setTimer(retryMs, () => this.#readDevices(opening, after));
                 return;
             }
-            for (const total of totals) waiting.addStored(total);
+            for (const total of totals) {
+                waiting.addStored(total);
+                lifecycle.addStored(total);
+            }
             if (!isComplete) {
                 this.#readDevices(opening, totals.at(-1));
                 return;

@@ -6,6 +6,7 @@ import type { OutboxLimits } from "../../../src/outbox/outbox-limits";
 /** The limits a test does not care about. */
 export const roomyLimits: OutboxLimits = {
     maxBytes: 100_000_000,
+    reservedShare: 0,
     maxAgeMs: 168 * 3_600_000,
     whenFull: "reject",
     maxRate: 0,

@@ -98,6 +98,96 @@ describe("events of different priorities", () => {
     });
 });
 
+for (const isInMemory of [true, false]) {
+    describe(`the reserve of an outbox ${isInMemory ? "in memory" : "on disk"}`, () => {
+        const payload = "x".repeat(100);
+        const limits = { maxBytes: 1000, reservedShare: 0.2 };
+        const fixture = (whenFull: "reject" | "drop-oldest" = "reject", maxBytes = limits.maxBytes) => {
+            const made = outboxFixture({ isInMemory, limits: { ...limits, maxBytes, whenFull } });
+            const add = (priority: Priority, text = payload) => made.admit("t/a", text, { priority });
+            const fill = (count: number, priority: Priority, text = payload) => [...Array(count)].map(() => add(priority, text));
+            const settle = () => {
+                if (!isInMemory) made.writeOut();
+            };
+            return { ...made, add, fill, settle };
+        };
+
+        it("takes no normal or low events, but high ones to the last byte, if new events are refused", () => {
+            const { outbox, add, fill, settle } = fixture();
+            fill(4, "low");
+            fill(4, "normal");
+            settle();
+            for (const priority of ["low", "normal"] as const) {
+                const { error } = add(priority);
+                assert.equal(error?.code, "GW_OUTBOX_FULL");
+                assert.match(String(error?.message), /last 20 % are kept for events of high priority/);
+            }
+            for (const { outcome } of fill(2, "high")) assert.notEqual(outcome, "failed");
+            const { error } = add("high");
+            assert.equal(error?.code, "GW_OUTBOX_FULL");
+            assert.doesNotMatch(String(error?.message), /are kept for/);
+            assert.equal(outbox.counters.queued, 10);
+        });
+
+        it("is counted in number as in bytes", () => {
+            const { outbox, fill } = fixture();
+            fill(4000, "low", "");
+            fill(5000, "normal", "");
+            assert.equal(outbox.counters.queued, isInMemory ? 8001 : 8000);
+            fill(3000, "high", "");
+            assert.equal(outbox.counters.queued, isInMemory ? 10_002 : 10_000);
+        });
+
+        it("stays free of normal and low events if the oldest give way, and high ones use it before they drop any", () => {
+            const { outbox, add, fill, settle } = fixture("drop-oldest");
+            fill(4, "low");
+            fill(4, "normal");
+            settle();
+            fill(2, "high");
+            assert.equal(outbox.counters.dropped, 0);
+            add("high");
+            assert.deepEqual([outbox.counters.queued, outbox.counters.dropped], [10, 1]);
+            // Three high events: five others fit below the reserve, the new one among them.
+            add("normal");
+            assert.deepEqual([outbox.counters.queued, outbox.counters.dropped], [8, 4]);
+        });
+
+        it("drops nothing for an event that would not fit all the same, and refuses that", () => {
+            const { outbox, add, fill, settle } = fixture("drop-oldest");
+            fill(1, "low");
+            fill(8, "high");
+            settle();
+            for (const priority of ["low", "normal"] as const) assert.equal(add(priority).error?.code, "GW_OUTBOX_FULL");
+            assert.equal(add("high", "x".repeat(1001)).error?.code, "GW_OUTBOX_FULL");
+            assert.deepEqual([outbox.counters.queued, outbox.counters.dropped], [9, 0]);
+        });
+
+        it("never drops an event for one of a lower priority, nor a high one for anything but a high one", () => {
+            const kinds = fc.array(fc.tuple(fc.constantFrom(...priorities), fc.integer({ min: 0, max: 300 })), { maxLength: 80 });
+            fc.assert(
+                fc.property(kinds, (events) => {
+                    const { outbox, listener, admit, settle } = fixture("drop-oldest");
+                    const admitted: { priority: Priority; completion: { outcome: string } }[] = [];
+                    const failed = (priority: Priority) =>
+                        admitted.filter((event) => event.priority === priority && event.completion.outcome === "failed").length +
+                        listener.drops.filter(({ event }) => event.priority === priority).length;
+                    for (const [index, [priority, bytes]] of events.entries()) {
+                        const before = priorities.map(failed);
+                        const completion = admit("t/a", "x".repeat(bytes), { priority });
+                        admitted.push({ priority, completion });
+                        for (const [rank, above] of priorities.entries()) {
+                            if (rank < priorities.indexOf(priority)) assert.equal(failed(above), before[rank], `${above} for ${priority}`);
+                        }
+                        if (index % 5 === 4) settle();
+                        assert.ok(outbox.counters.queuedBytes <= 1000);
+                    }
+                }),
+                { numRuns: 60 },
+            );
+        });
+    });
+}
+
 function priorityAt(index: number): { priority: Priority } {
     return { priority: priorities[index % 3] ?? "normal" };
 }
