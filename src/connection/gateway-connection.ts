@@ -206,7 +206,7 @@ export class GatewayConnection {
 
     #waitAfter(end: AttemptEnd, verdict: EndVerdict): void {
         const reason = this.#reasonOf(end, verdict);
-        if (verdict.reason === "culprit") this.#backOff.reset();
+        if (verdict.reason === "culprit" || verdict.isLinkProven) this.#backOff.reset();
         const retryInMs = Math.round(this.#backOff.nextDelayMs(end.onlineMs, pauseAfter(reason)));
         this.#retry = this.#clock.setTimer(retryInMs, () => this.#connect(reason));
         this.#change({ phase: "waiting", reason, retryInMs });
@@ -257,7 +257,7 @@ export interface ConnectionOptions extends TransportOptions {
     readonly judge?: EndJudge;
 }
 
-const unknown: EndVerdict = { reason: "unknown" };
+const unknown: EndVerdict = { reason: "unknown", isLinkProven: false };
 
 /** Some causes need a person to remove them; until then a server should not be pressed. */
 function pauseAfter(reason: ConnectionReason): number {

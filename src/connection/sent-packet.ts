@@ -41,9 +41,12 @@ export interface SearchedEnd {
 /** What is known of the reason for an end. */
 export type EndVerdict =
     | { readonly reason: "culprit"; readonly packet: SentPacket; readonly strikes: number }
-    /** It has something to do with what was sent, and the next connection looks for it. */
-    | { readonly reason: "searching" }
-    | { readonly reason: "unknown" };
+    | {
+          /** `searching`: it has something to do with what was sent, and the next connection looks for it. */
+          readonly reason: "searching" | "unknown";
+          /** Whether everything that was suspected has passed on the connection: what had ended the earlier ones is gone. */
+          readonly isLinkProven: boolean;
+      };
 
 /** Judges the ends of connections by what was sent. */
 export interface EndJudge {

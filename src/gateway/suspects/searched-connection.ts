@@ -5,7 +5,7 @@ import type { Trial } from "./trial";
 
 /** A suspect is innocent when its acknowledgement is this old and the connection still there. */
 const quietMs = 1_000;
-/** This number of tests on a connection take the whole quiet time; with more suspects the others share 20 s. */
+/** This number of tests on a connection take the whole quiet time; the others share 20 s. */
 const thoroughTests = 8;
 const hurriedTotalMs = 20_000;
 const shortestQuietMs = 20;
@@ -41,6 +41,9 @@ export class SearchedConnection {
     /** Of the ramp: when something was last on the wire. */
     #busyMs: number;
     #testsDone = 0;
+    /** What is left of the time that the tests in a hurry share. */
+    #hurriedLeftMs = hurriedTotalMs;
+    #hasPassedEvent = false;
     #test: SuspectTest | undefined;
     /** Tests in a hurry: acknowledged, and the quiet time is not over. */
     #cooling: SuspectTest[] = [];
@@ -68,6 +71,11 @@ export class SearchedConnection {
 
     get phase(): SearchPhase {
         return this.#phase;
+    }
+
+    /** Whether it has carried suspected events, and none of them ended it. */
+    get isProven(): boolean {
+        return this.#phase === "open" && this.#hasPassedEvent;
     }
 
     /** The suspect whose test is under way. */
@@ -145,17 +153,15 @@ export class SearchedConnection {
         const [cooled] = this.#cooling;
         if (cooled && nowMs - (cooled.acknowledgedMs ?? nowMs) >= quietMs) {
             this.#cooling.shift();
+            if (cooled.trial.packet.kind === "event") this.#hasPassedEvent = true;
             this.#owner.passed(cooled.trial);
             return true;
         }
         if (this.#test) return this.#advanceTest(this.#test, nowMs);
         const next = this.#nextTrial(nowMs);
-        if (next) {
-            this.#begin(next, nowMs);
-            return true;
-        }
-        if (!this.#isPhaseOver(nowMs)) return false;
-        this.#enterNextPhase(nowMs);
+        if (next) this.#begin(next, nowMs);
+        else if (this.#isPhaseOver(nowMs)) this.#enterNextPhase(nowMs);
+        else return false;
         return true;
     }
 
@@ -203,18 +209,25 @@ export class SearchedConnection {
             return;
         }
         const waiting = [...this.#owner.trials()].filter(({ state }) => state === "parked").length;
-        const isThorough = this.#phase === "open" || this.#testsDone < thoroughTests;
         const options = {
             link: this.#link,
             // A subscription is tested before the first event is sent.
             isProven: trial.packet.kind === "filter" || this.#link.acknowledgedCount > 0 || waiting === 0,
-            quietMs: isThorough ? quietMs : Math.min(Math.max(hurriedTotalMs / (waiting + 1), shortestQuietMs), quietMs),
+            quietMs: this.#quietMs(waiting),
             pingsFirst: this.#phase === "open",
             changed: () => this.step(),
         };
         this.#test = new SuspectTest(trial, options, nowMs);
         this.#testsDone += 1;
         this.#owner.testBegan(trial);
+    }
+
+    /** How long the next test waits after its acknowledgement. */
+    #quietMs(waiting: number): number {
+        if (this.#phase === "open" || this.#testsDone < thoroughTests) return quietMs;
+        const shareMs = Math.min(Math.max(this.#hurriedLeftMs / (waiting + 1), shortestQuietMs), quietMs);
+        this.#hurriedLeftMs -= shareMs;
+        return shareMs;
     }
 
     #advanceTest(test: SuspectTest, nowMs: number): boolean {

@@ -75,18 +75,19 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     /** The connection ended. Returns what is known of the reason. Call it before the clients hear of the end. */
     ended(end: SearchedEnd): EndVerdict {
         const tests = this.#connection?.end() ?? [];
+        const isLinkProven = this.#connection?.isProven === true;
         this.#connection = undefined;
         this.#bystanders.clear();
         if (end.isUnplanned) for (const packet of this.#missing.connectionEnded(end.last)) this.#putAside(packet);
         const [test] = tests;
         if (end.isUnplanned && test && tests.length === 1) this.#strike(test.trial, test.isProven);
         for (const [key, trial] of this.#trials) if (!trial.endConnection()) this.#trials.delete(key);
-        if (!end.isUnplanned) return { reason: "unknown" };
+        if (!end.isUnplanned) return { reason: "unknown", isLinkProven };
         if (test && tests.length === 1) return { reason: "culprit", packet: test.trial.packet, strikes: test.trial.strikes };
         for (const trial of this.#trials.values()) trial.forgive();
         if (test) this.#suspicion.add({ unacknowledged: tests.map(({ trial }) => trial.packet), recent: [] });
         else this.#suspect(end);
-        return { reason: this.isNextCareful && !this.#suspicion.isEmpty ? "searching" : "unknown" };
+        return { reason: this.isNextCareful && !this.#suspicion.isEmpty ? "searching" : "unknown", isLinkProven };
     }
 
     /** May the next event of this device be sent? A `flow` is only known to be no suspect once it is admitted. */

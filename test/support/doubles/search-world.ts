@@ -1,3 +1,4 @@
+import { BackOff } from "../../../src/connection/reconnect-policy";
 import type { EndVerdict, SentPacket } from "../../../src/connection/sent-packet";
 import { SuspectSearch } from "../../../src/gateway/suspects/suspect-search";
 import type { SuspectLink } from "../../../src/gateway/suspects/suspect-test";
@@ -14,7 +15,7 @@ export type ServerReaction =
 
 /**
  * A gateway in few lines, with a real search for suspects: devices whose events are sent in order, subscriptions, a line with a round trip
- * and a server that reacts to each packet. Its connection comes back with a back-off as the real one does.
+ * and a server that reacts to each packet. Its connection comes back with the real back-off.
  */
 export class SearchWorld {
     readonly clock = new FakeClock();
@@ -47,7 +48,7 @@ export class SearchWorld {
         condemned: ({ device = "" }) => this.#settle(device, "condemned"),
     };
     #connection: WorldConnection | undefined;
-    #backOffMs = 1_000;
+    readonly #backOff = new BackOff(() => 0.5);
     #events = 0;
     #isPumping = false;
 
@@ -199,9 +200,8 @@ export class SearchWorld {
         });
         this.verdicts.push(verdict.reason);
         for (const queue of this.#queues.values()) for (const event of queue) event.state = "waiting";
-        if (verdict.reason === "culprit" || livedMs >= 30_000) this.#backOffMs = 1_000;
-        this.clock.setTimer(this.#backOffMs * 1.5, () => this.connect());
-        this.#backOffMs = Math.min(this.#backOffMs * 2, 30_000);
+        if (verdict.reason === "culprit" || verdict.isLinkProven) this.#backOff.reset();
+        this.clock.setTimer(this.#backOff.nextDelayMs(livedMs), () => this.connect());
     }
 }
 

@@ -77,6 +77,23 @@ describe("gateway connection", () => {
         assert.equal(pauseAfterLinkMs(30_000), 1_500);
     });
 
+    it("starts over with the pauses after a connection that has carried everything that was suspected", () => {
+        let isLinkProven = false;
+        const judge: EndJudge = { isNextCareful: false, ended: () => ({ reason: "searching", isLinkProven }) };
+        const { clock, transports, connection, goOnline, start } = setUp(60, true, judge);
+        start();
+        const pauses = [false, false, true, false].map((isProven) => {
+            isLinkProven = isProven;
+            goOnline();
+            transports.latest().owner.ended(closed);
+            const { state } = connection;
+            const pauseMs = state.phase === "waiting" ? state.retryInMs : 0;
+            clock.advance(pauseMs);
+            return pauseMs;
+        });
+        assert.deepEqual(pauses, [1_500, 3_000, 1_500, 3_000]);
+    });
+
     it("waits at least a minute after each refusal of the credentials, whatever the code, and never gives up", () => {
         for (const returnCode of [2, 4, 5]) {
             const { clock, transports, connection, start } = setUp();
@@ -123,7 +140,7 @@ describe("gateway connection", () => {
     });
 
     it("names its own reason for an end, also while the search for a culprit begins", async () => {
-        const judge: EndJudge = { isNextCareful: false, ended: () => ({ reason: "searching" }) };
+        const judge: EndJudge = { isNextCareful: false, ended: () => ({ reason: "searching", isLinkProven: false }) };
         const { clock, transports, recorder, connection, goOnline, start } = setUp(60, true, judge);
         start();
         goOnline();

@@ -148,6 +148,58 @@ describe("search for a suspect", () => {
         assert.equal(world.waiting, 0);
     });
 
+    for (const devices of [5, 30, 200]) {
+        for (const roundTripMs of [1, 100]) {
+            it(`costs ${devices} devices less than a minute when the server restarts several times (${roundTripMs} ms)`, () => {
+                const world = new SearchWorld({ window: 1_000 });
+                world.roundTripMs = roundTripMs;
+                const publishAll = () => {
+                    for (let device = 0; device < devices; device++) world.publish(`d${device}`);
+                };
+                world.connect();
+                world.clock.advance(1_000);
+                const outagesS: number[] = [];
+                for (let restart = 0; restart < 6; restart++) {
+                    publishAll();
+                    world.clock.advance(roundTripMs + 1);
+                    const startMs = world.clock.monotonicMs();
+                    world.cut();
+                    publishAll();
+                    while (world.waiting > 0) world.clock.advance(100);
+                    outagesS.push(Math.round((world.clock.monotonicMs() - startMs) / 1_000));
+                }
+                assert.ok(world.verdicts.includes("searching"));
+                assert.deepEqual(world.strikes, []);
+                assert.ok(
+                    outagesS.every((seconds) => seconds < 60),
+                    `${outagesS.join(", ")} s`,
+                );
+            });
+        }
+    }
+
+    it("comes back soon after a connection on which every suspect was innocent", () => {
+        const world = new SearchWorld();
+        world.connect();
+        const pausesS: number[] = [];
+        for (let round = 0; round < 8; round++) {
+            for (let device = 0; device < 5; device++) world.publish(`d${device}`);
+            world.clock.advance(21);
+            world.cut();
+            for (let device = 0; device < 5; device++) world.publish(`d${device}`);
+            const startMs = world.clock.monotonicMs();
+            while (!world.isOnline) world.clock.advance(100);
+            pausesS.push(Math.round((world.clock.monotonicMs() - startMs) / 1_000));
+            while (world.waiting > 0) world.clock.advance(100);
+            world.clock.advance(2_000);
+        }
+        assert.ok(world.connections.some(({ isCareful }) => isCareful));
+        assert.ok(
+            pausesS.every((seconds) => seconds <= 8),
+            `${pausesS.join(", ")} s`,
+        );
+    });
+
     it("asks for one filter at a time, and leaves the one out at which the server closes", () => {
         const world = new SearchWorld();
         for (let n = 0; n < 20; n++) world.subscribe(`f${n}`);
