@@ -70,7 +70,7 @@ describe("a backlog", () => {
             bench.simulator.setLink(true);
             assert.equal(await before.outcome(before.publish("d1", 1, { completion: "safe" })), "done");
             await before.gateway.close(3000);
-            const other = new SqliteFile({ path: before.gateway.monitor.overview.outbox.file?.path ?? "", owner: "other" });
+            const other = new SqliteFile({ path: before.gateway.monitor.overview.outbox.file?.path ?? "", run: 2 });
             other.open();
             bench.simulator.setLink(false);
             const after = await bench.gateway({ outbox: "disk", userDir });

@@ -138,7 +138,7 @@ describe("firmware states in a file that was in use at the start", () => {
             await platform.settled();
             const outboxPath = platform.gateway.monitor.overview.outbox.file?.path ?? "";
             await platform.endGateway();
-            const other = new SqliteFile({ path: outboxPath, owner: "other" });
+            const other = new SqliteFile({ path: outboxPath, run: 2 });
             other.open();
             platform.responder(settings);
             await platform.connect();

@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
-import { StoreHealth, type StoreHealthListener, storeError } from "./store-health";
+import { anyOpening, StoreHealth, type StoreHealthListener, storeError } from "./store-health";
 import type { Ask, OpenedContents, StoreFailure, WorkerOptions, WorkerResponse } from "./worker-protocol";
 
 const firstRetryMs = 1000;
@@ -23,13 +23,15 @@ export class SqliteAccess {
     #retryMs = 0;
     /** What closed the file: attempts follow each other at growing intervals until the like of it succeeds. */
     #failedKind: Ask["kind"] = "open";
+    /** The last opening that was reported. */
+    #opening: string | undefined;
     #probeTimer: Timer | undefined;
     #isReady: () => void = () => {};
 
     constructor(options: SqliteAccessOptions) {
         const { path, health } = options;
         this.#options = options;
-        this.#client = new SqliteClient({ path, owner: randomUUID() });
+        this.#client = new SqliteClient({ path, run: randomInt(2 ** 47) });
         this.#health = new StoreHealth(path, health);
     }
 
@@ -96,9 +98,14 @@ export class SqliteAccess {
     }
 
     #open(): void {
-        this.#client.ask({ kind: "open" }, (response) => {
-            if (response.contents) this.#opened(response.contents);
-            else this.#closed(response.failure ?? this.#failure, "open");
+        const owner = randomUUID();
+        this.#client.ask({ kind: "open", owner, continues: this.#opening }, (response) => {
+            if (!response.contents) {
+                this.#closed(response.failure ?? this.#failure, "open");
+                return;
+            }
+            this.#opening = owner;
+            this.#opened(response.contents);
         });
     }
 
@@ -114,12 +121,14 @@ export class SqliteAccess {
         if (this.#isClosing) return;
         this.#failure = failure;
         this.#failedKind = failedKind;
-        this.#health.failed({ kind: "open" }, failure);
+        if (failure.kind === "conflict") this.#opening = undefined;
+        this.#health.failed(anyOpening, failure);
         this.#isReady();
         const wasClosed = this.#state === "closed";
         this.#state = "closed";
-        // A damaged file is replaced at once; everything else may get better with time.
-        this.#retryMs = failure.kind === "corrupt" && !wasClosed ? 0 : Math.min(Math.max(this.#retryMs * 2, firstRetryMs), lastRetryMs);
+        // A damaged file is replaced at once, and one with other events is read again; everything else may get better with time.
+        const isRemedied = failure.kind === "corrupt" || failure.kind === "conflict";
+        this.#retryMs = isRemedied && !wasClosed ? 0 : Math.min(Math.max(this.#retryMs * 2, firstRetryMs), lastRetryMs);
         this.#retryTimer?.cancel();
         this.#retryTimer = this.#options.clock.setTimer(this.#retryMs, () => this.#open());
         if (!wasClosed) this.#options.closed();

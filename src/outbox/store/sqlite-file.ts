@@ -4,7 +4,15 @@ import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "no
 import { earliestTrueTime } from "../wall-clock";
 import { migrate, UnusableFileError } from "./sqlite-schema";
 import type { ExpiredCursor } from "./store";
-import { type DeviceCursor, deviceColumns, eventColumns, type OpenedContents, stateColumns, type WorkerRequest } from "./worker-protocol";
+import {
+    type DeviceCursor,
+    deviceColumns,
+    eventColumns,
+    type OpenedContents,
+    stateColumns,
+    type WorkerOptions,
+    type WorkerRequest,
+} from "./worker-protocol";
 
 /** How long to wait for another process that is just closing the file. */
 const busyTimeoutMs = 2000;
@@ -16,17 +24,20 @@ const pagesWorthVacuum = 1000;
 /** The outbox file, opened by exactly one process. Every method is synchronous and throws what SQLite throws; it runs in the worker. */
 export class SqliteFile {
     readonly #path: string;
-    readonly #owner: string;
+    readonly #run: number;
     #database: DatabaseSync | undefined;
     #statements: Statements | undefined;
 
-    constructor(options: { path: string; owner: string }) {
-        this.#path = options.path;
-        this.#owner = options.owner;
+    constructor({ path, run }: WorkerOptions) {
+        this.#path = path;
+        this.#run = run;
     }
 
-    /** Opens the file and creates what is missing, readable by the owner only. */
-    open(): Omit<OpenedContents, "setAside"> {
+    /**
+     * Opens the file and creates what is missing, readable by the owner only. It counts as continued if the last one that opened it was the
+     * opening that the caller names: one that was reported, because of others nobody knows what they found.
+     */
+    open({ owner, continues }: Opening = { owner: "", continues: undefined }): Omit<OpenedContents, "setAside"> {
         mkdirSync(path.dirname(this.#path), { recursive: true, mode: 0o700 });
         // SQLite gives its journals the mode of the file itself.
         closeSync(openSync(this.#path, "a", 0o600));
@@ -40,19 +51,19 @@ export class SqliteFile {
         migrate(database);
         restartUnsetTimes(database);
         const total = database.prepare("SELECT events, bytes, owner FROM total").get();
-        database.prepare("UPDATE total SET owner = ?").run(this.#owner);
-        database.exec("COMMIT");
-        const events = Number(total?.events);
-        if (events === 0) shrink(database);
         const statements = prepare(database);
-        this.#statements = statements;
-        return {
+        const contents = {
             lastSeq: Number(database.prepare("SELECT max(seq) AS seq FROM event").get()?.seq ?? 0),
-            events,
+            events: Number(total?.events),
             bytes: Number(total?.bytes),
-            isContinued: total?.owner === this.#owner,
+            isContinued: continues !== undefined && total?.owner === continues,
             states: flat(statements.readStates.iterate(), stateColumns),
         };
+        database.prepare("UPDATE total SET owner = ?").run(owner);
+        database.exec("COMMIT");
+        if (contents.events === 0) shrink(database);
+        this.#statements = statements;
+        return contents;
     }
 
     /** Closes the file; never throws. */
@@ -83,13 +94,19 @@ export class SqliteFile {
     }
 
     commit(events: readonly SqlValue[], removals: readonly number[], states: readonly SqlValue[]): void {
-        const { insertEvent, sumEvents, removeEvents, addTotal, putState, removeState } = this.#open();
+        const { insertEvent, findEvent, sumEvents, removeEvents, addTotal, putState, removeState } = this.#open();
         this.#transaction(() => {
             let count = 0;
             let bytes = 0;
             for (let index = 0; index < events.length; index += eventColumns.length) {
                 const row = events.slice(index, index + eventColumns.length);
-                if (Number(insertEvent.run(...row).changes) === 0) continue;
+                if (Number(insertEvent.run(...row, this.#run).changes) === 0) {
+                    // It was written by a group whose outcome did not reach us; or the number belongs to another event.
+                    const [seq = null, , , topic = null] = row;
+                    const createdAt = row[eventColumns.indexOf("created_at")] ?? null;
+                    if (!findEvent.get(seq, this.#run, topic, createdAt)) throw new UnusableFileError({ kind: "conflict" });
+                    continue;
+                }
                 count += 1;
                 bytes += Number(row[eventColumns.indexOf("bytes")]);
             }
@@ -180,9 +197,13 @@ export class SqliteFile {
     }
 }
 
+/** One opening of the file; see `WorkerRequest`. */
+type Opening = Pick<Extract<WorkerRequest, { kind: "open" }>, "owner" | "continues">;
+
 /** Kept as long as the file is open: Node.js 22 may collect a statement while its rows are still being read. */
 interface Statements {
     readonly insertEvent: StatementSync;
+    readonly findEvent: StatementSync;
     readonly sumEvents: StatementSync;
     readonly removeEvents: StatementSync;
     readonly addTotal: StatementSync;
@@ -201,8 +222,8 @@ function prepare(database: DatabaseSync): Statements {
     const columns = eventColumns.join(", ");
     const places = eventColumns.map(() => "?").join(", ");
     return {
-        // A number that is there already was written by a group whose outcome did not reach us.
-        insertEvent: database.prepare(`INSERT INTO event (${columns}) VALUES (${places}) ON CONFLICT (seq) DO NOTHING`),
+        insertEvent: database.prepare(`INSERT INTO event (${columns}, run) VALUES (${places}, ?) ON CONFLICT (seq) DO NOTHING`),
+        findEvent: database.prepare("SELECT seq FROM event WHERE seq = ? AND run = ? AND topic = ? AND created_at = ?"),
         sumEvents: database.prepare("SELECT count(*) AS events, total(bytes) AS bytes FROM event WHERE seq BETWEEN ? AND ?"),
         removeEvents: database.prepare("DELETE FROM event WHERE seq BETWEEN ? AND ?"),
         addTotal: database.prepare("UPDATE total SET events = events + ?, bytes = bytes + ?"),

@@ -29,7 +29,9 @@ export const schemaSteps: readonly string[] = [
     CREATE TABLE state (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;`,
     // Kinds of data. Each priority is drained in the order of `seq`; the index by device gives the events of one device and, with the bytes in
     // it, what each device has, without reading the table.
+    // `run` names the store object that wrote the event: rows of another one are never taken for its own.
     `ALTER TABLE event ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE event ADD COLUMN run INTEGER NOT NULL DEFAULT 0;
     DROP INDEX event_of_device;
     CREATE INDEX event_of_device ON event (device, priority, seq, bytes);
     CREATE INDEX event_order ON event (priority, seq);`,

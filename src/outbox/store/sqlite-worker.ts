@@ -10,6 +10,8 @@ const options: WorkerOptions = workerData;
 const file = new SqliteFile(options);
 /** Damage was found while the file was in use: it may open well again, but cannot be trusted. */
 let isDamaged = false;
+/** Where the damaged file is, until that was reported. */
+let setAside: string | undefined;
 /** SQLite's primary result code for what the disk itself did wrong. */
 const diskErrorCode = 10;
 /** A file whose disk fails the same request so often, although it could be opened in between, has bad places: that is damage too. */
@@ -42,7 +44,7 @@ function answer(request: WorkerRequest): WorkerResponse {
 function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
     switch (request.kind) {
         case "open":
-            return { contents: open() };
+            return { contents: open(request) };
         case "close":
             file.close();
             return {};
@@ -65,16 +67,23 @@ function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
 }
 
 /** A file that is no database, or a damaged one, is set aside and replaced: keeping new events safe comes first. */
-function open(): OpenedContents {
+function open(request: Extract<WorkerRequest, { kind: "open" }>): OpenedContents {
     try {
-        if (!isDamaged) return { ...file.open(), setAside: undefined };
+        if (!isDamaged) return opened(request);
     } catch (error) {
         if (describe(error).kind !== "corrupt") throw error;
     }
-    const setAside = file.setAside(Date.now());
+    setAside = file.setAside(Date.now());
     isDamaged = false;
     diskErrors.clear();
-    return { ...file.open(), setAside };
+    return opened(request);
+}
+
+/** Says once where a damaged file is, also if the new one could not be opened at once. */
+function opened(request: Extract<WorkerRequest, { kind: "open" }>): OpenedContents {
+    const contents = { ...file.open(request), setAside };
+    setAside = undefined;
+    return contents;
 }
 
 function describe(error: unknown): StoreFailure {

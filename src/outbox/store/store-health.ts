@@ -2,6 +2,9 @@ import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { Ask, StoreFailure } from "./worker-protocol";
 
+/** Stands for all attempts to open the file: their health is the same. */
+export const anyOpening: Ask = { kind: "open", owner: "", continues: undefined };
+
 /** Tells once that the file fails, and once that it is well again. */
 export class StoreHealth {
     readonly #path: string;
@@ -28,7 +31,7 @@ export class StoreHealth {
     opened(setAside: string | undefined): void {
         if (setAside !== undefined) {
             this.#failedRequest = undefined;
-            this.failed({ kind: "open" }, { kind: "replaced", setAside });
+            this.failed(anyOpening, { kind: "replaced", setAside });
         }
         if (this.#failedRequest) this.#recovered();
     }
@@ -73,6 +76,8 @@ function describe(file: string, failure: StoreFailure): string {
             return translate("outbox.fileNewer", { file, fileVersion: failure.fileVersion, knownVersion: failure.knownVersion });
         case "foreign":
             return translate("outbox.fileForeign", { file });
+        case "conflict":
+            return translate("outbox.fileConflict", { file });
         case "notOpen":
             return translate("outbox.fileNotOpen", { file });
         case "crashed":

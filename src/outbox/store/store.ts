@@ -74,7 +74,10 @@ export interface ExpiredBatch {
 export interface EventStore {
     /** Starts reporting; the first `opened` or `closed` comes when opening has ended, possibly before this returns. */
     attach(listener: EventStoreListener): void;
-    /** Stores and removes in one transaction; storing a number that is there, or removing one that is not, changes nothing. */
+    /**
+     * Stores and removes in one transaction; storing an event that is there, or removing a number that is not, changes nothing. Where another
+     * event has the number of one to be stored, the commit fails, and the store is opened again with unknown contents.
+     */
     commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void;
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void;
     /**

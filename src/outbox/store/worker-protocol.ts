@@ -11,6 +11,8 @@ export type StoreFailure =
     /** The file is intact but not for us. */
     | { readonly kind: "newer"; readonly fileVersion: number; readonly knownVersion: number }
     | { readonly kind: "foreign" }
+    /** Other events than this store object wrote have its numbers: nothing is known of what the file holds. */
+    | { readonly kind: "conflict" }
     | { readonly kind: "notOpen" }
     /** A damaged file was set aside under this name, and a new one is in its place. */
     | { readonly kind: "replaced"; readonly setAside: string }
@@ -20,13 +22,20 @@ export type StoreFailure =
 /** What the worker is started with. */
 export interface WorkerOptions {
     readonly path: string;
-    /** Names the store object, to recognise a file that somebody else has used in between. */
-    readonly owner: string;
+    /** Names the store object: events that it wrote carry this number. */
+    readonly run: number;
 }
 
 /** Asks of the worker. Rows are flat arrays: they cross the thread boundary much faster than objects. */
 export type WorkerRequest =
-    | { readonly id: number; readonly kind: "open" }
+    | {
+          readonly id: number;
+          readonly kind: "open";
+          /** Names this opening, to recognise a file that somebody else has used since. */
+          readonly owner: string;
+          /** The last opening whose success was reported. */
+          readonly continues: string | undefined;
+      }
     | { readonly id: number; readonly kind: "close" }
     | { readonly id: number; readonly kind: "probe" }
     | {

@@ -8,14 +8,19 @@ const control = process.env.FAULTY_DISK;
 if (control !== undefined && isBuiltin("node:sqlite")) {
     const { DatabaseSync, StatementSync }: typeof import("node:sqlite") = require("node:sqlite");
     const faults = (): DiskFaults => JSON.parse(readFileSync(control, "utf8"));
+    const fail = () => {
+        appendFileSync(`${control}.failures`, ".");
+        throw Object.assign(new Error("disk I/O error"), { errcode: 266 });
+    };
     const iterate = StatementSync.prototype.iterate;
     StatementSync.prototype.iterate = function (...values) {
-        if (faults().isUnreadable && values.length > 0) throw Object.assign(new Error("disk I/O error"), { errcode: 266 });
+        const { isUnreadable, areStatesUnreadable } = faults();
+        if (values.length > 0 ? isUnreadable : areStatesUnreadable) fail();
         return iterate.apply(this, values);
     };
     const execute = DatabaseSync.prototype.exec;
     DatabaseSync.prototype.exec = function (sql) {
-        const { flushMs = 0, maxPages = 1_073_741_823, flushWaitsFor } = faults();
+        const { flushMs = 0, maxPages = 1_073_741_823, flushWaitsFor, isCommitLost = false } = faults();
         if (sql.startsWith("BEGIN")) execute.call(this, `PRAGMA max_page_count = ${maxPages}`);
         // These are what makes SQLite flush.
         if (/^COMMIT|VACUUM|wal_checkpoint/.test(sql) && flushMs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, flushMs);
@@ -25,5 +30,6 @@ if (control !== undefined && isBuiltin("node:sqlite")) {
         }
         execute.call(this, sql);
         if (sql === "COMMIT") appendFileSync(`${control}.transactions`, ".");
+        if (sql === "COMMIT" && isCommitLost) fail();
     };
 }

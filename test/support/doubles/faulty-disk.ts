@@ -10,6 +10,10 @@ export interface DiskFaults {
     readonly maxPages?: number;
     /** Events cannot be read, as where the disk has bad places. */
     readonly isUnreadable?: boolean;
+    /** The states cannot be read. */
+    readonly areStatesUnreadable?: boolean;
+    /** Transactions are committed, but reported as failed. */
+    readonly isCommitLost?: boolean;
     /** Each flush waits until somebody writes to this pipe; nothing can end the wait. */
     readonly flushWaitsFor?: string;
 }
@@ -37,6 +41,11 @@ export class FaultyDisk {
     /** Whether a flush waits for its pipe, or has done so. */
     get isFlushWaiting(): boolean {
         return existsSync(`${this.#control}.waiting`);
+    }
+
+    /** How often something has failed that was not to be read, or was reported as not committed. */
+    get failures(): number {
+        return existsSync(`${this.#control}.failures`) ? statSync(`${this.#control}.failures`).size : 0;
     }
 
     /** Changes the behaviour; counts from the next transaction on. */

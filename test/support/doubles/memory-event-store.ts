@@ -1,4 +1,4 @@
-import type { GatewayError } from "../../../src/errors";
+import { GatewayError } from "../../../src/errors";
 import { type OutboxEvent, priorities } from "../../../src/outbox/event";
 import type {
     DeviceTotal,
@@ -29,6 +29,10 @@ export class MemoryEventStore implements EventStore {
     }
 
     commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
+        if (writes.some((event) => isAnother(event, this.#events.get(event.seq)))) {
+            finished(new GatewayError("GW_STORE", "Another event has this number, says the test."));
+            return;
+        }
         for (const { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message } of writes) {
             if (this.#events.has(seq)) continue;
             this.#events.set(seq, { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message });
@@ -89,6 +93,11 @@ export class MemoryEventStore implements EventStore {
         }
         finished(undefined);
     }
+}
+
+/** Whether a row belongs to another event than the one to be stored. */
+function isAnother({ topic, createdAt }: OutboxEvent, row: OutboxEvent | undefined): boolean {
+    return row !== undefined && (row.topic !== topic || row.createdAt !== createdAt);
 }
 
 function keyOf({ device, priority }: Pick<DeviceTotal, "device" | "priority">): string {

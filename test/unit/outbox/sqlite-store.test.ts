@@ -27,6 +27,7 @@ import type { OutboxEvent } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
+import { rowsFromEvents } from "../../../src/outbox/store/worker-protocol";
 import { FakeClock } from "../../support/doubles/fake-clock";
 import { FaultyDisk } from "../../support/doubles/faulty-disk";
 import { newEvent, RecordedCompletion, RecordingListener, roomyLimits, storedEvent } from "../../support/doubles/outbox-events";
@@ -198,7 +199,7 @@ if (isSqliteAvailable()) {
         it("the outbox file is opened by one process, and by the next one when that is killed", async () => {
             const module = path.join(__dirname, "../../../src/outbox/store/sqlite-file.js");
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
-                const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "other" });
+                const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
                 file.open();
                 file.commit([4, "t/a", 1, "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", ""], [], []);
                 console.log("open");
@@ -428,6 +429,93 @@ if (isSqliteAvailable()) {
             process.off("worker", started);
         });
 
+        for (const [what, fault] of [
+            ["a transient read error at opening", { areStatesUnreadable: true }],
+            ["an opening that was committed, but not reported", { isCommitLost: true }],
+        ] as const) {
+            it(`loses no event of two processes after ${what}`, async () => {
+                const disk = new FaultyDisk();
+                const workers: Worker[] = [];
+                const started = (worker: Worker) => workers.push(worker);
+                process.on("worker", started);
+                const under = await disk.under(() => open());
+                process.off("worker", started);
+                const { outbox, link, admit } = outboxOn(under);
+                const first = [admit("first 1"), admit("first 2")];
+                await waitFor(() => {
+                    under.clock.advance(30);
+                    return first.every(({ outcome }) => outcome === "done");
+                }, "the first events to be stored");
+
+                await workers[0]?.terminate();
+                // Where there is no SQLite, this file is loaded too.
+                const { SqliteFile } = await import("../../../src/outbox/store/sqlite-file.js");
+                const other = new SqliteFile({ path: file, run: 2 });
+                const lastSeq = other.open().lastSeq;
+                const events = [1, 2].map((index) => storedEvent(lastSeq + index, "t/a", { topic: "other", payload: `other ${index}` }));
+                other.commit(rowsFromEvents(events), [1, 2], []);
+                other.close();
+                disk.set(fault);
+                await disk.under(() =>
+                    waitFor(() => {
+                        under.clock.advance(100);
+                        return disk.failures > 0;
+                    }, "the next opening to fail"),
+                );
+                disk.set({});
+                await under.recovered();
+
+                const second = [admit("second 1"), admit("second 2")];
+                await waitFor(() => {
+                    under.clock.advance(30);
+                    return second.every(({ outcome }) => outcome === "done");
+                }, "the next events to be stored");
+                outbox.linkUp();
+                await waitFor(() => {
+                    under.clock.advance(30);
+                    link.acknowledgeAll();
+                    return outbox.counters.queued === 0;
+                }, "everything to be sent");
+                const sent = link.sent.filter((text) => !text.startsWith("first"));
+                assert.deepEqual(new Set(sent), new Set(["other 1", "other 2", "second 1", "second 2"]));
+                disk.dispose();
+            });
+        }
+
+        it("gives an event a new number if another one has it in the file", async () => {
+            const under = await open();
+            const { outbox, link, admit } = outboxOn(under);
+            assert.equal(await under.commit([storedEvent(1, "t/a", { topic: "other", payload: "other" })]), undefined);
+            const completion = admit("own");
+            await waitFor(() => {
+                under.clock.advance(30);
+                return completion.outcome === "done";
+            }, "the event to be stored");
+            assert.match(under.errors[0]?.message ?? "", /another process has written to it/);
+            assert.deepEqual(await under.numbers(), [1, 2]);
+            outbox.linkUp();
+            await waitFor(() => {
+                under.clock.advance(30);
+                link.acknowledgeAll();
+                return outbox.counters.queued === 0;
+            }, "both events to be sent");
+            assert.deepEqual(link.sent, ["other", "own"]);
+        });
+
+        it("takes an event as stored if the outcome of its commit got lost, and no other one with its number", async () => {
+            const under = await open();
+            const event = storedEvent(1, "t/a");
+            assert.equal(await under.commit([event]), undefined);
+            assert.equal(await under.commit([event]), undefined);
+            for (const other of [{ topic: "other" }, { createdAt: event.createdAt + 1 }]) {
+                assert.equal((await under.commit([{ ...event, ...other }]))?.code, "GW_STORE");
+                await under.recovered();
+            }
+            await under.close();
+            const next = await open();
+            assert.equal((await next.commit([event]))?.code, "GW_STORE", "the event of another run");
+        });
+
         it("restarts the time to live of events that were written before the clock was set", async () => {
             const before = await open();
             await before.commit([storedEvent(1, "t/a", { createdAt: 5000, expiresAt: 65_000 })]);
@@ -506,7 +594,7 @@ if (isSqliteAvailable()) {
             const module = path.join(__dirname, "../../../src/outbox/store/sqlite-file.js");
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
                 process.chdir("/proc");
-                const file = new SqliteFile({ path: ${JSON.stringify(file)}, owner: "own" });
+                const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
                 file.open();
                 const row = (seq) => [seq, "t/a", 1, "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", ""];
                 file.commit([...Array(20000).keys()].flatMap(row), [], []);
