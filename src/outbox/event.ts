@@ -57,9 +57,9 @@ export interface OutboxEvent {
     readonly payload: string | Buffer;
     readonly bytes: number;
     readonly qos: 1 | 2;
-    /** Wall-clock milliseconds at which the event entered the outbox. */
+    /** When the event entered the outbox, by the clock by which events age: no wall time. */
     readonly createdAt: number;
-    /** Wall-clock milliseconds from which the event is no longer sent. */
+    /** From when on the event is no longer sent, by the same clock. */
     readonly expiresAt: number;
     readonly message: SourceMessage;
 }

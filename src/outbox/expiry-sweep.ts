@@ -20,7 +20,7 @@ const batchEvents = 200;
 export class ExpirySweep {
     readonly #options: ExpirySweepOptions;
     #timer: Timer | undefined;
-    /** When the next sweep begins, by the wall clock. */
+    /** When the next sweep begins, by the clock by which events age. */
     #timerDueMs = Number.POSITIVE_INFINITY;
     #storeTimer: Timer | undefined;
     #isAskingStore = false;
@@ -162,6 +162,6 @@ export interface ExpirySweepOptions {
     readonly unsaved: UnsavedEvents;
     readonly window: InFlightWindow;
     readonly lifecycle: EventLifecycle;
-    /** Wall-clock milliseconds, corrected for jumps. */
+    /** Milliseconds of the clock by which events age. */
     now(): number;
 }

@@ -1,11 +1,13 @@
 import type { Clock } from "../clock";
 import { Admission } from "./admission";
+import { AgeClock } from "./age-clock";
 import { Closing } from "./closing";
 import { DeviceOutcomes } from "./device-outcomes";
 import type { CompletionCallbacks, NewEvent } from "./event";
 import { EventLifecycle, type EventLifecycleListener } from "./event-lifecycle";
 import { Eviction } from "./eviction";
 import { ExpirySweep } from "./expiry-sweep";
+import type { MachineBoot } from "./machine-boot";
 import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./outbox-limits";
 import type { DeviceGate, EventLink } from "./ports";
 import { Purge } from "./purge";
@@ -17,7 +19,6 @@ import { InFlightWindow } from "./sending/in-flight-window";
 import type { EventStore } from "./store/store";
 import { GroupWriter } from "./storing/group-writer";
 import { StoreSession } from "./storing/store-session";
-import { WallClock } from "./wall-clock";
 
 /**
  * Keeps every event from admission until the platform has acknowledged it: in memory while the link is healthy, on disk otherwise.
@@ -34,13 +35,14 @@ export class Outbox {
     readonly #admission: Admission;
     readonly #sweep: ExpirySweep;
     readonly #closing: Closing;
-    readonly #wallClock: WallClock;
+    readonly #ageClock: AgeClock;
     readonly #drainEstimate: DrainEstimate;
 
     constructor(options: OutboxOptions) {
-        const { store, storesEvents, clock, limits, gate, link, listener } = options;
+        const { store, storesEvents, clock, boot, limits, gate, link, listener } = options;
+        const ageClock = new AgeClock({ clock, boot });
         const memory = { ...defaultMemoryLimits, ...options.memory };
-        const now = () => this.#wallClock.now();
+        const now = () => ageClock.now();
         const readEnded = (isFailed: boolean) => this.#readEnded(isFailed);
         const window = new InFlightWindow({ clock, maxInFlight: limits.maxInFlight });
         const commitDelayMs = () => window.acknowledgementTime.commitDelayMs;
@@ -56,7 +58,7 @@ export class Outbox {
         const admission = new Admission({ ...common, storesEvents, writer, dispatcher, eviction, sweep });
         this.#options = options;
         this.#memory = memory;
-        this.#wallClock = new WallClock(clock, (byMs) => this.#session.clockJumped(byMs, clock.now()));
+        this.#ageClock = ageClock;
         this.#drainEstimate = new DrainEstimate(clock);
         this.#lifecycle = lifecycle;
         this.#writer = writer;
@@ -65,7 +67,7 @@ export class Outbox {
         this.#admission = admission;
         this.#sweep = sweep;
         this.#closing = new Closing({ clock, storesEvents, lifecycle, writer, dispatcher });
-        this.#session = new StoreSession({ clock, store, lifecycle, writer, waiting, dispatcher, admission, sweep });
+        this.#session = new StoreSession({ clock, ageClock, store, lifecycle, writer, waiting, dispatcher, admission, sweep });
         gate.attach(new DeviceOutcomes({ gate, waiting, dispatcher, lifecycle, unsaved }));
         this.#session.start();
     }
@@ -82,7 +84,7 @@ export class Outbox {
             return;
         }
         const { maxAgeMs } = this.#options.limits;
-        const createdAt = this.#wallClock.now();
+        const createdAt = this.#ageClock.now();
         const expiresAt = createdAt + (event.ttlMs === undefined ? maxAgeMs : Math.min(event.ttlMs, maxAgeMs));
         const called = this.#admission.canWait ? completion : undefined;
         const entry = new OutboxEntry(this.#session.nextSeq(), event, createdAt, expiresAt, called);
@@ -182,6 +184,8 @@ export interface OutboxOptions {
     /** Whether new events are stored. Otherwise the store's events are sent and removed, but new ones are kept in memory. */
     readonly storesEvents: boolean;
     readonly clock: Clock;
+    /** What tells a restart of the process from one of the machine. */
+    readonly boot: MachineBoot;
     readonly limits: OutboxLimits;
     readonly memory?: Partial<MemoryLimits>;
     readonly gate: DeviceGate;

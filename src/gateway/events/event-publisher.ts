@@ -6,6 +6,7 @@ import type { Hold } from "../../devices/registration/registration-types";
 import type { GatewayError } from "../../errors";
 import { shortened, translate } from "../../i18n";
 import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
+import { thisBoot } from "../../outbox/machine-boot";
 import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
 import type { GatewayStore } from "../../outbox/store/open-store";
@@ -81,6 +82,7 @@ export class EventPublisher {
             store: store.events,
             storesEvents: store.storesEvents,
             clock,
+            boot: thisBoot,
             limits: outboxLimits(options),
             gate: ports,
             link: ports,

@@ -128,7 +128,7 @@ export class OutboxEntry implements OutboxEvent {
         this.row = "none";
     }
 
-    /** The wall clock that its times were taken from was set. */
+    /** The clock that its times were taken from was moved. */
     moveTimes(byMs: number): void {
         this.createdAt += byMs;
         this.expiresAt += byMs;

@@ -241,7 +241,7 @@ export interface DispatcherOptions {
     readonly waiting: WaitingEvents;
     readonly stored: StoredEvents;
     readonly unsaved: UnsavedEvents;
-    /** Wall-clock milliseconds, corrected for jumps. */
+    /** Milliseconds of the clock by which events age. */
     now(): number;
     /** An event was acknowledged, or the connection has ended. */
     progressed(): void;

@@ -1,7 +1,6 @@
 import { closeSync, mkdirSync, openSync, renameSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
-import { earliestTrueTime } from "../wall-clock";
 import { migrate, UnusableFileError } from "./sqlite-schema";
 import type { ExpiredCursor } from "./store";
 import {
@@ -49,14 +48,20 @@ export class SqliteFile {
         );
         database.exec("BEGIN EXCLUSIVE");
         migrate(database);
-        restartUnsetTimes(database);
-        const total = database.prepare("SELECT events, bytes, owner FROM total").get();
+        const total = database.prepare("SELECT events, bytes, owner, clock_note FROM total").get();
+        const lastCreatedAt = database.prepare("SELECT created_at FROM event ORDER BY seq DESC LIMIT 1").get()?.created_at;
+        const time = {
+            note: typeof total?.clock_note === "string" ? total.clock_note : "",
+            lastCreatedAt: typeof lastCreatedAt === "number" ? lastCreatedAt : undefined,
+        };
+        if (time.note === "" && time.lastCreatedAt !== undefined) restartOverdue(database, time.lastCreatedAt);
         const statements = prepare(database);
         const contents = {
             lastSeq: Number(database.prepare("SELECT max(seq) AS seq FROM event").get()?.seq ?? 0),
             events: Number(total?.events),
             bytes: Number(total?.bytes),
             isContinued: continues !== undefined && total?.owner === continues,
+            time,
             states: flat(statements.readStates.iterate(), stateColumns),
         };
         database.prepare("UPDATE total SET owner = ?").run(owner);
@@ -93,8 +98,8 @@ export class SqliteFile {
         return target;
     }
 
-    commit(events: readonly SqlValue[], removals: readonly number[], states: readonly SqlValue[]): void {
-        const { insertEvent, findEvent, sumEvents, removeEvents, addTotal, putState, removeState } = this.#open();
+    commit(events: readonly SqlValue[], removals: readonly number[], states: readonly SqlValue[], clockNote: string): void {
+        const { insertEvent, findEvent, sumEvents, removeEvents, addTotal, putState, removeState, noteClock } = this.#open();
         this.#transaction(() => {
             let count = 0;
             let bytes = 0;
@@ -122,6 +127,7 @@ export class SqliteFile {
                 if (value === null) removeState.run(kind, key);
                 else putState.run(kind, key, value);
             }
+            if (clockNote !== "") noteClock.run(clockNote);
         });
     }
 
@@ -166,11 +172,11 @@ export class SqliteFile {
         return { values, next: typeof next === "number" ? next : undefined };
     }
 
-    shiftTimes(afterSeq: number, byMs: number): void {
-        const { shiftTimes } = this.#open();
+    shiftTimes(afterSeq: number, byMs: number, clockNote: string): void {
+        const { shiftTimes, noteClock } = this.#open();
         this.#transaction(() => {
             shiftTimes.run(byMs, byMs, afterSeq);
-            if (this.#database) restartUnsetTimes(this.#database);
+            if (clockNote !== "") noteClock.run(clockNote);
         });
     }
 
@@ -213,6 +219,7 @@ interface Statements {
     readonly readExpired: StatementSync;
     readonly nextExpiry: StatementSync;
     readonly shiftTimes: StatementSync;
+    readonly noteClock: StatementSync;
     readonly readStates: StatementSync;
     readonly putState: StatementSync;
     readonly removeState: StatementSync;
@@ -239,6 +246,7 @@ function prepare(database: DatabaseSync): Statements {
         nextExpiry: database.prepare("SELECT min(expires_at) AS next FROM event WHERE expires_at > ?"),
         // Without OR FAIL SQLite keeps a journal of the statement in the system's temporary folder, which need not be writable.
         shiftTimes: database.prepare("UPDATE OR FAIL event SET created_at = created_at + ?, expires_at = expires_at + ? WHERE seq > ?"),
+        noteClock: database.prepare("UPDATE total SET clock_note = ?"),
         readStates: database.prepare("SELECT kind, key, value FROM state"),
         putState: database.prepare("INSERT OR REPLACE INTO state (kind, key, value) VALUES (?, ?, ?)"),
         removeState: database.prepare("DELETE FROM state WHERE kind = ? AND key = ?"),
@@ -256,12 +264,13 @@ function runs(numbers: readonly number[]): [first: number, last: number][] {
     return found;
 }
 
-/** Events written while the clock had not been set get their whole time to live from now, as soon as it is set. */
-function restartUnsetTimes(database: DatabaseSync): void {
-    const nowMs = Date.now();
-    if (nowMs < earliestTrueTime) return;
-    const sql = "UPDATE OR FAIL event SET expires_at = expires_at - created_at + ?, created_at = ? WHERE expires_at < ?";
-    database.prepare(sql).run(nowMs, nowMs, earliestTrueTime);
+/**
+ * Version 1 took its times from the wall clock. What should have expired before the last event was written is there only because that clock
+ * had been wrong: it gets its whole time to live again.
+ */
+function restartOverdue(database: DatabaseSync, lastCreatedAt: number): void {
+    const sql = "UPDATE OR FAIL event SET expires_at = expires_at - created_at + ?, created_at = ? WHERE expires_at <= ?";
+    database.prepare(sql).run(lastCreatedAt, lastCreatedAt, lastCreatedAt);
 }
 
 /** Gives the disk back what a backlog that is gone took up, if there is room for the work. */

@@ -71,7 +71,14 @@ export class SqliteStore implements EventStore, StateStore {
         const states = this.#states.take();
         this.#stateTimer?.cancel();
         this.#stateTimer = undefined;
-        this.#access.ask({ kind: "commit", events: rowsFromEvents(writes), removals, states: states.values }, (error) => {
+        const request = {
+            kind: "commit",
+            events: rowsFromEvents(writes),
+            removals,
+            states: states.values,
+            clockNote: this.#clockNote,
+        } as const;
+        this.#access.ask(request, (error) => {
             states.written(error);
             if (error && this.#states.hasChanges) this.#writeStatesSoon(stateRetryMs);
             finished(error);
@@ -110,7 +117,7 @@ export class SqliteStore implements EventStore, StateStore {
     }
 
     shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void {
-        this.#access.ask({ kind: "shiftTimes", afterSeq, byMs }, (error) => finished(error));
+        this.#access.ask({ kind: "shiftTimes", afterSeq, byMs, clockNote: this.#clockNote }, (error) => finished(error));
     }
 
     entries(kind: string): Iterable<[key: string, value: string]> {
@@ -142,13 +149,17 @@ export class SqliteStore implements EventStore, StateStore {
         return storeFileSize(this.path);
     }
 
-    /** Writes what is left of the states and closes the file, so that another process can open it; gives up at the deadline. */
+    /** Writes what is left of the states, and the time, and closes the file, so that another process can open it; gives up at the deadline. */
     async close(deadlineMs: number): Promise<void> {
         this.#isClosing = true;
         this.#access.stopOpening();
         this.#stateTimer?.cancel();
-        if (this.#access.state === "open" && this.#states.hasChanges) this.commit([], [], () => {});
+        if (this.#access.state === "open" && (this.#states.hasChanges || this.#events)) this.commit([], [], () => {});
         await this.#access.close(deadlineMs);
+    }
+
+    get #clockNote(): string {
+        return this.#events?.clockNote() ?? "";
     }
 
     #opened(contents: OpenedContents): void {

@@ -52,7 +52,7 @@ function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
             file.probe();
             return {};
         case "commit":
-            file.commit(request.events, request.removals, request.states);
+            file.commit(request.events, request.removals, request.states, request.clockNote);
             return {};
         case "read":
             return file.read(request);
@@ -61,7 +61,7 @@ function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
         case "readExpired":
             return file.readExpired(request.atMs, request.after, request.maxEvents);
         case "shiftTimes":
-            file.shiftTimes(request.afterSeq, request.byMs);
+            file.shiftTimes(request.afterSeq, request.byMs, request.clockNote);
             return {};
     }
 }

@@ -1,4 +1,5 @@
 import type { GatewayError } from "../../errors";
+import type { FileTime } from "../age-clock";
 import type { OutboxEvent, Priority } from "../event";
 
 /** What a store holds when it has been opened. */
@@ -12,6 +13,7 @@ export interface StoreContents {
      * there under the same numbers. False at the first opening, and when the file had to be set aside or was used by another process.
      */
     readonly isContinued: boolean;
+    readonly time: FileTime;
 }
 
 /** Notified when the events of a store become reachable or stop being so. */
@@ -19,6 +21,8 @@ export interface EventStoreListener {
     opened(contents: StoreContents): void;
     /** Nothing can be read or written until `opened` is called again. */
     closed(): void;
+    /** What the store is to hold of the clock by which events age: every write takes it along. */
+    clockNote(): string;
 }
 
 /** The events of one priority with `after < seq <= upTo`, of one device or of all, in the order of their numbers. */
@@ -90,7 +94,7 @@ export interface EventStore {
         finished: (error: GatewayError | undefined, totals: DeviceTotals) => void,
     ): void;
     /**
-     * Finds the events whose time was up at `atMs` of the wall clock, at most `maxEvents` of them, after the last one of the answer before.
+     * Finds the events whose time was up at `atMs`, at most `maxEvents` of them, after the last one of the answer before.
      * Removes nothing.
      */
     readExpired(
@@ -100,8 +104,8 @@ export interface EventStore {
         finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void,
     ): void;
     /**
-     * Moves the times of all events after a number, because the wall clock they were taken from was set. When it fails, `closed` follows:
-     * nothing can be read with the old times.
+     * Moves the times of all events after a number, because the clock by which they age was moved. When it fails, `closed` follows: nothing
+     * can be read with the old times.
      */
     shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void;
 }

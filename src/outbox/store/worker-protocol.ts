@@ -1,4 +1,5 @@
 import type { SqlValue } from "node:sqlite";
+import type { FileTime } from "../age-clock";
 import { type OutboxEvent, type Priority, priorities } from "../event";
 import type { DeviceTotal, ExpiredCursor } from "./store";
 
@@ -44,6 +45,8 @@ export type WorkerRequest =
           readonly events: SqlValue[];
           readonly removals: readonly number[];
           readonly states: SqlValue[];
+          /** Empty: the file keeps the note that it has. */
+          readonly clockNote: string;
       }
     | {
           readonly id: number;
@@ -63,7 +66,7 @@ export type WorkerRequest =
           readonly after: ExpiredCursor;
           readonly maxEvents: number;
       }
-    | { readonly id: number; readonly kind: "shiftTimes"; readonly afterSeq: number; readonly byMs: number };
+    | { readonly id: number; readonly kind: "shiftTimes"; readonly afterSeq: number; readonly byMs: number; readonly clockNote: string };
 
 /** The worker's answers; `values` and `states` are flat rows, `contents` comes with `open`. */
 export interface WorkerResponse {
@@ -83,6 +86,7 @@ export interface OpenedContents {
     readonly events: number;
     readonly bytes: number;
     readonly isContinued: boolean;
+    readonly time: FileTime;
     readonly states: SqlValue[];
     /** Where the former file is now, if it could not be read. */
     readonly setAside: string | undefined;

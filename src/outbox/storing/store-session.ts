@@ -1,12 +1,12 @@
 import type { Clock, Timer } from "../../clock";
 import type { Admission } from "../admission";
+import type { AgeClock } from "../age-clock";
 import type { EventLifecycle } from "../event-lifecycle";
 import type { ExpirySweep } from "../expiry-sweep";
 import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
 import type { Dispatcher } from "../sending/dispatcher";
 import type { DeviceTotal, EventStore, StoreContents } from "../store/store";
-import { correctTimes } from "../wall-clock";
 import type { GroupWriter } from "./group-writer";
 
 /** A thread that died, or a file that somebody locked for a moment, is back within seconds: so long order is worth the wait. */
@@ -14,6 +14,8 @@ const interruptionMs = 10_000;
 const retryMs = 1000;
 /** What is asked for at a time while it is found out which devices have something in the store. */
 const totalsAtOnce = 5000;
+/** So often the wall clock is looked at, and the file learns what time it is. */
+const lookEveryMs = 60_000;
 
 /** Brings together what is in memory and what is in the store, whenever the store is opened, and numbers the events of both. */
 export class StoreSession {
@@ -21,9 +23,10 @@ export class StoreSession {
     #lastSeq = 0;
     /** Events with larger numbers were admitted by this process. */
     #runStartSeq = 0;
-    /** The clock was set by so much, but the times of this run's events in the store were not moved yet. */
+    /** The clock was moved by so much, but the times of this run's events in the store were not moved yet. */
     #unmovedMs = 0;
     #timer: Timer | undefined;
+    #lookTimer: Timer | undefined;
     /** Whether it is known what the store holds. */
     #isTakenOver = false;
     #isTakingOver = false;
@@ -36,7 +39,12 @@ export class StoreSession {
 
     /** Begins: the store may answer before this returns. */
     start(): void {
-        this.#options.store?.attach({ opened: (contents) => this.#opened(contents), closed: () => this.#closed() });
+        const { store, ageClock } = this.#options;
+        store?.attach({
+            opened: (contents) => this.#opened(contents),
+            closed: () => this.#closed(),
+            clockNote: () => ageClock.note(),
+        });
     }
 
     /** The largest number given to an event so far. */
@@ -54,23 +62,43 @@ export class StoreSession {
         return ++this.#lastSeq;
     }
 
-    /** The wall clock was set: events keep the age they have. */
-    clockJumped(byMs: number, nowMs: number): void {
+    /** Waits for nothing any more. */
+    dispose(): void {
+        this.#interrupt();
+        this.#lookTimer?.cancel();
+    }
+
+    #interrupt(): void {
+        this.#openings += 1;
+        this.#timer?.cancel();
+    }
+
+    #lookLater(): void {
+        this.#lookTimer?.cancel();
+        this.#lookTimer = this.#options.clock.setTimer(lookEveryMs, () => {
+            this.#lookLater();
+            this.#look();
+        });
+    }
+
+    /** Time of which only the wall clock knows ages the events of earlier runs, as far as it is believed by now. */
+    #look(): void {
+        const { store, ageClock, writer } = this.#options;
+        const byMs = ageClock.look();
+        if (byMs !== 0) this.#clockMoved(byMs);
+        else if (writer.stored.access === "open") store?.commit([], [], () => {});
+    }
+
+    #clockMoved(byMs: number): void {
         const { writer, waiting, dispatcher } = this.#options;
-        correctTimes(dispatcher.inMemory(), { byMs, runStartSeq: this.#runStartSeq, nowMs });
-        if (!this.#options.store || writer.stored.access === "opening") return;
+        for (const entry of dispatcher.inMemory()) if (entry.seq > this.#runStartSeq) entry.moveTimes(byMs);
+        if (writer.stored.access === "opening") return;
         this.#unmovedMs += byMs;
         if (writer.stored.access !== "open") return;
         this.#moveTimes(byMs);
         // What is on its way into memory has the old times.
         waiting.readAgain();
         dispatcher.resume();
-    }
-
-    /** Waits for nothing any more. */
-    dispose(): void {
-        this.#openings += 1;
-        this.#timer?.cancel();
     }
 
     #moveTimes(byMs: number): void {
@@ -84,7 +112,7 @@ export class StoreSession {
 
     #opened(contents: StoreContents): void {
         const { writer, waiting } = this.#options;
-        this.dispose();
+        this.#interrupt();
         if (!contents.isContinued || !this.#isTakenOver) {
             this.#takeOver(contents);
             return;
@@ -96,12 +124,15 @@ export class StoreSession {
 
     /** The store holds events of an earlier run, or has lost what it held: the events in memory get numbers behind them and are all unsaved. */
     #takeOver(contents: StoreContents): void {
-        const { lifecycle, writer, waiting, dispatcher } = this.#options;
+        const { lifecycle, writer, waiting, dispatcher, ageClock } = this.#options;
         const shift = contents.lastSeq;
         this.#isTakenOver = false;
         this.#lastSeq += shift;
         this.#runStartSeq = shift;
         this.#unmovedMs = 0;
+        const byMs = ageClock.opened(contents.time);
+        for (const entry of dispatcher.inMemory()) entry.moveTimes(byMs);
+        this.#lookLater();
         const queued = [...dispatcher.inMemory()].filter((entry) => !isDelivered(entry)).sort((a, b) => a.seq - b.seq);
         for (const entry of dispatcher.inMemory()) entry.renumber(shift);
         for (const entry of queued) writer.unsaved.remove(entry);
@@ -155,7 +186,7 @@ export class StoreSession {
     #closed(): void {
         const { writer, clock } = this.#options;
         writer.pause();
-        this.dispose();
+        this.#interrupt();
         this.#isTakingOver = false;
         if (writer.stored.access === "open") {
             writer.stored.interrupted();
@@ -180,6 +211,7 @@ function isDelivered(entry: OutboxEntry): boolean {
 /** What is concerned when the store becomes reachable or stops being so. */
 export interface StoreSessionOptions {
     readonly clock: Clock;
+    readonly ageClock: AgeClock;
     readonly store: EventStore | undefined;
     readonly lifecycle: EventLifecycle;
     readonly writer: GroupWriter;

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../../src/clock";
+import type { MachineBoot } from "../../../src/outbox/machine-boot";
 
 interface Pending {
     dueMs: number;
@@ -7,13 +8,15 @@ interface Pending {
 }
 
 /** A clock that stands still until a test advances it; timers fire in the order in which they are due. */
-export class FakeClock implements Clock {
+export class FakeClock implements Clock, MachineBoot {
     readonly #pending = new Set<Pending>();
     /** The same timers as a heap, the next one first, with those that were cancelled. */
     readonly #heap: Pending[] = [];
     #nowMs: number;
     #monotonicMs = 0;
     #order = 0;
+    #boots = 1;
+    #bootedMs = 0;
 
     constructor(nowMs = Date.UTC(2026, 0, 1)) {
         this.#nowMs = nowMs;
@@ -32,6 +35,22 @@ export class FakeClock implements Clock {
         this.#pending.add(pending);
         this.#push(pending);
         return { cancel: () => this.#pending.delete(pending) };
+    }
+
+    /** The machine's boot: it was started when the clock began, or by the last `reboot`. */
+    get id(): string | undefined {
+        return `boot ${this.#boots}`;
+    }
+
+    uptimeMs(): number {
+        return this.#monotonicMs - this.#bootedMs;
+    }
+
+    /** The machine starts again, with this wall clock. The timers of processes that the test has ended still run. */
+    reboot(nowMs: number): void {
+        this.#boots += 1;
+        this.#bootedMs = this.#monotonicMs;
+        this.#nowMs = nowMs;
     }
 
     /** How many timers are waiting: a test that ends with some left has found a leak. */

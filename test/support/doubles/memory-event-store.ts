@@ -15,7 +15,10 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** Keeps events as a store on disk does, but in memory. Answers each request before it returns. */
 export class MemoryEventStore implements EventStore {
+    /** The note that the last write took along. */
+    clockNote = "";
     readonly #events = new Map<number, Mutable<OutboxEvent>>();
+    #listener: EventStoreListener | undefined;
 
     /** Every event, in the order of the numbers. */
     get events(): readonly OutboxEvent[] {
@@ -25,7 +28,10 @@ export class MemoryEventStore implements EventStore {
     attach(listener: EventStoreListener): void {
         const { events } = this;
         const bytes = events.reduce((sum, event) => sum + event.bytes, 0);
-        listener.opened({ lastSeq: events.at(-1)?.seq ?? 0, events: events.length, bytes, isContinued: false });
+        const last = events.at(-1);
+        this.#listener = listener;
+        const time = { note: this.clockNote, lastCreatedAt: last?.createdAt };
+        listener.opened({ lastSeq: last?.seq ?? 0, events: events.length, bytes, isContinued: false, time });
     }
 
     commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
@@ -38,6 +44,7 @@ export class MemoryEventStore implements EventStore {
             this.#events.set(seq, { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message });
         }
         for (const seq of removals) this.#events.delete(seq);
+        this.#noteClock();
         finished(undefined);
     }
 
@@ -91,7 +98,13 @@ export class MemoryEventStore implements EventStore {
             event.createdAt += byMs;
             event.expiresAt += byMs;
         }
+        this.#noteClock();
         finished(undefined);
+    }
+
+    #noteClock(): void {
+        const note = this.#listener?.clockNote() ?? "";
+        if (note !== "") this.clockNote = note;
     }
 }
 

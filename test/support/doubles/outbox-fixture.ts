@@ -8,7 +8,7 @@ import { Disk, SteppedStore } from "./stepped-store";
 
 /** An outbox whose surroundings the test drives, on a durable store that is open unless the test says otherwise. */
 export function outboxFixture(options: FixtureOptions = {}) {
-    const clock = new FakeClock();
+    const clock = options.clock ?? new FakeClock();
     const disk = options.disk ?? new Disk();
     const stepped = new SteppedStore(disk);
     const link = new ManualLink();
@@ -18,6 +18,7 @@ export function outboxFixture(options: FixtureOptions = {}) {
         store: options.isInMemory ? undefined : stepped,
         storesEvents: !(options.isInMemory ?? options.storesNothing),
         clock,
+        boot: clock,
         limits: { ...roomyLimits, ...options.limits },
         memory: options.memory ?? {},
         gate,
@@ -54,6 +55,7 @@ export function outboxFixture(options: FixtureOptions = {}) {
 
 interface FixtureOptions {
     disk?: Disk;
+    clock?: FakeClock;
     /** Whether there is no store, or one whose events are only sent. */
     isInMemory?: boolean;
     storesNothing?: boolean;

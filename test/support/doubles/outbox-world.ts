@@ -65,6 +65,7 @@ export class World {
             store: this.#options.isInMemory ? undefined : store,
             storesEvents: !this.#options.isInMemory,
             clock: this.clock,
+            boot: this.clock,
             limits: this.#limits,
             memory: { readyEvents: 4, deviceEvents: 2, batchEvents: 3, unsavedEvents: 1000 },
             gate: this.gate,

@@ -92,6 +92,8 @@ export class SteppedStore implements EventStore {
                 contents = found;
             },
             closed: () => {},
+            // What a request takes along is known when it is made, not when it is carried out.
+            clockNote: () => "",
         });
         if (contents) this.#listener?.opened({ ...contents, isContinued: this.#wasOpen && (options.isContinued ?? true) });
         this.#wasOpen = true;
@@ -106,13 +108,18 @@ export class SteppedStore implements EventStore {
 
     commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
         const copies = writes.map((event) => ({ ...event }));
+        const noteClock = this.#takeNote();
         this.#request(
             () => {
                 this.commits += 1;
+                noteClock();
                 this.#disk.data.commit(copies, removals, finished);
             },
             (error) => finished(error),
-            () => this.#disk.data.commit(copies, removals, () => {}),
+            () => {
+                noteClock();
+                this.#disk.data.commit(copies, removals, () => {});
+            },
         );
     }
 
@@ -148,13 +155,24 @@ export class SteppedStore implements EventStore {
     }
 
     shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void {
+        const noteClock = this.#takeNote();
         this.#request(
-            () => this.#disk.data.shiftTimes(afterSeq, byMs, finished),
+            () => {
+                noteClock();
+                this.#disk.data.shiftTimes(afterSeq, byMs, finished);
+            },
             (error) => {
                 finished(error);
                 if (this.#isOpen) this.close();
             },
         );
+    }
+
+    #takeNote(): () => void {
+        const note = this.#listener?.clockNote() ?? "";
+        return () => {
+            if (note !== "") this.#disk.data.clockNote = note;
+        };
     }
 
     #request(run: () => void, failed: (error: GatewayError) => void, carryOut: () => void = () => {}): void {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
+import { thisBoot } from "../../../src/outbox/machine-boot";
 import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { migrate } from "../../../src/outbox/store/sqlite-schema";
@@ -77,7 +78,16 @@ if (isSqliteAvailable()) {
             const link = new ManualLink();
             const gate = new ManualGate();
             const limits = { ...roomyLimits, maxBytes: 1e9 };
-            const options = { store, storesEvents: true, clock: systemClock, limits, gate, link, listener: new RecordingListener() };
+            const options = {
+                store,
+                storesEvents: true,
+                clock: systemClock,
+                boot: thisBoot,
+                limits,
+                gate,
+                link,
+                listener: new RecordingListener(),
+            };
             return { outbox: new Outbox(options), link, gate };
         }
 

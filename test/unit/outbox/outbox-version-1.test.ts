@@ -150,6 +150,7 @@ if (isSqliteAvailable()) {
                 store,
                 storesEvents: true,
                 clock,
+                boot: clock,
                 limits: roomyLimits,
                 gate: new ManualGate(),
                 link: new ManualLink(),
@@ -162,7 +163,16 @@ if (isSqliteAvailable()) {
         it("sends its events in the order of admission, and ends up empty", async () => {
             const link = new ManualLink();
             const listener = new RecordingListener();
-            const outbox = new Outbox({ store, storesEvents: true, clock, limits: roomyLimits, gate: new ManualGate(), link, listener });
+            const outbox = new Outbox({
+                store,
+                storesEvents: true,
+                clock,
+                boot: clock,
+                limits: roomyLimits,
+                gate: new ManualGate(),
+                link,
+                listener,
+            });
             outbox.linkUp();
             await waitFor(() => link.sent.length === 6, "all events to be sent");
             const sent = link.pending.map(({ event: { device, seq } }) => `${device} ${seq}`);

@@ -5,6 +5,7 @@ import path from "node:path";
 import { systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
 import type { OutboxEvent } from "../../../src/outbox/event";
+import { thisBoot } from "../../../src/outbox/machine-boot";
 import { Outbox } from "../../../src/outbox/outbox";
 import type { MemoryLimits } from "../../../src/outbox/outbox-limits";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
@@ -27,6 +28,7 @@ function outboxOn(store: EventStore | undefined, options: { maxInFlight?: number
         store,
         storesEvents: store !== undefined,
         clock: systemClock,
+        boot: thisBoot,
         limits,
         memory: options.memory ?? {},
         gate,
@@ -181,7 +183,8 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore | undefined; 
 
 describe("a purge of an outbox in memory", () => {
     behavesLikeAPurge(() => {
-        const close = () => Promise.resolve({ lastSeq: 0, events: 0, bytes: 0, isContinued: false });
+        const time = { note: "", lastCreatedAt: undefined };
+        const close = () => Promise.resolve({ lastSeq: 0, events: 0, bytes: 0, isContinued: false, time });
         return Promise.resolve({ store: undefined, close });
     });
 });
@@ -202,7 +205,9 @@ if (isSqliteAvailable()) {
             const close = async () => {
                 await store.close(5000);
                 const next = await open();
-                const contents = await new Promise<StoreContents>((resolve) => next.attach({ opened: resolve, closed: () => {} }));
+                const contents = await new Promise<StoreContents>((resolve) =>
+                    next.attach({ opened: resolve, closed: () => {}, clockNote: () => "" }),
+                );
                 await next.close(5000);
                 rmSync(directory, { recursive: true });
                 return contents;

@@ -82,16 +82,26 @@ class StoreUnderTest {
 }
 
 /** An outbox on a real file, offline, with the clock of the store. */
-function outboxOn({ store, clock }: StoreUnderTest) {
+function outboxOn({ store, clock }: Pick<StoreUnderTest, "store" | "clock">) {
     const link = new ManualLink();
     const listener = new RecordingListener();
-    const outbox = new Outbox({ store, storesEvents: true, clock, limits: roomyLimits, gate: new ManualGate(), link, listener });
+    const outbox = new Outbox({
+        store,
+        storesEvents: true,
+        clock,
+        boot: clock,
+        limits: roomyLimits,
+        gate: new ManualGate(),
+        link,
+        listener,
+    });
     return {
         outbox,
         link,
-        admit(text: string): RecordedCompletion {
+        listener,
+        admit(text: string, ttlMs?: number): RecordedCompletion {
             const completion = new RecordedCompletion();
-            outbox.admit(newEvent("t/a", text), completion);
+            outbox.admit(newEvent("t/a", text, { ttlMs }), completion);
             return completion;
         },
     };
@@ -168,6 +178,7 @@ if (isSqliteAvailable()) {
                 opened: (contents) =>
                     assert.deepEqual([contents.lastSeq, contents.events, contents.bytes, contents.isContinued], [7, 2, 14, false]),
                 closed: () => assert.fail("closed"),
+                clockNote: () => "",
             });
             assert.ok((await after.store.size()) > 4096);
         });
@@ -201,7 +212,7 @@ if (isSqliteAvailable()) {
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
                 file.open();
-                file.commit([4, "t/a", 1, "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", ""], [], []);
+                file.commit([4, "t/a", 1, "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", ""], [], [], "");
                 console.log("open");
                 setInterval(() => {}, 1000);`;
             const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -453,7 +464,7 @@ if (isSqliteAvailable()) {
                 const other = new SqliteFile({ path: file, run: 2 });
                 const lastSeq = other.open().lastSeq;
                 const events = [1, 2].map((index) => storedEvent(lastSeq + index, "t/a", { topic: "other", payload: `other ${index}` }));
-                other.commit(rowsFromEvents(events), [1, 2], []);
+                other.commit(rowsFromEvents(events), [1, 2], [], "");
                 other.close();
                 disk.set(fault);
                 await disk.under(() =>
@@ -516,9 +527,57 @@ if (isSqliteAvailable()) {
             assert.equal((await next.commit([event]))?.code, "GW_STORE", "the event of another run");
         });
 
-        it("restarts the time to live of events that were written before the clock was set", async () => {
+        it("goes on with the clock by which events age, over a reboot with a wrong wall clock and over a restart", async () => {
+            const clock = new FakeClock(Date.UTC(2026, 11, 1));
+            const run = async () => {
+                const store = new SqliteStore({
+                    path: file,
+                    clock,
+                    listener: { failed: (error) => assert.fail(error), recovered: () => {} },
+                });
+                await store.open();
+                const { link, admit, outbox, listener } = outboxOn({ store, clock });
+                const end = async () => {
+                    const closed = outbox.close(1000);
+                    await waitFor(() => {
+                        clock.advance(10);
+                        return outbox.counters.writtenEvents > 0 || outbox.counters.queued === 0;
+                    }, "the events to be written");
+                    await closed;
+                    await store.close(1000);
+                };
+                return { link, admit, outbox, listener, clock, end };
+            };
+            const first = await run();
+            first.admit("stored");
+            await first.end();
+            clock.reboot(Date.UTC(2036, 0, 1));
+            const second = await run();
+            second.admit("stored later", 60_000);
+            await second.end();
+            clock.advance(3_600_000);
+            const third = await run();
+            third.outbox.linkUp();
+            await waitFor(() => {
+                clock.advance(100);
+                third.link.acknowledgeAll();
+                return third.outbox.counters.queued === 0;
+            }, "nothing to be left");
+            assert.deepEqual(third.link.sent, ["stored"]);
+            assert.deepEqual(
+                third.listener.late.map(({ error, event }) => [error.code, event.payload]),
+                [["GW_EXPIRED", "stored later"]],
+            );
+            await third.end();
+        });
+
+        it("gives events their whole time again that seem to have expired before the last one of a file without a clock", async () => {
             const before = await open();
-            await before.commit([storedEvent(1, "t/a", { createdAt: 5000, expiresAt: 65_000 })]);
+            const [monday, hour] = [Date.UTC(2026, 2, 2), 3_600_000];
+            await before.commit([
+                storedEvent(1, "t/a", { createdAt: 5000, expiresAt: 65_000 }),
+                storedEvent(2, "t/a", { createdAt: monday, expiresAt: monday + hour }),
+            ]);
             await before.close();
             const after = await open();
             const batch = await new Promise<readonly OutboxEvent[]>((resolve) =>
@@ -526,9 +585,13 @@ if (isSqliteAvailable()) {
                     resolve(found.events),
                 ),
             );
-            const event = batch[0];
-            assert.ok(event && Math.abs(event.createdAt - Date.now()) < 60_000);
-            assert.equal(event.expiresAt - event.createdAt, 60_000);
+            assert.deepEqual(
+                batch.map(({ createdAt, expiresAt }) => [createdAt, expiresAt]),
+                [
+                    [monday, monday + 60_000],
+                    [monday, monday + hour],
+                ],
+            );
         });
 
         if (process.platform !== "win32") {
@@ -597,8 +660,8 @@ if (isSqliteAvailable()) {
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
                 file.open();
                 const row = (seq) => [seq, "t/a", 1, "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", ""];
-                file.commit([...Array(20000).keys()].flatMap(row), [], []);
-                file.shiftTimes(5, 1000);
+                file.commit([...Array(20000).keys()].flatMap(row), [], [], "");
+                file.shiftTimes(5, 1000, "");
                 console.log("moved", file.read({ priority: 1, after: 7, upTo: 8, maxEvents: 1, maxBytes: 1000 }).values[7]);`;
             const readOnly = `mount --make-rprivate / && mount --bind ${directory} ${directory} && mount --rbind /tmp /tmp &&
                 mount -o remount,bind,ro /tmp && mount -t tmpfs -o ro tmpfs /var/tmp && unset TMPDIR && exec "$0" -e "$1"`;

@@ -125,7 +125,7 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
 describe("the memory store that stands for one on disk", () => {
     behavesLikeAStore(() => {
         const store = new MemoryEventStore();
-        store.attach({ opened: () => {}, closed: () => {} });
+        store.attach({ opened: () => {}, closed: () => {}, clockNote: () => "" });
         return Promise.resolve({ store, dispose: () => Promise.resolve() });
     });
 });
