@@ -7,7 +7,7 @@ import { LinkWatch } from "./link-watch";
 import { Qos2Window } from "./qos2-window";
 import { type ConnectionReason, type ReasonOptions, serverOf, tokenFaultOf } from "./reason";
 import { describeEnd, describeMissingAcknowledgement, describeMissingSubscription, describeStall, describeTimeout } from "./reasons";
-import type { PacketKind, SearchedEnd } from "./sent-packet";
+import type { SearchedEnd, SentPacket } from "./sent-packet";
 import { SentPackets, type Settled } from "./sent-packets";
 import type { Transport, TransportEnd, TransportFactory, TransportOptions, TransportOwner } from "./transport";
 
@@ -103,12 +103,12 @@ export class ConnectionAttempt implements TransportOwner {
     }
 
     /** Publishes on the link; see `GatewayConnection.publish`. */
-    publish(topic: string, payload: string | Buffer, qos: Qos, settled: Settled, mayBeWithheld: boolean, device?: string): void {
+    publish(packet: SentPacket, payload: string | Buffer, settled: Settled, mayBeWithheld: boolean): void {
         if (this.#ended) {
             settled(connectionEnded(this.#context));
             return;
         }
-        const packet = { kind: kindOf(qos, device), name: topic, device, qos, bytes: payload.length };
+        const { name: topic, qos } = packet;
         const send = (completed: Settled) =>
             this.#transport?.publish(topic, payload, qos, this.#sent.add(packet, completed, mayBeWithheld));
         if (qos === 0 || (qos === 1 && this.#qos2Window.waitingCount === 0)) send(settled);
@@ -259,11 +259,6 @@ export interface AttemptEnd extends SearchedEnd {
     readonly fromOutside: boolean;
     /** Whether the server accepted it. */
     readonly isConnected: boolean;
-}
-
-function kindOf(qos: Qos, device: string | undefined): PacketKind {
-    if (device === undefined) return "management";
-    return qos === 0 ? "direct" : "event";
 }
 
 function connectionEnded(context: ReasonOptions): GatewayError {

@@ -8,7 +8,7 @@ import { mqttTransportFactory } from "./mqtt-transport";
 import { type ConnectionReason, serverOf } from "./reason";
 import { authorisationPauseMs, describeCulprit, describeSearch, describeTakeOver, takeOverPauseMs } from "./reasons";
 import { BackOff, TakeOverDetector } from "./reconnect-policy";
-import type { EndJudge, EndVerdict } from "./sent-packet";
+import type { EndJudge, EndVerdict, SentPacket } from "./sent-packet";
 import type { Settled } from "./sent-packets";
 import type { TransportFactory, TransportOptions } from "./transport";
 
@@ -130,11 +130,10 @@ export class GatewayConnection {
      * Publishes. `settled` is called once: without an error on the acknowledgement (QoS 0: handed to the socket), with
      * `GW_NOT_CONNECTED` when there is no connection or it ends first. It may be called before this returns.
      * @param mayBeWithheld the server may hold its acknowledgement back, which says nothing of the link: a registration attempt or a test
-     * @param device the key of the device whose event it is; absent for other messages
      */
-    publish(topic: string, payload: string | Buffer, qos: Qos, settled: Settled, mayBeWithheld = false, device?: string): void {
+    publish(packet: SentPacket, payload: string | Buffer, settled: Settled, mayBeWithheld = false): void {
         const attempt = this.#online;
-        if (attempt) attempt.publish(topic, payload, qos, settled, mayBeWithheld, device);
+        if (attempt) attempt.publish(packet, payload, settled, mayBeWithheld);
         else settled(this.#notConnected());
     }
 

@@ -2,16 +2,16 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock";
 import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration/registration";
-import type { RegistrationClient, RegistrationState } from "../devices/registration/registration-types";
-import { GatewayError } from "../errors";
-import { translate } from "../i18n";
+import type { RegistrationState } from "../devices/registration/registration-types";
+import type { GatewayError } from "../errors";
 import { type AttachedResponder, ManagementEngine } from "../management/management-engine";
-import type { ManagementLink } from "../management/ports";
 import type { ResponderListener, ResponderOptions } from "../management/responder";
 import type { StateStore } from "../outbox/store/store";
-import { type DeviceAddress, deviceKey } from "../protocol/identity";
+import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
+import { ManagementSender } from "./management-sender";
 import { type SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
+import type { SuspectSearch } from "./suspects/suspect-search";
 
 /** Device management on a gateway's connection: subscribed while there is a responder, and notified of devices as they show up. */
 export class DeviceManagement {
@@ -22,10 +22,10 @@ export class DeviceManagement {
     #responders = 0;
     #isReplaying = true;
 
-    constructor({ gateway, clock, connection, registration, subscriptions, state }: DeviceManagementDeps) {
+    constructor({ gateway, clock, connection, registration, search, subscriptions, state }: DeviceManagementDeps) {
         this.#registration = registration;
         this.#subscriptions = subscriptions;
-        this.#sender = new ManagementSender(connection, registration);
+        this.#sender = new ManagementSender(connection, registration, search);
         this.#engine = new ManagementEngine({
             gateway,
             link: this.#sender,
@@ -132,121 +132,7 @@ export interface DeviceManagementDeps {
     readonly clock: Clock;
     readonly connection: GatewayConnection;
     readonly registration: Registration;
+    readonly search: SuspectSearch;
     readonly subscriptions: SubscriptionManager;
     readonly state: StateStore;
-}
-
-/**
- * Sends device management messages: alongside the events, not behind them. The first message for a device that is not checked
- * on this connection waits for a place and is its check; for a device that is held, messages fail at once.
- */
-export class ManagementSender implements ManagementLink {
-    readonly #connection: Pick<GatewayConnection, "publish">;
-    readonly #registration: SenderRegistration;
-    /** The messages that wait for their devices. */
-    readonly #waiting = new Set<ManagementMessage>();
-    #isOnline = false;
-
-    constructor(connection: Pick<GatewayConnection, "publish">, registration: SenderRegistration) {
-        this.#connection = connection;
-        this.#registration = registration;
-    }
-
-    /** Messages may be sent. */
-    linkUp(): void {
-        this.#isOnline = true;
-    }
-
-    /** The connection ended: what waits has not been sent. Call it before the registration is notified. */
-    linkDown(): void {
-        this.#isOnline = false;
-        for (const message of [...this.#waiting]) this.#fail(message, connectionEnded());
-    }
-
-    publish(address: DeviceAddress, topic: string, payload: string, qos: 0 | 1, settled: (error?: Error) => void): void {
-        this.send(new ManagementMessage(this, deviceKey(address), topic, payload, qos, settled));
-    }
-
-    /** Sends a message, at once or as the check of its device; otherwise it waits to be woken. */
-    send(message: ManagementMessage): void {
-        const { device, topic, payload, qos, settled } = message;
-        switch (this.#registration.register(device, "management", message)) {
-            case "flow":
-                this.#waiting.delete(message);
-                this.#connection.publish(topic, payload, qos, settled);
-                return;
-            case "check":
-                this.#waiting.delete(message);
-                this.#registration.sent(device);
-                this.#publishCheck(message);
-                return;
-            case "wait":
-                if (this.#registration.isHeld(device)) this.#fail(message, held(device));
-                else this.#waiting.add(message);
-        }
-    }
-
-    /** The check did not go through: it fails, rather than being sent long after it was meant. */
-    giveUp(message: ManagementMessage): void {
-        this.#fail(message, this.#isOnline ? held(message.device) : connectionEnded());
-    }
-
-    /** Only an acknowledgement shows the outcome of a check; without one, the registration gives it up. */
-    #publishCheck({ device, topic, payload }: ManagementMessage): void {
-        const answered = (error?: Error) => {
-            if (!error) this.#registration.acknowledged(device);
-        };
-        this.#connection.publish(topic, payload, 1, answered, true);
-    }
-
-    #fail(message: ManagementMessage, error: GatewayError): void {
-        this.#waiting.delete(message);
-        this.#registration.withdraw(message.device, message);
-        message.settled(error);
-    }
-}
-
-type SenderRegistration = Pick<Registration, "register" | "sent" | "acknowledged" | "withdraw" | "isHeld">;
-
-/** A message on its way through the registration of its device. */
-class ManagementMessage implements RegistrationClient {
-    readonly #sender: ManagementSender;
-    readonly device: string;
-    readonly topic: string;
-    readonly payload: string;
-    readonly qos: 0 | 1;
-    readonly settled: (error?: Error) => void;
-
-    constructor(sender: ManagementSender, device: string, topic: string, payload: string, qos: 0 | 1, settled: (error?: Error) => void) {
-        this.#sender = sender;
-        this.device = device;
-        this.topic = topic;
-        this.payload = payload;
-        this.qos = qos;
-        this.settled = settled;
-    }
-
-    wake(): void {
-        this.#sender.send(this);
-    }
-
-    confirm(): void {
-        this.settled();
-    }
-
-    requeue(): void {
-        this.#sender.giveUp(this);
-    }
-
-    drop(_device: string, error: GatewayError): void {
-        this.settled(error);
-    }
-}
-
-function connectionEnded(): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", translate("management.connectionEnded"));
-}
-
-function held(device: string): GatewayError {
-    return new GatewayError("GW_DEVICE_HELD", translate("management.held", { device }));
 }

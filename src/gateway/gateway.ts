@@ -129,6 +129,7 @@ export class Gateway implements PooledGateway {
             clock,
             connection: this.#connection,
             registration: this.#registration,
+            search: this.#search,
             subscriptions: this.#subscriptions,
             state: this.#storage.store.state,
         });

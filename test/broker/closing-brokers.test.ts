@@ -3,6 +3,7 @@ import type { GatewayError } from "../../src/errors";
 import { acceptAndClose, close, type Rule } from "../support/doubles/broker-script";
 import { FastClock } from "../support/doubles/fast-clock";
 import { ListeningBroker } from "../support/doubles/listening-broker";
+import { TestResponder } from "../support/doubles/management-bench";
 import { Mosquitto } from "../support/drivers/mosquitto";
 import { commandSubscriber, RecordedGateway } from "../support/drivers/recorded-gateway";
 import { waitFor } from "../support/wait-for";
@@ -98,6 +99,48 @@ describe("brokers that close the connection at a message they do not want", () =
             await waitFor(() => broker.session("g:org:gw:gw1")?.qosFor("iot-2/type/t/id/good/cmd/x/fmt/json") === 1, "the other filter");
             broker.publish("iot-2/type/t/id/good/cmd/x/fmt/json", "{}", { qos: 1 });
             await waitFor(() => gateway.commands.length > 0, "the command");
+        });
+
+        it("an event of QoS 0 at which it closes fails, and the others arrive", async () => {
+            await start([{ cmd: "publish", topic: deniedTopic, reaction: close }], 20);
+            gateway.gateway.start();
+            await waitFor(() => gateway.isOnline, "the gateway to be online");
+            let value = 0;
+            await waitFor(() => {
+                if (!gateway.isOnline) return false;
+                gateway.publish("bad", value, { qos: 0, messageId: `bad ${value}` });
+                gateway.publish("good", value, { qos: 0 });
+                value += 1;
+                return [...gateway.outcomes].some(([message, outcome]) => message.startsWith("bad") && outcome === "GW_DEVICE_HELD");
+            }, "an event to fail at which the server closes");
+            await waitFor(() => gateway.warnings.some((text) => text.includes(deniedTopic)), "the warning");
+            await waitFor(() => gateway.isOnline, "the next connection");
+            const connections = broker.connectionCount;
+            for (let later = 0; later < 50; later++) {
+                const bad = gateway.publish("bad", later, { qos: 0, messageId: `later ${later}` });
+                const good = gateway.publish("good", later, { qos: 1 });
+                assert.equal(await gateway.outcome(bad), "GW_DEVICE_HELD");
+                assert.equal(await gateway.outcome(good), "done");
+            }
+            assert.equal(broker.connectionCount, connections);
+        });
+
+        it("a device management message at which it closes is left out, and the events arrive", async () => {
+            const topic = "iotdevice-1/type/gw/id/gw1/mgmt/manage";
+            await start([{ cmd: "publish", topic, reaction: close }], 20);
+            const attach: ConstructorParameters<typeof TestResponder>[0] = (settings, listener) => {
+                const { input, close: detach } = gateway.gateway.respond(settings, { ...listener, rejectionChanged: () => undefined });
+                return { input, detach };
+            };
+            const responder = new TestResponder(attach, { target: { kind: "gateway" }, manage: true, lifetimeS: 3600 });
+            gateway.gateway.start();
+            gateway.gateway.flowsStarted();
+            await waitFor(() => responder.raised.length > 0, "the error of the responder");
+            assert.deepEqual(
+                responder.raised.map(({ code }) => code),
+                ["GW_DM_REJECTED"],
+            );
+            for (let value = 0; value < 20; value++) assert.equal(await gateway.outcome(gateway.publish("good", value)), "done");
         });
 
         it("the subscription of notifications is left out as well, so that events flow", async () => {

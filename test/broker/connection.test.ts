@@ -7,6 +7,7 @@ import { FastClock } from "../support/doubles/fast-clock";
 import { ListeningBroker } from "../support/doubles/listening-broker";
 import { Connections } from "../support/drivers/connections";
 import { Mosquitto, passwordFile } from "../support/drivers/mosquitto";
+import { testPacket } from "../support/packets";
 import { waitFor } from "../support/wait-for";
 
 describe("connection to a broker", () => {
@@ -28,7 +29,7 @@ describe("connection to a broker", () => {
             assert.equal(await receiver.connection.subscribe(`evt/${qos}/+`, qos), qos);
             let settled = 0;
             for (let i = 0; i < 1_000; i++) {
-                sender.connection.publish(`evt/${qos}/${i}`, `payload ${i} €`, qos, (error) => {
+                sender.connection.publish(testPacket(`evt/${qos}/${i}`, qos), `payload ${i} €`, (error) => {
                     if (!error) settled++;
                 });
             }
@@ -48,7 +49,7 @@ describe("connection to a broker", () => {
         const { connection, recorder } = await online("sizes");
         await connection.subscribe("bytes", 1);
         const sizes = [0, 1, 127, 128, 16_383, 16_384, 65_536, 131_072];
-        for (const size of sizes) connection.publish("bytes", Buffer.alloc(size, size % 251), 1, () => {});
+        for (const size of sizes) connection.publish(testPacket("bytes", 1), Buffer.alloc(size, size % 251), () => {});
         await waitFor(() => recorder.messages.length === sizes.length, "all messages");
         for (const [i, size] of sizes.entries()) assert.deepEqual(recorder.messages[i]?.payload, Buffer.alloc(size, size % 251));
     });
@@ -58,7 +59,7 @@ describe("connection to a broker", () => {
         await first.connection.subscribe("cmd", 1);
         first.recorder.holding = true;
         const sender = await online("commander");
-        sender.connection.publish("cmd", "reboot", 1, () => {});
+        sender.connection.publish(testPacket("cmd", 1), "reboot", () => {});
         await waitFor(() => first.recorder.messages.length === 1, "the message");
         assert.equal(broker.count(/Received PUBACK from g:org:gw:durable/), 0);
         await first.connection.stop(1_000);

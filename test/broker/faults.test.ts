@@ -6,6 +6,7 @@ import { FastClock } from "../support/doubles/fast-clock";
 import { FaultyLine } from "../support/doubles/faulty-line";
 import { Connections } from "../support/drivers/connections";
 import { Mosquitto } from "../support/drivers/mosquitto";
+import { testPacket } from "../support/packets";
 import { portOf } from "../support/ports";
 import { waitFor } from "../support/wait-for";
 
@@ -30,7 +31,7 @@ class Load {
 
     #send(number: number): void {
         let settled = false;
-        this.connection.publish(`evt/${number}`, `${number}`, this.qos, (error) => {
+        this.connection.publish(testPacket(`evt/${number}`, this.qos), `${number}`, (error) => {
             if (settled) this.settledTwice.push(number);
             settled = true;
             if (!error) this.acknowledged.add(number);
@@ -111,7 +112,7 @@ describe("a connection on a bad line", () => {
         for (let round = 0; round < 3; round++) {
             await waitFor(() => connection.isOnline, "the connection");
             const before = recorder.messages.length;
-            for (let i = 0; i < 300; i++) sender.connection.publish(`once/${round * 300 + i}`, "x", 2, () => {});
+            for (let i = 0; i < 300; i++) sender.connection.publish(testPacket(`once/${round * 300 + i}`, 2), "x", () => {});
             await waitFor(() => recorder.messages.length > before + 20, "some messages");
             line.reset();
         }
@@ -144,7 +145,7 @@ describe("a connection on a bad line", () => {
         const { connection, recorder } = await connections.online("hole", { port: line.port, clock, keepAliveS: 40 });
         line.blackHole();
         const startMs = clock.monotonicMs();
-        connection.publish("evt/lost", "x", 1, () => {});
+        connection.publish(testPacket("evt/lost", 1), "x", () => {});
         await waitFor(() => recorder.lastReason, "the loss to be noticed");
         assert.equal(recorder.lastReason?.code, "GW_STALLED");
         const tookMs = clock.monotonicMs() - startMs;
@@ -175,7 +176,7 @@ describe("a connection on a bad line", () => {
         line.delay(100);
         let acknowledged = 0;
         const startMs = performance.now();
-        for (let i = 0; i < 300; i++) connection.publish(`evt/${i}`, "x", 1, () => acknowledged++);
+        for (let i = 0; i < 300; i++) connection.publish(testPacket(`evt/${i}`, 1), "x", () => acknowledged++);
         await waitFor(() => acknowledged === 300, "all acknowledgements");
         // One at a time they would take 60 s.
         assert.ok(performance.now() - startMs < 30_000);
@@ -187,7 +188,7 @@ describe("a connection on a bad line", () => {
         let acknowledged = 0;
         let published = 0;
         while (connection.isWritable && published < 200) {
-            connection.publish("evt/large", Buffer.alloc(100_000), 1, () => acknowledged++);
+            connection.publish(testPacket("evt/large", 1), Buffer.alloc(100_000), () => acknowledged++);
             published++;
         }
         assert.ok(published < 200, "nothing ever pushed back");
@@ -201,7 +202,7 @@ describe("a connection on a bad line", () => {
     it("stops at once on a dead line", async () => {
         const { connection } = await connections.online("stuck", { port: line.port });
         line.blackHole();
-        for (let i = 0; i < 100; i++) connection.publish("evt/x", Buffer.alloc(100_000), 1, () => {});
+        for (let i = 0; i < 100; i++) connection.publish(testPacket("evt/x", 1), Buffer.alloc(100_000), () => {});
         const startMs = performance.now();
         await connection.stop(300);
         assert.ok(performance.now() - startMs < 5_000);

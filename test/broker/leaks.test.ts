@@ -4,6 +4,7 @@ import { FastClock } from "../support/doubles/fast-clock";
 import { FaultyLine } from "../support/doubles/faulty-line";
 import { Connections } from "../support/drivers/connections";
 import { Mosquitto } from "../support/drivers/mosquitto";
+import { testPacket } from "../support/packets";
 import { waitFor } from "../support/wait-for";
 
 /** What keeps the process busy: sockets, servers, child processes; a poll of `waitFor` is a timer of the test's own. */
@@ -28,7 +29,7 @@ describe("many connections in a row", () => {
         const cycle = async () => {
             const { connection } = await connections.online("cycle", { port: broker.port, clock });
             await connection.subscribe("a/+", 1);
-            connection.publish("a/b", "x", 1, () => {});
+            connection.publish(testPacket("a/b", 1), "x", () => {});
             await connection.stop(1_000);
             await connections.close();
         };

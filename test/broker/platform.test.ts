@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator";
 import { FastClock } from "../support/doubles/fast-clock";
 import { Connections } from "../support/drivers/connections";
+import { testPacket } from "../support/packets";
 import { waitFor } from "../support/wait-for";
 
 const event = (deviceId: string, eventId = "e") => `iot-2/type/sensor/id/${deviceId}/evt/${eventId}/fmt/json`;
@@ -26,9 +27,8 @@ describe("behaviour that only the platform has", () => {
         let acknowledged = 0;
         for (let i = 0; i < 200; i++) {
             connection.publish(
-                event(`deny${i}`),
+                testPacket(event(`deny${i}`), 1),
                 "{}",
-                1,
                 (error) => {
                     if (!error) acknowledged++;
                 },
@@ -50,12 +50,12 @@ describe("behaviour that only the platform has", () => {
         await start({ quota: { messagesPerSecond: 50 * factor } });
         const { connection, recorder } = await connections.online("g1", { port: simulator.port, clock, keepAliveS: 10 });
         let acknowledged = 0;
-        connection.publish(event("known"), "{}", 1, () => acknowledged++, true);
+        connection.publish(testPacket(event("known"), 1), "{}", () => acknowledged++, true);
         await waitFor(() => acknowledged === 1, "the registration attempt");
         let sent = 1;
         while (sent < 4_000) {
             while (sent - acknowledged < 1_000) {
-                connection.publish(event("known"), "{}", 1, () => acknowledged++);
+                connection.publish(testPacket(event("known"), 1), "{}", () => acknowledged++);
                 sent++;
             }
             const before = acknowledged;
@@ -70,7 +70,7 @@ describe("behaviour that only the platform has", () => {
         const clock = new FastClock(200);
         const { connection, recorder } = await connections.online("g1", { port: simulator.port, clock, keepAliveS: 60 });
         const outcomes: (Error | undefined)[] = [];
-        connection.publish(event("hang1"), "{}", 1, (error) => outcomes.push(error), true);
+        connection.publish(testPacket(event("hang1"), 1), "{}", (error) => outcomes.push(error), true);
         const startMs = clock.monotonicMs();
         // Longer than any limit there is for an acknowledgement that is due.
         await waitFor(() => clock.monotonicMs() - startMs > 400_000, "some minutes to pass");
@@ -84,8 +84,8 @@ describe("behaviour that only the platform has", () => {
         const clock = new FastClock(200);
         const { connection, recorder } = await connections.online("g1", { port: simulator.port, clock, keepAliveS: 60 });
         const outcomes: (Error | undefined)[] = [];
-        connection.publish(event("d", "lost"), "{}", 1, (error) => outcomes.push(error));
-        const others = setInterval(() => connection.publish(event("d"), "{}", 1, () => {}), 20);
+        connection.publish(testPacket(event("d", "lost"), 1), "{}", (error) => outcomes.push(error));
+        const others = setInterval(() => connection.publish(testPacket(event("d"), 1), "{}", () => {}), 20);
         await waitFor(() => recorder.lastReason, "the new connection").finally(() => clearInterval(others));
         assert.match(recorder.lastReason?.text ?? "", /not acknowledged an event for five minutes/);
         assert.equal(outcomes.length, 1);

@@ -8,6 +8,7 @@ import { TestWebProxy } from "../support/doubles/web-proxy";
 import { WebSocketBridge } from "../support/doubles/websocket-bridge";
 import { Connections } from "../support/drivers/connections";
 import { Mosquitto } from "../support/drivers/mosquitto";
+import { testPacket } from "../support/packets";
 import { portOf } from "../support/ports";
 import { waitFor } from "../support/wait-for";
 
@@ -47,7 +48,7 @@ describe("websockets", () => {
             const { connection, recorder } = await connections.online("ws", { port: plain.port, transport: "ws", path });
             await connection.subscribe("bytes", 1);
             const sizes = [1, 126, 65_536, 131_072];
-            for (const size of sizes) connection.publish("bytes", Buffer.alloc(size, 7), 1, () => {});
+            for (const size of sizes) connection.publish(testPacket("bytes", 1), Buffer.alloc(size, 7), () => {});
             await waitFor(() => recorder.messages.length === sizes.length, "all messages");
             assert.deepEqual(
                 recorder.messages.map(({ payload }) => payload.length),

@@ -17,6 +17,11 @@ export function beingCheckedError(device: string): GatewayError {
     return new GatewayError("GW_DEVICE_HELD", translate("gateway.beingChecked", { device }));
 }
 
+/** An event of QoS 0 on a topic at which the server closes the connection. */
+export function closingTopicError(device: string, topic: string): GatewayError {
+    return new GatewayError("GW_DEVICE_HELD", translate("gateway.closingTopic", { device, topic }));
+}
+
 /** The platform does not answer the registration of a device. */
 export function unansweredError(device: string): GatewayError {
     return new GatewayError("GW_STALLED", translate("gateway.unanswered", { device }));

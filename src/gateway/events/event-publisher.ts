@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { SentPacket } from "../../connection/sent-packet";
 import { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
 import type { Hold } from "../../devices/registration/registration-types";
@@ -65,6 +66,9 @@ export class EventPublisher {
             counted: (device) => this.inventory.refusalSeen(device),
         });
         const refusals = this.#refusals;
+        const suspectStruck = ({ name, bytes, qos }: SentPacket, count: number) => {
+            listeners.warn(translate("gateway.suspectStruck", { topic: shortened(name, maxTopicShown), bytes, qos, count }));
+        };
         const ports = new OutboxPorts({
             clock,
             connection,
@@ -73,10 +77,7 @@ export class EventPublisher {
             refusals,
             gracefulReconnect,
             search,
-            suspectStruck: ({ name, bytes, qos }, count) => {
-                const text = translate("gateway.suspectStruck", { topic: shortened(name, maxTopicShown), bytes, qos, count });
-                listeners.warn(text);
-            },
+            suspectStruck,
         });
         this.outbox = new Outbox({
             store: store.events,
@@ -94,7 +95,16 @@ export class EventPublisher {
                 },
             },
         });
-        this.#qos0Publisher = new Qos0Publisher({ clock, connection, outbox: this.outbox, registration, refusals, statistics });
+        this.#qos0Publisher = new Qos0Publisher({
+            clock,
+            connection,
+            outbox: this.outbox,
+            registration,
+            refusals,
+            search,
+            statistics,
+            suspectStruck,
+        });
         registration.attach({
             reconnectWanted: (reason) => gracefulReconnect.begin(reason),
             stateChanged: (device, registrationState) => {
@@ -152,7 +162,8 @@ export class EventPublisher {
         statistics.eventReceived();
         management.deviceUsed(device);
         if (qos === 0) {
-            this.#qos0Publisher.send({ device, topic, payload, message }, this.#isReady, completion);
+            const packet = { kind: "direct", name: topic, device, qos, bytes } as const;
+            this.#qos0Publisher.send({ packet, payload, message }, this.#isReady, completion);
             return;
         }
         const hold = options.outbox === "off" ? this.#holdOf(device) : undefined;

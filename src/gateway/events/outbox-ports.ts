@@ -98,7 +98,7 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
             }
             if (gracefulReconnect.isUnderWay) gracefulReconnect.acknowledged();
         };
-        connection.publish(topic, event.payload, qos, answered, isCheck, device);
+        connection.publish(packet, event.payload, answered, isCheck);
     }
 
     wake({ device = "" }: SentPacket): void {

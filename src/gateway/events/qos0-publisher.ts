@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
+import type { SentPacket } from "../../connection/sent-packet";
 import type { PublishOrigin } from "../../devices/refusals/recent-publishes";
 import type { Registration } from "../../devices/registration/registration";
 import type { RegistrationClient } from "../../devices/registration/registration-types";
@@ -8,7 +9,9 @@ import { translate } from "../../i18n";
 import type { CompletionCallbacks } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
-import { beingCheckedError, notRegisteredError, unconfirmedError } from "./device-errors";
+import type { SuspectSearch } from "../suspects/suspect-search";
+import type { SuspectClient } from "../suspects/trial";
+import { beingCheckedError, closingTopicError, notRegisteredError, unconfirmedError } from "./device-errors";
 import type { RefusalHandler } from "./refusal-handler";
 
 /** How long the newest event of a device waits that is being checked. */
@@ -18,11 +21,18 @@ const patienceMs = 30_000;
  * Events of QoS 0: sent at once or failed, never queued, so they may overtake queued ones. For a device that is not checked
  * on this connection the event goes out as QoS 1, because only an acknowledgement shows the outcome of a check. While a known
  * device waits for its check, the newest event of it waits in memory.
+ *
+ * Of events that may be the reason why the server closes the connection, the newest of each topic waits for its test. One at which the
+ * server closes it fails, as do those that follow on its topic until the next test.
  */
-export class Qos0Publisher {
+export class Qos0Publisher implements SuspectClient {
     readonly #deps: Qos0PublisherDeps;
     /** The newest event of each known device that is not checked yet. */
     readonly #waiting = new Map<string, WaitingEvent>();
+    /** By topic: the newest event that waits for a test, its own or another's. */
+    readonly #suspects = new Map<string, WaitingEvent>();
+    /** The event that is alone on the connection, or was less than a second ago. */
+    #tested: WaitingEvent | undefined;
 
     constructor(deps: Qos0PublisherDeps) {
         this.#deps = deps;
@@ -36,54 +46,30 @@ export class Qos0Publisher {
             return;
         }
         const { registration } = this.#deps;
-        const { device } = event;
-        const check = new WaitingEvent(event, completion, this);
-        switch (registration.tryNow(device, check)) {
-            case "flow":
-                this.#publish(event, completion);
-                return;
-            case "check":
-                this.check(check);
-                return;
-            case "wait":
-                if (registration.isKnown(device) && !registration.isHeld(device)) this.#wait(check);
-                else completion.failed(notRegisteredError(device));
-        }
+        const { device } = event.packet;
+        const waiting = new WaitingEvent(event, completion, this);
+        const answer = registration.tryNow(device, waiting);
+        if (answer !== "wait") this.#admit(waiting, answer === "check");
+        else if (registration.isKnown(device) && !registration.isHeld(device)) this.#wait(waiting);
+        else completion.failed(notRegisteredError(device));
     }
 
     /** The device of a waiting event may be asked for again. */
     retry(waiting: WaitingEvent): void {
-        const { device } = waiting.event;
+        const { device } = waiting.event.packet;
         const answer = this.#deps.registration.register(device, "direct", waiting);
         if (answer === "wait" && !this.#deps.registration.isHeld(device)) return;
         this.#waiting.delete(device);
         waiting.stopWaiting();
-        if (answer === "flow") this.#publish(waiting.event, waiting.completion);
-        else if (answer === "check") this.check(waiting);
-        else this.giveUp(waiting, notRegisteredError(device));
-    }
-
-    /** Sends the event as the check of its device. */
-    check(waiting: WaitingEvent): void {
-        const { connection, refusals, registration } = this.#deps;
-        const { device, topic, payload, message } = waiting.event;
-        const number = refusals.sent(device, topic, message);
-        registration.sent(device, () => refusals.accepted(number));
-        const answered = (error?: Error) => {
-            if (error) {
-                waiting.failed(connectionError(error));
-                return;
-            }
-            refusals.acknowledged(number, true);
-            registration.acknowledged(device);
-        };
-        connection.publish(topic, payload, 1, answered, true);
+        if (answer === "wait") this.giveUp(waiting, notRegisteredError(device));
+        else this.#admit(waiting, answer === "check");
     }
 
     /** The event fails, and its device need not be asked for it any more. */
     giveUp(waiting: WaitingEvent, error: GatewayError): void {
-        const { device } = waiting.event;
+        const { device, name } = waiting.event.packet;
         if (this.#waiting.get(device) === waiting) this.#waiting.delete(device);
+        if (this.#suspects.get(name) === waiting) this.#suspects.delete(name);
         this.#deps.registration.withdraw(device, waiting);
         waiting.failed(error);
     }
@@ -100,14 +86,86 @@ export class Qos0Publisher {
         completion.done();
     }
 
-    /** The connection ended, or the gateway closes: what waits for a check has not been sent. */
+    /** The connection ended, or the gateway closes: what waits for a check or a test has not been sent. */
     linkDown(): void {
-        for (const waiting of [...this.#waiting.values()]) this.giveUp(waiting, offline());
+        this.#tested?.failed(offline());
+        this.#tested = undefined;
+        for (const waiting of [...this.#waiting.values(), ...this.#suspects.values()]) this.giveUp(waiting, offline());
+    }
+
+    wake({ name }: SentPacket): void {
+        const waiting = this.#suspects.get(name);
+        if (!waiting) return;
+        this.#suspects.delete(name);
+        waiting.stopWaiting();
+        this.retry(waiting);
+    }
+
+    acquitted(packet: SentPacket): void {
+        this.#tested?.confirm();
+        this.#tested = undefined;
+        this.wake(packet);
+    }
+
+    struck(packet: SentPacket, strikes: number): void {
+        const { name, device = "" } = packet;
+        const error = closingTopicError(device, name);
+        this.#tested?.failed(error);
+        this.#tested = undefined;
+        const next = this.#suspects.get(name);
+        if (next) this.giveUp(next, error);
+        this.#deps.suspectStruck(packet, strikes);
+    }
+
+    condemned(): void {}
+
+    /** Sends the event, at once or as the check of its device, unless it is suspected. */
+    #admit(waiting: WaitingEvent, isCheck: boolean): void {
+        const { packet } = waiting.event;
+        const answer = this.#deps.search.admit(packet, this);
+        if (answer === "send" || answer === "test") {
+            if (answer === "test") this.#tested = waiting;
+            if (isCheck) this.#check(waiting);
+            else this.#publish(waiting);
+            return;
+        }
+        if (isCheck) this.#deps.registration.withdraw(packet.device, waiting);
+        if (answer === "wait") this.#suspect(waiting);
+        else waiting.failed(closingTopicError(packet.device, packet.name));
+    }
+
+    /** Keeps the event until the search wakes it. */
+    #suspect(waiting: WaitingEvent): void {
+        const { device, name } = waiting.event.packet;
+        const replaced = this.#suspects.get(name);
+        this.#suspects.set(name, waiting);
+        replaced?.failed(beingCheckedError(device));
+        waiting.startWaiting(this.#deps.clock.setTimer(patienceMs, () => this.giveUp(waiting, beingCheckedError(device))));
+    }
+
+    /** Sends the event as the check of its device. */
+    #check(waiting: WaitingEvent): void {
+        const { connection, refusals, registration, search } = this.#deps;
+        const { packet, payload, message } = waiting.event;
+        const number = refusals.sent(packet.device, packet.name, message);
+        registration.sent(packet.device, () => refusals.accepted(number));
+        const answered = (error?: Error) => {
+            const isTest = this.#tested === waiting;
+            if (error) {
+                // Of a test the search has the verdict.
+                if (!isTest) waiting.failed(connectionError(error));
+                return;
+            }
+            refusals.acknowledged(number, true);
+            registration.acknowledged(packet.device);
+            if (isTest) search.acknowledged(packet);
+        };
+        connection.publish({ ...packet, qos: 1 }, payload, answered, true);
     }
 
     #wait(waiting: WaitingEvent): void {
         const { clock, registration } = this.#deps;
-        const { device } = waiting.event;
+        const { device } = waiting.event.packet;
         const replaced = this.#waiting.get(device);
         this.#waiting.set(device, waiting);
         if (replaced) this.giveUp(replaced, beingCheckedError(device));
@@ -115,17 +173,15 @@ export class Qos0Publisher {
         if (registration.register(device, "direct", waiting) !== "wait") this.retry(waiting);
     }
 
-    #publish({ device, topic, payload, message }: Qos0Event, completion: CompletionCallbacks): void {
-        const { connection, refusals, statistics } = this.#deps;
-        const number = refusals.sent(device, topic, message);
-        connection.publish(topic, payload, 0, (error) => {
+    #publish(waiting: WaitingEvent): void {
+        const { connection, refusals, search } = this.#deps;
+        const { packet, payload, message } = waiting.event;
+        const number = refusals.sent(packet.device, packet.name, message);
+        connection.publish(packet, payload, (error) => {
             refusals.acknowledged(number);
-            if (error) {
-                completion.failed(connectionError(error));
-                return;
-            }
-            statistics.eventHandedOver();
-            completion.done();
+            if (error) waiting.failed(connectionError(error));
+            else if (this.#tested === waiting) search.acknowledged(packet);
+            else waiting.confirm();
         });
     }
 
@@ -145,18 +201,20 @@ export interface Qos0PublisherDeps {
     readonly outbox: Outbox;
     readonly registration: Registration;
     readonly refusals: RefusalHandler;
+    readonly search: Pick<SuspectSearch, "admit" | "acknowledged">;
     readonly statistics: GatewayStatistics;
+    /** The connection ended after an event, while that was alone. */
+    suspectStruck(packet: SentPacket, strikes: number): void;
 }
 
 /** An event of QoS 0, ready for the wire. */
 export interface Qos0Event {
-    readonly device: string;
-    readonly topic: string;
+    readonly packet: SentPacket & { readonly device: string };
     readonly payload: string | Buffer;
     readonly message: PublishOrigin;
 }
 
-/** An event of QoS 0 that is the check of its device, or waits for it. */
+/** An event of QoS 0 on its way through the registration of its device and the search for suspects. */
 class WaitingEvent implements RegistrationClient {
     readonly event: Qos0Event;
     readonly completion: CompletionCallbacks;

@@ -106,6 +106,11 @@ export class SearchedConnection {
         return trial.dueMs(this.#connectedMs);
     }
 
+    /** Whether a suspect may be tested now, as far as its own wait is concerned. */
+    isDue(trial: Trial): boolean {
+        return this.#phase === "open" && this.#clock.monotonicMs() >= this.dueMs(trial);
+    }
+
     /** The packet of the suspect under test was sent. */
     sent(): void {
         this.#test?.sent(this.#clock.monotonicMs());
@@ -198,7 +203,7 @@ export class SearchedConnection {
     }
 
     #mayBegin(trial: Trial, nowMs: number): boolean {
-        if (this.#phase === "open") return trial.isIdle && nowMs >= this.dueMs(trial);
+        if (this.#phase === "open") return trial.isIdle && trial.isWanted && nowMs >= this.dueMs(trial);
         return trial.state === "parked" && (this.#phase === "tests" || trial.packet.kind === "filter");
     }
 

@@ -4,7 +4,7 @@ import { MissingAcknowledgements } from "./missing-acknowledgements";
 import { SearchedConnection, type SearchedConnectionOwner, type SearchPhase } from "./searched-connection";
 import type { SuspectLink } from "./suspect-test";
 import { Suspicion } from "./suspicion";
-import { type SuspectClient, Trial } from "./trial";
+import { isQueued, type SuspectClient, Trial } from "./trial";
 
 /** A connection that ends sooner is short-lived; two of them in a row make the next one careful. */
 const shortLifeMs = 10_000;
@@ -20,7 +20,8 @@ const maxDevices = 1_000;
  *
  * A connection is careful (see `SearchedConnection`) after two short-lived ones in a row, until one lasts or a culprit is found. A culprit
  * waits (see `Trial`) and is tested again on a connection that lasts. After five strikes it is given up: an event for good, a filter until
- * the flows are deployed or the hold is over. Events of QoS 0 and device management messages are not tested.
+ * the flows are deployed or the hold is over. What has no queue is never given up: after a strike events of QoS 0 on its topic fail until
+ * the next test, and device management messages of its kind until a deploy or the end of the hold.
  */
 export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     readonly #clock: Clock;
@@ -120,8 +121,17 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
             trial.withhold();
             return "test";
         }
-        trial.claim(client);
-        return trial.state === "waiting" ? "blocked" : "wait";
+        if (trial.state !== "waiting") {
+            trial.claim(client);
+            return "wait";
+        }
+        if (isQueued(packet)) trial.claim(client);
+        else if (this.#connection?.isDue(trial)) {
+            trial.claim(client);
+            this.#connection.step();
+            return "wait";
+        }
+        return "blocked";
     }
 
     /** A packet that was sent as a test was acknowledged. */
@@ -150,10 +160,11 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         return true;
     }
 
-    /** The flows were deployed: filters that were given up are tried again. */
+    /** The flows were deployed: filters and device management messages that were given up are tried again. */
     flowsStarted(): void {
         for (const trial of [...this.#trials.values()]) {
-            if (trial.isStruck && trial.packet.kind === "filter") this.release(trial.packet);
+            const { kind } = trial.packet;
+            if (trial.isStruck && (kind === "filter" || kind === "management")) this.release(trial.packet);
         }
     }
 
@@ -257,7 +268,8 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         this.#suspicion.clear();
         const { packet, strikes, client } = trial;
         client.struck(packet, strikes);
-        if (strikes >= condemnedAfter) this.#condemn(trial);
+        if (packet.kind === "management") trial.hold(strikes, this.#clock.monotonicMs() + this.#options.holdMs);
+        else if (strikes >= condemnedAfter && isQueued(packet)) this.#condemn(trial);
     }
 
     #condemn(trial: Trial): void {

@@ -59,8 +59,6 @@ export class Suspicion {
 
     #add(packet: SentPacket | undefined): void {
         if (!packet || this.#names.size >= maxSuspects) return;
-        // Nothing keeps the others until they are tested.
-        if (packet.kind !== "event" && packet.kind !== "filter") return;
         const name = nameOf(packet.kind, packet.name);
         if (!this.#names.has(name)) this.#names.set(name, packet);
     }

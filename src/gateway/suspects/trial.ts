@@ -30,6 +30,8 @@ export class Trial {
     /** Monotonic: not before that, however long the connection lasts. */
     #notBeforeMs = 0;
     #isUnanswered = false;
+    /** Whether its client has something to send. */
+    #isClaimed = true;
 
     constructor(packet: SentPacket, client: SuspectClient) {
         this.#packet = packet;
@@ -43,6 +45,12 @@ export class Trial {
     /** It waits with this client from now on. */
     claim(client: SuspectClient): void {
         this.#client = client;
+        this.#isClaimed = true;
+    }
+
+    /** Whether there is something to be tested: what events and filters want to send waits over connections. */
+    get isWanted(): boolean {
+        return this.#isClaimed || isQueued(this.#packet);
     }
 
     /** Its turn has come, and it need not be alone. */
@@ -96,6 +104,7 @@ export class Trial {
         if (this.#event !== undefined && event !== this.#event) this.#strikes = this.#firstStrikes;
         this.#event = event;
         this.#packet = packet;
+        this.#isClaimed = false;
     }
 
     /** The server answers pings and withholds the acknowledgement: it is no reason for an end. */
@@ -140,6 +149,7 @@ export class Trial {
     endConnection(): boolean {
         if (this.#state === "withheld" && this.#isUnanswered) this.putAside();
         else if (this.#state !== "waiting") this.postpone();
+        this.#isClaimed = false;
         return this.isStruck;
     }
 
@@ -148,6 +158,11 @@ export class Trial {
         this.#waitMs = waitMs;
         this.#notBeforeMs = 0;
     }
+}
+
+/** Whether its client keeps what it wants to send until it is sent, over connections too. */
+export function isQueued({ kind }: Pick<SentPacket, "kind">): boolean {
+    return kind === "event" || kind === "filter";
 }
 
 export type TrialState = "parked" | "testing" | "withheld" | "waiting";

@@ -5,6 +5,7 @@ import { rejectsCode } from "../../support/assertions";
 import { ConnectionRecorder } from "../../support/doubles/connection-recorder";
 import { FakeClock } from "../../support/doubles/fake-clock";
 import { fakeTransports } from "../../support/doubles/fake-transport";
+import { testPacket } from "../../support/packets";
 
 function setUp(keepAliveS = 60, cleanSession = true, judge?: EndJudge) {
     const clock = new FakeClock();
@@ -189,12 +190,12 @@ describe("gateway connection", () => {
         const { transports, connection, goOnline, start } = setUp();
         const outcomes: string[] = [];
         const note = (name: string) => (error?: Error) => outcomes.push(`${name} ${error ? "failed" : "done"}`);
-        connection.publish("t", "early", 1, note("early"));
+        connection.publish(testPacket("t", 1), "early", note("early"));
         start();
         goOnline();
-        connection.publish("t", "one", 1, note("one"));
-        connection.publish("t", "two", 1, note("two"), true);
-        connection.publish("t", "three", 1, note("three"));
+        connection.publish(testPacket("t", 1), "one", note("one"));
+        connection.publish(testPacket("t", 1), "two", note("two"), true);
+        connection.publish(testPacket("t", 1), "three", note("three"));
         const [one] = transports.latest().published;
         one?.settled();
         one?.settled();
@@ -207,7 +208,8 @@ describe("gateway connection", () => {
         start();
         goOnline();
         const failed: string[] = [];
-        const publish = (topic: string, qos: 0 | 1 | 2) => connection.publish(topic, "x", qos, (error) => error && failed.push(topic));
+        const publish = (topic: string, qos: 0 | 1 | 2) =>
+            connection.publish(testPacket(topic, qos), "x", (error) => error && failed.push(topic));
         for (let n = 0; n < 22; n++) publish(`two ${n}`, 2);
         publish("one", 1);
         publish("zero", 0);
@@ -230,8 +232,8 @@ describe("gateway connection", () => {
         start();
         goOnline();
         const codes: unknown[] = [];
-        connection.publish("t", "one", 1, () => {
-            connection.publish("t", "again", 1, (error) => codes.push(error instanceof Error && "code" in error && error.code));
+        connection.publish(testPacket("t", 1), "one", () => {
+            connection.publish(testPacket("t", 1), "again", (error) => codes.push(error instanceof Error && "code" in error && error.code));
         });
         transports.latest().owner.ended(closed);
         assert.deepEqual(codes, ["GW_NOT_CONNECTED"]);
@@ -363,6 +365,6 @@ describe("gateway connection", () => {
         assert.equal(connection.state.phase, "closed");
         assert.equal(transports.made.length, 0);
         assert.equal(clock.timerCount, 0);
-        connection.publish("t", "x", 1, ignore);
+        connection.publish(testPacket("t", 1), "x", ignore);
     });
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import type { SentPacket } from "../../../src/connection/sent-packet";
 import { Registration } from "../../../src/devices/registration/registration";
 import type { RegistrationClient } from "../../../src/devices/registration/registration-types";
-import { ManagementSender } from "../../../src/gateway/device-management";
+import { ManagementSender } from "../../../src/gateway/management-sender";
 import { FakeClock } from "../../support/doubles/fake-clock";
 
 const device = { typeId: "s", deviceId: "1" };
@@ -33,11 +34,11 @@ class Bench {
             isRegistering: true,
         });
         const connection = {
-            publish: (_topic: string, payload: string | Buffer, qos: number, acknowledge: (error?: Error) => void, isContact = false) => {
+            publish: ({ qos }: SentPacket, payload: string | Buffer, acknowledge: (error?: Error) => void, isContact = false) => {
                 this.published.push({ payload: String(payload), qos, isContact, acknowledge });
             },
         };
-        this.sender = new ManagementSender(connection, this.registration);
+        this.sender = new ManagementSender(connection, this.registration, { admit: () => "send", acknowledged() {} });
         this.registration.connectionStarted();
         this.sender.linkUp();
     }
