@@ -27,7 +27,7 @@ export class Closing {
         if (storesEvents) {
             dispatcher.stopSending();
             writer.unsaved.storeAllNow();
-            const settled = this.#within(deadlineMs / 2, () => dispatcher.window.length === 0);
+            const settled = this.#within(deadlineMs / 2, () => dispatcher.window.isQuiet);
             await writer.flush(deadlineMs / 2);
             await settled;
             await writer.flush(deadlineMs / 2);
@@ -56,9 +56,7 @@ export class Closing {
     /** Counts what is in memory only. Where nothing is stored, it fails now. */
     #endUnsafe(): number {
         const { storesEvents, dispatcher, lifecycle } = this.#options;
-        const unsafe = [...dispatcher.inMemory()].filter(
-            ({ row, state, isCheck }) => row !== "stored" && (state !== "acknowledged" || isCheck),
-        );
+        const unsafe = [...dispatcher.inMemory()].filter(({ row, isDelivered }) => row !== "stored" && !isDelivered);
         if (!storesEvents) for (const entry of unsafe) lifecycle.abandon(entry);
         return unsafe.length;
     }

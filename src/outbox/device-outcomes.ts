@@ -4,7 +4,6 @@ import type { DeviceGate, DeviceVerbs } from "./ports";
 import type { OutboxEntry } from "./queue/outbox-entry";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
-import type { UnsavedEvents } from "./storing/unsaved-events";
 
 /** Carries out what was found out about one device: how its check ended, and whether the platform takes its events. */
 export class DeviceOutcomes implements DeviceVerbs {
@@ -15,14 +14,13 @@ export class DeviceOutcomes implements DeviceVerbs {
     }
 
     confirm(device: string): void {
-        const { waiting, lifecycle, unsaved, dispatcher } = this.#options;
+        const { waiting, lifecycle, dispatcher } = this.#options;
         const queue = waiting.devices.of(device);
         const check = queue?.endCheck();
         if (!queue || !check) return;
         check.confirmed();
         if (check.state === "acknowledged") {
-            unsaved.remove(check);
-            lifecycle.delivered(check);
+            dispatcher.delivered(check);
             if (check.isSettled) lifecycle.settled(check);
         }
         queue.enlist(false);
@@ -91,5 +89,4 @@ export interface DeviceOutcomesOptions {
     readonly waiting: WaitingEvents;
     readonly dispatcher: Dispatcher;
     readonly lifecycle: EventLifecycle;
-    readonly unsaved: UnsavedEvents;
 }

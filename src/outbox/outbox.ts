@@ -68,7 +68,7 @@ export class Outbox {
         this.#sweep = sweep;
         this.#closing = new Closing({ clock, storesEvents, lifecycle, writer, dispatcher });
         this.#session = new StoreSession({ clock, ageClock, store, lifecycle, writer, waiting, dispatcher, admission, sweep });
-        gate.attach(new DeviceOutcomes({ gate, waiting, dispatcher, lifecycle, unsaved }));
+        gate.attach(new DeviceOutcomes({ gate, waiting, dispatcher, lifecycle }));
         this.#session.start();
     }
 

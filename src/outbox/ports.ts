@@ -52,8 +52,11 @@ export interface EventLink {
 
 /** One sending of an event, for the link to report on. Calls for a transmission that is over are ignored. */
 export interface Transmission {
-    /** The platform acknowledged the event: it leaves the in-flight window and, unless it is a check, is done for its sender. */
-    acknowledged(): void;
+    /**
+     * The platform acknowledged the event: it leaves the in-flight window and, unless it is a check, is done for its sender. With `isOpen`
+     * the platform may still show that it dropped the event, which is done when this is called again without it.
+     */
+    acknowledged(isOpen?: boolean): void;
     /** Nothing can be held against the event any more: the outbox lets go of it. Implies `acknowledged`. */
     settled(): void;
     /** The connection ended first; its end is reported to the outbox as well, and what is in flight goes back then. */

@@ -87,6 +87,7 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
                 if (isCheck || !registration.isNewcomer(device)) {
                     refusals.eventAcknowledged(number, event, isRegistering, transmission);
                 } else {
+                    transmission.acknowledged(true);
                     registration.deferred(device, {
                         settle: () => refusals.eventAcknowledged(number, event, isRegistering, transmission),
                         takenBack: () => refusals.forget(number),

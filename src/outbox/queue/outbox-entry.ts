@@ -35,6 +35,8 @@ export class OutboxEntry implements OutboxEvent {
     transmission = 0;
     /** Whether that transmission is the check of its device. */
     isCheck = false;
+    /** Whether it was acknowledged, and the platform may still show that it dropped it: so with a check until its outcome is known. */
+    isOpen = false;
     /** Whether the link has let go of the acknowledged check, whose outcome is not known yet. */
     isSettled = false;
 
@@ -71,9 +73,15 @@ export class OutboxEntry implements OutboxEvent {
         this.isCheck = isCheck;
     }
 
+    /** Whether the platform has it, as far as its sender and the counters are concerned. */
+    get isDelivered(): boolean {
+        return this.state === "acknowledged" && !this.isOpen;
+    }
+
     /** The platform acknowledged it. */
-    acknowledged(): void {
+    acknowledged(isOpen: boolean): void {
         this.state = "acknowledged";
+        this.isOpen = isOpen || this.isCheck;
     }
 
     /** The link lets go of it before the outcome of the check is known. */
@@ -81,9 +89,10 @@ export class OutboxEntry implements OutboxEvent {
         this.isSettled = true;
     }
 
-    /** The check of its device succeeded: from now on it is an event like any other. */
+    /** The check of its device succeeded, or no sign came that it was dropped: from now on it is an event like any other. */
     confirmed(): void {
         this.isCheck = false;
+        this.isOpen = false;
     }
 
     /** It is to be sent again. */
@@ -91,6 +100,7 @@ export class OutboxEntry implements OutboxEvent {
         this.state = "waiting";
         this.transmission = 0;
         this.isCheck = false;
+        this.isOpen = false;
         this.isSettled = false;
     }
 

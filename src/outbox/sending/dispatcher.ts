@@ -106,7 +106,7 @@ export class Dispatcher {
     /** Events that were sent are to be sent again; what was acknowledged counts as queued once more. */
     takeBack(entries: readonly OutboxEntry[]): void {
         const { lifecycle, waiting } = this.#options;
-        for (const entry of entries) if (entry.state === "acknowledged" && !entry.isCheck) lifecycle.recalled(entry);
+        for (const entry of entries) if (entry.isDelivered) lifecycle.recalled(entry);
         waiting.giveBack(entries);
     }
 
@@ -159,16 +159,20 @@ export class Dispatcher {
         this.#options.link.send(entry, isCheck, new SentEvent(this, entry, number));
     }
 
-    /** The platform acknowledged an event. A check is done when its outcome is known. */
-    acknowledged(entry: OutboxEntry): void {
-        const { lifecycle, waiting, unsaved } = this.#options;
-        this.window.acknowledged(entry);
-        if (entry.isCheck) {
-            waiting.devices.of(entry.device)?.checkAcknowledged();
-        } else {
-            unsaved.remove(entry);
-            lifecycle.delivered(entry);
-        }
+    /** The platform acknowledged an event. A check, or one that is open, is done when its outcome is known. */
+    acknowledged(entry: OutboxEntry, isOpen: boolean): void {
+        this.window.acknowledged(entry, isOpen);
+        if (entry.isCheck) this.#options.waiting.devices.of(entry.device)?.checkAcknowledged();
+        if (entry.isOpen) this.#options.progressed();
+        else this.delivered(entry);
+    }
+
+    /** The outcome of an acknowledged event is known: the platform has it. */
+    delivered(entry: OutboxEntry): void {
+        const { lifecycle, unsaved } = this.#options;
+        entry.confirmed();
+        unsaved.remove(entry);
+        lifecycle.delivered(entry);
         this.#options.progressed();
     }
 
@@ -210,16 +214,22 @@ class SentEvent implements Transmission {
         this.#number = number;
     }
 
-    acknowledged(): void {
-        if (this.#entry.transmission !== this.#number || this.#entry.state !== "inFlight") return;
-        this.#dispatcher.acknowledged(this.#entry);
-        this.#dispatcher.pump();
+    acknowledged(isOpen = false): void {
+        const { transmission, state, isCheck } = this.#entry;
+        if (transmission !== this.#number) return;
+        if (state === "inFlight") {
+            this.#dispatcher.acknowledged(this.#entry, isOpen);
+            this.#dispatcher.pump();
+        } else if (this.#entry.isOpen && !isOpen && !isCheck) {
+            this.#dispatcher.delivered(this.#entry);
+        }
     }
 
     settled(): void {
         if (this.#entry.transmission !== this.#number) return;
         const isNew = this.#entry.state === "inFlight";
-        if (isNew) this.#dispatcher.acknowledged(this.#entry);
+        if (isNew) this.#dispatcher.acknowledged(this.#entry, false);
+        else if (this.#entry.isOpen && !this.#entry.isCheck) this.#dispatcher.delivered(this.#entry);
         this.#dispatcher.settled(this.#entry);
         if (isNew) this.#dispatcher.pump();
     }

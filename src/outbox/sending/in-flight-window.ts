@@ -37,13 +37,20 @@ export class InFlightWindow {
         return transmission;
     }
 
-    /** The transmission under way was acknowledged. */
-    acknowledged(entry: OutboxEntry): void {
+    /** Whether nothing is in flight, and the outcome of everything acknowledged is known. */
+    get isQuiet(): boolean {
+        if (this.#inFlight.length > 0) return false;
+        for (const entry of this.#acknowledged) if (entry.isOpen) return false;
+        return true;
+    }
+
+    /** The transmission under way was acknowledged; `isOpen`: its outcome is not known yet. */
+    acknowledged(entry: OutboxEntry, isOpen: boolean): void {
         const { transmission } = entry;
         if (this.acknowledgementTime.isTimed(transmission)) this.acknowledgementTime.acknowledged(this.#clock.monotonicMs());
         else this.acknowledgementTime.overtaken(transmission);
         this.#inFlight.remove(entry);
-        entry.acknowledged();
+        entry.acknowledged(isOpen);
         this.#acknowledged.push(entry);
     }
 

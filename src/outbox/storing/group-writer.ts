@@ -152,7 +152,7 @@ export class GroupWriter {
             if (entry.state === "finished" || entry.row !== "possible") continue;
             entry.stored();
             this.unsaved.remove(entry);
-            if (entry.state !== "acknowledged" || entry.isCheck) this.#options.stored(entry);
+            if (!entry.isDelivered) this.#options.stored(entry);
         }
         if (this.#idleListeners.length > 0) this.#post();
         else this.#scheduleNext();

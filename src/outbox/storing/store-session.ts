@@ -3,7 +3,6 @@ import type { Admission } from "../admission";
 import type { AgeClock } from "../age-clock";
 import type { EventLifecycle } from "../event-lifecycle";
 import type { ExpirySweep } from "../expiry-sweep";
-import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
 import type { Dispatcher } from "../sending/dispatcher";
 import type { DeviceTotal, EventStore, StoreContents } from "../store/store";
@@ -133,7 +132,7 @@ export class StoreSession {
         const byMs = ageClock.opened(contents.time);
         for (const entry of dispatcher.inMemory()) entry.moveTimes(byMs);
         this.#lookLater();
-        const queued = [...dispatcher.inMemory()].filter((entry) => !isDelivered(entry)).sort((a, b) => a.seq - b.seq);
+        const queued = [...dispatcher.inMemory()].filter((entry) => !entry.isDelivered).sort((a, b) => a.seq - b.seq);
         for (const entry of dispatcher.inMemory()) entry.renumber(shift);
         for (const entry of queued) writer.unsaved.remove(entry);
         writer.stored.forgetRows();
@@ -202,10 +201,6 @@ export class StoreSession {
         writer.stored.closed();
         dispatcher.resume();
     }
-}
-
-function isDelivered(entry: OutboxEntry): boolean {
-    return entry.state === "acknowledged" && !entry.isCheck;
 }
 
 /** What is concerned when the store becomes reachable or stops being so. */

@@ -296,6 +296,83 @@ describe("an outbox whose acknowledged events may have to be sent again", () => 
     });
 });
 
+describe("an outbox whose acknowledged events may have been dropped", () => {
+    function oneInFlight() {
+        const fixture = outboxFixture({ limits: { maxInFlight: 1 } });
+        fixture.outbox.linkUp();
+        return fixture;
+    }
+
+    /** The platform acknowledges the event on the wire; its outcome follows. */
+    function acknowledgeOpen({ link }: ReturnType<typeof outboxFixture>) {
+        const [first] = link.pending.splice(0, 1);
+        assert.ok(first);
+        first.transmission.acknowledged(true);
+        return first.transmission;
+    }
+
+    it("sends the next ones at once, and completes each when its outcome is known", () => {
+        const fixture = oneInFlight();
+        const { outbox, link, admit } = fixture;
+        const completions = [1, 2, 3].map((index) => admit("t/a", `${index}`));
+        const transmissions = [1, 2, 3].map(() => acknowledgeOpen(fixture));
+        assert.deepEqual(link.sent, ["1", "2", "3"]);
+        assert.deepEqual([outbox.counters.inFlight, outbox.counters.queued, outbox.counters.acknowledged], [0, 3, 0]);
+        transmissions[0]?.acknowledged();
+        transmissions[0]?.settled();
+        transmissions[1]?.settled();
+        assert.deepEqual(
+            completions.map(({ outcome }) => outcome),
+            ["done", "done", "open"],
+        );
+        assert.deepEqual([outbox.counters.queued, outbox.counters.acknowledged], [1, 2]);
+    });
+
+    it("stores them in their time, and removes their rows when they are done", () => {
+        const fixture = oneInFlight();
+        const { disk, writeOut, admit } = fixture;
+        admit("t/a", "1");
+        const transmission = acknowledgeOpen(fixture);
+        writeOut();
+        assert.equal(disk.events, 1);
+        transmission.settled();
+        writeOut();
+        assert.equal(disk.events, 0);
+    });
+
+    it("sends them again, and counts none of them as recalled, when the device is recalled or the connection ends", () => {
+        const fixture = oneInFlight();
+        const { outbox, link, gate, cut, admit } = fixture;
+        const completion = admit("t/a", "1");
+        const transmission = acknowledgeOpen(fixture);
+        gate.verbs.recall("t/a");
+        transmission.settled();
+        assert.equal(completion.outcome, "open");
+        gate.verbs.wake("t/a");
+        acknowledgeOpen(fixture);
+        cut();
+        outbox.linkUp();
+        link.acknowledge();
+        assert.deepEqual([link.sent, completion.outcome, outbox.counters.recalled], [["1", "1", "1"], "done", 0]);
+    });
+
+    it("waits for their outcome when it closes, so that they need not be sent again", async () => {
+        const fixture = oneInFlight();
+        const { outbox, clock, store, disk, admit } = fixture;
+        admit("t/a", "1");
+        const transmission = acknowledgeOpen(fixture);
+        const closed = outbox.close(1000);
+        store.settle();
+        clock.advance(100);
+        transmission.settled();
+        for (let round = 0; round < 10; round++) {
+            await new Promise((resolve) => setImmediate(resolve));
+            store.settle();
+        }
+        assert.deepEqual([await closed, disk.events], [0, 0]);
+    });
+});
+
 describe("a row whose transaction is said to have failed, but was carried out", () => {
     it("is removed when its event is done", () => {
         const { outbox, link, store, disk, clock, admit } = outboxFixture();
