@@ -6,6 +6,7 @@ import { Samples } from "./samples.mjs";
 import { server } from "./server.mjs";
 import { SimulatorPart } from "./simulator.mjs";
 import { Summary } from "./summary.mjs";
+import { Suspects } from "./suspects.mjs";
 
 export class GatewayView {
     constructor(act) {
@@ -17,6 +18,7 @@ export class GatewayView {
             commands: new RecentList("commands", describe.command),
             requests: new RecentList("requests", describe.request),
         };
+        this.#suspects = new Suspects(act);
         this.#simulator = new SimulatorPart(act);
         this.#devices.onChanged = () => this.refreshDevices();
         this.#charts.onSpanChanged = () => this.#draw();
@@ -26,6 +28,7 @@ export class GatewayView {
     #charts;
     #devices;
     #lists;
+    #suspects;
     #simulator;
     #samples = new Samples();
     #id = "";
@@ -44,7 +47,7 @@ export class GatewayView {
     }
 
     get contents() {
-        return [this.#summary, ...this.#running, this.#simulator].map(({ content }) => content);
+        return [this.#summary, this.#suspects, ...this.#running, this.#simulator].map(({ content }) => content);
     }
 
     get #now() {
@@ -59,6 +62,7 @@ export class GatewayView {
             this.#samples.restart([]);
             this.#devices.clear();
             for (const list of Object.values(this.#lists)) list.show([]);
+            this.#suspects.show([]);
             this.#simulator.clear();
         }
         this.#id = id;
@@ -73,6 +77,7 @@ export class GatewayView {
         this.#skewMs = view.at - Date.now();
         const { gateway, lists, simulator } = view;
         for (const { content } of this.#running) content.hidden = !gateway;
+        this.#suspects.hide(!gateway);
         this.#simulator.content.hidden = !simulator || !server.mayWrite();
         if (simulator) this.#simulator.show(simulator, gateway.clientId);
         if (gateway) this.#showRunning(gateway, lists, view.at);
@@ -121,7 +126,7 @@ export class GatewayView {
 
     #refreshLists(versions) {
         const id = this.#id;
-        for (const [name, list] of Object.entries(this.#lists)) {
+        for (const [name, list] of Object.entries({ ...this.#lists, suspects: this.#suspects })) {
             const version = versions[name];
             if (version === this.#versions[name]) continue;
             server[name](id).done((items) => {

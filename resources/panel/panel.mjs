@@ -19,6 +19,7 @@ class Panel {
             mayWrite: server.mayWrite,
             reconnect: () => this.#confirmed("reconnect", {}, {}),
             onDevice: (key, { typeId, deviceId }) => this.#confirmed(key, { device: `${typeId}/${deviceId}` }, { typeId, deviceId }),
+            onSuspect: ({ id, name }) => this.#confirmed("releaseSuspect", { topic: name }, { id }),
             onSimulator: (action, body) => this.#act(this.#choice.id, action, body),
         });
         this.#message = element("p", "wiotp-panel-message");

@@ -52,6 +52,7 @@ export const server = {
     notifications: (id) => get(ofGateway(id, "notifications")),
     requests: (id) => get(ofGateway(id, "requests")),
     commands: (id) => get(ofGateway(id, "commands")),
+    suspects: (id) => get(ofGateway(id, "suspects")),
     act: (id, action, body) => post(ofGateway(id, `actions/${action}`), body),
     diagnostics: () => download("wiotp-gateway/diagnostics", "wiotp-gateway-diagnostics.json"),
     chartLibrary,

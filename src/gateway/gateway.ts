@@ -186,6 +186,7 @@ export class Gateway implements PooledGateway {
             counters: () => this.#publisher.outbox.counters,
         });
         this.monitor = new GatewayMonitor({
+            search: this.#search,
             silentDevices: this.silentDevices,
             health: this.health,
             clock,
@@ -199,6 +200,7 @@ export class Gateway implements PooledGateway {
             storage: this.#storage,
         });
         this.actions = new GatewayActions({
+            search: this.#search,
             silentDevices: this.silentDevices,
             connection: this.#connection,
             registration: this.#registration,

@@ -1,11 +1,24 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { close } from "../support/doubles/broker-script";
+import { ListeningBroker } from "../support/doubles/listening-broker";
 import type { EditorPage } from "../support/drivers/editor-page";
 import { EditorSuite, sharedServer } from "../support/drivers/editor-suite";
 import { nodeRedModules } from "../support/drivers/node-red-process";
 import { deployPanelFlow, inject } from "../support/drivers/panel-flow";
 import { PanelPage } from "../support/drivers/panel-page";
+
+/** A gateway on a broker of one's own, and an event of `pump/bad` when `i5` is injected. */
+function brokerFlow(port: number): object[] {
+    const gateway = { platform: "broker", host: "127.0.0.1", port: String(port), transport: "tcp", orgId: "demo", typeId: "gateway" };
+    const event = { typeId: "pump", typeIdType: "str", deviceId: "bad", deviceIdType: "str", eventId: "status", eventIdType: "str" };
+    return [
+        { id: "g5", type: "gateway-config", name: "Own broker", deviceId: "hall-5", outbox: "memory", ...gateway },
+        { id: "i5", type: "inject", z: "f1", props: [{ p: "payload" }], payload: "1", payloadType: "num", x: 120, y: 300, wires: [["e5"]] },
+        { id: "e5", type: "device-event-out", z: "f1", gateway: "g5", ...event, x: 500, y: 300, wires: [] },
+    ];
+}
 
 /** Neither markup nor the marks of a catalogue mean anything in what a device or the platform says. */
 const hostile = '<img src=x onerror="globalThis.hacked=true">__device__ $t(gateway-panel.title) $&';
@@ -15,10 +28,17 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         this.timeout(180_000);
         const suite = new EditorSuite(() => sharedServer(module));
         let port: number;
+        let broker: ListeningBroker;
+        /** Ends the dislike of the broker for an event. */
+        let pardon: () => void;
 
         before(async () => {
-            port = await deployPanelFlow(suite.nodeRed);
+            broker = await ListeningBroker.start();
+            pardon = broker.script.add({ cmd: "publish", topic: "iot-2/type/pump/id/bad/evt/status/fmt/json", reaction: close });
+            port = await deployPanelFlow(suite.nodeRed, brokerFlow(broker.port));
         });
+
+        after(() => broker.stop());
 
         /** The panel in the page of the suite, or in one that is for this test alone. */
         async function open(page: Promise<EditorPage> = suite.open()): Promise<{ editor: EditorPage; panel: PanelPage }> {
@@ -121,6 +141,19 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     writeFileSync(path.join(process.env.PICTURES_FOLDER, "panel.png"), await editor.picture(panel.content));
             });
         }
+
+        suite.test("shows the event at which a broker closes the connection, and sends it again on request", async () => {
+            const { panel } = await open();
+            await panel.choose("Own broker", "hall-5");
+            await inject(suite.nodeRed, "i5");
+            const suspect = panel.entry("suspects", "iot-2/type/pump/id/bad/evt/status/fmt/json", /waits · strikes: /);
+            await suspect.waitFor();
+            pardon();
+            await panel.confirmed("releaseSuspect", suspect);
+            await panel.reported("The suspect is sent again");
+            await suspect.waitFor({ state: "detached" });
+            await panel.choose("Hall 4", "hall-4");
+        });
 
         suite.test("shows hostile ids and messages as text", async () => {
             const { editor, panel } = await open();

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import type { NodeAPI } from "node-red";
 import helper from "node-red-node-test-helper";
 import type { SimulatorView } from "../../src/gateway/monitor/simulator-control";
+import { close } from "../support/doubles/broker-script";
+import { ListeningBroker } from "../support/doubles/listening-broker";
 import {
     commandNode,
     eventNode,
@@ -100,6 +102,33 @@ describe("routes of the panel", () => {
         send("p1");
         await completed.next();
         assert.deepEqual(published, []);
+    });
+
+    it("lists what is suspected of ending the connection, and sends it again on request", async function () {
+        this.timeout(90_000);
+        const topic = "iot-2/type/pump/id/bad/evt/status/fmt/json";
+        const broker = await ListeningBroker.start();
+        const pardon = broker.script.add({ cmd: "publish", topic, reaction: close });
+        try {
+            const gateway = gatewayNode(broker.port, { platform: "broker", host: "127.0.0.1", transport: "tcp", outbox: "memory" });
+            await load([gateway, eventNode({ eventId: "status" }), ...observers], {}, [listen, ...registrations]);
+            send("bad");
+            const suspect = await waitFor(async () => {
+                const { body } = await helper.request().get("/gateway-config/gateway/suspects").expect(200);
+                const [first] = body as Record<string, unknown>[];
+                return first?.isStruck ? first : undefined;
+            }, "a strike");
+            const { id, testAt, ...rest } = suspect;
+            const device = { typeId: "pump", deviceId: "bad" };
+            assert.deepEqual(rest, { kind: "event", name: topic, ...device, qos: 1, bytes: 1, strikes: rest.strikes, isStruck: true });
+            assert.ok(Date.parse(String(testAt)) > Date.now());
+            pardon();
+            assert.deepEqual(await act("releaseSuspect", { id }), { isDone: true, key: "suspectReleased" });
+            await waitFor(() => broker.taken.some((publish) => publish.topic === topic), "the event");
+            assert.deepEqual(await act("releaseSuspect", { id }), { isDone: false, key: "notSuspected" });
+        } finally {
+            await broker.stop();
+        }
     });
 
     it("reconnects on request, and reports it", async () => {

@@ -2,11 +2,14 @@ import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { ConnectionReason } from "../../connection/reason";
 import type { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
-import { translate } from "../../i18n";
+import { shortened, translate } from "../../i18n";
 import { type DeviceAddress, deviceKey } from "../../protocol/identity";
 import type { DeviceManagement } from "../device-management";
 import type { GatewayListeners } from "../gateway-listeners";
+import type { SuspectSearch } from "../suspects/suspect-search";
 import type { SilentDevices } from "./silent-devices";
+
+const maxTopicShown = 200;
 
 /** The actions of an operator. Each one reports its true outcome and leaves a line in the log. */
 export class GatewayActions {
@@ -34,6 +37,16 @@ export class GatewayActions {
         listeners.log(translate("gateway.released", { device }));
         listeners.countsChanged();
         return done("released");
+    }
+
+    /** Lets a suspect go: it is sent as if it had never been suspected. */
+    releaseSuspect(id: number): ActionOutcome {
+        const { search, listeners } = this.#deps;
+        const packet = search.release(id);
+        if (!packet) return notDone("notSuspected");
+        listeners.log(translate("gateway.suspectReleased", { topic: shortened(packet.name, maxTopicShown) }));
+        listeners.countsChanged();
+        return done("suspectReleased");
     }
 
     /**
@@ -85,6 +98,7 @@ export interface GatewayActionsDeps {
     readonly management: DeviceManagement;
     readonly listeners: GatewayListeners;
     readonly silentDevices: SilentDevices;
+    readonly search: Pick<SuspectSearch, "release">;
     /** Drops the waiting events of a device; resolves with their number. */
     purge(device: string): Promise<number>;
 }

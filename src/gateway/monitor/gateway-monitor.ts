@@ -1,12 +1,16 @@
 import type { Clock, Timer } from "../../clock";
+import type { PacketKind } from "../../connection/sent-packet";
 import { shortened } from "../../i18n";
 import type { RequestView } from "../../management/request-history";
+import { parseDeviceKey } from "../../protocol/identity";
 import { notifiedDevice } from "../../protocol/notification";
+import type { Qos } from "../../protocol/qos";
 import { RecentItems } from "../../recent-items";
 import type { DeviceManagement } from "../device-management";
 import type { ReceivedNotification } from "../events/refusal-handler";
 import type { GatewayListeners, PastProblem } from "../gateway-listeners";
 import type { CommandOutcome, ReceivedCommand } from "../inbound/command";
+import type { SuspectSearch, SuspectView } from "../suspects/suspect-search";
 import { CommandHistory, type CommandView } from "./command-history";
 import {
     type DeviceList,
@@ -64,10 +68,20 @@ export class GatewayMonitor {
         return this.#commands.items;
     }
 
+    /** What is suspected of ending the connection, the next one to be tested first; at most 50. */
+    get suspects(): readonly ListedSuspect[] {
+        const { clock, search } = this.#deps;
+        return search
+            .suspects()
+            .slice(0, recentCount)
+            .map((suspect) => listedSuspect(suspect, clock.now()));
+    }
+
     /** Numbers that change with each of the lists. */
     get listVersions(): ListVersions {
         const requests = this.#deps.management.engine.history.count;
-        return { notifications: this.#notifications.count, requests, commands: this.#commands.count };
+        const suspects = this.#deps.search.changes;
+        return { notifications: this.#notifications.count, requests, commands: this.#commands.count, suspects };
     }
 
     /** A page of the devices behind the gateway. */
@@ -112,6 +126,7 @@ export interface GatewayMonitorDeps extends OverviewDeps {
     readonly clock: Clock;
     readonly listeners: GatewayListeners;
     readonly management: DeviceManagement;
+    readonly search: Pick<SuspectSearch, "suspects" | "changes">;
 }
 
 /** Numbers that change when something is added to a list. */
@@ -119,6 +134,7 @@ export interface ListVersions {
     readonly notifications: number;
     readonly requests: number;
     readonly commands: number;
+    readonly suspects: number;
 }
 
 const recentCount = 50;
@@ -176,6 +192,30 @@ interface NotificationView {
     readonly rc?: number;
     readonly text: string;
     readonly topic?: string;
+}
+
+/** A suspect as it is shown. */
+interface ListedSuspect {
+    /** Names it in the action that releases it. */
+    readonly id: number;
+    readonly kind: PacketKind;
+    /** The topic or filter, cut to a length that can be shown. */
+    readonly name: string;
+    readonly typeId?: string;
+    readonly deviceId?: string;
+    readonly qos: Qos;
+    readonly bytes: number;
+    readonly strikes: number;
+    /** Whether it waits because the connection ended after it. */
+    readonly isStruck: boolean;
+    /** When it is tested if the connection lasts, ISO 8601. */
+    readonly testAt: string;
+}
+
+function listedSuspect({ id, packet, strikes, isStruck, dueInMs }: SuspectView, nowMs: number): ListedSuspect {
+    const { kind, name, device, qos, bytes } = packet;
+    const testAt = new Date(nowMs + dueInMs).toISOString();
+    return { id, kind, name: cut(name), ...(device !== undefined && parseDeviceKey(device)), qos, bytes, strikes, isStruck, testAt };
 }
 
 const maxCharacters = 500;

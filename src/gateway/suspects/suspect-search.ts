@@ -40,6 +40,8 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     #events: SuspectClient | undefined;
     #connection: SearchedConnection | undefined;
     #shortEnds = 0;
+    #lastTrialId = 0;
+    #changes = 0;
 
     constructor(clock: Clock, options: SuspectSearchOptions, listener: SuspectSearchListener) {
         this.#clock = clock;
@@ -151,20 +153,20 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         if (trial && this.#connection && trial.state !== "withheld" && !this.#connection.isOnTrial(trial)) this.#drop(trial);
     }
 
-    /** An operator lets a suspect go. Returns whether there was one. */
-    release(packet: PacketName): boolean {
-        const trial = this.#trials.get(keyOf(packet));
-        if (!trial) return false;
+    /** Lets a suspect go. Returns its packet, if there is such a suspect. */
+    release(id: number): SentPacket | undefined {
+        const trial = [...this.#trials.values()].find((each) => each.id === id);
+        if (!trial) return undefined;
         this.#drop(trial);
         trial.client.wake(trial.packet);
-        return true;
+        return trial.packet;
     }
 
     /** The flows were deployed: filters and device management messages that were given up are tried again. */
     flowsStarted(): void {
         for (const trial of [...this.#trials.values()]) {
             const { kind } = trial.packet;
-            if (trial.isStruck && (kind === "filter" || kind === "management")) this.release(trial.packet);
+            if (trial.isStruck && (kind === "filter" || kind === "management")) this.release(trial.id);
         }
     }
 
@@ -173,11 +175,17 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         return this.#trials.size > 0 && this.#trials.get(keyOf({ kind: "event", device, name: "" }))?.isStruck === true;
     }
 
+    /** A number that grows with each change of the suspects. */
+    get changes(): number {
+        return this.#changes;
+    }
+
     /** Everything that waits for a test, the next one first. */
     suspects(): SuspectView[] {
         const nowMs = this.#clock.monotonicMs();
         return [...this.#trials.values()]
             .map((trial) => ({
+                id: trial.id,
                 packet: trial.packet,
                 strikes: trial.strikes,
                 isStruck: trial.isStruck,
@@ -197,16 +205,16 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     phaseChanged(phase: SearchPhase): void {
         if (phase === "open") this.#suspicion.shrink();
         if (phase === "open" || phase === "ramp") this.#wakeBystanders();
-        this.#listener.changed();
+        this.#changed();
     }
 
     testBegan(): void {
-        this.#listener.changed();
+        this.#changed();
     }
 
     testEnded(): void {
         if (this.#connection?.phase === "open") this.#wakeBystanders();
-        this.#listener.changed();
+        this.#changed();
     }
 
     passed(trial: Trial): void {
@@ -239,7 +247,7 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
 
     #admitUntried(key: string, packet: SentPacket, client: SuspectClient): "send" | "wait" {
         if (this.#isSuspected(packet)) {
-            this.#trials.set(key, new Trial(packet, client));
+            this.#trials.set(key, this.#newTrial(packet, client));
             this.#connection?.step();
             return "wait";
         }
@@ -264,6 +272,7 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
 
     #strike(trial: Trial, isProven: boolean): void {
         trial.strike(isProven);
+        this.#changes += 1;
         this.#shortEnds = 1;
         this.#suspicion.clear();
         const { packet, strikes, client } = trial;
@@ -287,7 +296,7 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         const givenUp = (this.#givenUp.get(device) ?? 0) + 1;
         if (this.#givenUp.size < maxDevices || this.#givenUp.has(device)) this.#givenUp.set(device, givenUp);
         if (givenUp < inheritedStrikes) return;
-        const next = new Trial(packet, client);
+        const next = this.#newTrial(packet, client);
         next.hold(inheritedStrikes, heldUntilMs);
         this.#trials.set(keyOf(packet), next);
     }
@@ -295,7 +304,7 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     #putAside(packet: SentPacket): void {
         if (packet.kind !== "event" || !this.#events) return;
         const key = keyOf(packet);
-        const trial = this.#trials.get(key) ?? new Trial(packet, this.#events);
+        const trial = this.#trials.get(key) ?? this.#newTrial(packet, this.#events);
         this.#trials.set(key, trial);
         trial.putAside();
     }
@@ -305,6 +314,16 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         this.#trials.delete(keyOf(packet));
         this.#suspicion.remove(packet);
         this.#connection?.forget(trial);
+        this.#changed();
+    }
+
+    #newTrial(packet: SentPacket, client: SuspectClient): Trial {
+        this.#lastTrialId += 1;
+        return new Trial(this.#lastTrialId, packet, client);
+    }
+
+    #changed(): void {
+        this.#changes += 1;
         this.#listener.changed();
     }
 
@@ -338,6 +357,8 @@ export interface SuspectSearchListener {
 
 /** One suspect, for an operator. */
 export interface SuspectView {
+    /** Names it in `release`. */
+    readonly id: number;
     readonly packet: SentPacket;
     readonly strikes: number;
     /** Whether it waits because the connection ended after it. */

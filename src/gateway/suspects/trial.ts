@@ -18,6 +18,8 @@ const longestWaitMs = 3_600_000;
  * The search drops a trial that has passed its test.
  */
 export class Trial {
+    /** Tells it from every other trial of its search. */
+    readonly id: number;
     #client: SuspectClient;
     #packet: SentPacket;
     /** The number of the event that is tested; undefined before the first one, and for other packets. */
@@ -33,7 +35,8 @@ export class Trial {
     /** Whether its client has something to send. */
     #isClaimed = true;
 
-    constructor(packet: SentPacket, client: SuspectClient) {
+    constructor(id: number, packet: SentPacket, client: SuspectClient) {
+        this.id = id;
         this.#packet = packet;
         this.#client = client;
     }

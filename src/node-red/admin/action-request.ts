@@ -18,6 +18,7 @@ const actions: Readonly<Record<string, Action>> = {
     release: (gateway, body) => gateway.actions.release(device(body)),
     purge: (gateway, body) => gateway.actions.purge(device(body)),
     forget: (gateway, body) => gateway.actions.forget(device(body)),
+    releaseSuspect: (gateway, { id }) => gateway.actions.releaseSuspect(typeof id === "number" ? id : Number.NaN),
     "simulator-command": (gateway, body) =>
         simulatorOf(gateway).command({
             ...device(body),

@@ -29,6 +29,7 @@ export function diagnosticsBundle(
             notifications: controller.running?.monitor.recentNotifications ?? [],
             requests: controller.running?.monitor.recentRequests ?? [],
             commands: controller.running?.monitor.recentCommands ?? [],
+            suspects: controller.running?.monitor.suspects ?? [],
         })),
         log,
     };
@@ -43,6 +44,8 @@ export interface DiagnosticsBundle {
         readonly problems: unknown;
         readonly notifications: unknown;
         readonly requests: unknown;
+        readonly commands: unknown;
+        readonly suspects: unknown;
     })[];
     /** The last lines that this package wrote to Node-RED's log, the oldest first. */
     readonly log: readonly LogLine[];

@@ -23,6 +23,7 @@ const maxBodyBytes = 1_000_000;
  *   editor's own channel, as `wiotp-gateway/:id`
  * - `GET gateway-config/:id/requests`: the last device management requests
  * - `GET gateway-config/:id/commands`: the last commands
+ * - `GET gateway-config/:id/suspects`: what is suspected of ending the connection
  * - `GET wiotp-gateway/uplot.js` and `.css`: the chart library that is installed with this package
  * - `POST gateway-config/:id/actions/:action`: carries an action out, with `gateway-config.write`
  */
@@ -46,6 +47,7 @@ export function registerPanelRoutes(RED: NodeAPI, controllers: ReadonlyMap<strin
 
     answerAboutGateway(RED, controllers, "requests", ({ monitor }) => monitor.recentRequests);
     answerAboutGateway(RED, controllers, "commands", ({ monitor }) => monitor.recentCommands);
+    answerAboutGateway(RED, controllers, "suspects", ({ monitor }) => monitor.suspects);
 
     for (const [name, type, read] of chartFiles) {
         RED.httpAdmin.get(`/wiotp-gateway/${name}`, mayRead, (_request, response) => {
