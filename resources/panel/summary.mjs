@@ -44,14 +44,15 @@ export class Summary {
         setText(this.#storage, gateway?.outbox.problem?.text ?? "");
         this.#reconnect.hidden = !gateway || !mayWrite;
         this.#facts.hidden = !gateway;
-        if (gateway) this.#showFacts(gateway, rates);
+        if (gateway) this.#showFacts(gateway, rates, now);
     }
 
-    #showFacts({ outbox, totals, devices }, rates) {
+    #showFacts({ outbox, totals, devices }, rates, now) {
         const rate = (value) => (value === undefined ? "–" : text("perSecond", { rate: number(value, value < 10 ? 1 : 0) }));
         const drain = outbox.drain ? text("drainIn", { duration: duration(outbox.drain.remainingMs) }) : undefined;
         const facts = [
             ["waiting", number(outbox.events), drain ?? text(`outbox.${outbox.isDegraded ? "degraded" : outbox.kind}`)],
+            ["priorities", priorities(outbox), outbox.oldestAt ? text("oldest", { age: duration(now - Date.parse(outbox.oldestAt)) }) : ""],
             ["size", bytes(outbox.bytes), text("ofLimit", { limit: bytes(outbox.maxBytes) })],
             ["incoming", rate(rates?.incoming), text("total", { total: number(totals.eventsReceived) })],
             ["outgoing", rate(rates?.outgoing), text("total", { total: number(totals.eventsPublished) })],
@@ -65,6 +66,10 @@ export class Summary {
             setText(small, note);
         });
     }
+}
+
+function priorities({ high, normal, low }) {
+    return `${number(high)} / ${number(normal)} / ${number(low)}`;
 }
 
 function sinceWords({ since }, now) {

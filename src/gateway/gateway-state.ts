@@ -14,6 +14,8 @@ export interface GatewayState extends StorageCondition {
     readonly commands: CommandsState;
     /** Events waiting to be sent or acknowledged, in memory and on disk. */
     readonly queued: number;
+    /** Those of high priority among them that have to wait: with a connection, what is in flight does not. */
+    readonly waitingHigh: number;
     /** More events wait than may be in flight. */
     readonly isBacklogged: boolean;
     /** Present while a backlog gets smaller. */

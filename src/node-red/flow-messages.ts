@@ -89,8 +89,15 @@ export interface WiotpGatewayHealth {
     /** The problem, if there is one: the code of the error, and a text for people. */
     readonly code?: string;
     readonly reason?: string;
-    /** Events that are not acknowledged yet. */
-    readonly waiting: { readonly events: number; readonly bytes: number };
+    /** Events that are not acknowledged yet, and when the oldest of them entered the outbox; the last three are their numbers by priority. */
+    readonly waiting: {
+        readonly events: number;
+        readonly bytes: number;
+        readonly oldestAt?: string;
+        readonly high: number;
+        readonly normal: number;
+        readonly low: number;
+    };
     /** Present while a backlog gets smaller. */
     readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
     /** Devices that the platform failed to register. */

@@ -55,11 +55,11 @@ const problemKeys: Partial<Record<ErrorCode, string>> = {
 };
 
 function onlineStatus(state: GatewayState): StatusText {
-    const { commands, queued, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, outbox, isDegraded } = state;
+    const { commands, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, outbox, isDegraded } = state;
     // Until there are fewer, nothing comes in, acknowledgements of events neither.
     if (commands.isReadingHeld) return { fill: "yellow", shape: "dot", key: "commandsFull", parameters: { count: commands.waiting } };
     if (drain) {
-        return { fill: "blue", shape: "dot", key: "draining", waiting: queued, remaining: duration(drain.remainingMs) };
+        return withQueue({ fill: "blue", shape: "dot", key: "draining", remaining: duration(drain.remainingMs) }, state);
     }
     if (heldDevices > 0) return { fill: "blue", shape: "ring", key: "held", parameters: { count: heldDevices } };
     if (suspectedDevices > 0) return { fill: "blue", shape: "ring", key: "checking", parameters: { count: suspectedDevices } };
@@ -69,8 +69,8 @@ function onlineStatus(state: GatewayState): StatusText {
     return { fill: "green", shape: "dot", key: "connected" };
 }
 
-function withQueue(status: StatusText, { queued }: GatewayState): StatusText {
-    return queued === 0 ? status : { ...status, waiting: queued };
+function withQueue(status: StatusText, { queued, waitingHigh }: GatewayState): StatusText {
+    return queued === 0 ? status : { ...status, waiting: queued, ...(waitingHigh > 0 && { waitingHigh }) };
 }
 
 /** A duration to be read at a glance: "45 s", "12 m", "2 h 04 m". */

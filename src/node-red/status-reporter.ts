@@ -61,15 +61,15 @@ export class StatusReporter {
         this.#send({});
     }
 
-    #textOf({ key, parameters, waiting, remaining }: StatusText): string {
+    #textOf({ key, parameters, waiting, waitingHigh, remaining }: StatusText): string {
         const words = `${this.#node.type}.status`;
-        if (waiting !== undefined && remaining !== undefined) {
-            return this.#RED._(`${words}.${key}`, { ...parameters, count: stepped(waiting), remaining });
-        }
+        const isDraining = waiting !== undefined && remaining !== undefined;
+        const [kind, high] = waitingHigh === undefined ? ["", {}] : ["High", { high: stepped(waitingHigh) }];
+        if (isDraining) return this.#RED._(`${words}.${key}${kind}`, { ...parameters, count: stepped(waiting), ...high, remaining });
         // A bare key is translated in each editor; with parameters only the server can fill them in.
         const isBare = parameters === undefined && waiting === undefined;
         const status = isBare ? `${words}.${key}` : this.#RED._(`${words}.${key}`, { ...parameters });
-        return waiting === undefined ? status : this.#RED._(`${words}.queued`, { status, count: stepped(waiting) });
+        return waiting === undefined ? status : this.#RED._(`${words}.queued${kind}`, { status, count: stepped(waiting), ...high });
     }
 
     #send(status: NodeStatus): void {
@@ -92,6 +92,8 @@ export interface StatusText {
     readonly parameters?: Readonly<Record<string, string | number>>;
     /** Events that wait meanwhile. With `remaining` their number is a parameter of the text, otherwise it is put after it. */
     readonly waiting?: number;
+    /** Those of high priority among them, if there are any. */
+    readonly waitingHigh?: number;
     /** How long a backlog will take to shrink, as text. */
     readonly remaining?: string;
 }
@@ -105,8 +107,8 @@ function isBacklog({ waiting }: StatusText): boolean {
     return waiting !== undefined;
 }
 
-function nameOf({ fill, shape, key, parameters, waiting }: StatusText): string {
-    return JSON.stringify([fill, shape, key, parameters, waiting !== undefined]);
+function nameOf({ fill, shape, key, parameters, waiting, waitingHigh }: StatusText): string {
+    return JSON.stringify([fill, shape, key, parameters, waiting !== undefined, waitingHigh !== undefined]);
 }
 
 /** A number that changes rarely while a backlog grows, in steps of 1, 2 and 5: "2", "2+" for three or four, "10 000+" for 12 430. */

@@ -131,6 +131,11 @@ export class Outbox {
             inFlight: this.#dispatcher.window.length,
             waitingDevices: this.#waiting.devices.stoppedCount,
             heldBytes: this.#waiting.devices.heldBytes,
+            high: this.#lifecycle.classes.high.events,
+            normal: this.#lifecycle.classes.normal.events,
+            low: this.#lifecycle.classes.low.events,
+            oldestAt: this.#oldestAt,
+            unsentHigh: this.#waiting.devices.waitingHigh,
             acknowledged: this.#lifecycle.acknowledged,
             recalled: this.#lifecycle.recalledEvents,
             expired: this.#lifecycle.expired,
@@ -160,6 +165,14 @@ export class Outbox {
         this.#session.dispose();
         this.#sweep.dispose();
         return unsafe;
+    }
+
+    get #oldestAt(): number | undefined {
+        if (this.#lifecycle.events === 0) return undefined;
+        const { unsaved, stored } = this.#writer;
+        const wallMinusAgeMs = this.#options.clock.now() - this.#ageClock.now();
+        const oldest = Math.min(unsaved.oldestCreatedAt ?? Number.POSITIVE_INFINITY, stored.oldestCreatedAt ?? Number.POSITIVE_INFINITY);
+        return Number.isFinite(oldest) ? Math.round(oldest + wallMinusAgeMs) : undefined;
     }
 
     #stored(entry: OutboxEntry): void {
@@ -203,6 +216,14 @@ export interface OutboxCounters {
     readonly waitingDevices: number;
     /** Payload bytes of held devices. */
     readonly heldBytes: number;
+    /** `queued` by priority. For a moment after the file was opened, what it holds is not among them. */
+    readonly high: number;
+    readonly normal: number;
+    readonly low: number;
+    /** When the oldest of them entered the outbox (wall clock). It may be an event that has been acknowledged a moment ago. */
+    readonly oldestAt: number | undefined;
+    /** Events of high priority that are not in flight. */
+    readonly unsentHigh: number;
     readonly acknowledged: number;
     /** Acknowledged events that had to be sent again, because the platform dropped them. */
     readonly recalled: number;

@@ -99,7 +99,7 @@ describe("catalogues", () => {
                     const parameters = (text: string | undefined) => (text?.match(/__\w+__/g) ?? []).sort();
                     assert.deepEqual(parameters(value), parameters(catalogue.get(key)), `${language}: ${key}`);
                     if (key.includes(".status.")) {
-                        const limit = value.includes("__") ? 40 : 20;
+                        const limit = value.includes("__") ? 50 : 20;
                         assert.ok(value.length <= limit, `${language}: ${key} is too long for a status`);
                         assert.doesNotMatch(value, /[<>&]/);
                     }

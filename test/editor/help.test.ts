@@ -8,7 +8,7 @@ const messageProperties: Record<NodeType, string> = {
     "device-event-out": "payload typeId deviceId format qos priority ttl",
     "device-command-in": "payload topic typeId deviceId commandId format qos duplicate receivedAt replayed retain command rc message",
     "gateway-notify-in":
-        "payload request time topic typeId deviceId clientId rc message raw event _msgid nodeId eventId sentAt candidates malformed state since code reason waiting drain held totals silent lastEvent",
+        "payload request time topic typeId deviceId clientId rc message raw event _msgid nodeId eventId sentAt candidates malformed state since code reason waiting oldestAt high normal low drain held totals silent lastEvent",
     "dm-responder":
         "dm action typeId deviceId reqId bundleId actionId fields replayed payload topic rc message reply step reason manage unmanage location addErrorCode clearErrorCodes addLog clearLog notify device/reboot device/factoryReset firmware/download firmware/update device/update observe cancel custom downloading downloaded updating updated failed memory connection verification image uri",
 };

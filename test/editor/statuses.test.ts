@@ -7,7 +7,7 @@ import { languages, nodeTypes, readCatalogue, root } from "../support/drivers/ed
 /** The files whose statuses only one type of node shows. */
 const owners: Readonly<Record<string, string>> = { "dm-responder.ts": "dm-responder", "device-command-in.ts": "device-command-in" };
 
-/** The keys below `status.` that the runtime can show on a type, and the one that tells of a backlog beside them. */
+/** The keys below `status.` that the runtime can show on a type, and those that tell of a backlog. */
 function shownKeys(type: string): Set<string> {
     const folder = path.join(root, "src", "node-red");
     const code = readdirSync(folder)
@@ -19,7 +19,7 @@ function shownKeys(type: string): Set<string> {
         ...code.matchAll(/\bfill: "\w+".* key: (?:.*\?\? )?"(\w+)"/g),
         ...reasons.matchAll(/^\s+GW_\w+: "(\w+)",$|\?\? "(\w+)"/gm),
     ];
-    return new Set([...words.map((match) => match[1] ?? match[2] ?? ""), ...connectionCauses, "queued"]);
+    return new Set([...words.map((match) => match[1] ?? match[2] ?? ""), ...connectionCauses, "queued", "queuedHigh", "drainingHigh"]);
 }
 
 describe("statuses", () => {

@@ -111,6 +111,8 @@ describe("monitoring endpoints", () => {
                 events_expired_total: outbox.expiredTotal,
                 events_dropped_total: outbox.droppedTotal,
                 outbox_events: outbox.events,
+                outbox_priority_events: { high: outbox.high, normal: outbox.normal, low: outbox.low },
+                outbox_oldest_seconds: 0,
                 outbox_bytes: outbox.bytes,
                 outbox_limit_bytes: outbox.maxBytes,
                 outbox_file_bytes: outbox.file?.bytes ?? 0,
@@ -145,7 +147,8 @@ describe("monitoring endpoints", () => {
                     );
                     continue;
                 }
-                const labelOf = ({ rc, reason, outcome, le }: Readonly<Record<string, string>>) => rc ?? reason ?? outcome ?? le ?? "";
+                const labelOf = ({ rc, reason, outcome, priority, le }: Readonly<Record<string, string>>) =>
+                    rc ?? reason ?? outcome ?? priority ?? le ?? "";
                 const told = samples.filter((sample) => !/_(?:sum|count)$/.test(sample.name));
                 assert.deepEqual(Object.fromEntries(told.map((sample) => [labelOf(sample.labels), sample.value])), value, name);
             }
@@ -153,8 +156,8 @@ describe("monitoring endpoints", () => {
         assert.deepEqual([...(await metrics()).keys()], [...before.keys()], "what happens adds no series");
     });
 
-    it("exports the same numbers as JSON, and the reason for a missing connection", async () => {
-        await load(flow(), credentials);
+    it("exports the same numbers as JSON, those of each priority too, and the reason for a missing connection", async () => {
+        await load([...flow(), eventNode({ id: "alarms", priority: "" })], credentials);
         await publish("p1");
         simulator.setLink(true);
         const gateway = await waitFor(async () => {
@@ -169,7 +172,23 @@ describe("monitoring endpoints", () => {
         assert.equal(requireRecord(connection.reason).code, "GW_NETWORK");
         assert.ok(Date.parse(String(connection.since)) > Date.now() - 60_000);
         assert.equal(requireRecord(gateway.totals).eventsPublished, 1);
+        const before = Date.now();
+        for (const priority of ["high", "low", "low"]) node("alarms").receive({ typeId: "pump", deviceId: "p1", payload: 1, priority });
+        const waiting = await waitFor(async () => {
+            const { gateways } = await get("/wiotp-gateway/state");
+            assert.ok(Array.isArray(gateways));
+            const { outbox, health } = requireRecord(gateways.map(requireRecord)[0]?.gateway) as unknown as GatewayOverview;
+            return outbox.events === 3 ? { outbox, health } : undefined;
+        }, "the waiting events");
+        const { high, normal, low, oldestAt = "" } = waiting.outbox;
+        assert.deepEqual([high, normal, low], [1, 0, 2]);
+        assert.deepEqual(waiting.health.waiting, { events: 3, bytes: waiting.outbox.bytes, oldestAt, high, normal, low });
+        assert.ok(Date.parse(oldestAt) >= before - 1 && Date.parse(oldestAt) <= Date.now() + 1, oldestAt);
         const values = await metrics();
+        assert.equal(values.get(labelled("outbox_priority_events", ',priority="high"')), 1);
+        assert.equal(values.get(labelled("outbox_priority_events", ',priority="low"')), 2);
+        const age = values.get(labelled("outbox_oldest_seconds")) ?? 0;
+        assert.ok(age > 0 && age <= (Date.now() - before + 1) / 1000, `${age} s`);
         assert.equal(values.get(labelled("up")), 0);
     });
 

@@ -129,14 +129,18 @@ export class EventPublisher {
     }
 
     /** The numbers of the gateway's state. */
-    get state(): Pick<GatewayState, "queued" | "isBacklogged" | "drain" | "heldDevices" | "suspectedDevices" | "unansweredDevices"> {
+    get state(): Pick<
+        GatewayState,
+        "queued" | "waitingHigh" | "isBacklogged" | "drain" | "heldDevices" | "suspectedDevices" | "unansweredDevices"
+    > {
         const { registration } = this.#deps;
-        const { queued } = this.outbox.counters;
+        const { queued, high, unsentHigh } = this.outbox.counters;
         const { ratePerSecond, secondsLeft } = this.outbox.progress();
         const isBacklogged = queued > this.#deps.options.maxInFlight;
         const isDraining = this.#isReady && isBacklogged && secondsLeft !== undefined;
         return {
             queued,
+            waitingHigh: this.#isReady ? unsentHigh : high,
             isBacklogged,
             drain: isDraining ? { eventsPerS: ratePerSecond, remainingMs: secondsLeft * 1000 } : undefined,
             heldDevices: registration.heldCount,

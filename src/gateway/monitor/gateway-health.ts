@@ -29,7 +29,7 @@ export class GatewayHealth {
             state: stateName(state),
             since: new Date(statistics.since).toISOString(),
             ...problemOf(state),
-            waiting: { events: counters.queued, bytes: counters.queuedBytes },
+            waiting: { events: counters.queued, bytes: counters.queuedBytes, ...waitingByPriority(counters) },
             ...(state.drain && {
                 drain: { eventsPerS: state.drain.eventsPerS, secondsLeft: Math.ceil(state.drain.remainingMs / 1000) },
             }),
@@ -99,10 +99,22 @@ export class GatewayHealth {
     /** A text that is another one after each change that is worth a report. */
     #changeKey(): string {
         const state = this.#deps.state();
-        const { queued, inFlight } = this.#deps.counters();
-        const waiting = state.connection.phase === "online" ? queued - inFlight : queued;
-        return JSON.stringify([stateName(state), problemOf(state).code, waiting > 0, state.heldDevices > 0]);
+        const { queued, inFlight, high, unsentHigh } = this.#deps.counters();
+        const isOnline = state.connection.phase === "online";
+        const waiting = isOnline ? queued - inFlight : queued;
+        const waitingHigh = isOnline ? unsentHigh : high;
+        return JSON.stringify([stateName(state), problemOf(state).code, waiting > 0, waitingHigh > 0, state.heldDevices > 0]);
     }
+}
+
+/** The oldest of the events that are not acknowledged, and their numbers by priority. */
+export function waitingByPriority({
+    oldestAt,
+    high,
+    normal,
+    low,
+}: Pick<OutboxCounters, "oldestAt" | "high" | "normal" | "low">): Omit<HealthReport["waiting"], "events" | "bytes"> {
+    return { ...(oldestAt !== undefined && { oldestAt: new Date(oldestAt).toISOString() }), high, normal, low };
 }
 
 /** What the health is read from. */
@@ -127,8 +139,15 @@ export interface HealthReport {
     /** What is wrong, by the code of the error and for people. */
     readonly code?: string;
     readonly reason?: string;
-    /** Events that are not acknowledged yet. */
-    readonly waiting: { readonly events: number; readonly bytes: number };
+    /** Events that are not acknowledged yet, and when the oldest of them entered the outbox; the last three are their numbers by priority. */
+    readonly waiting: {
+        readonly events: number;
+        readonly bytes: number;
+        readonly oldestAt?: string;
+        readonly high: number;
+        readonly normal: number;
+        readonly low: number;
+    };
     /** Present while a backlog gets smaller. */
     readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
     /** Devices that the platform failed to register. */

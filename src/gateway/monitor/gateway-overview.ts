@@ -9,7 +9,7 @@ import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
 import type { DrainProgress, GatewayState } from "../gateway-state";
 import type { GatewayStorage, OutboxFile } from "../gateway-storage";
 import type { CommandsState } from "../inbound/command";
-import type { GatewayHealth, HealthReport } from "./gateway-health";
+import { type GatewayHealth, type HealthReport, waitingByPriority } from "./gateway-health";
 import type { GatewayStatistics, GatewayTotals } from "./gateway-statistics";
 import type { SilentDevices } from "./silent-devices";
 
@@ -40,6 +40,7 @@ export function gatewayOverview(deps: OverviewDeps): GatewayOverview {
             ...(storeProblem && { problem: { code: storeProblem.code, text: storeProblem.message } }),
             events: counters.queued,
             bytes: counters.queuedBytes,
+            ...waitingByPriority(counters),
             maxBytes: options.outboxMaxBytes,
             ...(file && { file }),
             inFlight: counters.inFlight,
@@ -86,6 +87,12 @@ export interface GatewayOverview {
         readonly problem?: Problem;
         readonly events: number;
         readonly bytes: number;
+        /** When the oldest of the events entered the outbox; absent when there is none. */
+        readonly oldestAt?: string;
+        /** The events by priority. */
+        readonly high: number;
+        readonly normal: number;
+        readonly low: number;
         readonly maxBytes: number;
         /** Absent where no event is kept on disk. */
         readonly file?: OutboxFile;

@@ -28,6 +28,17 @@ const definitions: readonly MetricDefinition[] = [
     counter("events_expired_total", "Events that grew too old before they could be delivered", ({ outbox }) => outbox.expiredTotal),
     counter("events_dropped_total", "Events dropped to make room in a full outbox, or by an operator", ({ outbox }) => outbox.droppedTotal),
     gauge("outbox_events", "Events that are not acknowledged yet", ({ outbox }) => outbox.events),
+    {
+        ...gauge("outbox_priority_events", "Events that are not acknowledged yet, by priority", ({ outbox }) => ({
+            high: outbox.high,
+            normal: outbox.normal,
+            low: outbox.low,
+        })),
+        label: "priority",
+    },
+    gauge("outbox_oldest_seconds", "Age of the oldest event that is not acknowledged yet, 0 if there is none", ({ outbox }) =>
+        outbox.oldestAt === undefined ? 0 : Math.max(Date.now() - Date.parse(outbox.oldestAt), 0) / 1000,
+    ),
     gauge("outbox_bytes", "Payload bytes that are not acknowledged yet", ({ outbox }) => outbox.bytes),
     gauge("outbox_limit_bytes", "Payload bytes that the outbox keeps at most", ({ outbox }) => outbox.maxBytes),
     gauge("outbox_file_bytes", "Size of the outbox file on the disk", ({ outbox }) => outbox.file?.bytes ?? 0),

@@ -10,6 +10,7 @@ export class DeviceQueues {
     /** Those that count as held. */
     readonly #held = new Set<DeviceQueue>();
     #heldBytes = 0;
+    #waitingHigh = 0;
 
     constructor(gate: DeviceGate) {
         this.#gate = gate;
@@ -39,6 +40,11 @@ export class DeviceQueues {
         return this.#heldBytes;
     }
 
+    /** Events of high priority that wait. */
+    get waitingHigh(): number {
+        return this.#waitingHigh;
+    }
+
     of(device: string): DeviceQueue | undefined {
         return this.#queues.size > 0 ? this.#queues.get(device) : undefined;
     }
@@ -57,6 +63,7 @@ export class DeviceQueues {
     count(backlog: DeviceBacklog, events: number, bytes: number): void {
         const { queue } = backlog;
         queue.count(backlog, events, bytes);
+        if (backlog.priority === "high") this.#waitingHigh += events;
         if (queue.isHeld) this.#heldBytes += bytes;
     }
 

@@ -36,7 +36,7 @@ export class SqliteFile {
      * Opens the file and creates what is missing, readable by the owner only. It counts as continued if the last one that opened it was the
      * opening that the caller names: one that was reported, because of others nobody knows what they found.
      */
-    open({ owner, continues }: Opening = { owner: "", continues: undefined }): Omit<OpenedContents, "setAside"> {
+    open({ owner, continues }: Opening = { owner: "", continues: undefined }): Omit<OpenedContents, "setAside" | "oldestCreatedAt"> {
         mkdirSync(path.dirname(this.#path), { recursive: true, mode: 0o700 });
         // SQLite gives its journals the mode of the file itself.
         closeSync(openSync(this.#path, "a", 0o600));
@@ -172,6 +172,12 @@ export class SqliteFile {
         return { values, next: typeof next === "number" ? next : undefined };
     }
 
+    /** When the oldest event entered the outbox. */
+    oldestCreatedAt(): number | undefined {
+        const oldest = this.#open().oldest.get()?.oldest;
+        return typeof oldest === "number" ? oldest : undefined;
+    }
+
     shiftTimes(afterSeq: number, byMs: number, clockNote: string): void {
         const { shiftTimes, noteClock } = this.#open();
         this.#transaction(() => {
@@ -218,6 +224,7 @@ interface Statements {
     readonly readDevices: StatementSync;
     readonly readExpired: StatementSync;
     readonly nextExpiry: StatementSync;
+    readonly oldest: StatementSync;
     readonly shiftTimes: StatementSync;
     readonly noteClock: StatementSync;
     readonly readStates: StatementSync;
@@ -244,6 +251,7 @@ function prepare(database: DatabaseSync): Statements {
             `SELECT ${columns} FROM event WHERE (expires_at, seq) > (?, ?) AND expires_at <= ? ORDER BY expires_at, seq LIMIT ?`,
         ),
         nextExpiry: database.prepare("SELECT min(expires_at) AS next FROM event WHERE expires_at > ?"),
+        oldest: database.prepare("SELECT min(created_at) AS oldest FROM event"),
         // Without OR FAIL SQLite keeps a journal of the statement in the system's temporary folder, which need not be writable.
         shiftTimes: database.prepare("UPDATE OR FAIL event SET created_at = created_at + ?, expires_at = expires_at + ? WHERE seq > ?"),
         noteClock: database.prepare("UPDATE total SET clock_note = ?"),

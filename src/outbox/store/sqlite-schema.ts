@@ -35,7 +35,8 @@ export const schemaSteps: readonly string[] = [
     DROP INDEX event_of_device;
     CREATE INDEX event_of_device ON event (device, priority, seq, bytes);
     CREATE INDEX event_order ON event (priority, seq);
-    ALTER TABLE total ADD COLUMN clock_note TEXT NOT NULL DEFAULT '';`,
+    ALTER TABLE total ADD COLUMN clock_note TEXT NOT NULL DEFAULT '';
+    CREATE INDEX event_age ON event (created_at);`,
 ];
 
 /** A file that cannot be used for a reason that is not SQLite's. */

@@ -30,6 +30,7 @@ export class SqliteStore implements EventStore, StateStore {
     readonly path: string;
     /** Resolves when the file has been opened for the first time, and its states are there. */
     readonly loaded: Promise<void>;
+    oldestCreatedAt: number | undefined = undefined;
     readonly #clock: Clock;
     readonly #access: SqliteAccess;
     readonly #states = new StateJournal();
@@ -78,7 +79,8 @@ export class SqliteStore implements EventStore, StateStore {
             states: states.values,
             clockNote: this.#clockNote,
         } as const;
-        this.#access.ask(request, (error) => {
+        this.#access.ask(request, (error, response) => {
+            if (!error) this.oldestCreatedAt = response?.oldestCreatedAt;
             states.written(error);
             if (error && this.#states.hasChanges) this.#writeStatesSoon(stateRetryMs);
             finished(error);
@@ -117,7 +119,10 @@ export class SqliteStore implements EventStore, StateStore {
     }
 
     shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void {
-        this.#access.ask({ kind: "shiftTimes", afterSeq, byMs, clockNote: this.#clockNote }, (error) => finished(error));
+        this.#access.ask({ kind: "shiftTimes", afterSeq, byMs, clockNote: this.#clockNote }, (error, response) => {
+            if (!error) this.oldestCreatedAt = response?.oldestCreatedAt;
+            finished(error);
+        });
     }
 
     entries(kind: string): Iterable<[key: string, value: string]> {
@@ -164,6 +169,7 @@ export class SqliteStore implements EventStore, StateStore {
 
     #opened(contents: OpenedContents): void {
         this.#contents = contents;
+        this.oldestCreatedAt = contents.oldestCreatedAt;
         this.#states.load(contents.states);
         this.#isLoaded();
         if (contents.setAside !== undefined) this.#states.putAll();

@@ -53,7 +53,7 @@ function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
             return {};
         case "commit":
             file.commit(request.events, request.removals, request.states, request.clockNote);
-            return {};
+            return { oldestCreatedAt: file.oldestCreatedAt() };
         case "read":
             return file.read(request);
         case "readDevices":
@@ -62,7 +62,7 @@ function perform(request: WorkerRequest): Omit<WorkerResponse, "id"> {
             return file.readExpired(request.atMs, request.after, request.maxEvents);
         case "shiftTimes":
             file.shiftTimes(request.afterSeq, request.byMs, request.clockNote);
-            return {};
+            return { oldestCreatedAt: file.oldestCreatedAt() };
     }
 }
 
@@ -81,7 +81,7 @@ function open(request: Extract<WorkerRequest, { kind: "open" }>): OpenedContents
 
 /** Says once where a damaged file is, also if the new one could not be opened at once. */
 function opened(request: Extract<WorkerRequest, { kind: "open" }>): OpenedContents {
-    const contents = { ...file.open(request), setAside };
+    const contents = { ...file.open(request), oldestCreatedAt: file.oldestCreatedAt(), setAside };
     setAside = undefined;
     return contents;
 }

@@ -76,6 +76,8 @@ export interface ExpiredBatch {
  * with an error the result is empty.
  */
 export interface EventStore {
+    /** When the oldest event in the store entered the outbox, as of the last answer; undefined when there is none. */
+    readonly oldestCreatedAt: number | undefined;
     /** Starts reporting; the first `opened` or `closed` comes when opening has ended, possibly before this returns. */
     attach(listener: EventStoreListener): void;
     /**

@@ -77,6 +77,8 @@ export interface WorkerResponse {
     readonly values?: SqlValue[];
     readonly isComplete?: boolean;
     readonly next?: number | undefined;
+    /** When the oldest event entered the outbox, after what may have changed that; undefined when there is no event. */
+    readonly oldestCreatedAt?: number | undefined;
     readonly contents?: OpenedContents;
 }
 
@@ -87,6 +89,7 @@ export interface OpenedContents {
     readonly bytes: number;
     readonly isContinued: boolean;
     readonly time: FileTime;
+    readonly oldestCreatedAt: number | undefined;
     readonly states: SqlValue[];
     /** Where the former file is now, if it could not be read. */
     readonly setAside: string | undefined;

@@ -54,6 +54,11 @@ export class StoredEvents {
         this.#access = "closed";
     }
 
+    /** When the oldest stored event entered the outbox. One that has just been acknowledged counts until its row is gone. */
+    get oldestCreatedAt(): number | undefined {
+        return this.#store?.oldestCreatedAt;
+    }
+
     /** Reads rows, those of events in memory and of finished ones included. */
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
         this.#store?.read(range, finished);

@@ -26,6 +26,8 @@ export class UnsavedEvents {
     #first: OutboxEntry | undefined = undefined;
     #last: OutboxEntry | undefined = undefined;
     #length = 0;
+    /** Whether the first of them is the oldest: no event has come back to the list since it was empty. */
+    #isInOrder = true;
     #isOnline = false;
 
     constructor(options: UnsavedEventsOptions) {
@@ -34,6 +36,14 @@ export class UnsavedEvents {
 
     get length(): number {
         return this.#length;
+    }
+
+    /** When the oldest of these events entered the outbox. */
+    get oldestCreatedAt(): number | undefined {
+        let oldest = this.#first?.createdAt;
+        if (this.#isInOrder || oldest === undefined) return oldest;
+        for (const { createdAt } of this) oldest = Math.min(oldest, createdAt);
+        return oldest;
     }
 
     linkUp(): void {
@@ -54,8 +64,10 @@ export class UnsavedEvents {
     /** The event cannot be sent now, or goes back to its queue. */
     storeNow(entry: OutboxEntry): void {
         if (entry.row === "stored") return;
-        if (!entry.isUnsaved) this.#add(entry, 0);
-        else if (entry.storeFromMs > 0) {
+        if (!entry.isUnsaved) {
+            this.#isInOrder = this.#length === 0;
+            this.#add(entry, 0);
+        } else if (entry.storeFromMs > 0) {
             entry.storeFromMs = 0;
             this.#want(0);
         }
@@ -78,6 +90,7 @@ export class UnsavedEvents {
         entry.nextUnsaved = undefined;
         entry.isUnsaved = false;
         this.#length -= 1;
+        if (this.#length === 0) this.#isInOrder = true;
     }
 
     /** The next group: the first events whose time has come. They stay here until they are stored. */

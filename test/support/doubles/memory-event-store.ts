@@ -25,6 +25,11 @@ export class MemoryEventStore implements EventStore {
         return [...this.#events.values()].sort((a, b) => a.seq - b.seq);
     }
 
+    get oldestCreatedAt(): number | undefined {
+        const times = this.events.map(({ createdAt }) => createdAt);
+        return times.length > 0 ? Math.min(...times) : undefined;
+    }
+
     attach(listener: EventStoreListener): void {
         const { events } = this;
         const bytes = events.reduce((sum, event) => sum + event.bytes, 0);

@@ -54,6 +54,10 @@ export class SteppedStore implements EventStore {
         return this.#requests.length;
     }
 
+    get oldestCreatedAt(): number | undefined {
+        return this.#wasOpen ? this.#disk.data.oldestCreatedAt : undefined;
+    }
+
     attach(listener: EventStoreListener): void {
         this.#listener = listener;
     }

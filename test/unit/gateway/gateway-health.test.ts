@@ -13,7 +13,20 @@ const refused: Connection = { phase: "waiting", retryInMs: 1000, reason: { code:
 class Bench {
     readonly clock = new FakeClock();
     connection: Connection = { phase: "connecting" };
-    counters = { queued: 0, queuedBytes: 0, inFlight: 0, acknowledged: 0, refused: 0, expired: 0, dropped: 0 };
+    counters = {
+        queued: 0,
+        queuedBytes: 0,
+        inFlight: 0,
+        acknowledged: 0,
+        refused: 0,
+        expired: 0,
+        dropped: 0,
+        high: 0,
+        normal: 0,
+        low: 0,
+        unsentHigh: 0,
+        oldestAt: undefined as number | undefined,
+    };
     heldDevices = 0;
     readonly health: GatewayHealth;
 
@@ -46,7 +59,7 @@ describe("the health of a gateway", () => {
             {
                 state: "connecting",
                 since: "2026-01-01T00:00:00.000Z",
-                waiting: { events: 0, bytes: 0 },
+                waiting: { events: 0, bytes: 0, high: 0, normal: 0, low: 0 },
                 held: 0,
                 totals: { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0 },
             },
@@ -98,6 +111,39 @@ describe("the health of a gateway", () => {
             bench.clock.advance(10);
         }
         assert.ok(reports.length <= 7);
+    });
+
+    it("the health is reported when high events begin to wait and when none does any more, and names the time of the oldest event", () => {
+        const bench = new Bench();
+        bench.connection = refused;
+        bench.counters = { ...bench.counters, queued: 5, low: 5, oldestAt: Date.UTC(2026, 0, 1, 3) };
+        const reports = bench.watch();
+        bench.health.resume();
+        const change = (counters: Partial<Bench["counters"]>) => {
+            bench.counters = { ...bench.counters, ...counters };
+            bench.clock.advance(1000);
+        };
+        change({ queued: 6, high: 1, unsentHigh: 1 });
+        change({ queued: 7, high: 2, unsentHigh: 2 });
+        change({ queued: 5, high: 0, unsentHigh: 0 });
+        assert.deepEqual(
+            reports.map(({ waiting }) => [waiting.events, waiting.high, waiting.normal, waiting.low, waiting.oldestAt]),
+            [
+                [6, 1, 0, 5, "2026-01-01T03:00:00.000Z"],
+                [5, 0, 0, 5, "2026-01-01T03:00:00.000Z"],
+            ],
+        );
+    });
+
+    it("high events in flight on a connection are no change of the health", () => {
+        const bench = new Bench();
+        bench.connection = online;
+        const reports = bench.watch();
+        bench.health.resume();
+        bench.clock.advance(1000);
+        bench.counters = { ...bench.counters, queued: 1, inFlight: 1, high: 1 };
+        bench.clock.advance(1000);
+        assert.equal(reports.length, 1);
     });
 
     it("the health stays disconnected during the attempts to connect again", () => {

@@ -8,6 +8,7 @@ const state: GatewayState = {
     connection: { phase: "closed" },
     commands: { inWork: 0, waiting: 0, isReadingHeld: false },
     queued: 0,
+    waitingHigh: 0,
     isBacklogged: false,
     drain: undefined,
     heldDevices: 0,

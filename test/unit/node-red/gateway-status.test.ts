@@ -9,6 +9,7 @@ function state(connection: Connection, changes: Partial<GatewayState> = {}): Gat
     const idle = {
         commands: { inWork: 0, waiting: 0, isReadingHeld: false },
         queued: 0,
+        waitingHigh: 0,
         isBacklogged: false,
         drain: undefined,
         heldDevices: 0,
@@ -57,6 +58,22 @@ describe("status of a gateway", () => {
         const online = { phase: "online", sessionPresent: false } as const;
         assert.equal(gatewayStatus(state(online, queued)).waiting, undefined, "a healthy link always has some under way");
         assert.equal(gatewayStatus(state(online, { ...queued, isBacklogged: true })).waiting, 7);
+    });
+
+    it("shows the number of waiting high events beside all of them, and only if there are any", () => {
+        const online = { phase: "online", sessionPresent: false } as const;
+        const drain = { eventsPerS: 1, remainingMs: 60_000 };
+        const states: [GatewayState["connection"], Partial<GatewayState>][] = [
+            [waiting({ code: "GW_NETWORK" }), {}],
+            [{ phase: "connecting" }, {}],
+            [online, { isBacklogged: true }],
+            [online, { isBacklogged: true, drain }],
+        ];
+        for (const [connection, changes] of states) {
+            const shown = (waitingHigh: number) => gatewayStatus(state(connection, { queued: 7, waitingHigh, ...changes }));
+            assert.deepEqual([shown(3).waiting, shown(3).waitingHigh], [7, 3]);
+            assert.deepEqual([shown(0).waiting, "waitingHigh" in shown(0)], [7, false]);
+        }
     });
 
     it("shows the progress of a backlog at a glance", () => {

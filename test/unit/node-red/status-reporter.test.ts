@@ -74,6 +74,19 @@ describe("status of a node", () => {
         assert.equal(words(sent).at(-1), "device-event-out.status.disconnected");
     });
 
+    it("shows at once that high events wait, and how many beside the number of all", () => {
+        const { sent, reporter } = setUp();
+        const offline = { fill: "red", shape: "ring", key: "disconnected", waiting: 40 } as const;
+        const draining = { fill: "blue", shape: "dot", key: "draining", waiting: 40, remaining: "1 m" } as const;
+        for (const status of [offline, { ...offline, waitingHigh: 3 }, { ...draining, waitingHigh: 2 }, draining]) reporter.show(status);
+        assert.deepEqual(words(sent), [
+            "queued(disconnected(),20+)",
+            "queuedHigh(disconnected(),20+,2+)",
+            "drainingHigh(20+,2,1 m)",
+            "draining(20+,1 m)",
+        ]);
+    });
+
     it("a Status node wired to an event does not change the status indefinitely", () => {
         const { sent, reporter, clock, message } = setUp();
         const offline = { fill: "red", shape: "ring", key: "disconnected" } as const;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Priority, priorities } from "../../../src/outbox/event";
+import type { Outbox } from "../../../src/outbox/outbox";
 import { outboxFixture } from "../../support/doubles/outbox-fixture";
 import { Disk } from "../../support/doubles/stepped-store";
 
@@ -95,6 +96,83 @@ describe("events of different priorities", () => {
         assert.deepEqual(outcomes(), ["failed", "failed", "failed", "open", "open"]);
         assert.equal(admit("t/b", payload, { priority: "low" }).error?.code, "GW_OUTBOX_FULL");
         assert.equal(outbox.counters.dropped, 3);
+    });
+});
+
+describe("what waits in an outbox", () => {
+    it("is counted by priority wherever it is: in memory, in flight, on disk, and at once after a restart", () => {
+        const disk = new Disk();
+        const memory = { readyEvents: 4, batchEvents: 3 };
+        const numbers = ({ counters: { queued, high, normal, low, unsentHigh } }: Outbox) => [queued, high, normal, low, unsentHigh];
+        const before = outboxFixture({ disk, memory });
+        for (let index = 0; index < 30; index++) before.admit(`t/${index % 4}`, `${index}`, priorityAt(index));
+        assert.deepEqual(numbers(before.outbox), [30, 10, 10, 10, 10]);
+        for (let round = 0; round < 30; round++) before.writeOut();
+        assert.deepEqual(numbers(before.outbox), [30, 10, 10, 10, 10]);
+
+        const { outbox, link, store, admit } = outboxFixture({ disk, memory, limits: { maxInFlight: 1 } });
+        admit("t/0", "new", { priority: "high" });
+        store.settle();
+        assert.deepEqual(numbers(outbox), [31, 11, 10, 10, 11]);
+        outbox.linkUp();
+        store.settle();
+        assert.deepEqual(numbers(outbox), [31, 11, 10, 10, 10]);
+        for (let round = 0; round < 100; round++) {
+            store.settle();
+            link.acknowledge();
+        }
+        assert.deepEqual(numbers(outbox), [0, 0, 0, 0, 0]);
+    });
+
+    for (const isInMemory of [true, false]) {
+        it(`is as old as its oldest event, ${isInMemory ? "in memory" : "on disk"}, until that is delivered`, () => {
+            const { outbox, clock, link, admit, writeOut, cut } = outboxFixture({ isInMemory });
+            const settle = () => (isInMemory ? clock.advance(300) : writeOut());
+            assert.equal(outbox.counters.oldestAt, undefined);
+            const times: number[] = [];
+            for (const priority of ["low", "normal", "high"] as const) {
+                times.push(clock.now());
+                admit("t/a", priority, { priority });
+                settle();
+                clock.advance(60_000);
+            }
+            assert.equal(outbox.counters.oldestAt, times[0]);
+            outbox.linkUp();
+            settle();
+            for (const text of ["high", "normal"]) assert.equal(link.acknowledge()?.payload, text);
+            settle();
+            assert.equal(outbox.counters.oldestAt, times[0]);
+            link.retains = true;
+            link.acknowledge();
+            assert.equal(outbox.counters.oldestAt, undefined);
+            const later = clock.now();
+            admit("t/b", "newer");
+            settle();
+            // What was acknowledged may still have to be sent again, and comes back when the link ends.
+            cut();
+            assert.equal(outbox.counters.oldestAt, times[0]);
+            outbox.linkUp();
+            settle();
+            while (link.acknowledge()?.payload !== "low");
+            link.settle();
+            settle();
+            const isDelivered = link.sent.filter((text) => text === "newer").length > link.pending.length;
+            assert.equal(outbox.counters.oldestAt, isDelivered ? undefined : later);
+        });
+    }
+
+    it("is as old as its oldest event at once after a restart", () => {
+        const disk = new Disk();
+        const before = outboxFixture({ disk });
+        const started = before.clock.now();
+        for (let index = 0; index < 30; index++) {
+            before.admit(`t/${index % 4}`, `${index}`, priorityAt(index));
+            before.writeOut();
+        }
+        const elapsedMs = before.clock.now() - started;
+        const { outbox, clock } = outboxFixture({ disk });
+        const ageMs = clock.now() - (outbox.counters.oldestAt ?? clock.now());
+        assert.ok(ageMs > elapsedMs - 1000 && ageMs <= elapsedMs, `${ageMs} of ${elapsedMs} ms`);
     });
 });
 

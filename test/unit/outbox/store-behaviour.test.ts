@@ -47,6 +47,20 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
         assert.ok(Buffer.isBuffer(batch.events[1]?.payload));
     });
 
+    it("knows when its oldest event entered the outbox, whatever its number", async () => {
+        assert.equal(store.oldestCreatedAt, undefined);
+        const at = (seq: number, createdAt: number) => storedEvent(seq, "t/a", { createdAt, expiresAt: createdAt + 3_600_000 });
+        const start = Date.UTC(2026, 0, 1);
+        await commit(store, [at(1, start + 3000), at(2, start + 1000), at(3, start + 2000)]);
+        assert.equal(store.oldestCreatedAt, start + 1000);
+        await commit(store, [], [2]);
+        assert.equal(store.oldestCreatedAt, start + 2000);
+        await new Promise((resolve) => store.shiftTimes(1, 500, resolve));
+        assert.equal(store.oldestCreatedAt, start + 2500);
+        await commit(store, [], [1, 3]);
+        assert.equal(store.oldestCreatedAt, undefined);
+    });
+
     it("keeps the text behind a zero byte", async () => {
         await commit(store, [storedEvent(1, "t/a", { payload: "a\0b", bytes: 3 })]);
         assert.equal(String((await read(store, {})).events[0]?.payload), "a\0b");
