@@ -1,10 +1,10 @@
 import { defineType, type Node, type NodeAPI, type NodeMessage } from "../src/node-red/api";
-import { type EventIds, eventRequest, parseEventSettings } from "../src/node-red/device-event-out";
+import { type EventIds, eventRequest, linkActionOf, parseEventSettings } from "../src/node-red/device-event-out";
 import { joinGateway } from "../src/node-red/gateway-node";
 import { type MessageCompletion, onInput } from "../src/node-red/message-completion";
 import { SerialQueue } from "../src/node-red/serial-queue";
 
-/** `device-event-out`: publishes each message as an event of a device behind the gateway, or of the gateway itself. */
+/** `device-event-out`: publishes each message as an event of a device behind the gateway, or of the gateway itself; a message may also control the link. */
 export default function register(RED: NodeAPI): void {
     defineType<Node>(RED, "device-event-out", (node, definition) => {
         const member = joinGateway(RED, node, definition);
@@ -12,6 +12,8 @@ export default function register(RED: NodeAPI): void {
         const inOrder = new SerialQueue();
 
         onInput(node, { output: member.output, status: member.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
+            const action = linkActionOf(message);
+            if (action !== undefined) return member.gateway.controlLink(action, completion);
             const enteredAtMs = Date.now();
             const { ids } = settings();
             if (ids.immediate) return publish(ids.read(message), message, enteredAtMs, completion);

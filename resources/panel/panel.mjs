@@ -17,7 +17,7 @@ class Panel {
         this.#watch = new Watch({ seen: (view) => this.#show(view), failed: (status) => this.#failed(status) });
         this.#view = new GatewayView({
             mayWrite: server.mayWrite,
-            reconnect: () => this.#confirmed("reconnect", {}, {}),
+            onGateway: (key) => this.#confirmed(key, {}, {}),
             onDevice: (key, { typeId, deviceId }) => this.#confirmed(key, { device: `${typeId}/${deviceId}` }, { typeId, deviceId }),
             onSuspect: ({ id, name }) => this.#confirmed("releaseSuspect", { topic: name }, { id }),
             onSimulator: (action, body) => this.#act(this.#choice.id, action, body),

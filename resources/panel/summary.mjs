@@ -1,7 +1,7 @@
 // The head of the gateway panel: the connection, with the reason if there is none, and the outbox.
 import { button, bytes, duration, element, number, setText, text, time } from "./words.mjs";
 
-const fills = { online: "green", connecting: "yellow", waiting: "red", closed: "grey" };
+const fills = { online: "green", paused: "yellow", connecting: "yellow", waiting: "red", closed: "grey" };
 
 export class Summary {
     constructor(act) {
@@ -14,11 +14,19 @@ export class Summary {
         this.#reason = element("p", "wiotp-panel-reason");
         this.#storage = element("p", "wiotp-panel-reason");
         this.#next = element("p", "wiotp-panel-quiet");
-        this.#reconnect = button("reconnect", () => act.reconnect());
+        this.#actions = {
+            connect: button("connect", () => act.onGateway("connect")),
+            reconnect: button("reconnect", () => act.onGateway("reconnect")),
+            disconnect: button("disconnect", () => act.onGateway("disconnect")),
+            pause: button("pause", () => act.onGateway("pause")),
+            resume: button("resume", () => act.onGateway("resume")),
+        };
+        this.#buttons = element("div", "wiotp-panel-actions");
+        this.#buttons.append(...Object.values(this.#actions));
         this.#facts = element("dl", "wiotp-panel-facts");
         const line = element("div", "wiotp-panel-connection");
-        line.append(this.#dot, this.#phase, this.#since, this.#reconnect);
-        this.content.append(line, this.#server, this.#reason, this.#next, this.#storage, this.#facts);
+        line.append(this.#dot, this.#phase, this.#since);
+        this.content.append(line, this.#server, this.#reason, this.#next, this.#storage, this.#buttons, this.#facts);
     }
 
     #dot;
@@ -28,12 +36,13 @@ export class Summary {
     #reason;
     #storage;
     #next;
-    #reconnect;
+    #actions;
+    #buttons;
     #facts;
 
     /** Shows a view at a point in time. */
     show({ gateway, problem }, rates, now, mayWrite) {
-        const phase = gateway?.connection.phase ?? "closed";
+        const phase = gateway ? phaseOf(gateway.connection) : "closed";
         // As in the statuses of nodes: an unusable outbox file is never green, whatever the connection.
         this.#dot.dataset.fill = problem || gateway?.outbox.problem ? "red" : fills[phase];
         setText(this.#phase, gateway ? text(`phase.${phase}`) : text(problem ? "phase.problem" : "phase.unused"));
@@ -42,9 +51,20 @@ export class Summary {
         setText(this.#reason, problem?.text ?? gateway?.connection.reason?.text ?? "");
         setText(this.#next, gateway ? nextWords(gateway.connection, now) : problem ? "" : text("unusedHint"));
         setText(this.#storage, gateway?.outbox.problem?.text ?? "");
-        this.#reconnect.hidden = !gateway || !mayWrite;
+        this.#buttons.hidden = !gateway || !mayWrite;
         this.#facts.hidden = !gateway;
-        if (gateway) this.#showFacts(gateway, rates, now);
+        if (!gateway) return;
+        this.#offer(gateway.connection);
+        this.#showFacts(gateway, rates, now);
+    }
+
+    #offer({ isWanted, isPaused }) {
+        const { connect, reconnect, disconnect, pause, resume } = this.#actions;
+        const offered = [isWanted ? reconnect : connect, isPaused ? resume : pause, ...(isWanted ? [disconnect] : [])];
+        const focused = document.activeElement;
+        for (const action of Object.values(this.#actions)) action.hidden = !offered.includes(action);
+        // A button that gives way to its opposite must not take the focus with it.
+        if (focused?.hidden && this.#buttons.contains(focused)) offered[focused === pause || focused === resume ? 1 : 0].focus();
     }
 
     #showFacts({ outbox, totals, devices }, rates, now) {
@@ -70,6 +90,12 @@ export class Summary {
 
 function priorities({ high, normal, low }) {
     return `${number(high)} / ${number(normal)} / ${number(low)}`;
+}
+
+/** Nobody has asked for the end of a connection that is only about to be opened. */
+function phaseOf({ phase, isWanted, isPaused }) {
+    if (phase === "online" && isPaused) return "paused";
+    return phase === "closed" && isWanted ? "connecting" : phase;
 }
 
 function sinceWords({ since }, now) {

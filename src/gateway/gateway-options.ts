@@ -47,6 +47,8 @@ export interface GatewayOptions {
     readonly port: number;
     readonly transport: TransportKind;
     readonly path: string;
+    /** Whether the gateway connects without being asked. */
+    readonly autoConnect: boolean;
     readonly cleanSession: boolean;
     readonly keepAliveS: number;
     readonly outbox: OutboxKind;
@@ -80,6 +82,7 @@ export const gatewayRules = {
     port: { min: 1, max: 65_535, whole: true },
     transport: { choices: transports, fallback: "tls" },
     path: { fallback: "/" },
+    autoConnect: { fallback: true },
     cleanSession: { fallback: true },
     keepAlive: { fallback: 60, min: 1, max: 3600, whole: true },
     outbox: { choices: outboxKinds, fallback: "disk" },
@@ -149,6 +152,7 @@ function parse(properties: GatewayProperties): GatewayOptions {
         transport,
         // Whatever the form was set to before, only websockets have one.
         path: transport === "ws" || transport === "wss" ? pathOption(properties) : "/",
+        autoConnect: booleanOption(properties, "autoConnect", gatewayRules.autoConnect),
         cleanSession: booleanOption(properties, "cleanSession", gatewayRules.cleanSession),
         keepAliveS: numberOption(properties, "keepAlive", gatewayRules.keepAlive),
         outbox: choiceOption(properties, "outbox", gatewayRules.outbox),

@@ -1,6 +1,7 @@
 import type { ConnectionState } from "../connection/gateway-connection";
 import type { StorageCondition } from "./gateway-storage";
 import type { CommandsState } from "./inbound/command";
+import type { LinkCondition } from "./link-control";
 
 /** How fast a backlog shrinks. */
 export interface DrainProgress {
@@ -9,7 +10,7 @@ export interface DrainProgress {
 }
 
 /** What can be said of a gateway right now; every part of it is measured, none assumed. */
-export interface GatewayState extends StorageCondition {
+export interface GatewayState extends StorageCondition, LinkCondition {
     readonly connection: ConnectionState;
     readonly commands: CommandsState;
     /** Events waiting to be sent or acknowledged, in memory and on disk. */

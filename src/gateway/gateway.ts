@@ -4,7 +4,7 @@ import type { SentPacket } from "../connection/sent-packet";
 import type { Inventory } from "../devices/inventory/inventory";
 import { Registration } from "../devices/registration/registration";
 import { connectionStates, GatewayError, toGatewayError } from "../errors";
-import { shortened, translate } from "../i18n";
+import { shortened, type TextKey, translate } from "../i18n";
 import type { AttachedResponder } from "../management/management-engine";
 import type { ResponderOptions } from "../management/responder";
 import type { CompletionCallbacks } from "../outbox/event";
@@ -25,6 +25,7 @@ import type { CommandSubscriber } from "./inbound/command";
 import { CommandRouter, type CommandSubscription } from "./inbound/command-router";
 import { MessageRouter, type Subscription } from "./inbound/message-router";
 import type { NotificationListener } from "./inbound/notification-listeners";
+import { type LinkAction, LinkControl } from "./link-control";
 import { GatewayActions } from "./monitor/gateway-actions";
 import { GatewayHealth } from "./monitor/gateway-health";
 import { GatewayMonitor } from "./monitor/gateway-monitor";
@@ -63,6 +64,7 @@ export class Gateway implements PooledGateway {
     readonly #listeners: GatewayListeners;
     readonly #search: SuspectSearch;
     readonly #connection: GatewayConnection;
+    readonly #control: LinkControl;
     readonly #registration: Registration;
     readonly #publisher: EventPublisher;
     readonly #subscriptions: SubscriptionManager;
@@ -106,6 +108,19 @@ export class Gateway implements PooledGateway {
             { resumed: () => this.#publisher.outbox.resume(), changed: () => this.#listeners.countsChanged() },
         );
         this.#connection = new GatewayConnection({ clock, judge: this.#search, ...transportOptions({ options, token, tls }) });
+        this.#control = new LinkControl({
+            isWanted: options.autoConnect,
+            connection: this.#connection,
+            open: () => this.#connect(),
+            end: () => this.#publisher.endLink(),
+            paused: () => this.#publisher.pause(),
+            resumed: () => this.#publisher.resume(),
+            changed: () => {
+                this.#statistics.conditionChanged(this.#control.condition);
+                this.#listeners.stateChanged();
+            },
+        });
+        this.#statistics.conditionChanged(this.#control.condition);
         this.#registration = new Registration({
             clock,
             gatewayDevice: deviceKey(options.identity),
@@ -138,6 +153,7 @@ export class Gateway implements PooledGateway {
             clock,
             topics: this.topics,
             connection: this.#connection,
+            control: this.#control,
             registration: this.#registration,
             search: this.#search,
             store: this.#storage.store,
@@ -203,6 +219,7 @@ export class Gateway implements PooledGateway {
             search: this.#search,
             silentDevices: this.silentDevices,
             connection: this.#connection,
+            control: this.#control,
             registration: this.#registration,
             inventory: this.inventory,
             management: this.#management,
@@ -216,6 +233,7 @@ export class Gateway implements PooledGateway {
     get state(): GatewayState {
         return {
             connection: this.#connection.state,
+            ...this.#control.condition,
             commands: this.#commands.state,
             ...this.#publisher.state,
             ...this.#storage.condition,
@@ -232,10 +250,18 @@ export class Gateway implements PooledGateway {
         return this.#listeners.add(listener);
     }
 
-    /** Opens the connection. */
+    /** Opens the outbox, and then the connection if it is wanted. */
     start(): void {
         this.monitor.start();
-        this.#open().catch(this.#failed);
+        this.#open().catch((thrown: unknown) => {
+            this.#failed(thrown);
+            this.#control.close(toGatewayError(thrown, "GW_CONFIG"));
+        });
+    }
+
+    /** Carries out what a flow asks of the link; `completion` is called once with the outcome, possibly before this returns. */
+    controlLink(action: LinkAction, completion: CompletionCallbacks): void {
+        if (this.#control.request(action, completion)) this.#listeners.log(translate(requestedByFlow[action]));
     }
 
     /** From now on commands wait, and filters stay as they are. */
@@ -297,6 +323,7 @@ export class Gateway implements PooledGateway {
         this.silentDevices.pause();
         // A subscription that is answered from now on starts nothing.
         this.#connectionNumber += 1;
+        this.#control.close(new GatewayError("GW_NOT_CONNECTED", translate("gateway.stopping")));
         this.#commands.close();
         this.#management.close();
         await this.#publisher.close(deadlineMs / 3);
@@ -322,7 +349,9 @@ export class Gateway implements PooledGateway {
         });
         if (this.#storage.condition.storeProblem === undefined) await loaded;
         else loaded.catch(this.#failed);
-        if (!this.#isClosed) this.#connect();
+        if (this.#isClosed) return;
+        if (!this.#options.autoConnect) this.#listeners.log(translate("gateway.connectsOnRequest"));
+        this.#control.opened();
     }
 
     /** Says so when the events that wait were meant for another server. */
@@ -350,6 +379,7 @@ export class Gateway implements PooledGateway {
         if (state.phase === "online") this.#connected(state.sessionPresent);
         else this.#disconnected(state);
         this.#listeners.stateChanged();
+        this.#control.connectionChanged(state);
     }
 
     #connected(sessionPresent: boolean): void {
@@ -368,6 +398,8 @@ export class Gateway implements PooledGateway {
         this.#subscriptions.linkDown();
         this.#management.linkDown();
         this.#publisher.linkDown();
+        // What it was closed with may be the problem of the next connection as well.
+        if (state.phase === "closed") this.#listeners.solved();
         if (state.phase !== "waiting") return;
         const { code, text } = state.reason;
         this.#listeners.problem(new GatewayError(code, text), connectionStates[code] ?? "network");
@@ -433,6 +465,13 @@ export class Gateway implements PooledGateway {
         this.#listeners.stateChanged();
     }
 }
+
+const requestedByFlow = {
+    connect: "gateway.connectByFlow",
+    disconnect: "gateway.disconnectByFlow",
+    pause: "gateway.pauseByFlow",
+    resume: "gateway.resumeByFlow",
+} as const satisfies Record<LinkAction, TextKey>;
 
 /** What a gateway is made of. */
 export interface GatewayDeps extends ConnectionSettings {

@@ -9,7 +9,8 @@ import {
     priorities,
 } from "../gateway/events/event-request";
 import type { Gateway } from "../gateway/gateway";
-import { translate } from "../i18n";
+import { type LinkAction, linkActions } from "../gateway/link-control";
+import { shortened, translate } from "../i18n";
 import type { IdParser } from "../protocol/id-parser";
 import { encodePayload } from "../protocol/payload";
 import { parseQos, type Qos } from "../protocol/qos";
@@ -60,6 +61,24 @@ export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredD
         ttlMs: ttlMs(definition, "ttl"),
     };
 }
+
+/**
+ * What a message asks of the gateway's link; undefined for an event.
+ * @throws GW_INVALID_PAYLOAD for an action that there is not
+ */
+export function linkActionOf({ gateway }: NodeMessage): LinkAction | undefined {
+    if (typeof gateway !== "object" || gateway === null || !("action" in gateway)) return undefined;
+    const { action } = gateway;
+    const found = linkActions.find((each) => each === action);
+    if (found !== undefined) return found;
+    const value =
+        typeof action === "string"
+            ? JSON.stringify(shortened(action, maxActionCharacters))
+            : translate("value.ofType", { type: typeof action });
+    throw new GatewayError("GW_INVALID_PAYLOAD", translate("flow.linkAction", { value, actions: linkActions.join(", ") }));
+}
+
+const maxActionCharacters = 60;
 
 /** The properties of a `device-event-out` node, checked. */
 export interface EventSettings {

@@ -22,6 +22,17 @@ export interface WiotpEventMessage extends WiotpMessage {
     ttl?: number;
 }
 
+/** A message for `device-event-out` that controls the link of its gateway, and is no event. */
+export interface WiotpGatewayControlMessage extends WiotpMessage {
+    gateway: {
+        /**
+         * `connect`: done when the server has accepted the connection. `disconnect`: done when it has ended. `pause`: stays connected and
+         * sends no events. `resume`: sends again.
+         */
+        readonly action: "connect" | "disconnect" | "pause" | "resume";
+    };
+}
+
 /** A message from `device-command-in`. */
 export interface WiotpCommandMessage extends WiotpMessage {
     /** By format: the parsed value, a string or a Buffer. */
@@ -84,7 +95,7 @@ export interface WiotpGatewayHealthMessage extends WiotpMessage {
 /** The health of a gateway. Times are ISO 8601. */
 export interface WiotpGatewayHealth {
     /** The names are stable and not translated. */
-    readonly state: "connected" | "connecting" | "disconnected";
+    readonly state: "connected" | "connecting" | "disconnected" | "paused" | "closed";
     readonly since: string;
     /** The problem, if there is one: the code of the error, and a text for people. */
     readonly code?: string;

@@ -11,6 +11,7 @@ export function gatewayStatus(state: GatewayState | GatewayError): StatusText {
     if (state.storeProblem) return problemStatus(state.storeProblem);
     switch (state.connection.phase) {
         case "closed":
+            if (!state.isWanted) return withQueue({ fill: "grey", shape: "ring", key: "closed" }, state);
             return withQueue({ fill: "grey", shape: "ring", key: "disconnected" }, state);
         case "connecting":
             return withQueue(connectingStatus(state.connection.reason), state);
@@ -58,6 +59,7 @@ function onlineStatus(state: GatewayState): StatusText {
     const { commands, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, outbox, isDegraded } = state;
     // Until there are fewer, nothing comes in, acknowledgements of events neither.
     if (commands.isReadingHeld) return { fill: "yellow", shape: "dot", key: "commandsFull", parameters: { count: commands.waiting } };
+    if (state.isPaused) return withQueue({ fill: "yellow", shape: "ring", key: "paused" }, state);
     if (drain) {
         return withQueue({ fill: "blue", shape: "dot", key: "draining", remaining: duration(drain.remainingMs) }, state);
     }

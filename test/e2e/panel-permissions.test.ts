@@ -27,6 +27,10 @@ const reads = [
     "gateway-config/g1/requests",
 ];
 const actions = [
+    "connect",
+    "disconnect",
+    "pause",
+    "resume",
     "reconnect",
     "release",
     "purge",

@@ -83,6 +83,35 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await panel.content.locator(".wiotp-panel-simulator").filter({ hasText: "firmware/download · in progress" }).waitFor();
         });
 
+        suite.test("pauses, resumes, disconnects and connects the gateway, and offers what can be done next", async () => {
+            const { editor, panel } = await open();
+            await panel.phase(/^connected$/);
+            const offered = () => panel.content.locator(".wiotp-panel-summary button:visible").allTextContents();
+            assert.deepEqual(await offered(), ["Reconnect now", "Disconnect", "Pause"]);
+            await panel.confirmed("pause");
+            await panel.reported("sends no more events");
+            await panel.phase("connected, paused");
+            assert.deepEqual(await offered(), ["Reconnect now", "Disconnect", "Resume"]);
+            assert.equal(await editor.page.evaluate(() => document.activeElement?.textContent), "Resume");
+            await inject(suite.nodeRed, "i1");
+            await panel
+                .fact("waiting")
+                .filter({ hasText: /^[1-9]/ })
+                .waitFor();
+            await panel.confirmed("disconnect");
+            await panel.reported("is disconnecting");
+            await panel.phase(/^closed$/);
+            assert.deepEqual(await offered(), ["Connect", "Resume"]);
+            assert.equal(await panel.content.locator(".wiotp-panel-summary .wiotp-panel-reason").first().textContent(), "");
+            await panel.confirmed("connect");
+            await panel.reported("is connecting");
+            await panel.phase("connected, paused");
+            await panel.confirmed("resume");
+            await panel.reported("sends events again");
+            await panel.phase(/^connected$/);
+            await panel.fact("waiting").filter({ hasText: /^0/ }).waitFor();
+        });
+
         suite.test("sends no request while it is hidden: behind another tab, in a closed sidebar, in a hidden page", async () => {
             const behind = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => globalThis.isBehind })";
             const changed = "document.dispatchEvent(new Event('visibilitychange'))";

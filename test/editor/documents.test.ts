@@ -25,7 +25,7 @@ const named: Readonly<Record<string, Partial<Record<NodeType, string>>>> = {
         "device-command-in": "label.datatype",
     },
     "docs/operation.md": {
-        "gateway-config": "label.outbox label.outboxMaxMb label.outboxReserve label.cleanSession option.memory",
+        "gateway-config": "label.outbox label.outboxMaxMb label.outboxReserve label.cleanSession label.autoConnect option.memory",
         "device-event-out": "label.timestamp label.typeId label.deviceId",
     },
     "docs/troubleshooting.md": {

@@ -33,6 +33,7 @@ const contract = {
         orgId: "",
         typeId: "",
         deviceId: "",
+        autoConnect: true,
         cleanSession: true,
         keepAlive: "60",
         outbox: "disk",

@@ -24,7 +24,7 @@ function words(file: string, declaration: string): string[] {
 
 /** Keys that the panel makes of a name that the runtime sends. */
 const made: Readonly<Record<string, readonly string[]>> = {
-    phase: ["online", "connecting", "waiting", "closed"],
+    phase: ["online", "paused", "connecting", "waiting", "closed"],
     registration: words("devices/registration/registration-types.ts", "export type RegistrationPhase ="),
     hold: words("devices/registration/registration-types.ts", "export type HoldReason ="),
     management: words("management/managed-devices.ts", "export type ManagedPhase ="),
@@ -38,6 +38,7 @@ const made: Readonly<Record<string, readonly string[]>> = {
     outcome: [
         ...[...runtime.matchAll(/\b(?:done|notDone)\(\s*"(\w+)"|\? "(\w+)" : "(\w+)"\)/g)].flatMap((match) => match.slice(1)),
         ...words("gateway/monitor/simulator-control.ts", "const troubleOutcomes ="),
+        ...words("gateway/monitor/gateway-actions.ts", "const linkOutcomes ="),
     ].filter((name) => name !== undefined),
 };
 

@@ -101,9 +101,12 @@ describe("monitoring endpoints", () => {
         );
         assert.ok(Array.isArray(gateways) && gateways.length === 2);
         for (const entry of gateways.map(requireRecord)) {
-            const { clientId, connection, outbox, commands, devices, totals } = requireRecord(entry.gateway) as unknown as GatewayOverview;
+            const { clientId, connection, outbox, commands, devices, totals, health } = requireRecord(
+                entry.gateway,
+            ) as unknown as GatewayOverview;
             const expected: Record<string, number | Readonly<Record<string, number>>> = {
                 up: connection.phase === "online" ? 1 : 0,
+                state: { connected: 1, connecting: 0, disconnected: 0, paused: 0, closed: 0, [health.state]: 1 },
                 events_received_total: totals.eventsReceived,
                 events_published_total: totals.eventsPublished,
                 events_refused_total: totals.eventsRefused,
@@ -147,8 +150,8 @@ describe("monitoring endpoints", () => {
                     );
                     continue;
                 }
-                const labelOf = ({ rc, reason, outcome, priority, le }: Readonly<Record<string, string>>) =>
-                    rc ?? reason ?? outcome ?? priority ?? le ?? "";
+                const labelOf = ({ rc, reason, outcome, priority, state, le }: Readonly<Record<string, string>>) =>
+                    rc ?? reason ?? outcome ?? priority ?? state ?? le ?? "";
                 const told = samples.filter((sample) => !/_(?:sum|count)$/.test(sample.name));
                 assert.deepEqual(Object.fromEntries(told.map((sample) => [labelOf(sample.labels), sample.value])), value, name);
             }
@@ -190,6 +193,33 @@ describe("monitoring endpoints", () => {
         const age = values.get(labelled("outbox_oldest_seconds")) ?? 0;
         assert.ok(age > 0 && age <= (Date.now() - before + 1) / 1000, `${age} s`);
         assert.equal(values.get(labelled("up")), 0);
+    });
+
+    it("tells a paused gateway and one that is closed on purpose from one that has lost its connection", async () => {
+        await load(flow(), credentials);
+        await publish("p1");
+        const states = async () => {
+            const values = await metrics();
+            const named = ["connected", "connecting", "disconnected", "paused", "closed"];
+            return named.filter((state) => values.get(labelled("state", `,state="${state}"`)) === 1);
+        };
+        const told = async (action: string, state: string) => {
+            node("event").receive({ gateway: { action } });
+            await waitFor(async () => String(await states()) === state, state);
+        };
+        await told("pause", "paused");
+        assert.equal((await metrics()).get(labelled("up")), 1);
+        await told("disconnect", "closed");
+        const values = await metrics();
+        assert.equal(values.get(labelled("up")), 0);
+        assert.equal(values.get(labelled("reconnects_total", ',reason="network"')), 0);
+        const { gateways } = await get("/wiotp-gateway/state");
+        assert.ok(Array.isArray(gateways));
+        const [connection] = gateways.map((entry) => requireRecord(requireRecord(requireRecord(entry).gateway).connection));
+        assert.deepEqual(
+            [connection?.phase, connection?.isWanted, connection?.isPaused, connection?.reason],
+            ["closed", false, true, undefined],
+        );
     });
 
     it("shows a configuration problem in place of a gateway", async () => {

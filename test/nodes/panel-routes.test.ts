@@ -151,6 +151,35 @@ describe("routes of the panel", () => {
         await waitFor(async () => connectionOf(await watch()).phase === "online", "the mended connection");
     });
 
+    it("disconnects, connects, pauses and resumes on request, says when there is nothing to do, and logs who asked", async () => {
+        await start();
+        const condition = async () => {
+            const { phase, isWanted, isPaused } = connectionOf(await watch());
+            return { phase, isWanted, isPaused };
+        };
+        assert.deepEqual(await act("connect"), { isDone: false, key: "connectAlready" });
+        assert.deepEqual(await act("disconnect"), { isDone: true, key: "disconnectDone" });
+        await waitFor(async () => connectionOf(await watch()).phase === "closed", "the end of the connection");
+        assert.deepEqual(await condition(), { phase: "closed", isWanted: false, isPaused: false });
+        assert.deepEqual(await act("disconnect"), { isDone: false, key: "disconnectAlready" });
+        assert.deepEqual(await act("reconnect"), { isDone: false, key: "notOpen" });
+        assert.deepEqual(await act("pause"), { isDone: true, key: "pauseDone" });
+        assert.deepEqual(await act("pause"), { isDone: false, key: "pauseAlready" });
+        assert.deepEqual(await act("connect"), { isDone: true, key: "connectDone" });
+        await waitFor(async () => connectionOf(await watch()).phase === "online", "the connection");
+        assert.deepEqual(await condition(), { phase: "online", isWanted: true, isPaused: true });
+        assert.deepEqual(await act("resume"), { isDone: true, key: "resumeDone" });
+        assert.deepEqual(await act("resume"), { isDone: false, key: "resumeAlready" });
+        const log = JSON.stringify(helper.log().args);
+        for (const line of [
+            "Disconnecting at an operator's request",
+            "Connecting at an operator's request",
+            "An operator has paused",
+            "An operator has resumed",
+        ])
+            assert.equal(log.split(line).length, 2, line);
+    });
+
     it("refuses, holds, accepts, releases and forgets a device, and reports each result", async () => {
         await start();
         const bad = { typeId: "pump", deviceId: "bad" };

@@ -3,8 +3,7 @@ import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { SentPacket } from "../../connection/sent-packet";
 import { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
-import type { Hold } from "../../devices/registration/registration-types";
-import type { GatewayError } from "../../errors";
+import { GatewayError } from "../../errors";
 import { shortened, translate } from "../../i18n";
 import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
 import { thisBoot } from "../../outbox/machine-boot";
@@ -19,40 +18,44 @@ import type { DeviceManagement } from "../device-management";
 import type { GatewayListeners, LateMessage } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
+import type { LinkControl } from "../link-control";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { ServerState } from "../server-state";
 import type { SuspectSearch } from "../suspects/suspect-search";
 import { deviceHeldError, unansweredError } from "./device-errors";
 import type { EventRequest } from "./event-request";
-import { GracefulReconnect } from "./graceful-reconnect";
+import { GracefulEnd } from "./graceful-end";
 import { OutboxPorts } from "./outbox-ports";
 import { Qos0Publisher } from "./qos0-publisher";
 import { type ReceivedNotification, RefusalHandler } from "./refusal-handler";
 
 const maxTopicShown = 200;
+/** From DISCONNECT to the end of the connection. */
+const partingMs = 2_000;
 
 /** Brings events from the nodes to the platform: through the outbox, past the registration of their devices. */
 export class EventPublisher {
     readonly outbox: Outbox;
     readonly inventory: Inventory;
     readonly #refusals: RefusalHandler;
-    readonly #gracefulReconnect: GracefulReconnect;
+    readonly #gracefulEnd: GracefulEnd;
     readonly #deps: EventPublisherDeps;
     readonly #qos0Publisher: Qos0Publisher;
     /** Whether refusals can be received, so that events may be sent. */
     #isReady = false;
 
     constructor(deps: EventPublisherDeps) {
-        const { options, clock, connection, registration, search, store, serverState, listeners, statistics, management } = deps;
+        const { options, clock, connection, control, registration, search, store, serverState, listeners, statistics, management } = deps;
         this.#deps = deps;
         this.inventory = new Inventory({ clock, store: store.state, registration });
-        this.#gracefulReconnect = new GracefulReconnect({
+        this.#gracefulEnd = new GracefulEnd({
             clock,
             pendingCount: () => connection.pendingCount,
             unansweredCount: () => registration.stuckCount,
             reconnect: (reason) => connection.reconnect(reason),
+            stop: () => void connection.stop(partingMs),
         });
-        const gracefulReconnect = this.#gracefulReconnect;
+        const gracefulEnd = this.#gracefulEnd;
         const failed = (nodeId: string, error: GatewayError, message: LateMessage) => {
             if (!message.refusal?.willRetry) statistics.eventRefused();
             listeners.failedLater(nodeId, error, message);
@@ -72,10 +75,11 @@ export class EventPublisher {
         const ports = new OutboxPorts({
             clock,
             connection,
+            control,
             registration,
             statistics,
             refusals,
-            gracefulReconnect,
+            gracefulEnd,
             search,
             suspectStruck,
         });
@@ -98,6 +102,7 @@ export class EventPublisher {
         this.#qos0Publisher = new Qos0Publisher({
             clock,
             connection,
+            control,
             outbox: this.outbox,
             registration,
             refusals,
@@ -106,7 +111,7 @@ export class EventPublisher {
             suspectStruck,
         });
         registration.attach({
-            reconnectWanted: (reason) => gracefulReconnect.begin(reason),
+            reconnectWanted: (reason) => gracefulEnd.reconnect(reason),
             stateChanged: (device, registrationState) => {
                 this.inventory.registrationChanged(device, registrationState);
                 management.deviceChanged(device, registrationState);
@@ -137,7 +142,8 @@ export class EventPublisher {
         const { queued, high, unsentHigh } = this.outbox.counters;
         const { ratePerSecond, secondsLeft } = this.outbox.progress();
         const isBacklogged = queued > this.#deps.options.maxInFlight;
-        const isDraining = this.#isReady && isBacklogged && secondsLeft !== undefined;
+        const isSending = this.#isReady && !this.#deps.control.isPaused;
+        const isDraining = isSending && isBacklogged && secondsLeft !== undefined;
         return {
             queued,
             waitingHigh: this.#isReady ? unsentHigh : high,
@@ -170,9 +176,9 @@ export class EventPublisher {
             this.#qos0Publisher.send({ packet, payload, message }, this.#isReady, completion);
             return;
         }
-        const hold = options.outbox === "off" ? this.#holdOf(device) : undefined;
-        if (hold) {
-            completion.failed(deviceHeldError(device, hold));
+        const rejection = options.outbox === "off" ? this.#rejectionWithoutOutbox(device) : undefined;
+        if (rejection) {
+            completion.failed(rejection);
             return;
         }
         this.outbox.admit({ device, topic, payload, bytes, qos, priority, ttlMs, completionMode, message }, completion);
@@ -203,11 +209,26 @@ export class EventPublisher {
         this.outbox.linkUp();
     }
 
+    /** Sends nothing more, and closes the connection once what is in flight has been acknowledged. */
+    endLink(): void {
+        this.#gracefulEnd.stop();
+    }
+
+    /** From now on no event is sent; what is in flight may still be acknowledged. */
+    pause(): void {
+        this.#qos0Publisher.pause();
+    }
+
+    /** Events are sent again. */
+    resume(): void {
+        this.outbox.resume();
+    }
+
     /** The connection ended. */
     linkDown(): void {
         if (!this.#isReady) return;
         this.#isReady = false;
-        this.#gracefulReconnect.linkDown();
+        this.#gracefulEnd.linkDown();
         this.#qos0Publisher.linkDown();
         this.#deps.registration.connectionLost();
         this.#refusals.linkDown();
@@ -226,10 +247,11 @@ export class EventPublisher {
         if (unsafe > 0) this.#deps.listeners.warn(translate("gateway.lostOnClose", { count: unsafe }));
     }
 
-    /** The hold of a device, unless it is over: then the next event is the probe. */
-    #holdOf(device: string): Hold | undefined {
+    /** What cannot be sent now fails. The hold of a device that is over is none: then the next event is the probe. */
+    #rejectionWithoutOutbox(device: string): GatewayError | undefined {
+        if (this.#deps.control.isPaused) return new GatewayError("GW_NOT_CONNECTED", translate("gateway.offPaused"));
         const { phase, hold } = this.#deps.registration.stateOf(device);
-        return phase === "held" && hold && hold.until > this.#deps.clock.now() ? hold : undefined;
+        return phase === "held" && hold && hold.until > this.#deps.clock.now() ? deviceHeldError(device, hold) : undefined;
     }
 }
 
@@ -239,6 +261,7 @@ export interface EventPublisherDeps {
     readonly clock: Clock;
     readonly topics: GatewayTopics;
     readonly connection: GatewayConnection;
+    readonly control: Pick<LinkControl, "isPaused">;
     readonly registration: Registration;
     readonly search: SuspectSearch;
     readonly store: Pick<GatewayStore, "events" | "storesEvents" | "state">;

@@ -6,10 +6,11 @@ import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { OutboxEvent } from "../../outbox/event";
 import type { DeviceGate, DeviceVerbs, EventLink, GateAnswer, Transmission } from "../../outbox/ports";
+import type { LinkControl } from "../link-control";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { SuspectSearch } from "../suspects/suspect-search";
 import type { SuspectClient } from "../suspects/trial";
-import type { GracefulReconnect } from "./graceful-reconnect";
+import type { GracefulEnd } from "./graceful-end";
 import type { RefusalHandler } from "./refusal-handler";
 
 /**
@@ -61,12 +62,12 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
     }
 
     isWritable(): boolean {
-        const { connection, gracefulReconnect, search } = this.#deps;
-        return connection.isWritable && !gracefulReconnect.isUnderWay && search.allowsEvents;
+        const { connection, control, gracefulEnd, search } = this.#deps;
+        return connection.isWritable && !control.isPaused && !gracefulEnd.isUnderWay && search.allowsEvents;
     }
 
     send(event: OutboxEvent, isCheck: boolean, transmission: Transmission): void {
-        const { clock, statistics, connection, registration, refusals, gracefulReconnect, search } = this.#deps;
+        const { clock, statistics, connection, registration, refusals, gracefulEnd, search } = this.#deps;
         const { device, topic, qos, bytes } = event;
         const packet: SentPacket = { kind: "event", name: topic, device, qos, bytes };
         const admitted = search.admit(packet, this, event.seq);
@@ -97,7 +98,7 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
                 if (admitted === "test") search.acknowledged(packet);
                 else if (isCheck && !isRegistering) this.#outbox.confirm(device);
             }
-            if (gracefulReconnect.isUnderWay) gracefulReconnect.acknowledged();
+            if (gracefulEnd.isUnderWay) gracefulEnd.acknowledged();
         };
         connection.publish(packet, event.payload, answered, isCheck);
     }
@@ -139,10 +140,11 @@ function undeliverableError({ name, bytes, qos, device = "" }: SentPacket, strik
 export interface OutboxPortsDeps {
     readonly clock: Clock;
     readonly connection: GatewayConnection;
+    readonly control: Pick<LinkControl, "isPaused">;
     readonly registration: Registration;
     readonly statistics: GatewayStatistics;
     readonly refusals: RefusalHandler;
-    readonly gracefulReconnect: GracefulReconnect;
+    readonly gracefulEnd: GracefulEnd;
     readonly search: SuspectSearch;
     /** The connection ended after an event, while that was alone. */
     suspectStruck(packet: SentPacket, strikes: number): void;

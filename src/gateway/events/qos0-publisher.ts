@@ -8,6 +8,7 @@ import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { CompletionCallbacks } from "../../outbox/event";
 import type { Outbox } from "../../outbox/outbox";
+import type { LinkControl } from "../link-control";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { SuspectSearch } from "../suspects/suspect-search";
 import type { SuspectClient } from "../suspects/trial";
@@ -90,7 +91,16 @@ export class Qos0Publisher implements SuspectClient {
     linkDown(): void {
         this.#tested?.failed(offline());
         this.#tested = undefined;
-        for (const waiting of [...this.#waiting.values(), ...this.#suspects.values()]) this.giveUp(waiting, offline());
+        this.#giveUpAll(offline());
+    }
+
+    /** From now on nothing is sent: what waits for a check or a test neither. */
+    pause(): void {
+        this.#giveUpAll(paused());
+    }
+
+    #giveUpAll(error: GatewayError): void {
+        for (const waiting of [...this.#waiting.values(), ...this.#suspects.values()]) this.giveUp(waiting, error);
     }
 
     wake({ name }: SentPacket): void {
@@ -186,8 +196,9 @@ export class Qos0Publisher implements SuspectClient {
     }
 
     #rejection(isReady: boolean): GatewayError | undefined {
-        const { connection, outbox } = this.#deps;
+        const { connection, control, outbox } = this.#deps;
         if (!isReady) return offline();
+        if (control.isPaused) return paused();
         if (!connection.isWritable) return new GatewayError("GW_OUTBOX_FULL", translate("gateway.directBusy"));
         if (!outbox.takeRate()) return new GatewayError("GW_OUTBOX_FULL", translate("gateway.directRate"));
         return undefined;
@@ -198,6 +209,7 @@ export class Qos0Publisher implements SuspectClient {
 export interface Qos0PublisherDeps {
     readonly clock: Clock;
     readonly connection: GatewayConnection;
+    readonly control: Pick<LinkControl, "isPaused">;
     readonly outbox: Outbox;
     readonly registration: Registration;
     readonly refusals: RefusalHandler;
@@ -267,6 +279,10 @@ class WaitingEvent implements RegistrationClient {
 
 function offline(): GatewayError {
     return new GatewayError("GW_NOT_CONNECTED", translate("gateway.directOffline"));
+}
+
+function paused(): GatewayError {
+    return new GatewayError("GW_NOT_CONNECTED", translate("gateway.directPaused"));
 }
 
 function connectionError(error: Error): GatewayError {

@@ -2,10 +2,11 @@ import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { ConnectionReason } from "../../connection/reason";
 import type { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
-import { shortened, translate } from "../../i18n";
+import { shortened, type TextKey, translate } from "../../i18n";
 import { type DeviceAddress, deviceKey } from "../../protocol/identity";
 import type { DeviceManagement } from "../device-management";
 import type { GatewayListeners } from "../gateway-listeners";
+import type { LinkAction, LinkControl } from "../link-control";
 import type { SuspectSearch } from "../suspects/suspect-search";
 import type { SilentDevices } from "./silent-devices";
 
@@ -19,11 +20,20 @@ export class GatewayActions {
         this.#deps = deps;
     }
 
+    /** Connects, disconnects, pauses or resumes. The outcome is that of the request: connecting takes its time. */
+    controlLink(action: LinkAction): ActionOutcome {
+        const { control, listeners } = this.#deps;
+        const outcomes = linkOutcomes[action];
+        if (!control.request(action)) return notDone(outcomes.notDone);
+        listeners.log(translate(outcomes.log));
+        return done(outcomes.done);
+    }
+
     /** Reconnects, or makes the next attempt now. */
     reconnect(): ActionOutcome {
-        const { connection, listeners } = this.#deps;
+        const { connection, control, listeners } = this.#deps;
         const { phase } = connection.state;
-        if (phase === "closed") return notDone("notOpen");
+        if (phase === "closed" || !control.condition.isWanted) return notDone("notOpen");
         listeners.log(translate("gateway.reconnectLogged"));
         connection.reconnect(byOperator());
         return done(phase === "online" ? "reconnecting" : "tryingNow");
@@ -93,6 +103,7 @@ export function notDone(key: string, parameters?: ActionOutcome["parameters"]): 
 /** What the actions work on. */
 export interface GatewayActionsDeps {
     readonly connection: GatewayConnection;
+    readonly control: LinkControl;
     readonly registration: Registration;
     readonly inventory: Inventory;
     readonly management: DeviceManagement;
@@ -102,6 +113,13 @@ export interface GatewayActionsDeps {
     /** Drops the waiting events of a device; resolves with their number. */
     purge(device: string): Promise<number>;
 }
+
+const linkOutcomes = {
+    connect: { done: "connectDone", notDone: "connectAlready", log: "gateway.connectByOperator" },
+    disconnect: { done: "disconnectDone", notDone: "disconnectAlready", log: "gateway.disconnectByOperator" },
+    pause: { done: "pauseDone", notDone: "pauseAlready", log: "gateway.pauseByOperator" },
+    resume: { done: "resumeDone", notDone: "resumeAlready", log: "gateway.resumeByOperator" },
+} as const satisfies Record<LinkAction, { readonly done: string; readonly notDone: string; readonly log: TextKey }>;
 
 function byOperator(): ConnectionReason {
     return { code: "GW_NETWORK", isPlanned: true, text: translate("gateway.reconnectByOperator") };

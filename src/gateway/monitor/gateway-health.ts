@@ -125,16 +125,20 @@ export interface GatewayHealthDeps {
     counters(): OutboxCounters;
 }
 
+/** The states of a gateway by their stable names. */
+export const healthStates = ["connected", "connecting", "disconnected", "paused", "closed"] as const;
+export type HealthState = (typeof healthStates)[number];
+
 /** Gets each report. It may not throw. */
 export type HealthListener = (report: HealthReport) => void;
 
 /** The health of a gateway. Times are ISO 8601. Contains no secret. */
 export interface HealthReport {
     /**
-     * `connected`; `connecting` = the first attempt is under way; `disconnected` = it is tried again. The names are stable and not
-     * translated.
+     * `connected`; `connecting` = the first attempt is under way; `disconnected` = it is tried again; `paused` = connected, and no events
+     * are sent; `closed` = nobody wants a connection. The names are stable and not translated.
      */
-    readonly state: "connected" | "connecting" | "disconnected";
+    readonly state: HealthState;
     readonly since: string;
     /** What is wrong, by the code of the error and for people. */
     readonly code?: string;
@@ -173,8 +177,9 @@ interface HealthSubscription {
 
 const everyMs = 1_000;
 
-function stateName({ connection }: GatewayState): HealthReport["state"] {
-    if (connection.phase === "online") return "connected";
+function stateName({ connection, isWanted, isPaused }: GatewayState): HealthState {
+    if (connection.phase === "online") return isPaused ? "paused" : "connected";
+    if (connection.phase === "closed" && !isWanted) return "closed";
     const isFirst = connection.phase === "closed" || (connection.phase === "connecting" && !connection.reason);
     return isFirst ? "connecting" : "disconnected";
 }

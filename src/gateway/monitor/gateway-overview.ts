@@ -28,6 +28,8 @@ export function gatewayOverview(deps: OverviewDeps): GatewayOverview {
         connection: {
             phase: connection.phase,
             since: new Date(statistics.since).toISOString(),
+            isWanted: state.isWanted,
+            isPaused: state.isPaused,
             ...("reason" in connection && connection.reason && { reason: connection.reason }),
             ...(connection.phase === "waiting" && {
                 retryInMs: connection.retryInMs,
@@ -75,6 +77,10 @@ export interface GatewayOverview {
         readonly phase: ConnectionState["phase"];
         /** Since when the gateway is online, or is not. */
         readonly since: string;
+        /** A connection is to be there. */
+        readonly isWanted: boolean;
+        /** No events are to be sent. */
+        readonly isPaused: boolean;
         readonly reason?: Problem;
         readonly retryInMs?: number;
         /** When the next attempt comes. */

@@ -4,6 +4,7 @@ import { connectionStates } from "../../errors";
 import type { OutboxCounters } from "../../outbox/outbox";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
 import type { CommandOutcome } from "../inbound/command";
+import type { LinkCondition } from "../link-control";
 
 /** Counts events, commands, notifications and reconnects. Counting costs next to nothing; all else is computed on request. */
 export class GatewayStatistics {
@@ -20,6 +21,8 @@ export class GatewayStatistics {
     #commandsReceived = 0;
     #notificationsReceived = 0;
     #phase: ConnectionState["phase"] = "closed";
+    #condition: LinkCondition = { isWanted: true, isPaused: false };
+    #word: LinkWord = "offline";
     #since: number;
     #changedAt: number;
 
@@ -64,17 +67,23 @@ export class GatewayStatistics {
         increase(this.#refused, rc !== undefined && knownReturnCodes.has(rc) ? String(rc) : otherwise);
     }
 
+    /** Flows or operators want something else of the link. */
+    conditionChanged(condition: LinkCondition): void {
+        this.#condition = condition;
+        this.#noteSince();
+    }
+
     connectionChanged(state: ConnectionState): void {
         const before = this.#phase;
         this.#phase = state.phase;
         this.#changedAt = this.#clock.now();
-        if ((before === "online") !== (state.phase === "online")) this.#since = this.#changedAt;
+        this.#noteSince();
         if (state.phase !== "connecting" || before === "connecting" || !state.reason) return;
         const { code, isPlanned } = state.reason;
         increase(this.#reconnects, isPlanned ? planned : (connectionStates[code] ?? otherwise));
     }
 
-    /** Since when the gateway is online, or is not (wall clock, milliseconds). */
+    /** Since when the gateway is online, paused, offline or closed (wall clock, milliseconds). */
     get since(): number {
         return this.#since;
     }
@@ -82,6 +91,13 @@ export class GatewayStatistics {
     /** When the connection changed last (wall clock, milliseconds). */
     get changedAt(): number {
         return this.#changedAt;
+    }
+
+    #noteSince(): void {
+        const word = wordOf(this.#phase, this.#condition);
+        if (word === this.#word) return;
+        this.#word = word;
+        this.#since = this.#clock.now();
     }
 
     /** All counts until now, with those of the outbox: the events that have left it because they arrived, or were refused. */
@@ -99,6 +115,13 @@ export class GatewayStatistics {
             puback: this.#puback.counts,
         };
     }
+}
+
+type LinkWord = "online" | "paused" | "offline" | "closed";
+
+function wordOf(phase: ConnectionState["phase"], { isWanted, isPaused }: LinkCondition): LinkWord {
+    if (phase === "online") return isPaused ? "paused" : "online";
+    return phase === "closed" && !isWanted ? "closed" : "offline";
 }
 
 /** The totals of a gateway since it was opened. */

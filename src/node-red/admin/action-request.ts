@@ -1,5 +1,6 @@
 import { GatewayError } from "../../errors";
 import type { Gateway } from "../../gateway/gateway";
+import { linkActions } from "../../gateway/link-control";
 import type { ActionOutcome } from "../../gateway/monitor/gateway-actions";
 import { troubleKinds } from "../../gateway/monitor/simulator-control";
 import { translate } from "../../i18n";
@@ -15,6 +16,7 @@ type Action = (gateway: Gateway, body: Body) => ActionOutcome | Promise<ActionOu
 /** The actions by their names in the address; those of the simulator are refused for other platforms. */
 const actions: Readonly<Record<string, Action>> = {
     reconnect: (gateway) => gateway.actions.reconnect(),
+    ...Object.fromEntries(linkActions.map((action) => [action, (gateway: Gateway) => gateway.actions.controlLink(action)])),
     release: (gateway, body) => gateway.actions.release(device(body)),
     purge: (gateway, body) => gateway.actions.purge(device(body)),
     forget: (gateway, body) => gateway.actions.forget(device(body)),

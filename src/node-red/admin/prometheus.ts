@@ -1,4 +1,5 @@
 import type { MetricType } from "prom-client";
+import { healthStates } from "../../gateway/monitor/gateway-health";
 import type { GatewayOverview } from "../../gateway/monitor/gateway-overview";
 import type { GatewayTotals, LatencyCounts } from "../../gateway/monitor/gateway-statistics";
 
@@ -17,6 +18,12 @@ interface MetricDefinition {
 /** Every metric but the histograms. The labels are bounded: gateways that run, return codes and reasons this version knows. */
 const definitions: readonly MetricDefinition[] = [
     gauge("up", "Whether the gateway is connected to the platform", ({ connection }) => (connection.phase === "online" ? 1 : 0)),
+    {
+        ...gauge("state", "1 for the state that the gateway is in", ({ health }) =>
+            Object.fromEntries(healthStates.map((state) => [state, state === health.state ? 1 : 0])),
+        ),
+        label: "state",
+    },
     counter("events_received_total", "Events that the flows handed over, refused ones too", ({ totals }) => totals.eventsReceived),
     counter(
         "events_published_total",

@@ -111,8 +111,15 @@ export class PanelPage {
 
     /** Presses a button of the panel, or of a part of it, and confirms. */
     async confirmed(action: string, within: Locator = this.content): Promise<void> {
-        await within.locator(`[data-action="${action}"]`).click();
-        await this.page.locator(".red-ui-notification button.primary").click();
+        const button = within.locator(`[data-action="${action}"]`);
+        const label = (await button.textContent()) ?? "";
+        await button.click();
+        // An earlier question may still be fading.
+        await this.page
+            .locator(".red-ui-notification button.primary")
+            .filter({ hasText: new RegExp(`^${label}$`) })
+            .last()
+            .click();
     }
 
     /** Waits until the editor shows the outcome of an action. */

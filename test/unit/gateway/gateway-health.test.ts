@@ -28,6 +28,7 @@ class Bench {
         oldestAt: undefined as number | undefined,
     };
     heldDevices = 0;
+    condition = { isWanted: true, isPaused: false };
     readonly health: GatewayHealth;
 
     constructor() {
@@ -35,7 +36,8 @@ class Bench {
         this.health = new GatewayHealth({
             clock: this.clock,
             statistics: new GatewayStatistics(this.clock),
-            state: () => Object.assign(Object.create(null), state, { connection: this.connection, heldDevices: this.heldDevices }),
+            state: () =>
+                Object.assign(Object.create(null), state, this.condition, { connection: this.connection, heldDevices: this.heldDevices }),
             counters: (): OutboxCounters => Object.assign(Object.create(null), this.counters),
         });
     }
@@ -66,6 +68,24 @@ describe("the health of a gateway", () => {
         ]);
         bench.health.pause();
         assert.equal(bench.clock.timerCount, 0);
+    });
+
+    it("the health names a paused gateway and one that nobody wants connected, without a problem", () => {
+        const bench = new Bench();
+        const read = () => {
+            const { state, code, reason } = bench.health.read();
+            return [state, code, reason];
+        };
+        bench.condition = { isWanted: true, isPaused: true };
+        bench.connection = online;
+        assert.deepEqual(read(), ["paused", undefined, undefined]);
+        bench.connection = refused;
+        assert.deepEqual(read(), ["disconnected", "GW_NETWORK", "No one listens."]);
+        bench.condition = { isWanted: false, isPaused: true };
+        bench.connection = { phase: "closed" };
+        assert.deepEqual(read(), ["closed", undefined, undefined]);
+        bench.condition = { isWanted: true, isPaused: true };
+        assert.deepEqual(read(), ["connecting", undefined, undefined]);
     });
 
     it("the health is reported after each change of state, code, waiting events and held devices, at most once a second", () => {

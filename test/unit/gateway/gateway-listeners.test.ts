@@ -6,6 +6,8 @@ import { FakeClock } from "../../support/doubles/fake-clock";
 
 const state: GatewayState = {
     connection: { phase: "closed" },
+    isWanted: true,
+    isPaused: false,
     commands: { inWork: 0, waiting: 0, isReadingHeld: false },
     queued: 0,
     waitingHigh: 0,

@@ -31,6 +31,28 @@ describe("gateway statistics", () => {
         assert.deepEqual(statistics.totals(nothing).reconnects, { ...noReconnects, planned: 1 });
     });
 
+    it("says how long the gateway has been paused or closed", () => {
+        const clock = new FakeClock();
+        const statistics = new GatewayStatistics(clock);
+        const start = clock.now();
+        const sinceS = () => (statistics.since - start) / 1000;
+        statistics.connectionChanged({ phase: "online", sessionPresent: false });
+        clock.advance(5_000);
+        statistics.conditionChanged({ isWanted: true, isPaused: true });
+        assert.equal(sinceS(), 5);
+        clock.advance(5_000);
+        statistics.conditionChanged({ isWanted: false, isPaused: true });
+        assert.equal(sinceS(), 5, "the connection is still there");
+        statistics.connectionChanged({ phase: "closed" });
+        assert.equal(sinceS(), 10);
+        clock.advance(5_000);
+        statistics.conditionChanged({ isWanted: false, isPaused: false });
+        assert.equal(sinceS(), 10, "nothing to be paused");
+        statistics.conditionChanged({ isWanted: true, isPaused: false });
+        assert.equal(sinceS(), 15);
+        assert.deepEqual(statistics.totals(nothing).reconnects, noReconnects);
+    });
+
     it("says how long the gateway has been online or offline, not since the last attempt", () => {
         const clock = new FakeClock();
         const statistics = new GatewayStatistics(clock);

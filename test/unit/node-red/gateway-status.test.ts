@@ -7,6 +7,8 @@ type Reason = Extract<Connection, { phase: "waiting" }>["reason"];
 
 function state(connection: Connection, changes: Partial<GatewayState> = {}): GatewayState {
     const idle = {
+        isWanted: true,
+        isPaused: false,
         commands: { inWork: 0, waiting: 0, isReadingHeld: false },
         queued: 0,
         waitingHigh: 0,
@@ -32,6 +34,23 @@ describe("status of a gateway", () => {
         assert.equal(keyOf({ code: "GW_AUTH" }), "notAuthorised");
         assert.equal(keyOf({ code: "GW_STALLED" }), "stalled");
         assert.equal(keyOf({ code: "GW_CONFIG" }), "config");
+    });
+
+    it("shows a gateway that nobody wants connected as closed, and not as a network error", () => {
+        const shown = (changes: Partial<GatewayState>) => gatewayStatus(state({ phase: "closed" }, changes));
+        assert.deepEqual(shown({ isWanted: false }), { fill: "grey", shape: "ring", key: "closed" });
+        assert.deepEqual(shown({ isWanted: false, queued: 7 }), { fill: "grey", shape: "ring", key: "closed", waiting: 7 });
+        assert.equal(shown({ isWanted: true }).key, "disconnected");
+    });
+
+    it("shows a paused gateway as paused, with what waits, unless there is no connection", () => {
+        const online: Connection = { phase: "online", sessionPresent: false };
+        const drain = { eventsPerS: 1, remainingMs: 1000 };
+        const paused = { isPaused: true, queued: 7, heldDevices: 1, isBacklogged: true, drain };
+        assert.deepEqual(gatewayStatus(state(online, paused)), { fill: "yellow", shape: "ring", key: "paused", waiting: 7 });
+        assert.equal(gatewayStatus(state(waiting({ code: "GW_NETWORK" }), paused)).key, "network");
+        const commands = { inWork: 100, waiting: 1000, isReadingHeld: true };
+        assert.equal(gatewayStatus(state(online, { ...paused, commands })).key, "commandsFull");
     });
 
     it("keeps showing a known cause, in yellow, during the next attempt", () => {

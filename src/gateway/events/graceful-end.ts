@@ -6,50 +6,63 @@ import { type TextKey, translate } from "../../i18n";
 /** Acknowledgements take no longer on a good link; on another one a few events sent twice are the lesser evil. */
 const patienceMs = 5_000;
 
-/** Ends a connection that works for the sake of a new one: nothing more is sent, what is in flight is waited for, so that nothing is sent twice. */
-export class GracefulReconnect {
-    readonly #deps: GracefulReconnectDeps;
-    #reason: ConnectionReason | undefined;
+/**
+ * Ends a connection that works, for a new one or for good: nothing more is sent, what is in flight is waited for, so that nothing is sent
+ * twice.
+ */
+export class GracefulEnd {
+    readonly #deps: GracefulEndDeps;
+    #carryOut: (() => void) | undefined;
     #timer: Timer | undefined;
 
-    constructor(deps: GracefulReconnectDeps) {
+    constructor(deps: GracefulEndDeps) {
         this.#deps = deps;
     }
 
     /** Whether nothing more should be sent on this connection. */
     get isUnderWay(): boolean {
-        return this.#reason !== undefined;
+        return this.#carryOut !== undefined;
     }
 
-    /** Begins: from now on nothing is sent. */
-    begin(reason: ReconnectReason): void {
-        if (this.#reason) return;
-        this.#reason = { code: "GW_NETWORK", isPlanned: true, text: translate(texts[reason]) };
-        this.#timer = this.#deps.clock.setTimer(patienceMs, () => this.#carryOut());
-        this.acknowledged();
+    /** A new connection follows; nothing happens if the end of this one is under way already. */
+    reconnect(reason: ReconnectReason): void {
+        if (this.#carryOut) return;
+        const why: ConnectionReason = { code: "GW_NETWORK", isPlanned: true, text: translate(texts[reason]) };
+        this.#begin(() => this.#deps.reconnect(why));
+    }
+
+    /** No other connection follows, even if one was to. */
+    stop(): void {
+        this.#begin(() => this.#deps.stop());
     }
 
     /** An acknowledgement came, and has been taken note of. */
     acknowledged(): void {
-        if (this.#reason && this.#deps.pendingCount() <= this.#deps.unansweredCount()) this.#carryOut();
+        if (this.#carryOut && this.#deps.pendingCount() <= this.#deps.unansweredCount()) this.#end();
     }
 
     /** The connection has ended, for this or another reason. */
     linkDown(): void {
         this.#timer?.cancel();
         this.#timer = undefined;
-        this.#reason = undefined;
+        this.#carryOut = undefined;
     }
 
-    #carryOut(): void {
-        const reason = this.#reason;
+    #begin(carryOut: () => void): void {
+        this.#carryOut = carryOut;
+        this.#timer ??= this.#deps.clock.setTimer(patienceMs, () => this.#end());
+        this.acknowledged();
+    }
+
+    #end(): void {
+        const carryOut = this.#carryOut;
         this.linkDown();
-        if (reason) this.#deps.reconnect(reason);
+        carryOut?.();
     }
 }
 
-/** What a planned reconnect acts on. */
-export interface GracefulReconnectDeps {
+/** What a planned end acts on. */
+export interface GracefulEndDeps {
     readonly clock: Clock;
     /** Publishes that wait for their acknowledgement. */
     pendingCount(): number;
@@ -57,6 +70,8 @@ export interface GracefulReconnectDeps {
     unansweredCount(): number;
     /** Ends the connection and opens a new one. */
     reconnect(reason: ConnectionReason): void;
+    /** Ends the connection. */
+    stop(): void;
 }
 
 const texts = {
