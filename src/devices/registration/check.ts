@@ -19,7 +19,7 @@ export interface Check {
     readonly acknowledgedMs: number;
     /** How many checks sent earlier the platform had not answered when it answered this one. */
     readonly otherPending: number;
-    /** The platform has not answered for 30 s. */
+    /** The platform has not answered for 30 s, although the link works. */
     readonly isSilent: boolean;
     /** A SUBACK did not grant the filter. */
     readonly isRejected: boolean;

@@ -156,7 +156,7 @@ export class PendingDevice {
         this.#startTimer(silentMs);
     }
 
-    /** The platform has not answered for 30 s. */
+    /** The platform has not answered for 30 s, although the link works. */
     noteSilence(): void {
         this.#update({ isSilent: true });
     }

@@ -79,8 +79,11 @@ export class RegistrationScheduler {
         } else if (this.#parts.queue.isExclusive(pending)) {
             this.#outcomes.endExclusive(pending);
         } else {
-            pending.noteSilence();
-            if (pending.silence && (pending.silence.isRenewed || !this.#plan.canRenew)) this.#outcomes.giveUp(pending);
+            // Behind a dead link, silence says nothing about the registration.
+            const sequence = pending.check?.sequence;
+            this.#parts.listener.pingWanted(() => {
+                if (pending.stage === "sent" && pending.check?.sequence === sequence) this.#silent(pending);
+            });
         }
         this.serve();
     }
@@ -112,6 +115,13 @@ export class RegistrationScheduler {
         // From the latest to the earliest, since each goes to the front of its line.
         const underWay = new Set([...queue.confirming, ...queue.places]);
         for (const pending of [...underWay].reverse()) this.#outcomes.interrupt(pending);
+    }
+
+    /** The platform answers, but not the check of this device. */
+    #silent(pending: PendingDevice): void {
+        pending.noteSilence();
+        if (pending.silence && (pending.silence.isRenewed || !this.#plan.canRenew)) this.#outcomes.giveUp(pending);
+        this.serve();
     }
 
     #isFreeFor(pending: PendingDevice): boolean {

@@ -111,6 +111,8 @@ export interface RegistrationListener {
     unanswered(device: string): void;
     /** The server has shown for the first time that it registers devices. */
     signGiven(): void;
+    /** The link is to be tried: `answered` is called at the answer, unless the connection ends first. */
+    pingWanted(answered: () => void): void;
 }
 
 /** What the registration of a gateway's devices needs. */

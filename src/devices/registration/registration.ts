@@ -324,4 +324,5 @@ const nobody: RegistrationListener = {
     convicted() {},
     unanswered() {},
     signGiven() {},
+    pingWanted() {},
 };

@@ -123,6 +123,7 @@ export class EventPublisher {
             convicted: (device, heldUntil) => refusals.convicted(device, heldUntil),
             unanswered: (device) => listeners.registrationProblem(unansweredError(device)),
             signGiven: () => serverState.signGiven(),
+            pingWanted: (answered) => connection.ping(answered),
         });
     }
 

@@ -56,6 +56,7 @@ export class MiniatureGateway {
             unanswered: (device) => this.unanswered.push(device),
             recall() {},
             signGiven() {},
+            pingWanted: (answered) => answered(),
         });
         this.#connected();
     }

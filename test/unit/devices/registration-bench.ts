@@ -14,6 +14,8 @@ export class RegistrationBench {
     readonly registration: Registration;
     #lines: string[] = [];
     readonly #clients = new Map<RegistrationKind, RegistrationClient>();
+    /** A ping was asked for; the link answers at once. */
+    onPing: (answered: () => void) => void = (answered) => answered();
     /** Called on each wake of events, as the outbox would be. */
     onWake: (device: string) => void = () => {};
 
@@ -28,6 +30,7 @@ export class RegistrationBench {
             convicted: (device) => note("convicted", device),
             unanswered: (device) => note("unanswered", device),
             signGiven: () => note("sign given"),
+            pingWanted: (answered) => this.onPing(answered),
         };
         this.registration = new Registration({
             clock: this.clock,

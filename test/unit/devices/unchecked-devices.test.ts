@@ -257,6 +257,21 @@ describe("registrations that the line cut off", () => {
         assert.equal(bench.take({ wakes: true })[0], "wake t/a");
     });
 
+    it("does not reconnect for it while the link itself is silent, nor for one that is answered by then", () => {
+        for (const isAnswered of [false, true]) {
+            const bench = cutOff();
+            let pong = () => {};
+            bench.onPing = (answered) => {
+                pong = answered;
+            };
+            bench.clock.advance(35_000);
+            assert.deepEqual(bench.take(), []);
+            if (isAnswered) bench.acknowledge("t/a");
+            pong();
+            assert.deepEqual(bench.take(), isAnswered ? [] : ["reconnect cut-off-registrations"]);
+        }
+    });
+
     it("has a registration wait without a hold when the platform is silent again, for the back-off, then twice as long", () => {
         const bench = cutOff();
         bench.clock.advance(30_000);

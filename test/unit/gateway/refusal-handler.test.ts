@@ -45,6 +45,7 @@ describe("refusal of an event of a device that was flowing", () => {
             convicted: (device, heldUntil) => refusals.convicted(device, heldUntil),
             unanswered: () => {},
             signGiven: () => {},
+            pingWanted: () => {},
         });
         registration.connectionStarted();
         check();
