@@ -26,6 +26,14 @@ export interface LoadOptions {
     readonly env?: Readonly<Record<string, string>>;
 }
 
+/** What a deploy can make of the load. */
+export interface LoadVariant {
+    /** Devices that publish; 5 by default. */
+    readonly devices?: number;
+    /** The property of the `gateway-config`. */
+    readonly registration?: "auto" | "always";
+}
+
 const gatewayId = "config-node";
 
 /** A real Node-RED with a flow that publishes numbered events, takes commands, and records what is reported of them. */
@@ -60,7 +68,7 @@ export class LoadedNodeRed {
     }
 
     /** The flows; `touched` changes something harmless on the tab and on a node, so that a deploy is a change. */
-    flows(touched = "", token?: string): object[] {
+    flows(touched = "", token?: string, { devices = 5, registration = "auto" }: LoadVariant = {}): object[] {
         const at = { z: "tab", x: 100, y: 100, wires: [] };
         const { gateway, authorityFile, perTick = 4 } = this.#options;
         const broker = { platform: "broker", transport: "tcp", host: "127.0.0.1", orgId: "org1", typeId: "gw", deviceId: "gw1" };
@@ -70,8 +78,8 @@ export class LoadedNodeRed {
         return [
             { id: "tab", type: "tab", label: `load ${touched}` },
             { id: "tls", type: "tls-config", ca: authorityFile ?? "", verifyservercert: true },
-            { id: gatewayId, type: "gateway-config", ...broker, ...secured, ...gateway, ...credentials },
-            { id: "source", type: "load-source", ...at, pauseFile: this.#pauseFile, devices: 5, perTick, wires: [["out"]] },
+            { id: gatewayId, type: "gateway-config", ...broker, registration, ...secured, ...gateway, ...credentials },
+            { id: "source", type: "load-source", ...at, pauseFile: this.#pauseFile, devices, perTick, wires: [["out"]] },
             { id: "out", type: "device-event-out", ...at, name: touched, gateway: gatewayId, format: "text" },
             { id: "commands", type: "device-command-in", ...noted, gateway: gatewayId },
             { id: "complete", type: "complete", ...noted, scope: ["out"], uncaught: false },
@@ -203,8 +211,10 @@ export class LoadedNodeRed {
         return [...(await exportsOf(ask, [gatewayId])), ...(await answersOf(ask, [gatewayId]))];
     }
 
+    /** Node-RED closes idle connections after a while: a question that meets such an end is asked again. */
     async #get(route: string): Promise<Record<string, unknown>> {
-        const response = await fetch(`${this.#url}${route}`);
+        const ask = () => fetch(`${this.#url}${route}`);
+        const response = await ask().catch(ask);
         return requireRecord(await response.json());
     }
 }

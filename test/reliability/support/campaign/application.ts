@@ -4,7 +4,7 @@ import { waitFor } from "../../../support/wait-for";
 const devices = 5;
 const everyMs = 20;
 
-/** The application behind the broker: takes the events and sends commands of QoS 1 to the devices. */
+/** The application behind a server: takes the events and sends commands of QoS 1 to the devices. */
 export class Application {
     /** Payloads of events, in the order in which they came. */
     received: string[] = [];
@@ -13,20 +13,22 @@ export class Application {
     /** Commands that were on their way when the broker was killed: that they arrive is up to the broker. */
     readonly excused = new Set<string>();
     readonly #client: MqttClient;
+    readonly #prefix: string;
     #timer: NodeJS.Timeout | undefined;
     #number = 0;
     #unanswered = 0;
 
-    private constructor(client: MqttClient) {
+    private constructor(client: MqttClient, prefix: string) {
         this.#client = client;
+        this.#prefix = prefix;
         client.on("error", () => {});
         client.on("message", (_topic, payload) => this.received.push(String(payload)));
     }
 
-    static async start(port: number, username: string, password: string): Promise<Application> {
-        const account = { username, password, clientId: "application", clean: false };
+    static async start({ port, clientId, username, password, prefix }: ApplicationOptions): Promise<Application> {
+        const account = { username, password, clientId, clean: false };
         const client = connect({ host: "127.0.0.1", port, reconnectPeriod: 100, ...account });
-        const application = new Application(client);
+        const application = new Application(client, prefix);
         await waitFor(() => client.connected, "the application to connect");
         await client.subscribeAsync("iot-2/type/+/id/+/evt/+/fmt/+", { qos: 1 });
         return application;
@@ -63,7 +65,7 @@ export class Application {
     #send(): void {
         if (!this.#client.connected) return;
         const number = ++this.#number;
-        const payload = `c${number % devices}:${number}`;
+        const payload = `${this.#prefix}${number % devices}:${number}`;
         this.commands.add(payload);
         this.#unanswered += 1;
         // MQTT.js sends it again on the next connection until it is answered.
@@ -71,4 +73,14 @@ export class Application {
             this.#unanswered -= 1;
         });
     }
+}
+
+/** Who an application is, and where its server is. */
+export interface ApplicationOptions {
+    readonly port: number;
+    readonly clientId: string;
+    readonly username: string;
+    readonly password: string;
+    /** What its commands begin with: those of another application have other names. */
+    readonly prefix: string;
 }

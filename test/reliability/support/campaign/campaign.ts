@@ -45,6 +45,7 @@ export class Campaign {
     /** One round: load, the fault, recovery, rest, check. Fails when anything is lost, out of order or not reported. */
     async round(fault: Fault): Promise<RoundResult> {
         const { stage, random } = this;
+        await stage.useServer(fault.isOnPlatform ? "platform" : "broker");
         const { application, nodeRed, recorder } = stage;
         const someDone = () => nodeRed.moreDone(random.integer(20, 400));
         const connections = recorder.accepted;
@@ -64,7 +65,7 @@ export class Campaign {
         if (!fault.sign) assert.deepEqual(nodeRed.record.problems, [], "errors were raised although nothing was down");
         this.#checkMemory(usedBytes);
         const result = this.#result(fault, usedBytes);
-        for (const notes of [nodeRed.record, recorder, application]) notes.forget();
+        stage.forget();
         return result;
     }
 

@@ -23,14 +23,19 @@ export interface Fault {
     readonly restartsNodes?: boolean;
     /** Whether the connection must stay. */
     readonly keepsConnection?: boolean;
+    /** Whether the platform, as the simulator plays it, stands in the place of the broker. */
+    readonly isOnPlatform?: boolean;
     /** Needs a disk that can be spoiled. */
     readonly needsDisk?: boolean;
     /** Causes it under load and ends it when it has shown; the gateway may still be recovering then. */
     run(scene: Scene): Promise<void>;
 }
 
-/** A connection that broke several times within a minute may be taken for two clients of one name. */
-const lost: Sign = { status: /^network error|^connection refused|^client id in use/, codes: ["GW_NETWORK", "GW_TAKEN_OVER"] };
+/** One that broke several times within a minute may be taken for two clients of one name, or for the work of something that was sent. */
+const lost: Sign = {
+    status: /^network error|^connection refused|^client id in use|^finding the cause/,
+    codes: ["GW_NETWORK", "GW_TAKEN_OVER"],
+};
 const stalled: Sign = { status: /^connection stalled/, codes: ["GW_STALLED"] };
 const tenDaysMs = 10 * 86_400_000;
 
@@ -127,6 +132,27 @@ const serverFaults: readonly Fault[] = [
     },
 ];
 
+const platformFaults: readonly Fault[] = [
+    {
+        kind: "front end restarted",
+        sign: lost,
+        isOnPlatform: true,
+        async run({ stage, random, shown }) {
+            stage.platform.restartFrontEnd({ downMs: random.integer(0, 3_000) });
+            await shown();
+        },
+    },
+    {
+        kind: "moved to another front end",
+        sign: lost,
+        isOnPlatform: true,
+        async run({ stage, shown }) {
+            if (!stage.platform.moveToOtherFrontEnd(stage.clientId)) throw new Error("The gateway was not connected");
+            await shown();
+        },
+    },
+];
+
 async function restart({ nodeRed }: Stage, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
     await nodeRed.end(signal);
     await nodeRed.start();
@@ -207,6 +233,7 @@ const diskFaults: readonly Fault[] = [
 export const faults: readonly Fault[] = [
     ...linkFaults,
     ...serverFaults,
+    ...platformFaults,
     { kind: "Node-RED killed", restartsNodes: true, run: ({ stage }) => restart(stage, "SIGKILL") },
     { kind: "Node-RED stopped", restartsNodes: true, run: ({ stage }) => restart(stage, "SIGTERM") },
     offline("Node-RED killed", (stage) => restart(stage, "SIGKILL")),

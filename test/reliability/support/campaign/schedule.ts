@@ -3,7 +3,7 @@ import type { SeededRandom } from "../../../support/seeded-random";
 import { type Fault, faults } from "./faults";
 
 /** The kinds that a short campaign never leaves out: each ends another process or takes away the disk. */
-const essential = new Set(["Node-RED killed", "broker killed, without persistence", "disk full"]);
+const essential = new Set(["Node-RED killed", "broker killed, without persistence", "front end restarted", "disk full"]);
 
 /** What this machine can cause, by a part of the name. */
 export function chosenFaults(name: string): Fault[] {

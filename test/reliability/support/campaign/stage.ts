@@ -2,18 +2,30 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ErrorCode } from "../../../../src/errors";
+import { type Simulator, startSimulator } from "../../../../src/simulator/simulator";
 import { type Credential, TestAuthority } from "../../../support/doubles/certificates";
 import { FaultyLine } from "../../../support/doubles/faulty-line";
 import { Mosquitto, passwordFile } from "../../../support/drivers/mosquitto";
 import { SmallDisk } from "../../../support/drivers/small-disk";
 import { secretToken } from "../../../support/secrets";
 import { waitFor } from "../../../support/wait-for";
-import { LoadedNodeRed } from "../loaded-node-red";
+import { LoadedNodeRed, type LoadVariant } from "../loaded-node-red";
 import { RecordingProxy } from "../recording-proxy";
 import { Application } from "./application";
 import { Surroundings } from "./surroundings";
 
-const applicationAccount = { user: "application", password: "application" };
+const applicationAccount = { username: "application", password: "application" };
+/** How the platform registers devices here; the limits are the real ones. */
+const registryMs = 20;
+
+/** The load on each server. On the platform more devices publish than may be checked at once. */
+const loads: Readonly<Record<ServerName, LoadVariant>> = {
+    broker: {},
+    platform: { devices: 40, registration: "always" },
+};
+
+/** Mosquitto, or the platform as the simulator plays it. */
+export type ServerName = "broker" | "platform";
 
 /** How a fault must show: in the status of the nodes, and as an error at a Catch node. */
 export interface Sign {
@@ -29,37 +41,44 @@ export interface Sign {
 /** What a stage is made of. */
 interface Parts {
     readonly broker: Mosquitto;
+    readonly platform: Simulator;
+    readonly server: CurrentServer;
     readonly recorder: RecordingProxy;
     readonly line: FaultyLine;
     readonly nodeRed: LoadedNodeRed;
-    readonly application: Application;
+    readonly applications: Readonly<Record<ServerName, Application>>;
     readonly surroundings: Surroundings;
     readonly disk: SmallDisk | undefined;
     readonly certificates: { readonly right: Credential; readonly wrong: Credential };
 }
 
-/** Everything a fault can befall: Node-RED under load, a line, a recorder that ends TLS, Mosquitto, and an application behind it. */
+/** Everything a fault can befall: Node-RED under load, a line, a recorder that ends TLS, a server, and an application behind it. */
 export class Stage {
+    readonly clientId = "g:org1:gw:gw1";
     readonly broker: Mosquitto;
+    readonly platform: Simulator;
     readonly recorder: RecordingProxy;
     readonly line: FaultyLine;
     readonly nodeRed: LoadedNodeRed;
-    readonly application: Application;
     readonly surroundings: Surroundings;
+    readonly #server: CurrentServer;
+    readonly #applications: Parts["applications"];
     readonly #disk: SmallDisk | undefined;
     readonly #certificates: Parts["certificates"];
     #tokens = 1;
     #touched = 0;
 
     private constructor(
-        { broker, recorder, line, nodeRed, application, surroundings, disk, certificates }: Parts,
+        { broker, platform, server, recorder, line, nodeRed, applications, surroundings, disk, certificates }: Parts,
         private readonly cleanUp: CleanUp,
     ) {
         this.broker = broker;
+        this.platform = platform;
+        this.#server = server;
         this.recorder = recorder;
         this.line = line;
         this.nodeRed = nodeRed;
-        this.application = application;
+        this.#applications = applications;
         this.surroundings = surroundings;
         this.#disk = disk;
         this.#certificates = certificates;
@@ -92,7 +111,11 @@ export class Stage {
             files: { passwords: passwords(tokenNumber(1)) },
         });
         cleanUp.add(() => broker.stop());
-        const recorder = await RecordingProxy.start(() => broker.port, certificates.right);
+        const platform = await startSimulator({ port: 0, httpPort: 0, registration: { delayMs: registryMs } });
+        cleanUp.add(() => platform.close());
+        const server: CurrentServer = { name: "broker" };
+        const portOf = (name: ServerName) => ({ broker, platform })[name].port;
+        const recorder = await RecordingProxy.start(() => portOf(server.name), certificates.right);
         cleanUp.add(() => recorder.stop());
         const line = await FaultyLine.to(recorder.port);
         cleanUp.add(() => line.close());
@@ -107,9 +130,38 @@ export class Stage {
         nodeRed.pause(true);
         const disk = SmallDisk.isPossible() ? new SmallDisk(nodeRed.storeDir) : undefined;
         if (disk) cleanUp.add(() => nodeRed.end("SIGKILL").then(() => disk.unmount()));
-        const application = await Application.start(broker.port, applicationAccount.user, applicationAccount.password);
-        cleanUp.add(() => application.end());
-        return new Stage({ broker, recorder, line, nodeRed, application, surroundings, disk, certificates }, cleanUp);
+        const applications = {
+            broker: await Application.start({ port: broker.port, clientId: "application", prefix: "c", ...applicationAccount }),
+            platform: await Application.start({ port: platform.port, clientId: "a:org1:application", prefix: "p", ...applicationAccount }),
+        };
+        for (const application of Object.values(applications)) cleanUp.add(() => application.end());
+        const parts = { broker, platform, server, recorder, line, nodeRed, applications, surroundings, disk, certificates };
+        return new Stage(parts, cleanUp);
+    }
+
+    /** The application behind the server of the moment. */
+    get application(): Application {
+        return this.#applications[this.#server.name];
+    }
+
+    /** Puts another server in the place of the present one, at rest. On the platform every device is known afterwards. */
+    async useServer(name: ServerName): Promise<void> {
+        if (this.#server.name === name) return;
+        const { nodeRed, recorder } = this;
+        const { subscribed } = recorder;
+        this.#server.name = name;
+        await nodeRed.deploy(this.changedFlows());
+        await waitFor(() => recorder.subscribed >= subscribed + 2, "the subscriptions of the gateway at the other server", 150_000);
+        nodeRed.pause(false);
+        await nodeRed.moreDone(400);
+        nodeRed.pause(true);
+        await nodeRed.nothingQueued();
+        this.forget();
+    }
+
+    /** Starts with empty notes again. */
+    forget(): void {
+        for (const notes of [this.nodeRed.record, this.recorder, this.application]) notes.forget();
     }
 
     /** The disk of the outbox. */
@@ -169,12 +221,17 @@ export class Stage {
     /** Flows in which something harmless is different from before. */
     changedFlows(token?: string): object[] {
         this.#touched += 1;
-        return this.nodeRed.flows(`${this.#touched}`, token);
+        return this.nodeRed.flows(`${this.#touched}`, token, loads[this.#server.name]);
     }
 
     end(): Promise<void> {
         return this.cleanUp.run();
     }
+}
+
+/** The server behind the recorder. */
+interface CurrentServer {
+    name: ServerName;
 }
 
 /** Ends what was begun, the last first. */
@@ -195,7 +252,7 @@ function tokenNumber(number: number): string {
 }
 
 function passwords(token: string): string {
-    return passwordFile({ "use-token-auth": token, [applicationAccount.user]: applicationAccount.password });
+    return passwordFile({ "use-token-auth": token, [applicationAccount.username]: applicationAccount.password });
 }
 
 /** Writes the authority that Node-RED trusts to a file, and makes a certificate of it and one of a stranger. */
