@@ -49,7 +49,8 @@ export function openStore(options: OpenStoreOptions): GatewayStore {
         const noFile = { events: undefined, storesEvents: false, path: undefined, size: () => Promise.resolve(0) };
         return { ...noFile, state, open: done, loaded: done(), close: done };
     }
-    const store = new SqliteStore({ path: path.join(directory, storeFileName(owner)), clock, listener });
+    const file = path.join(directory, storeFileName(owner));
+    const store = new SqliteStore({ path: file, clock, listener, isMadeWhenNeeded: mode !== "disk" });
     return {
         events: store,
         storesEvents: mode === "disk",

@@ -1,22 +1,34 @@
 import { randomInt, randomUUID } from "node:crypto";
-import path from "node:path";
-import { Worker } from "node:worker_threads";
+import { stat } from "node:fs/promises";
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
+import { SilenceWatch } from "./silence-watch";
 import { anyOpening, StoreHealth, type StoreHealthListener, storeError } from "./store-health";
-import type { Ask, OpenedContents, StoreFailure, WorkerOptions, WorkerResponse } from "./worker-protocol";
+import { type StoreThreads, storeThreads, type ThreadFile } from "./store-threads";
+import type { Ask, OpenedContents, StoreFailure, WorkerResponse } from "./worker-protocol";
 
 const firstRetryMs = 1000;
 const lastRetryMs = 30_000;
 /** Longer than anybody waits who has something to write that failed. */
 const probeAfterMs = 60_000;
 
-/** Keeps one file open: a file that cannot be opened, or fails later, is tried again until it can be used. */
+/**
+ * Keeps one file open: a file that cannot be opened, or fails later, is tried again until it can be used.
+ *
+ * | state     | meaning                                                    | left by                                            |
+ * |-----------|------------------------------------------------------------|----------------------------------------------------|
+ * | `opening` | the first attempt is under way                             | its end, or 5 s without an answer                  |
+ * | `absent`  | there is no file, and nothing has to be written yet        | a request that writes                              |
+ * | `open`    | requests are carried out                                   | a failure that closes the file                     |
+ * | `closed`  | requests fail; an attempt is under way or follows          | an attempt that succeeds                           |
+ */
 export class SqliteAccess {
     readonly #options: SqliteAccessOptions;
-    readonly #client: SqliteClient;
+    readonly #run = randomInt(2 ** 47);
+    readonly #file: ThreadFile;
+    readonly #watch: SilenceWatch;
     readonly #health: StoreHealth;
-    #state: "opening" | "open" | "closed" = "opening";
+    #state: AccessState = "opening";
     #isClosing = false;
     #failure: StoreFailure = { kind: "notOpen" };
     #retryTimer: Timer | undefined;
@@ -26,35 +38,61 @@ export class SqliteAccess {
     /** The last opening that was reported. */
     #opening: string | undefined;
     #probeTimer: Timer | undefined;
+    /** What was asked while the first file is made. */
+    #held: (() => void)[] = [];
     #isReady: () => void = () => {};
 
     constructor(options: SqliteAccessOptions) {
-        const { path, health } = options;
+        const { path, clock, health, threads = storeThreads } = options;
         this.#options = options;
-        this.#client = new SqliteClient({ path, run: randomInt(2 ** 47) });
+        this.#file = threads.newFile();
+        this.#watch = new SilenceWatch(clock, (request, seconds) => this.#silent(request, { kind: "silent", seconds }));
         this.#health = new StoreHealth(path, health);
     }
 
-    /** Opens the file, once. Resolves when that has succeeded or failed: then it is tried again, until it can be used. */
+    /**
+     * Opens the file, once. Resolves when that has succeeded or failed, or takes too long: then it is tried again, until it can be used.
+     */
     open(): Promise<void> {
         const ready = new Promise<void>((resolve) => {
             this.#isReady = resolve;
         });
-        if (!this.#isClosing) this.#open();
+        if (this.#isClosing) return ready;
+        if (this.#options.isMadeWhenNeeded) void this.#openIfThere();
+        else this.#open();
         return ready;
     }
 
-    get state(): "opening" | "open" | "closed" {
+    get state(): AccessState {
         return this.#state;
+    }
+
+    /** Whether something can be written, as far as is known. */
+    get isUsable(): boolean {
+        return this.#state === "open" || this.#state === "absent";
     }
 
     /** Asks the file; with an error when it is not open or fails. */
     ask(request: Ask, answered: (error: GatewayError | undefined, response?: WorkerResponse) => void): void {
+        if (this.#state === "absent") {
+            if (!isWriting(request)) {
+                answered(undefined, { id: 0, values: [], isComplete: true });
+                return;
+            }
+            this.#state = "opening";
+            this.#held.push(() => this.ask(request, answered));
+            this.#open();
+            return;
+        }
+        if (this.#state === "opening" && this.#held.length > 0) {
+            this.#held.push(() => this.ask(request, answered));
+            return;
+        }
         if (this.#state !== "open") {
             answered(storeError(this.#options.path, this.#failure));
             return;
         }
-        this.#client.ask(request, (response) => {
+        this.#send(request, (response) => {
             if (!response.failure) {
                 this.#health.succeeded(request);
                 if (request.kind === this.#failedKind) this.#retryMs = 0;
@@ -80,13 +118,21 @@ export class SqliteAccess {
         this.stopOpening();
         return new Promise((resolve) => {
             const timer = this.#options.clock.setTimer(deadlineMs, () => {
-                void this.#client.terminate();
+                this.#file.abandon();
                 resolve();
             });
-            this.#client.ask({ kind: "close" }, () => {
+            void this.#file.close().then(() => {
                 timer.cancel();
-                void this.#client.terminate().then(resolve);
+                resolve();
             });
+        });
+    }
+
+    #send(request: Ask, answered: (response: WorkerResponse) => void): void {
+        const watched = this.#watch.asked(request);
+        this.#file.ask(request, (response) => {
+            this.#watch.answered(watched);
+            answered(response);
         });
     }
 
@@ -97,9 +143,28 @@ export class SqliteAccess {
         this.#probeTimer = this.#options.clock.setTimer(probeAfterMs, () => this.ask({ kind: "probe" }, () => {}));
     }
 
+    /** Where there is no file, none is made before it is needed. */
+    async #openIfThere(): Promise<void> {
+        const watched = this.#watch.asked(anyOpening);
+        const isAbsent = await stat(this.#options.path).then(
+            () => false,
+            (error: NodeJS.ErrnoException) => error.code === "ENOENT",
+        );
+        this.#watch.answered(watched);
+        if (this.#isClosing) return;
+        if (!isAbsent || this.#state !== "opening") {
+            this.#open();
+            return;
+        }
+        this.#state = "absent";
+        this.#isReady();
+        this.#options.opened(nothing);
+    }
+
     #open(): void {
         const owner = randomUUID();
-        this.#client.ask({ kind: "open", owner, continues: this.#opening }, (response) => {
+        const { path } = this.#options;
+        this.#send({ kind: "open", path, run: this.#run, owner, continues: this.#opening }, (response) => {
             if (!response.contents) {
                 this.#closed(response.failure ?? this.#failure, "open");
                 return;
@@ -114,95 +179,82 @@ export class SqliteAccess {
         if (this.#failedKind === "open") this.#retryMs = 0;
         this.#health.opened(contents.setAside);
         this.#isReady();
-        this.#options.opened(contents);
+        // As long as there was no file, the outbox went on as with an empty one.
+        if (this.#held.length > 0 && contents.events === 0) this.#options.made(contents);
+        else this.#options.opened(contents);
+        this.#askHeld();
     }
 
     #closed(failure: StoreFailure, failedKind: Ask["kind"]): void {
         if (this.#isClosing) return;
-        this.#failure = failure;
+        const wasClosed = this.#state === "closed";
         this.#failedKind = failedKind;
         if (failure.kind === "conflict") this.#opening = undefined;
-        this.#health.failed(anyOpening, failure);
-        this.#isReady();
-        const wasClosed = this.#state === "closed";
-        this.#state = "closed";
         // A damaged file is replaced at once, and one with other events is read again; everything else may get better with time.
         const isRemedied = failure.kind === "corrupt" || failure.kind === "conflict";
         this.#retryMs = isRemedied && !wasClosed ? 0 : Math.min(Math.max(this.#retryMs * 2, firstRetryMs), lastRetryMs);
         this.#retryTimer?.cancel();
         this.#retryTimer = this.#options.clock.setTimer(this.#retryMs, () => this.#open());
+        this.#isUnusable(failure);
+    }
+
+    /** The disk does not answer. A file that takes too long to open holds up nobody. */
+    #silent(request: Ask, failure: StoreFailure): void {
+        if (this.#isClosing) return;
+        if (request.kind === "open") this.#isUnusable(failure);
+        else this.#health.failed(request, failure);
+    }
+
+    #isUnusable(failure: StoreFailure): void {
+        const wasClosed = this.#state === "closed";
+        this.#failure = failure;
+        this.#state = "closed";
+        this.#health.failed(anyOpening, failure);
+        this.#isReady();
+        this.#askHeld();
         if (!wasClosed) this.#options.closed();
     }
+
+    #askHeld(): void {
+        const held = this.#held;
+        this.#held = [];
+        for (const ask of held) ask();
+    }
 }
+
+/** What is found where there is no file. */
+const nothing: OpenedContents = {
+    lastSeq: 0,
+    events: 0,
+    bytes: 0,
+    isContinued: false,
+    time: { note: "", lastCreatedAt: undefined },
+    oldestCreatedAt: undefined,
+    states: [],
+    setAside: undefined,
+};
+
+/** Whether there has to be a file for the request. */
+function isWriting(request: Ask): boolean {
+    return request.kind === "commit" && (request.events.length > 0 || request.states.length > 0);
+}
+
+/** See `SqliteAccess`. */
+type AccessState = "opening" | "absent" | "open" | "closed";
 
 /** Which file is kept open, and its listener. */
 export interface SqliteAccessOptions {
     readonly path: string;
     readonly clock: Clock;
     readonly health: StoreHealthListener;
-    /** The file is open, for the first time or again. */
+    /** Whether a file that is not there is made only when something is to be written. */
+    readonly isMadeWhenNeeded?: boolean | undefined;
+    /** Where files are opened; those of the process without it. */
+    readonly threads?: StoreThreads | undefined;
+    /** The file is open, for the first time or again; or there is none, which is as if it were empty. */
     opened(contents: OpenedContents): void;
+    /** The file, of which `opened` said that there is none, has been made. */
+    made(contents: OpenedContents): void;
     /** The file cannot be used any more, or not yet; reported once until it is opened. */
     closed(): void;
-}
-
-/** Called once with the answer; a worker that dies answers everything with a failure. */
-type Answered = (response: WorkerResponse) => void;
-
-/** Talks to the thread that has the file open; starts it when it is first needed and again after it died. */
-class SqliteClient {
-    readonly #options: WorkerOptions;
-    readonly #answers = new Map<number, Answered>();
-    #worker: Worker | undefined;
-    #lastId = 0;
-
-    constructor(options: WorkerOptions) {
-        this.#options = options;
-    }
-
-    /** Requests are carried out in order. While one is outstanding the process stays alive. */
-    ask(request: Ask, answered: Answered): void {
-        const worker = this.#worker ?? this.#start();
-        const id = ++this.#lastId;
-        this.#answers.set(id, answered);
-        if (this.#answers.size === 1) worker.ref();
-        worker.postMessage({ ...request, id });
-    }
-
-    /** Ends the thread, whatever it is doing. */
-    async terminate(): Promise<void> {
-        await this.#worker?.terminate();
-    }
-
-    #start(): Worker {
-        const worker = new Worker(path.join(__dirname, "sqlite-worker.js"), {
-            workerData: this.#options,
-            // Older versions of Node warn that SQLite is experimental; this package is tested on each of them.
-            execArgv: ["--disable-warning=ExperimentalWarning"],
-        });
-        this.#worker = worker;
-        let failure: StoreFailure = { kind: "crashed" };
-        worker.on("message", (response: WorkerResponse) => this.#answer(response));
-        worker.on("error", (error) => {
-            failure = { kind: "crashed", error: error.message };
-        });
-        worker.on("exit", () => this.#ended(worker, failure));
-        worker.unref();
-        return worker;
-    }
-
-    #answer(response: WorkerResponse): void {
-        const answered = this.#answers.get(response.id);
-        this.#answers.delete(response.id);
-        if (this.#answers.size === 0) this.#worker?.unref();
-        answered?.(response);
-    }
-
-    #ended(worker: Worker, failure: StoreFailure): void {
-        if (this.#worker !== worker) return;
-        this.#worker = undefined;
-        const unanswered = [...this.#answers];
-        this.#answers.clear();
-        for (const [id, answered] of unanswered) answered({ id, failure, isClosed: true });
-    }
 }

@@ -8,8 +8,8 @@ import {
     deviceColumns,
     eventColumns,
     type OpenedContents,
+    type OpenRequest,
     stateColumns,
-    type WorkerOptions,
     type WorkerRequest,
 } from "./worker-protocol";
 
@@ -27,7 +27,7 @@ export class SqliteFile {
     #database: DatabaseSync | undefined;
     #statements: Statements | undefined;
 
-    constructor({ path, run }: WorkerOptions) {
+    constructor({ path, run }: Pick<OpenRequest, "path" | "run">) {
         this.#path = path;
         this.#run = run;
     }
@@ -210,7 +210,7 @@ export class SqliteFile {
 }
 
 /** One opening of the file; see `WorkerRequest`. */
-type Opening = Pick<Extract<WorkerRequest, { kind: "open" }>, "owner" | "continues">;
+type Opening = Pick<OpenRequest, "owner" | "continues">;
 
 /** Kept as long as the file is open: Node.js 22 may collect a statement while its rows are still being read. */
 interface Statements {

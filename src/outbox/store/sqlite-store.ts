@@ -16,6 +16,7 @@ import type {
 } from "./store";
 import { storeFileSize } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
+import type { StoreThreads } from "./store-threads";
 import { deviceTotalsFromRows, eventsFromRows, type OpenedContents, rowsFromEvents } from "./worker-protocol";
 
 /** States are written this long after a change, together with whatever else is written then. */
@@ -42,7 +43,7 @@ export class SqliteStore implements EventStore, StateStore {
     #isLoaded: () => void = () => {};
     #stateTimer: Timer | undefined;
 
-    constructor({ path, clock, listener }: SqliteStoreOptions) {
+    constructor({ path, clock, listener, isMadeWhenNeeded, threads }: SqliteStoreOptions) {
         this.path = path;
         this.#clock = clock;
         this.loaded = new Promise((resolve) => {
@@ -52,7 +53,13 @@ export class SqliteStore implements EventStore, StateStore {
             path,
             clock,
             health: listener,
-            opened: (contents) => this.#opened(contents),
+            isMadeWhenNeeded,
+            threads,
+            opened: (contents) => {
+                this.#loadStates(contents);
+                this.#events?.opened(contents);
+            },
+            made: (contents) => this.#loadStates(contents),
             closed: () => this.#events?.closed(),
         });
     }
@@ -64,7 +71,7 @@ export class SqliteStore implements EventStore, StateStore {
 
     attach(listener: EventStoreListener): void {
         this.#events = listener;
-        if (this.#access.state === "open" && this.#contents) listener.opened({ ...this.#contents, isContinued: false });
+        if (this.#access.isUsable && this.#contents) listener.opened({ ...this.#contents, isContinued: false });
         if (this.#access.state === "closed") listener.closed();
     }
 
@@ -159,7 +166,8 @@ export class SqliteStore implements EventStore, StateStore {
         this.#isClosing = true;
         this.#access.stopOpening();
         this.#stateTimer?.cancel();
-        if (this.#access.state === "open" && (this.#states.hasChanges || this.#events)) this.commit([], [], () => {});
+        const isSomethingLeft = this.#states.hasChanges || (this.#events && this.#access.state === "open");
+        if (this.#access.isUsable && isSomethingLeft) await this.#writeLast(deadlineMs);
         await this.#access.close(deadlineMs);
     }
 
@@ -167,14 +175,28 @@ export class SqliteStore implements EventStore, StateStore {
         return this.#events?.clockNote() ?? "";
     }
 
-    #opened(contents: OpenedContents): void {
+    /** A file that must be made first is waited for; otherwise requests are carried out in order. */
+    #writeLast(deadlineMs: number): Promise<void> | undefined {
+        if (this.#access.state === "open") {
+            this.commit([], [], () => {});
+            return undefined;
+        }
+        return new Promise((resolve) => {
+            const timer = this.#clock.setTimer(deadlineMs / 2, resolve);
+            this.commit([], [], () => {
+                timer.cancel();
+                resolve();
+            });
+        });
+    }
+
+    #loadStates(contents: OpenedContents): void {
         this.#contents = contents;
         this.oldestCreatedAt = contents.oldestCreatedAt;
         this.#states.load(contents.states);
         this.#isLoaded();
         if (contents.setAside !== undefined) this.#states.putAll();
         if (this.#states.hasChanges) this.#writeStatesSoon(stateDelayMs);
-        this.#events?.opened(contents);
     }
 
     /** One commit at a time: what is to be flushed while the disk is busy is flushed together by the next one. */
@@ -184,7 +206,7 @@ export class SqliteStore implements EventStore, StateStore {
     }
 
     #writeStatesSoon(delayMs: number): void {
-        if (this.#access.state !== "open" || this.#isClosing) return;
+        if (!this.#access.isUsable || this.#isClosing) return;
         this.#stateTimer ??= this.#clock.setTimer(delayMs, () => {
             this.#stateTimer = undefined;
             this.commit([], [], () => {});
@@ -197,4 +219,8 @@ export interface SqliteStoreOptions {
     readonly path: string;
     readonly clock: Clock;
     readonly listener: StoreHealthListener;
+    /** Whether a file that is not there is made only when something is to be written. */
+    readonly isMadeWhenNeeded?: boolean;
+    /** Where files are opened; those of the process without it. */
+    readonly threads?: StoreThreads;
 }

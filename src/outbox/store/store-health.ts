@@ -3,7 +3,7 @@ import { translate } from "../../i18n";
 import type { Ask, StoreFailure } from "./worker-protocol";
 
 /** Stands for all attempts to open the file: their health is the same. */
-export const anyOpening: Ask = { kind: "open", owner: "", continues: undefined };
+export const anyOpening: Ask = { kind: "open", path: "", run: 0, owner: "", continues: undefined };
 
 /** Tells once that the file fails, and once that it is well again. */
 export class StoreHealth {
@@ -80,6 +80,10 @@ function describe(file: string, failure: StoreFailure): string {
             return translate("outbox.fileConflict", { file });
         case "notOpen":
             return translate("outbox.fileNotOpen", { file });
+        case "silent":
+            return translate("outbox.fileSilent", { file, seconds: failure.seconds });
+        case "noThread":
+            return translate("outbox.fileNoThread", { file, error: failure.error });
         case "crashed":
             if (failure.error === undefined) return translate("outbox.fileThreadEnded", { file });
             return translate("outbox.fileThreadFailed", { file, error: failure.error });

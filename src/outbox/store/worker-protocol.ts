@@ -17,21 +17,21 @@ export type StoreFailure =
     | { readonly kind: "notOpen" }
     /** A damaged file was set aside under this name, and a new one is in its place. */
     | { readonly kind: "replaced"; readonly setAside: string }
+    /** The disk has not answered for so long. */
+    | { readonly kind: "silent"; readonly seconds: number }
+    /** No thread could be started. */
+    | { readonly kind: "noThread"; readonly error: string }
     /** The thread ended. */
     | { readonly kind: "crashed"; readonly error?: string };
-
-/** What the worker is started with. */
-export interface WorkerOptions {
-    readonly path: string;
-    /** Names the store object: events that it wrote carry this number. */
-    readonly run: number;
-}
 
 /** Asks of the worker. Rows are flat arrays: they cross the thread boundary much faster than objects. */
 export type WorkerRequest =
     | {
           readonly id: number;
           readonly kind: "open";
+          readonly path: string;
+          /** Names the store object: events that it wrote carry this number. */
+          readonly run: number;
           /** Names this opening, to recognise a file that somebody else has used since. */
           readonly owner: string;
           /** The last opening whose success was reported. */
@@ -67,6 +67,12 @@ export type WorkerRequest =
           readonly maxEvents: number;
       }
     | { readonly id: number; readonly kind: "shiftTimes"; readonly afterSeq: number; readonly byMs: number; readonly clockNote: string };
+
+/** Asks to open a file. */
+export type OpenRequest = Extract<WorkerRequest, { kind: "open" }>;
+
+/** A request as a thread gets it: about one of its files. */
+export type FileRequest = WorkerRequest & { readonly file: number };
 
 /** The worker's answers; `values` and `states` are flat rows, `contents` comes with `open`. */
 export interface WorkerResponse {

@@ -14,7 +14,8 @@ if (control !== undefined && isBuiltin("node:sqlite")) {
     };
     const iterate = StatementSync.prototype.iterate;
     StatementSync.prototype.iterate = function (...values) {
-        const { isUnreadable, areStatesUnreadable } = faults();
+        const { isUnreadable, areStatesUnreadable, unreadableDevice } = faults();
+        if (values.length > 0 && values[0] === unreadableDevice) fail();
         if (values.length > 0 ? isUnreadable : areStatesUnreadable) fail();
         return iterate.apply(this, values);
     };

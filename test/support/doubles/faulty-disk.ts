@@ -10,6 +10,8 @@ export interface DiskFaults {
     readonly maxPages?: number;
     /** Events cannot be read, as where the disk has bad places. */
     readonly isUnreadable?: boolean;
+    /** The events of this device cannot be read one by one. */
+    readonly unreadableDevice?: string;
     /** The states cannot be read. */
     readonly areStatesUnreadable?: boolean;
     /** Transactions are committed, but reported as failed. */

@@ -417,6 +417,25 @@ if (isSqliteAvailable()) {
             disk.dispose();
         });
 
+        it("a file with a bad place is set aside after five failures, even if other reads succeed around it", async () => {
+            const disk = new FaultyDisk({ unreadableDevice: "t/bad" });
+            const under = await disk.under(() => open());
+            await under.commit([storedEvent(1, "t/bad"), storedEvent(2, "t/good")]);
+            const read = (device: string) => {
+                const range = { priority: "normal", device, after: 0, upTo: 9, maxEvents: 9, maxBytes: 1e6 } as const;
+                return new Promise<GatewayError | undefined>((resolve) => under.store.read(range, resolve));
+            };
+            const isSetAside = () => under.errors.at(-1)?.message.includes("set aside") === true;
+            for (let failures = 1; failures <= 5; failures++) {
+                assert.equal(isSetAside(), false);
+                assert.equal((await read("t/bad"))?.code, "GW_STORE");
+                await under.recovered();
+                assert.equal(await read("t/good"), undefined);
+            }
+            assert.equal(isSetAside(), true);
+            disk.dispose();
+        });
+
         it("recovers after the worker has died: nothing is lost, nothing is stored twice", async () => {
             const workers: Worker[] = [];
             const started = (worker: Worker) => workers.push(worker);
@@ -595,6 +614,59 @@ if (isSqliteAvailable()) {
         });
 
         if (process.platform !== "win32") {
+            it("an opening that hangs is reported after 5 s, and holds up neither connection nor events", async () => {
+                const pipe = path.join(directory, "pipe");
+                execFileSync("mkfifo", [pipe]);
+                const disk = new FaultyDisk({ flushWaitsFor: pipe });
+                const under = new StoreUnderTest(file);
+                opened.push(under);
+                const { outbox, link, admit } = outboxOn(under);
+                const ready = await disk.under(async () => {
+                    const opening = under.store.open();
+                    await waitFor(() => disk.isFlushWaiting, "the opening to hang");
+                    return [opening];
+                });
+                under.clock.advance(4900);
+                outbox.linkUp();
+                const first = admit("first");
+                assert.deepEqual([under.errors.length, link.sent.length], [0, 0]);
+                under.clock.advance(100);
+                await ready[0];
+                assert.equal(under.errors[0]?.code, "GW_STORE");
+                assert.match(under.errors[0]?.message ?? "", /has not answered for 5 s/);
+                link.acknowledgeAll();
+                assert.equal(first.outcome, "done");
+                outbox.linkDown();
+                const second = admit("second");
+                disk.set({});
+                writeFileSync(pipe, "goes on");
+                await waitFor(() => {
+                    under.clock.advance(30);
+                    return second.outcome === "done";
+                }, "the second event to be stored");
+                assert.deepEqual([under.errors.length, under.recoveries], [1, 1]);
+                disk.dispose();
+            });
+
+            it("a commit that hangs is reported after 30 s, and that it is over", async () => {
+                const pipe = path.join(directory, "pipe");
+                execFileSync("mkfifo", [pipe]);
+                const disk = new FaultyDisk();
+                const under = await disk.under(() => open());
+                disk.set({ flushWaitsFor: pipe });
+                const committed = under.commit([storedEvent(1, "t/a")]);
+                await waitFor(() => disk.isFlushWaiting, "the flush to wait");
+                under.clock.advance(29_900);
+                assert.equal(under.errors.length, 0);
+                under.clock.advance(100);
+                assert.match(under.errors[0]?.message ?? "", /has not answered for 30 s/);
+                disk.set({});
+                writeFileSync(pipe, "goes on");
+                assert.equal(await committed, undefined);
+                assert.deepEqual([under.errors.length, under.recoveries], [1, 1]);
+                disk.dispose();
+            });
+
             it("gives up closing at the deadline if the disk holds up the thread", async () => {
                 const pipe = path.join(directory, "pipe");
                 execFileSync("mkfifo", [pipe]);
