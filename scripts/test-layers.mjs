@@ -18,6 +18,7 @@ export const layers = [
     { name: "unit-node20", directory: "unit", node: oldest },
     { name: "outbox-node22", directory: "unit/outbox", node: oldestWithDisk },
     { name: "connection-newest-mqtt", directory: "unit/connection", env: newestMqtt },
+    { name: "simulation", directory: "simulation" },
     { name: "simulator", directory: "simulator", needs: ["mosquitto"] },
     { name: "broker", directory: "broker", needs: ["mosquitto"] },
     { name: "nodes-red4-node20", directory: "nodes", node: oldest, env: nodeRed4, needs: ["mosquitto"] },

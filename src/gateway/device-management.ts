@@ -1,5 +1,3 @@
-import { randomUUID } from "node:crypto";
-import type { Clock } from "../clock";
 import type { GatewayConnection } from "../connection/gateway-connection";
 import type { Registration } from "../devices/registration/registration";
 import type { RegistrationState } from "../devices/registration/registration-types";
@@ -9,6 +7,7 @@ import type { ResponderListener, ResponderOptions } from "../management/responde
 import type { StateStore } from "../outbox/store/store";
 import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
+import type { Machine } from "./machine";
 import { ManagementSender } from "./management-sender";
 import { type SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
 import type { SuspectSearch } from "./suspects/suspect-search";
@@ -22,7 +21,7 @@ export class DeviceManagement {
     #responders = 0;
     #isReplaying = true;
 
-    constructor({ gateway, clock, connection, registration, search, subscriptions, state }: DeviceManagementDeps) {
+    constructor({ gateway, machine, connection, registration, search, subscriptions, state }: DeviceManagementDeps) {
         this.#registration = registration;
         this.#subscriptions = subscriptions;
         this.#sender = new ManagementSender(connection, registration, search);
@@ -30,9 +29,9 @@ export class DeviceManagement {
             gateway,
             link: this.#sender,
             store: state,
-            clock,
-            random: Math.random,
-            createId: randomUUID,
+            clock: machine.clock,
+            random: machine.random,
+            createId: machine.createId,
         });
     }
 
@@ -129,7 +128,7 @@ export interface GatewayResponder extends ResponderListener {
 /** What device management works with. */
 export interface DeviceManagementDeps {
     readonly gateway: DeviceAddress;
-    readonly clock: Clock;
+    readonly machine: Pick<Machine, "clock" | "random" | "createId">;
     readonly connection: GatewayConnection;
     readonly registration: Registration;
     readonly search: SuspectSearch;

@@ -1,11 +1,11 @@
 import path from "node:path";
-import type { Clock } from "../clock";
 import type { GatewayError } from "../errors";
 import { translate } from "../i18n";
-import { canUseDisk, type GatewayStore, openStore } from "../outbox/store/open-store";
+import { canUseDisk, type GatewayStore } from "../outbox/store/open-store";
 import { storeFileName, storeFileSize } from "../outbox/store/store-file";
 import type { GatewayIdentity } from "../protocol/identity";
 import type { GatewayOptions, OutboxKind } from "./gateway-options";
+import type { Machine } from "./machine";
 
 /** The file of an identity as it lies on the disk, whether it is in use or not; undefined when there is none. */
 export async function findOutboxFile(directory: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
@@ -22,14 +22,14 @@ export class GatewayStorage {
     #problem: GatewayError | undefined;
     #fileBytes = 0;
 
-    constructor(options: GatewayOptions, directory: string | undefined, clock: Clock, listener: StorageListener) {
+    constructor(options: GatewayOptions, directory: string | undefined, machine: StorageMachine, listener: StorageListener) {
         this.#isDegraded = options.outbox === "disk" && !canUseDisk(directory);
         this.#outbox = this.#isDegraded ? "memory" : options.outbox;
-        this.store = openStore({
+        this.store = machine.openStore({
             mode: options.outbox,
             directory,
             owner: options.identity,
-            clock,
+            clock: machine.clock,
             listener: {
                 failed: (error) => {
                     this.#problem = error;
@@ -69,6 +69,8 @@ export class GatewayStorage {
         return { outbox: this.#outbox, isDegraded: this.#isDegraded, storeProblem: this.#problem };
     }
 }
+
+type StorageMachine = Pick<Machine, "clock" | "openStore">;
 
 /** Notified of the condition of the storage. */
 export interface StorageListener {

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock";
 import { type ConnectionState, GatewayConnection } from "../connection/gateway-connection";
+import { mqttTransportFactory } from "../connection/mqtt-transport";
 import type { SentPacket } from "../connection/sent-packet";
 import type { Inventory } from "../devices/inventory/inventory";
 import { Registration } from "../devices/registration/registration";
@@ -26,6 +27,7 @@ import { CommandRouter, type CommandSubscription } from "./inbound/command-route
 import { MessageRouter, type Subscription } from "./inbound/message-router";
 import type { NotificationListener } from "./inbound/notification-listeners";
 import { type LinkAction, LinkControl } from "./link-control";
+import type { Machine } from "./machine";
 import { GatewayActions } from "./monitor/gateway-actions";
 import { GatewayHealth } from "./monitor/gateway-health";
 import { GatewayMonitor } from "./monitor/gateway-monitor";
@@ -91,7 +93,8 @@ export class Gateway implements PooledGateway {
     #isLinkUp = false;
     #isClosed = false;
 
-    constructor({ options, token, tls, storageDirectory, clock }: GatewayDeps) {
+    constructor({ options, token, tls, storageDirectory, machine }: GatewayDeps) {
+        const { clock } = machine;
         this.identity = options.identity;
         this.#options = options;
         this.#clock = clock;
@@ -99,7 +102,7 @@ export class Gateway implements PooledGateway {
         this.topics = gatewayTopics(options);
         this.ids = new IdParser(this.topics, options.idRule, (id, text) => this.#idReplaced(id, text));
         this.#statistics = new GatewayStatistics(clock);
-        this.#storage = new GatewayStorage(options, storageDirectory, clock, { problemChanged: (error) => this.#storageChanged(error) });
+        this.#storage = new GatewayStorage(options, storageDirectory, machine, { problemChanged: (error) => this.#storageChanged(error) });
         this.#serverState = new ServerState(this.#storage.store.state, serverKey(options));
         this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
         this.#search = new SuspectSearch(
@@ -107,7 +110,13 @@ export class Gateway implements PooledGateway {
             { holdMs: options.registrationBackoffMs },
             { resumed: () => this.#publisher.outbox.resume(), changed: () => this.#listeners.countsChanged() },
         );
-        this.#connection = new GatewayConnection({ clock, judge: this.#search, ...transportOptions({ options, token, tls }) });
+        this.#connection = new GatewayConnection({
+            clock,
+            random: machine.random,
+            transportFactory: mqttTransportFactory(machine.random, machine.openStream),
+            judge: this.#search,
+            ...transportOptions({ options, token, tls }),
+        });
         this.#control = new LinkControl({
             isWanted: options.autoConnect,
             connection: this.#connection,
@@ -141,7 +150,7 @@ export class Gateway implements PooledGateway {
         });
         this.#management = new DeviceManagement({
             gateway: options.identity,
-            clock,
+            machine,
             connection: this.#connection,
             registration: this.#registration,
             search: this.#search,
@@ -150,7 +159,7 @@ export class Gateway implements PooledGateway {
         });
         this.#publisher = new EventPublisher({
             options,
-            clock,
+            machine,
             topics: this.topics,
             connection: this.#connection,
             control: this.#control,
@@ -477,5 +486,5 @@ const requestedByFlow = {
 export interface GatewayDeps extends ConnectionSettings {
     /** Node-RED's user directory, below which the outbox files are; undefined = nothing is kept on disk. */
     readonly storageDirectory: string | undefined;
-    readonly clock: Clock;
+    readonly machine: Machine;
 }

@@ -1,10 +1,10 @@
 import path from "node:path";
 import type { Node, NodeAPI } from "node-red";
-import { systemClock } from "../clock";
 import { GatewayError } from "../errors";
 import { Gateway } from "../gateway/gateway";
 import type { GatewayOptions } from "../gateway/gateway-options";
 import { type GatewayLease, type GatewayPool, sameIdentityError } from "../gateway/gateway-pool";
+import { thisMachine } from "../gateway/machine";
 import { mqttClientId } from "../protocol/identity";
 import { membersOf } from "../protocol/json";
 import { fillVariables, textOption } from "../settings";
@@ -29,7 +29,7 @@ export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, optio
         sources: [node.id, node._alias, definition.tls].filter((id) => typeof id === "string"),
         create: () => {
             const current = withCurrentFiles(RED, definition.tls, tls, (text) => node.warn(text));
-            return new Gateway({ options, token, tls: current, storageDirectory: directory, clock: systemClock });
+            return new Gateway({ options, token, tls: current, storageDirectory: directory, machine: thisMachine });
         },
     });
 }

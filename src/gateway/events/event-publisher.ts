@@ -1,4 +1,3 @@
-import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { SentPacket } from "../../connection/sent-packet";
 import { Inventory } from "../../devices/inventory/inventory";
@@ -6,7 +5,6 @@ import type { Registration } from "../../devices/registration/registration";
 import { GatewayError } from "../../errors";
 import { shortened, translate } from "../../i18n";
 import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
-import { thisBoot } from "../../outbox/machine-boot";
 import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
 import type { GatewayStore } from "../../outbox/store/open-store";
@@ -19,6 +17,7 @@ import type { GatewayListeners, LateMessage } from "../gateway-listeners";
 import type { GatewayOptions } from "../gateway-options";
 import type { GatewayState } from "../gateway-state";
 import type { LinkControl } from "../link-control";
+import type { Machine } from "../machine";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { ServerState } from "../server-state";
 import type { SuspectSearch } from "../suspects/suspect-search";
@@ -45,8 +44,9 @@ export class EventPublisher {
     #isReady = false;
 
     constructor(deps: EventPublisherDeps) {
-        const { options, clock, connection, control, registration, search, store, serverState, listeners, statistics, management } = deps;
+        const { options, machine, connection, control, registration, search, store, serverState, listeners, statistics, management } = deps;
         this.#deps = deps;
+        const { clock } = machine;
         this.inventory = new Inventory({ clock, store: store.state, registration });
         this.#gracefulEnd = new GracefulEnd({
             clock,
@@ -87,7 +87,7 @@ export class EventPublisher {
             store: store.events,
             storesEvents: store.storesEvents,
             clock,
-            boot: thisBoot,
+            boot: machine.boot,
             limits: outboxLimits(options),
             gate: ports,
             link: ports,
@@ -252,14 +252,14 @@ export class EventPublisher {
     #rejectionWithoutOutbox(device: string): GatewayError | undefined {
         if (this.#deps.control.isPaused) return new GatewayError("GW_NOT_CONNECTED", translate("gateway.offPaused"));
         const { phase, hold } = this.#deps.registration.stateOf(device);
-        return phase === "held" && hold && hold.until > this.#deps.clock.now() ? deviceHeldError(device, hold) : undefined;
+        return phase === "held" && hold && hold.until > this.#deps.machine.clock.now() ? deviceHeldError(device, hold) : undefined;
     }
 }
 
 /** What event delivery works with. */
 export interface EventPublisherDeps {
     readonly options: GatewayOptions;
-    readonly clock: Clock;
+    readonly machine: Pick<Machine, "clock" | "boot">;
     readonly topics: GatewayTopics;
     readonly connection: GatewayConnection;
     readonly control: Pick<LinkControl, "isPaused">;

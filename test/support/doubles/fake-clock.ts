@@ -58,6 +58,12 @@ export class FakeClock implements Clock, MachineBoot {
         return this.#pending.size;
     }
 
+    /** How many milliseconds from now the next timer fires; undefined when none waits. */
+    get nextTimerMs(): number | undefined {
+        const next = this.#nextDue(Number.POSITIVE_INFINITY);
+        return next && Math.max(next.dueMs - this.#monotonicMs, 0);
+    }
+
     /** Moves time on, firing what is due on the way, each timer at its own time. Returns the longest action in real milliseconds. */
     advance(durationMs: number): number {
         const endMs = this.#monotonicMs + durationMs;

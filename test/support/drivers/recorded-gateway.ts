@@ -7,6 +7,7 @@ import { Gateway } from "../../../src/gateway/gateway";
 import type { LateMessage } from "../../../src/gateway/gateway-listeners";
 import { parseGatewayOptions } from "../../../src/gateway/gateway-options";
 import type { CommandSubscriber, ReceivedCommand } from "../../../src/gateway/inbound/command";
+import { type Machine, thisMachine } from "../../../src/gateway/machine";
 import { assertNoSecrets, secretToken } from "../secrets";
 import { waitFor } from "../wait-for";
 
@@ -150,10 +151,15 @@ export type TestGatewayOptions = Readonly<Record<string, unknown>> & {
     readonly userDir?: string;
     readonly tls?: object;
     readonly clock?: Clock;
+    /** In place of this machine with that clock. */
+    readonly machine?: Machine;
 };
 
 /** A gateway `gw`/`gw1` of organisation `org` on a server of this machine, with its outbox in memory unless the options say otherwise. */
-export function testGateway(port: number, { userDir, tls = {}, clock = systemClock, ...properties }: TestGatewayOptions = {}): Gateway {
+export function testGateway(
+    port: number,
+    { userDir, tls = {}, clock = systemClock, machine = { ...thisMachine, clock }, ...properties }: TestGatewayOptions = {},
+): Gateway {
     const options = parseGatewayOptions({
         platform: "broker",
         host: "127.0.0.1",
@@ -168,7 +174,7 @@ export function testGateway(port: number, { userDir, tls = {}, clock = systemClo
         ...properties,
     });
     const storageDirectory = userDir === undefined ? undefined : path.join(userDir, "wiotp-gateway");
-    return new Gateway({ options, token: secretToken, tls: { ...tls }, storageDirectory, clock });
+    return new Gateway({ options, token: secretToken, tls: { ...tls }, storageDirectory, machine });
 }
 
 /** An event of QoS 1 that is done when the platform has acknowledged it. */
