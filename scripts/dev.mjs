@@ -3,17 +3,18 @@
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, watch } from "node:fs";
 import path from "node:path";
+import { whenCallerEnds } from "./caller.mjs";
 import { prepareDemo } from "./demo/prepare.mjs";
 import { compiler, root } from "./project.mjs";
 
-const demoArguments = prepareDemo();
-const start = (...args) => spawn(process.execPath, args, { stdio: "inherit", cwd: root });
+const demo = await prepareDemo();
+const start = (...args) => spawn(process.execPath, args, { stdio: "inherit", cwd: root, env: demo.env });
 const build = start("scripts/build.mjs");
 build.on("exit", (code) => {
     if (code !== 0) process.exit(code ?? 1);
     const children = [
         start(compiler, "-p", "tsconfig.build.json", "--watch", "--preserveWatchOutput"),
-        start("--watch", "--watch-path=dist", ...demoArguments),
+        start("--watch", "--watch-path=dist", ...demo.args),
     ];
     const copiers = ["nodes", "plugins"].map((folder) =>
         watch(path.join(root, folder), { recursive: true }, (_event, name) => {
@@ -27,11 +28,12 @@ build.on("exit", (code) => {
         clearTimeout(writing);
         writing = setTimeout(() => start("--disable-warning=ExperimentalWarning", "scripts/form-rules.mjs"), 500);
     });
-    for (const signal of ["SIGINT", "SIGTERM"]) {
-        process.on(signal, () => {
-            clearTimeout(writing);
-            for (const watcher of [...copiers, ruleWriter]) watcher.close();
-            for (const child of children) child.kill(signal);
-        });
-    }
+    const end = (signal) => {
+        clearTimeout(writing);
+        for (const watcher of [...copiers, ruleWriter]) watcher.close();
+        for (const child of children) child.kill(signal);
+    };
+    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, end);
+    process.on("SIGHUP", () => end("SIGTERM"));
+    whenCallerEnds(() => end("SIGTERM"));
 });

@@ -9,7 +9,9 @@ import { requireRecord } from "../support/records";
 
 /** The demo of `npm start` on a port of its own. */
 function demo(port: number): Record<string, unknown>[] {
-    const text = readFileSync("scripts/demo/flows.json", "utf8").replaceAll("18830", String(port));
+    const text = readFileSync("scripts/demo/flows.json", "utf8")
+        .replaceAll("${SIMULATOR_PORT}", String(port))
+        .replaceAll('env.get(\\"SIMULATOR_PORT\\")', String(port));
     const nodes: unknown = JSON.parse(text);
     return Array.isArray(nodes) ? nodes.map(requireRecord) : [];
 }
@@ -89,6 +91,10 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 assert.ok(canvas);
                 const brightness = await takePicture(editor, { ...canvas, ...(await drawnSize(editor)) }, nameOf("demo"));
                 assert.ok(fits(brightness), `the demo is not ${theme}: ${brightness}`);
+                await editor.page.locator("#red-ui-workspace-tabs").getByText("Platform demo").click();
+                await editor.statusOf("demo-manager", /managed/);
+                await editor.statusOf("demo-log-health", /^connected$/);
+                assert.deepEqual(await layoutFaults(editor), []);
             });
         }
     });

@@ -10,14 +10,16 @@ const host = new FormHost();
 
 type Entry = Record<string, unknown>;
 
+function flowsOf(file: string): Entry[] {
+    const nodes: unknown = JSON.parse(readFileSync(file, "utf8"));
+    assert.ok(Array.isArray(nodes));
+    return nodes.map(requireRecord);
+}
+
 const examples = readdirSync(folder)
     .filter((file) => file.endsWith(".json"))
     .sort()
-    .map((file) => {
-        const nodes: unknown = JSON.parse(readFileSync(path.join(folder, file), "utf8"));
-        assert.ok(Array.isArray(nodes));
-        return { name: path.basename(file, ".json"), nodes: nodes.map(requireRecord) };
-    });
+    .map((file) => ({ name: path.basename(file, ".json"), nodes: flowsOf(path.join(folder, file)) }));
 
 /** Node types of an empty Node-RED that the examples may use. */
 const core = new Set(
@@ -32,6 +34,29 @@ const texts = (value: unknown): string[] => (Array.isArray(value) ? value.flat()
 function ofType(nodes: Entry[], type: string): Entry[] {
     return nodes.filter((node) => node.type === type);
 }
+
+/** Every property of every node of this package is there and valid. */
+function assertValid(nodes: Entry[]): void {
+    for (const gateway of ofType(nodes, "gateway-config")) host.gateways.set(String(gateway.id), gateway);
+    for (const node of nodes) {
+        const type = known(node.type);
+        if (!type) continue;
+        const { defaults } = host.definition(type);
+        for (const [property, definition] of Object.entries(defaults)) {
+            assert.ok(property in node, `${node.id} has no ${property}`);
+            if (definition.validate) assert.equal(host.validate(type, property, node[property], node), true, property);
+        }
+    }
+}
+
+describe("the demo of npm start", () => {
+    const nodes = flowsOf(path.join(root, "scripts", "demo", "flows.json"));
+
+    it("the demo has every node of the package, with valid settings", () => {
+        for (const type of nodeTypes) assert.ok(ofType(nodes, type).length > 0, type);
+        assertValid(nodes);
+    });
+});
 
 describe("examples", () => {
     it("the names of the examples sort in reading order, templates last", () => {
@@ -90,16 +115,7 @@ describe("examples", () => {
             });
 
             it("has valid settings in every node", () => {
-                for (const gateway of ofType(nodes, "gateway-config")) host.gateways.set(String(gateway.id), gateway);
-                for (const node of nodes) {
-                    const type = known(node.type);
-                    if (!type) continue;
-                    const { defaults } = host.definition(type);
-                    for (const [property, definition] of Object.entries(defaults)) {
-                        assert.ok(property in node, `${node.id} has no ${property}`);
-                        if (definition.validate) assert.equal(host.validate(type, property, node[property], node), true, property);
-                    }
-                }
+                assertValid(nodes);
             });
 
             it("carries no secret and runs on the simulator or on settings from the environment", () => {
