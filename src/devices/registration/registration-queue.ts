@@ -8,7 +8,7 @@ const shareOfKind = 8;
 
 /**
  * Which device is checked next. The number of unanswered checks is limited: each has a place. Places go, in this order, to
- * devices for which the connection was renewed, to filters, to events of high priority, to other events, to device
+ * devices for which the connection was renewed, to events of high priority, to filters, to other events, to device
  * management, and to devices that the platform has left unanswered; each kind that waits gets at least one place in eight.
  * Suspects come before all others and exclude them while they are tried.
  */
@@ -219,7 +219,7 @@ export class RegistrationQueue {
     }
 }
 
-const ranks = ["renewed", "subscribe", "high", "event", "management", "unanswered"] as const;
+const ranks = ["renewed", "high", "subscribe", "event", "management", "unanswered"] as const;
 
 /** The devices of one kind that wait, and those of them that may not be checked on this connection. */
 class Line {

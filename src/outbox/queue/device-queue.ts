@@ -22,6 +22,8 @@ export class DeviceQueue {
     check: OutboxEntry | undefined = undefined;
     /** Whether the gate counts on the device: it was answered something else than `flow`. */
     isEnlisted = false;
+    /** Whether the gate let the device wait without knowing of an event of high priority: those get the next place. */
+    isRankOpen = false;
     /** Whether its bytes are counted as held: what the gate said when it was last asked. */
     isHeld = false;
     /** Events that wait, of all priorities, wherever they are, and their bytes. */
@@ -67,9 +69,15 @@ export class DeviceQueue {
         if (this.#low) yield this.#low;
     }
 
-    /** Nothing of the device is sent until it is woken. */
-    wait(): void {
+    /** Whether an event of high priority waits. */
+    get hasHigh(): boolean {
+        return this.#high !== undefined && this.#high.events > 0;
+    }
+
+    /** Nothing of the device is sent until it is woken. `isRanked`: nothing that may come moves it up. */
+    wait(isRanked = true): void {
         this.state = "waiting";
+        this.isRankOpen = !isRanked;
         this.isEnlisted = true;
     }
 

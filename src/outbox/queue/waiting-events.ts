@@ -238,7 +238,9 @@ export class WaitingEvents {
         this.devices.update(queue);
         if (entry.row === "stored" && !queue.isOpen) this.#unload(backlog, entry);
         else this.#options.unsaved.storeNow(entry);
-        if (queue.isOpen) this.#classes[entry.priority].devices.wake(backlog);
+        // The gate has to know of the first high event: it is asked again, and moves the device up.
+        if (entry.priority === "high" && queue.state === "waiting" && queue.isRankOpen) this.wake(queue);
+        else if (queue.isOpen) this.#classes[entry.priority].devices.wake(backlog);
     }
 
     /** Whatever the class queue has of the device joins its line, which is sorted by number. */

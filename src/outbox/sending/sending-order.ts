@@ -30,10 +30,6 @@ export class SendingOrder {
     readonly #options: SendingOrderOptions;
     readonly #turns: Readonly<Record<Priority, Turns>> = { high: new Turns(), normal: new Turns(), low: new Turns() };
     #moves = 0;
-    /** Events that were moved aside for devices that are not held, and are not sent yet. */
-    #aheadEvents = 0;
-    /** When one of them was sent last, or when they became too many. */
-    #lastDeviceTurnMs = 0;
 
     constructor(options: SendingOrderOptions) {
         this.#options = options;
@@ -107,7 +103,7 @@ export class SendingOrder {
     }
 
     #nextInOrder(own: ClassQueue): OutboxEntry | undefined {
-        for (let entry = own.peek(); entry && !this.#isTooFarAhead; entry = own.peek()) {
+        for (let entry = own.peek(); entry && !this.#isTooFarAhead(own.priority); entry = own.peek()) {
             const result = this.#offer(entry);
             if (result !== "aside") return result;
         }
@@ -115,22 +111,13 @@ export class SendingOrder {
     }
 
     /** Whether the backlog waits for the lines of devices. Not for long: a check that is never answered must not stop the others. */
-    get #isTooFarAhead(): boolean {
-        if (this.#aheadEvents < readAheadEvents) return false;
-        const waitedMs = this.#options.clock.monotonicMs() - this.#lastDeviceTurnMs;
-        if (waitedMs >= patienceMs) this.#aheadEvents = 0;
+    #isTooFarAhead(priority: Priority): boolean {
+        const turns = this.#turns[priority];
+        if (turns.aheadEvents < readAheadEvents) return false;
+        const waitedMs = this.#options.clock.monotonicMs() - turns.lastDeviceTurnMs;
+        if (waitedMs >= patienceMs) turns.aheadEvents = 0;
         else this.#options.pumpLater(patienceMs - waitedMs);
         return waitedMs < patienceMs;
-    }
-
-    #movedAside(): void {
-        this.#aheadEvents += 1;
-        if (this.#aheadEvents === readAheadEvents) this.#lastDeviceTurnMs = this.#options.clock.monotonicMs();
-    }
-
-    #deviceTurnTaken(): void {
-        this.#aheadEvents = Math.max(this.#aheadEvents - 1, 0);
-        this.#lastDeviceTurnMs = this.#options.clock.monotonicMs();
     }
 
     /**
@@ -150,7 +137,7 @@ export class SendingOrder {
         if (answer !== "wait") return this.#take(queue, entry, answer);
         waiting.park(entry);
         this.#moves += 1;
-        if (!queue.isHeld) this.#movedAside();
+        if (!queue.isHeld) this.#turns[entry.priority].movedAside(this.#options.clock.monotonicMs());
         return "aside";
     }
 
@@ -173,7 +160,7 @@ export class SendingOrder {
                 continue;
             }
             this.#take(queue, entry, answer);
-            this.#deviceTurnTaken();
+            this.#turns[own.priority].deviceTurnTaken(this.#options.clock.monotonicMs());
             if (queue.isOpen) own.devices.serve(backlog);
             return entry;
         }
@@ -183,9 +170,11 @@ export class SendingOrder {
     /** Asks the gate; undefined when it has found out that nothing may be sent now. */
     #ask(queue: DeviceQueue, priority: Priority): GateAnswer | undefined {
         const { gate, waiting, canSend } = this.#options;
-        const answer = gate.ask(queue.device, priority === "high");
+        // Whatever the turn is for: the device has a high event that waits.
+        const isHigh = priority === "high" || queue.hasHigh;
+        const answer = gate.ask(queue.device, isHigh);
         if (answer === "wait") {
-            queue.wait();
+            queue.wait(isHigh);
             waiting.devices.askHeld(queue);
             waiting.stop(queue);
             return answer;
@@ -218,6 +207,20 @@ class Turns {
     isOfDevices = false;
     /** Events of other priorities sent since the last one of this, which waits. */
     passedOver = 0;
+    /** Events that were moved aside for devices that are not held, and are not sent yet. */
+    aheadEvents = 0;
+    /** When one of them was sent last, or when they became too many (monotonic). */
+    lastDeviceTurnMs = 0;
+
+    movedAside(nowMs: number): void {
+        this.aheadEvents += 1;
+        if (this.aheadEvents === readAheadEvents) this.lastDeviceTurnMs = nowMs;
+    }
+
+    deviceTurnTaken(nowMs: number): void {
+        this.aheadEvents = Math.max(this.aheadEvents - 1, 0);
+        this.lastDeviceTurnMs = nowMs;
+    }
 }
 
 /** What decides the order of sending. */

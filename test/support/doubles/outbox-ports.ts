@@ -68,7 +68,7 @@ export class ManualGate implements DeviceGate {
     /** Devices that the platform has accepted before. */
     readonly known = new Set<string>();
     readonly #held = new Set<string>();
-    onAsk: ((device: string) => GateAnswer) | undefined;
+    onAsk: ((device: string, isHigh: boolean) => GateAnswer) | undefined;
     onIsHeld: ((device: string) => boolean) | undefined;
     #verbs: DeviceVerbs | undefined;
 
@@ -82,8 +82,8 @@ export class ManualGate implements DeviceGate {
         return this.#verbs;
     }
 
-    ask(device: string): GateAnswer {
-        return this.onAsk?.(device) ?? this.answers.get(device) ?? "flow";
+    ask(device: string, isHigh: boolean): GateAnswer {
+        return this.onAsk?.(device, isHigh) ?? this.answers.get(device) ?? "flow";
     }
 
     withdraw(device: string): void {

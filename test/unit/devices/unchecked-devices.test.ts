@@ -104,7 +104,7 @@ describe("registration of known devices", () => {
 });
 
 describe("the order of places after a reconnect", () => {
-    it("gives places to filters, events of high priority, other events and device management, in that order", () => {
+    it("gives places to events of high priority, filters, other events and device management, in that order", () => {
         const bench = new RegistrationBench({ registrationLimit: 1 });
         bench.send("t/first");
         bench.ask("t/management", "management");
@@ -119,7 +119,7 @@ describe("the order of places after a reconnect", () => {
             order.push(name);
             bench.sendAs(kind === "" ? "event" : (kind as "high"), `t/${name}`);
         }
-        assert.deepEqual(order, ["filter", "high", "event", "management"]);
+        assert.deepEqual(order, ["high", "filter", "event", "management"]);
     });
 
     it("gives each kind that waits at least one place in eight", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
 import { outboxFixture } from "../../support/doubles/outbox-fixture";
+import { Disk } from "../../support/doubles/stepped-store";
 
 const second = 1000;
 
@@ -404,5 +405,96 @@ describe("a row whose transaction is said to have failed, but was carried out", 
         }
         for (let round = 0; round < 10; round++) writeOut();
         assert.deepEqual([link.sent, disk.events], [["0", "1", "2", "3", "4", "5"], 0]);
+    });
+});
+
+/** Gives one place at a time: to a device with a high event first, then in the order in which they asked. */
+class PlaceByPlace {
+    readonly checked = new Set<string>();
+    readonly #waiting = new Map<string, boolean>();
+    readonly #fixture: ReturnType<typeof outboxFixture>;
+    #place: string | undefined;
+
+    constructor(fixture: ReturnType<typeof outboxFixture>) {
+        this.#fixture = fixture;
+        fixture.gate.onAsk = (device, isHigh) => this.#ask(device, isHigh);
+    }
+
+    /** The check under way succeeds, and the next device gets its place. */
+    confirm(): void {
+        const { link, verbs, store } = this.#fixture;
+        const device = this.#place ?? "";
+        link.acknowledge(link.pending.findIndex(({ isCheck }) => isCheck));
+        this.checked.add(device);
+        verbs.confirm(device);
+        const next = [...this.#waiting].find(([, isHigh]) => isHigh) ?? [...this.#waiting][0];
+        this.#place = next?.[0];
+        if (next) verbs.wake(next[0]);
+        store.settle();
+    }
+
+    #ask(device: string, isHigh: boolean): "flow" | "check" | "wait" {
+        if (this.checked.has(device)) return "flow";
+        this.#place ??= device;
+        if (this.#place === device) {
+            this.#waiting.delete(device);
+            return "check";
+        }
+        this.#waiting.set(device, isHigh || this.#waiting.get(device) === true);
+        return "wait";
+    }
+}
+
+describe("high events of devices", () => {
+    const memory = { readyEvents: 4, batchEvents: 3, deviceEvents: 2 };
+    const devices = Array.from({ length: 20 }, (_, index) => `t/${index}`);
+
+    for (const isInMemory of [true, false]) {
+        it(`bring their device to the next free place, ${isInMemory ? "in memory" : "on disk"}, although it waits for one already`, () => {
+            const fixture = outboxFixture({ isInMemory, memory });
+            const { outbox, link, store, admit, writeOut } = fixture;
+            const places = new PlaceByPlace(fixture);
+            for (const device of devices) admit(device, `reading of ${device}`);
+            writeOut();
+            outbox.linkUp();
+            store.settle();
+            assert.deepEqual(link.sent, ["reading of t/0"]);
+            admit("t/15", "alarm", { priority: "high" });
+            writeOut();
+            places.confirm();
+            assert.equal(link.sent[1], "alarm");
+            while (places.checked.size < devices.length) places.confirm();
+            link.acknowledgeAll();
+            assert.equal(new Set(link.sent).size, devices.length + 1);
+        });
+    }
+
+    it("bring their device to the first places after a restart, behind a backlog of all devices", () => {
+        const disk = new Disk();
+        const before = outboxFixture({ disk, memory });
+        for (let round = 0; round < 3; round++) for (const device of devices) before.admit(device, `reading ${round} of ${device}`);
+        for (const device of ["t/18", "t/7"]) before.admit(device, `alarm of ${device}`, { priority: "high" });
+        while (disk.events < 62) before.writeOut();
+        const after = outboxFixture({ disk, memory });
+        const places = new PlaceByPlace(after);
+        after.store.settle();
+        after.outbox.linkUp();
+        after.store.settle();
+        for (let turn = 0; turn < 3; turn++) places.confirm();
+        assert.deepEqual([...places.checked].slice(0, 2), ["t/18", "t/7"]);
+        assert.equal(after.link.sent[0], "alarm of t/18");
+    });
+
+    it("never wait for a place if their device is checked, however many events wait for one", () => {
+        const { outbox, link, gate, clock, admit } = outboxFixture({ isInMemory: true });
+        gate.onAsk = (device) => (device === "t/checked" ? "flow" : "wait");
+        for (let index = 0; index < 12_000; index++) admit(`t/new-${index % 1000}`, "reading");
+        outbox.linkUp();
+        for (let round = 0; round < 10; round++) clock.advance(1);
+        link.writable = false;
+        for (const text of ["alarm 1", "alarm 2"]) admit("t/checked", text, { priority: "high" });
+        link.writable = true;
+        outbox.resume();
+        assert.deepEqual(link.sent, ["alarm 1", "alarm 2"]);
     });
 });
