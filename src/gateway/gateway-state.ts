@@ -25,6 +25,10 @@ export interface GatewayState extends StorageCondition, LinkCondition {
     readonly heldDevices: number;
     /** Devices that are being checked because the platform may have dropped something of them silently. */
     readonly suspectedDevices: number;
+    /** The gateway looks for the message at which the server closes the connection. */
+    readonly isSearching: boolean;
+    /** Devices, topics and filters that wait because the server closed the connection after them. */
+    readonly leftOut: number;
     /** Devices whose events wait because the platform does not answer their registration. */
     readonly unansweredDevices: number;
 }

@@ -244,6 +244,8 @@ export class Gateway implements PooledGateway {
             connection: this.#connection.state,
             ...this.#control.condition,
             commands: this.#commands.state,
+            isSearching: this.#search.isSearching,
+            leftOut: this.#search.leftOutCount,
             ...this.#publisher.state,
             ...this.#storage.condition,
         };

@@ -125,6 +125,8 @@ export function responderStatus(state: GatewayState | GatewayError, counts: Resp
         ...state,
         queued: 0,
         drain: undefined,
+        isSearching: false,
+        leftOut: 0,
         heldDevices: 0,
         suspectedDevices: 0,
         unansweredDevices: 0,

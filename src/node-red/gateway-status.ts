@@ -56,13 +56,15 @@ const problemKeys: Partial<Record<ErrorCode, string>> = {
 };
 
 function onlineStatus(state: GatewayState): StatusText {
-    const { commands, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, outbox, isDegraded } = state;
+    const { commands, isBacklogged, drain, heldDevices, suspectedDevices, unansweredDevices, leftOut, outbox, isDegraded } = state;
     // Until there are fewer, nothing comes in, acknowledgements of events neither.
     if (commands.isReadingHeld) return { fill: "yellow", shape: "dot", key: "commandsFull", parameters: { count: commands.waiting } };
     if (state.isPaused) return withQueue({ fill: "yellow", shape: "ring", key: "paused" }, state);
+    if (state.isSearching) return withQueue({ fill: "yellow", shape: "ring", key: "searching" }, state);
     if (drain) {
         return withQueue({ fill: "blue", shape: "dot", key: "draining", remaining: duration(drain.remainingMs) }, state);
     }
+    if (leftOut > 0) return { fill: "blue", shape: "ring", key: "leftOut", parameters: { count: leftOut } };
     if (heldDevices > 0) return { fill: "blue", shape: "ring", key: "held", parameters: { count: heldDevices } };
     if (suspectedDevices > 0) return { fill: "blue", shape: "ring", key: "checking", parameters: { count: suspectedDevices } };
     if (unansweredDevices > 0) return { fill: "blue", shape: "ring", key: "unansweredDevices", parameters: { count: unansweredDevices } };

@@ -175,6 +175,18 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         return this.#trials.size > 0 && this.#trials.get(keyOf({ kind: "event", device, name: "" }))?.isStruck === true;
     }
 
+    /** Whether the connection is careful, or has one suspect alone on it. */
+    get isSearching(): boolean {
+        return this.#connection !== undefined && (this.#connection.phase !== "open" || this.#connection.tested !== undefined);
+    }
+
+    /** How many devices, topics and filters wait because the connection ended after them. */
+    get leftOutCount(): number {
+        let count = 0;
+        for (const { isStruck } of this.#trials.values()) if (isStruck) count += 1;
+        return count;
+    }
+
     /** A number that grows with each change of the suspects. */
     get changes(): number {
         return this.#changes;

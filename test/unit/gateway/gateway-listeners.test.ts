@@ -13,6 +13,8 @@ const state: GatewayState = {
     waitingHigh: 0,
     isBacklogged: false,
     drain: undefined,
+    isSearching: false,
+    leftOut: 0,
     heldDevices: 0,
     suspectedDevices: 0,
     unansweredDevices: 0,

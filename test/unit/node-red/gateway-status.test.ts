@@ -14,6 +14,8 @@ function state(connection: Connection, changes: Partial<GatewayState> = {}): Gat
         waitingHigh: 0,
         isBacklogged: false,
         drain: undefined,
+        isSearching: false,
+        leftOut: 0,
         heldDevices: 0,
         suspectedDevices: 0,
         unansweredDevices: 0,
@@ -51,6 +53,18 @@ describe("status of a gateway", () => {
         assert.equal(gatewayStatus(state(waiting({ code: "GW_NETWORK" }), paused)).key, "network");
         const commands = { inWork: 100, waiting: 1000, isReadingHeld: true };
         assert.equal(gatewayStatus(state(online, { ...paused, commands })).key, "commandsFull");
+    });
+
+    it("says that it looks for a culprit, and how many are left out, while it is connected", () => {
+        const online = { phase: "online", sessionPresent: false } as const;
+        assert.deepEqual(gatewayStatus(state(online, { isSearching: true, leftOut: 1 })), {
+            fill: "yellow",
+            shape: "ring",
+            key: "searching",
+        });
+        const parameters = { count: 2 };
+        assert.deepEqual(gatewayStatus(state(online, { leftOut: 2 })), { fill: "blue", shape: "ring", key: "leftOut", parameters });
+        assert.equal(gatewayStatus(state(waiting({ code: "GW_NETWORK" }), { leftOut: 2 })).key, "network");
     });
 
     it("keeps showing a known cause, in yellow, during the next attempt", () => {
