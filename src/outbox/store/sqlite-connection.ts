@@ -19,6 +19,7 @@ const probeAfterMs = 60_000;
  * |-----------|------------------------------------------------------------|----------------------------------------------------|
  * | `opening` | the first attempt is under way                             | its end, or 5 s without an answer                  |
  * | `absent`  | there is no file, and nothing has to be written yet        | a request that writes                              |
+ * | `making`  | the first file is being made, and requests wait for it     | its end, or 5 s without an answer                  |
  * | `open`    | requests are carried out                                   | a failure that closes the file                     |
  * | `closed`  | requests fail; an attempt is under way or follows          | an attempt that succeeds                           |
  */
@@ -67,9 +68,9 @@ export class SqliteAccess {
         return this.#state;
     }
 
-    /** Whether something can be written, as far as is known. */
+    /** Whether something can be written, as far as is known: at once, or when the file has been made. */
     get isUsable(): boolean {
-        return this.#state === "open" || this.#state === "absent";
+        return this.#state === "open" || this.#state === "absent" || this.#state === "making";
     }
 
     /** Asks the file; with an error when it is not open or fails. */
@@ -79,12 +80,10 @@ export class SqliteAccess {
                 answered(undefined, { id: 0, values: [], isComplete: true });
                 return;
             }
-            this.#state = "opening";
-            this.#held.push(() => this.ask(request, answered));
+            this.#state = "making";
             this.#open();
-            return;
         }
-        if (this.#state === "opening" && this.#held.length > 0) {
+        if (this.#state === "making") {
             this.#held.push(() => this.ask(request, answered));
             return;
         }
@@ -175,12 +174,13 @@ export class SqliteAccess {
     }
 
     #opened(contents: OpenedContents): void {
+        const isMade = this.#state === "making";
         this.#state = "open";
         if (this.#failedKind === "open") this.#retryMs = 0;
         this.#health.opened(contents.setAside);
         this.#isReady();
         // As long as there was no file, the outbox went on as with an empty one.
-        if (this.#held.length > 0 && contents.events === 0) this.#options.made(contents);
+        if (isMade && contents.events === 0) this.#options.made(contents);
         else this.#options.opened(contents);
         this.#askHeld();
     }
@@ -240,7 +240,7 @@ function isWriting(request: Ask): boolean {
 }
 
 /** See `SqliteAccess`. */
-type AccessState = "opening" | "absent" | "open" | "closed";
+type AccessState = "opening" | "absent" | "making" | "open" | "closed";
 
 /** Which file is kept open, and its listener. */
 export interface SqliteAccessOptions {

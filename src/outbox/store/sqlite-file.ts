@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, renameSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
 import { migrate, UnusableFileError } from "./sqlite-schema";
@@ -38,6 +38,7 @@ export class SqliteFile {
      */
     open({ owner, continues }: Opening = { owner: "", continues: undefined }): Omit<OpenedContents, "setAside" | "oldestCreatedAt"> {
         mkdirSync(path.dirname(this.#path), { recursive: true, mode: 0o700 });
+        this.#finishSettingAside();
         // SQLite gives its journals the mode of the file itself.
         closeSync(openSync(this.#path, "a", 0o600));
         const database = new DatabaseSync(this.#path);
@@ -83,19 +84,31 @@ export class SqliteFile {
         }
     }
 
-    /** Renames the file and its journals, so that a new one can be made; returns the new path. */
+    /**
+     * Renames the file and its journals, so that a new one can be made; returns the new path. The file goes first: if the process ends in
+     * between, the journals follow when the file is opened next.
+     */
     setAside(nowMs: number): string {
         this.close();
         const target = `${this.#path}.corrupt-${new Date(nowMs).toISOString().replaceAll(":", "-")}`;
         renameSync(this.#path, target);
-        for (const suffix of ["-wal", "-shm"]) {
-            try {
-                renameSync(this.#path + suffix, target + suffix);
-            } catch {
-                // There need not be one.
-            }
-        }
+        this.#moveJournals(target);
         return target;
+    }
+
+    /** Journals without their file belong to the one that was set aside last. In a new file their events would be lost. */
+    #finishSettingAside(): void {
+        if (existsSync(this.#path) || !existsSync(`${this.#path}-wal`)) return;
+        const directory = path.dirname(this.#path);
+        const prefix = `${path.basename(this.#path)}.corrupt-`;
+        const aside = readdirSync(directory).filter((name) => name.startsWith(prefix) && !/-(wal|shm)$/.test(name));
+        this.#moveJournals(path.join(directory, aside.sort().at(-1) ?? `${prefix}without-file`));
+    }
+
+    #moveJournals(target: string): void {
+        for (const suffix of ["-wal", "-shm"]) {
+            if (existsSync(this.#path + suffix)) renameSync(this.#path + suffix, target + suffix);
+        }
     }
 
     commit(events: readonly SqlValue[], removals: readonly number[], states: readonly SqlValue[], clockNote: string): void {

@@ -166,8 +166,9 @@ export class SqliteStore implements EventStore, StateStore {
         this.#isClosing = true;
         this.#access.stopOpening();
         this.#stateTimer?.cancel();
-        const isSomethingLeft = this.#states.hasChanges || (this.#events && this.#access.state === "open");
-        if (this.#access.isUsable && isSomethingLeft) await this.#writeLast(deadlineMs);
+        const { state, isUsable } = this.#access;
+        const isSomethingLeft = this.#states.hasChanges || state === "making" || (this.#events && state === "open");
+        if (isUsable && isSomethingLeft) await this.#writeLast(deadlineMs);
         await this.#access.close(deadlineMs);
     }
 

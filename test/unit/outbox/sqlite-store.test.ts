@@ -237,6 +237,31 @@ if (isSqliteAvailable()) {
             assert.deepEqual(await under.numbers(), [1]);
         });
 
+        it("a damaged file keeps its journal, with the last events, if the process is killed while it is set aside", async () => {
+            const module = path.join(__dirname, "../../../src/outbox/store/sqlite-file.js");
+            const killed = (action: string) => {
+                const script = `const { SqliteFile } = require(${JSON.stringify(module)});
+                    const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
+                    ${action}
+                    process.kill(process.pid, "SIGKILL");`;
+                assert.equal(spawnSync(process.execPath, ["-e", script], { stdio: "inherit" }).signal, "SIGKILL");
+            };
+            const events = rowsFromEvents([1, 2, 3].map((seq) => storedEvent(seq, "t/a")));
+            killed(`file.open(); file.commit(${JSON.stringify(events)}, [], [], "");`);
+            killed(`const fs = require("node:fs"); const rename = fs.renameSync;
+                fs.renameSync = (from, to) => { rename(from, to); process.kill(process.pid, "SIGKILL"); };
+                file.setAside(Date.now());`);
+            const under = await open();
+            assert.deepEqual(await under.numbers(), []);
+            assert.equal(await under.commit([storedEvent(1, "t/new")]), undefined);
+            await under.close();
+            const aside = readdirSync(path.dirname(file)).filter((name) => name.includes(".corrupt-"));
+            const name = aside.find((each) => !each.endsWith("-wal") && !each.endsWith("-shm")) ?? "";
+            assert.ok(aside.includes(`${name}-wal`), aside.join(" "));
+            file = path.join(path.dirname(file), name);
+            assert.deepEqual(await (await open()).numbers(), [1, 2, 3]);
+        });
+
         it("a file whose damage shows in use is set aside, and no state is lost", async () => {
             const before = await open();
             before.store.put("device", "t/a", "known");

@@ -277,10 +277,17 @@ if (isSqliteAvailable()) {
             const store = openStore({ mode: "memory", directory, owner, clock, listener });
             await store.open();
             store.state.put("device", "t/a", "known");
+            const flushed = store.state.flush();
+            await Promise.resolve();
+            store.state.put("device", "t/b", "known while the file is made");
             await store.close(10 * second);
+            await flushed;
             const next = openStore({ mode: "memory", directory, owner, clock, listener });
             await next.open();
-            assert.deepEqual([...next.state.entries("device")], [["t/a", "known"]]);
+            assert.deepEqual(
+                [...next.state.entries("device")].map(([device]) => device),
+                ["t/a", "t/b"],
+            );
             await next.close(10 * second);
         });
     });
