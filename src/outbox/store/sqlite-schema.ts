@@ -27,8 +27,8 @@ export const schemaSteps: readonly string[] = [
     CREATE TABLE total (events INTEGER NOT NULL, bytes INTEGER NOT NULL, owner TEXT NOT NULL);
     INSERT INTO total VALUES (0, 0, '');
     CREATE TABLE state (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;`,
-    // Kinds of data, and a clock of the file's own (`AgeClock`). Each priority is drained in the order of `seq`; the index by device gives the events of one device and, with the bytes in
-    // it, what each device has, without reading the table.
+    // Kinds of data, and a clock of the file's own (`AgeClock`). Each priority is drained in the order of `seq`. The index by device gives the
+    // events of one device and, with the bytes in it, what each device has, without reading the table. The one by age gives the oldest event.
     // `run` names the store object that wrote the event: rows of another one are never taken for its own.
     `ALTER TABLE event ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE event ADD COLUMN run INTEGER NOT NULL DEFAULT 0;

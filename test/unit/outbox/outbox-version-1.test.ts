@@ -9,7 +9,7 @@ import { Outbox } from "../../../src/outbox/outbox";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import { FakeClock } from "../../support/doubles/fake-clock";
-import { RecordingListener, roomyLimits } from "../../support/doubles/outbox-events";
+import { newEvent, RecordingListener, roomyLimits } from "../../support/doubles/outbox-events";
 import { ManualGate, ManualLink } from "../../support/doubles/outbox-ports";
 import { waitFor } from "../../support/wait-for";
 
@@ -186,6 +186,27 @@ if (isSqliteAvailable()) {
             await outbox.close(1000);
             assert.deepEqual([outbox.counters.queued, listener.late, listener.drops], [0, [], []]);
             assert.deepEqual(await stored(), []);
+        });
+
+        it("sends a new event of high priority before its events, which are normal, and knows how old they are", async () => {
+            const link = new ManualLink();
+            const limits = { ...roomyLimits, maxInFlight: 1 };
+            const surroundings = { gate: new ManualGate(), link, listener: new RecordingListener() };
+            const outbox = new Outbox({ store, storesEvents: true, clock, boot: clock, limits, ...surroundings });
+            for (const priority of ["low", "high"] as const) outbox.admit(newEvent("pump/p1", priority, { priority }));
+            await waitFor(() => outbox.counters.normal === 6, "the stored events to be counted");
+            const { high, normal, low } = outbox.counters;
+            assert.deepEqual([high, normal, low], [1, 6, 1]);
+            // Nothing is known of the time between the last event and the opening.
+            assert.equal(clock.now() - (outbox.counters.oldestAt ?? 0), at("12:01:21") - at("12:00:10"));
+            outbox.linkUp();
+            await waitFor(() => {
+                link.acknowledge();
+                return link.sent.length === 8;
+            }, "all events to be sent");
+            assert.equal(link.sent[0], "high");
+            link.acknowledgeAll();
+            await outbox.close(1000);
         });
 
         it("gives back the known, held and new devices with their counters", () => {
