@@ -10,7 +10,8 @@ import type { DeviceManagement } from "../device-management";
 import type { ReceivedNotification } from "../events/refusal-handler";
 import type { GatewayListeners, PastProblem } from "../gateway-listeners";
 import type { CommandOutcome, ReceivedCommand } from "../inbound/command";
-import type { SuspectSearch, SuspectView } from "../suspects/suspect-search";
+import type { SuspectSearch } from "../suspects/suspect-search";
+import type { SuspectView } from "../suspects/trials";
 import { CommandHistory, type CommandView } from "./command-history";
 import {
     type DeviceList,

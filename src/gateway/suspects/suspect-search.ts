@@ -1,10 +1,12 @@
 import type { Clock } from "../../clock";
 import type { EndJudge, EndVerdict, SearchedEnd, SentPacket } from "../../connection/sent-packet";
+import { Bystanders } from "./bystanders";
 import { MissingAcknowledgements } from "./missing-acknowledgements";
 import { SearchedConnection, type SearchedConnectionOwner, type SearchPhase } from "./searched-connection";
 import type { SuspectLink } from "./suspect-test";
 import { Suspicion } from "./suspicion";
-import { isQueued, type SuspectClient, Trial } from "./trial";
+import { isQueued, type SuspectClient, type Trial } from "./trial";
+import { type PacketName, type SuspectView, Trials } from "./trials";
 
 /** A connection that ends sooner is short-lived; two of them in a row make the next one careful. */
 const shortLifeMs = 10_000;
@@ -29,9 +31,9 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     readonly #listener: SuspectSearchListener;
     readonly #suspicion = new Suspicion();
     readonly #missing = new MissingAcknowledgements();
-    readonly #trials = new Map<string, Trial>();
+    readonly #trials = new Trials();
     /** Answered "wait" because of another's test; woken when it is over. */
-    readonly #bystanders = new Map<string, Bystander>();
+    readonly #bystanders = new Bystanders();
     /** Filters that were answered on an earlier connection of this search. */
     readonly #answeredFilters = new Set<string>();
     /** How many events of a device were given up since one passed its test. */
@@ -40,7 +42,6 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     #events: SuspectClient | undefined;
     #connection: SearchedConnection | undefined;
     #shortEnds = 0;
-    #lastTrialId = 0;
     #changes = 0;
 
     constructor(clock: Clock, options: SuspectSearchOptions, listener: SuspectSearchListener) {
@@ -84,10 +85,10 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         if (end.isUnplanned) for (const packet of this.#missing.connectionEnded(end.last)) this.#putAside(packet);
         const [test] = tests;
         if (end.isUnplanned && test && tests.length === 1) this.#strike(test.trial, test.isProven);
-        for (const [key, trial] of this.#trials) if (!trial.endConnection()) this.#trials.delete(key);
+        this.#trials.endConnection();
         if (!end.isUnplanned) return { reason: "unknown", isLinkProven };
         if (test && tests.length === 1) return { reason: "culprit", packet: test.trial.packet, strikes: test.trial.strikes };
-        for (const trial of this.#trials.values()) trial.forgive();
+        for (const trial of this.#trials) trial.forgive();
         if (test) this.#suspicion.add({ unacknowledged: tests.map(({ trial }) => trial.packet), recent: [] });
         else this.#suspect(end);
         return { reason: this.isNextCareful && !this.#suspicion.isEmpty ? "searching" : "unknown", isLinkProven };
@@ -96,10 +97,10 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     /** May the next event of this device be sent? A `flow` is only known to be no suspect once it is admitted. */
     ask(device: string): "flow" | "test" | "wait" {
         if (this.#isQuiet) return "flow";
-        const trial = this.#trials.get(keyOf({ kind: "event", device, name: "" }));
+        const trial = this.#trials.ofDevice(device);
         if (trial) return this.#connection?.isTurnOf(trial) || trial.isTurnAmongOthers ? "test" : "wait";
         if (!this.#connection?.tested) return "flow";
-        if (this.#events) this.#addBystander({ kind: "event", name: "", device, qos: 1, bytes: 0 }, this.#events);
+        if (this.#events) this.#bystanders.add({ kind: "event", name: "", device, qos: 1, bytes: 0 }, this.#events);
         return "wait";
     }
 
@@ -110,9 +111,8 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
      */
     admit(packet: SentPacket, client: SuspectClient, event?: number): "send" | "test" | "wait" | "blocked" {
         if (this.#isQuiet) return "send";
-        const key = keyOf(packet);
-        const trial = this.#trials.get(key);
-        if (!trial) return this.#admitUntried(key, packet, client);
+        const trial = this.#trials.get(packet);
+        if (!trial) return this.#admitUntried(packet, client);
         if (this.#connection?.isTurnOf(trial)) {
             trial.sent(packet, event);
             this.#connection.sent();
@@ -139,23 +139,22 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     /** A packet that was sent as a test was acknowledged. */
     acknowledged(packet: SentPacket): void {
         this.#missing.forget(packet.name);
-        const trial = this.#trials.get(keyOf(packet));
+        const trial = this.#trials.get(packet);
         if (trial?.state === "withheld") this.passed(trial);
         else if (trial) this.#connection?.acknowledged(trial);
     }
 
     /** Nothing is left to be sent for it. */
     withdraw(packet: PacketName): void {
-        const key = keyOf(packet);
-        this.#bystanders.delete(key);
-        const trial = this.#trials.get(key);
+        this.#bystanders.remove(packet);
+        const trial = this.#trials.get(packet);
         // Between two connections a client withdraws what it will send again.
         if (trial && this.#connection && trial.state !== "withheld" && !this.#connection.isOnTrial(trial)) this.#drop(trial);
     }
 
     /** Lets a suspect go. Returns its packet, if there is such a suspect. */
     release(id: number): SentPacket | undefined {
-        const trial = [...this.#trials.values()].find((each) => each.id === id);
+        const trial = this.#trials.find(id);
         if (!trial) return undefined;
         this.#drop(trial);
         trial.client.wake(trial.packet);
@@ -164,7 +163,7 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
 
     /** The flows were deployed: filters and device management messages that were given up are tried again. */
     flowsStarted(): void {
-        for (const trial of [...this.#trials.values()]) {
+        for (const trial of [...this.#trials]) {
             const { kind } = trial.packet;
             if (trial.isStruck && (kind === "filter" || kind === "management")) this.release(trial.id);
         }
@@ -172,7 +171,7 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
 
     /** Whether a device is out of the way. */
     isHeld(device: string): boolean {
-        return this.#trials.size > 0 && this.#trials.get(keyOf({ kind: "event", device, name: "" }))?.isStruck === true;
+        return this.#trials.size > 0 && this.#trials.ofDevice(device)?.isStruck === true;
     }
 
     /** Whether the connection is careful, or has one suspect alone on it. */
@@ -182,9 +181,7 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
 
     /** How many devices, topics and filters wait because the connection ended after them. */
     get leftOutCount(): number {
-        let count = 0;
-        for (const { isStruck } of this.#trials.values()) if (isStruck) count += 1;
-        return count;
+        return this.#trials.struckCount;
     }
 
     /** A number that grows with each change of the suspects. */
@@ -195,19 +192,11 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     /** Everything that waits for a test, the next one first. */
     suspects(): SuspectView[] {
         const nowMs = this.#clock.monotonicMs();
-        return [...this.#trials.values()]
-            .map((trial) => ({
-                id: trial.id,
-                packet: trial.packet,
-                strikes: trial.strikes,
-                isStruck: trial.isStruck,
-                dueInMs: Math.max((this.#connection?.dueMs(trial) ?? trial.dueMs(nowMs)) - nowMs, 0),
-            }))
-            .sort((one, other) => one.dueInMs - other.dueInMs);
+        return this.#trials.views(nowMs, (trial) => this.#connection?.dueMs(trial) ?? trial.dueMs(nowMs));
     }
 
     trials(): Iterable<Trial> {
-        return this.#trials.values();
+        return this.#trials;
     }
 
     rankOf({ packet }: Trial): number {
@@ -257,14 +246,14 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         return this.#trials.size === 0 && this.#suspicion.isEmpty && this.#connection?.phase !== "filters";
     }
 
-    #admitUntried(key: string, packet: SentPacket, client: SuspectClient): "send" | "wait" {
+    #admitUntried(packet: SentPacket, client: SuspectClient): "send" | "wait" {
         if (this.#isSuspected(packet)) {
-            this.#trials.set(key, this.#newTrial(packet, client));
+            this.#trials.open(packet, client);
             this.#connection?.step();
             return "wait";
         }
         if (!this.#connection?.isReserved(packet)) return "send";
-        this.#addBystander(packet, client);
+        this.#bystanders.add(packet, client);
         return "wait";
     }
 
@@ -301,37 +290,28 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
             trial.hold(condemnedAfter - 1, heldUntilMs);
             return;
         }
-        this.#trials.delete(keyOf(packet));
+        this.#trials.remove(packet);
         // The next event under this topic is tested before it can end another connection.
         this.#suspicion.add({ unacknowledged: [packet], recent: [] });
         const { device = "" } = packet;
         const givenUp = (this.#givenUp.get(device) ?? 0) + 1;
         if (this.#givenUp.size < maxDevices || this.#givenUp.has(device)) this.#givenUp.set(device, givenUp);
         if (givenUp < inheritedStrikes) return;
-        const next = this.#newTrial(packet, client);
-        next.hold(inheritedStrikes, heldUntilMs);
-        this.#trials.set(keyOf(packet), next);
+        this.#trials.open(packet, client).hold(inheritedStrikes, heldUntilMs);
     }
 
     #putAside(packet: SentPacket): void {
         if (packet.kind !== "event" || !this.#events) return;
-        const key = keyOf(packet);
-        const trial = this.#trials.get(key) ?? this.#newTrial(packet, this.#events);
-        this.#trials.set(key, trial);
+        const trial = this.#trials.get(packet) ?? this.#trials.open(packet, this.#events);
         trial.putAside();
     }
 
     #drop(trial: Trial): void {
         const { packet } = trial;
-        this.#trials.delete(keyOf(packet));
+        this.#trials.remove(packet);
         this.#suspicion.remove(packet);
         this.#connection?.forget(trial);
         this.#changed();
-    }
-
-    #newTrial(packet: SentPacket, client: SuspectClient): Trial {
-        this.#lastTrialId += 1;
-        return new Trial(this.#lastTrialId, packet, client);
     }
 
     #changed(): void {
@@ -339,19 +319,9 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         this.#listener.changed();
     }
 
-    #addBystander(packet: SentPacket, client: SuspectClient): void {
-        this.#bystanders.set(keyOf(packet), { packet, client });
-    }
-
     #wakeBystanders(): void {
-        for (const key of [...this.#bystanders.keys()]) this.#wakeBystander(key);
+        this.#bystanders.wakeAll();
         this.#listener.resumed();
-    }
-
-    #wakeBystander(key: string): void {
-        const bystander = this.#bystanders.get(key);
-        this.#bystanders.delete(key);
-        bystander?.client.wake(bystander.packet);
     }
 }
 
@@ -365,28 +335,4 @@ export interface SuspectSearchListener {
     resumed(): void;
     /** The suspects, or what is done about them, changed. */
     changed(): void;
-}
-
-/** One suspect, for an operator. */
-export interface SuspectView {
-    /** Names it in `release`. */
-    readonly id: number;
-    readonly packet: SentPacket;
-    readonly strikes: number;
-    /** Whether it waits because the connection ended after it. */
-    readonly isStruck: boolean;
-    /** In how many milliseconds it is tested, if the connection lasts. */
-    readonly dueInMs: number;
-}
-
-interface Bystander {
-    readonly packet: SentPacket;
-    readonly client: SuspectClient;
-}
-
-type PacketName = Pick<SentPacket, "kind" | "name" | "device">;
-
-/** Events wait by device, so that their order is kept; filters by themselves. */
-function keyOf({ kind, name, device }: PacketName): string {
-    return kind === "event" ? `event ${device ?? name}` : `${kind} ${name}`;
 }
