@@ -13,7 +13,7 @@ export default function register(RED: NodeAPI): void {
         const member = joinGateway(RED, node, definition, (state) => responderStatus(state, counts));
         const settings = member.parse((rules) => {
             assertPlatformTopics(rules);
-            return parseResponderSettings(definition);
+            return parseResponderSettings(definition, rules.ids);
         });
 
         const responder = member.subscribe((gateway) =>

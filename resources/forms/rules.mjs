@@ -24,7 +24,7 @@ const checks = {
     /** The id of the event that answers a command, with places for the id of that. */
     answer: (value, _property, node) =>
         isBlank(value) ? undefined : idFailure(String(value).replaceAll("{commandId}", "c"), "eventId", topicsOfNode(node)),
-    idFilter: (value) => (isBlank(value) || value === "+" ? undefined : checks.id(value)),
+    idFilter: (value, property, node) => (isBlank(value) || value === "+" ? undefined : idFailure(value, property, topicsOfNode(node))),
     mqttText: (value) => (isBlank(value) || isLegalId(String(value), mqttTextRule) ? undefined : { key: "mqttText" }),
     /** An id of an event, or its format: by the rules of the gateway. */
     ofEvent(value, property, node) {

@@ -5,6 +5,7 @@ import type { GatewayError } from "../errors";
 import { type AttachedResponder, ManagementEngine } from "../management/management-engine";
 import type { ResponderListener, ResponderOptions } from "../management/responder";
 import type { StateStore } from "../outbox/store/store";
+import type { IdParser } from "../protocol/id-parser";
 import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
 import type { Machine } from "./machine";
@@ -21,12 +22,13 @@ export class DeviceManagement {
     #responders = 0;
     #isReplaying = true;
 
-    constructor({ gateway, machine, connection, registration, search, subscriptions, state }: DeviceManagementDeps) {
+    constructor({ gateway, ids, machine, connection, registration, search, subscriptions, state }: DeviceManagementDeps) {
         this.#registration = registration;
         this.#subscriptions = subscriptions;
         this.#sender = new ManagementSender(connection, registration, search);
         this.#engine = new ManagementEngine({
             gateway,
+            ids,
             link: this.#sender,
             store: state,
             clock: machine.clock,
@@ -128,6 +130,7 @@ export interface GatewayResponder extends ResponderListener {
 /** What device management works with. */
 export interface DeviceManagementDeps {
     readonly gateway: DeviceAddress;
+    readonly ids: IdParser;
     readonly machine: Pick<Machine, "clock" | "random" | "createId">;
     readonly connection: GatewayConnection;
     readonly registration: Registration;

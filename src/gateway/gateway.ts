@@ -150,6 +150,7 @@ export class Gateway implements PooledGateway {
         });
         this.#management = new DeviceManagement({
             gateway: options.identity,
+            ids: this.ids,
             machine,
             connection: this.#connection,
             registration: this.#registration,

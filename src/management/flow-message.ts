@@ -1,6 +1,7 @@
 import { describeThrown, GatewayError } from "../errors";
 import { translate } from "../i18n";
-import { type DeviceAddress, parseDeviceId, parseTypeId } from "../protocol/identity";
+import type { IdParser } from "../protocol/id-parser";
+import type { DeviceAddress } from "../protocol/identity";
 import { isRecord } from "../protocol/json";
 import { isPlatformAction, type PlatformAction } from "../protocol/management";
 import { isOwnAction, type OwnAction } from "../protocol/management-request";
@@ -9,11 +10,12 @@ import { type FirmwareStep, isFirmwareStep } from "./device-firmware";
 /**
  * Reads a message a flow sent to a dm-responder.
  * @param fallback the ids that a message may leave out
+ * @param ids reads those that it has
  * @throws GW_DM_INVALID, GW_INVALID_ID
  */
-export function parseFlowMessage(message: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
+export function parseFlowMessage(message: FlowMessage, fallback: Partial<DeviceAddress>, ids: IdParser): ParsedFlowMessage {
     try {
-        return parse(message, fallback);
+        return parse(message, fallback, ids);
     } catch (thrown) {
         if (thrown instanceof GatewayError) throw thrown;
         throw new GatewayError("GW_DM_INVALID", translate("management.unreadable", { reason: describeThrown(thrown) }), { cause: thrown });
@@ -61,26 +63,26 @@ export interface FlowStep {
 /** The meaning of a flow's message. */
 export type ParsedFlowMessage = FlowAnswer | FlowOrder | FlowStep;
 
-function parse({ dm, rc, message, payload }: FlowMessage, fallback: Partial<DeviceAddress>): ParsedFlowMessage {
+function parse({ dm, rc, message, payload }: FlowMessage, fallback: Partial<DeviceAddress>, ids: IdParser): ParsedFlowMessage {
     if (!isRecord(dm)) throw invalid(translate("management.dmMissing"));
     const { action, reqId, reply, step, reason } = dm;
     if (isPlatformAction(action)) {
-        const device = parseAddress(dm, {});
+        const device = parseAddress(dm, {}, ids);
         return { kind: "answer", device, action, reqId, rc: parseCode(rc), message: parseMessage(message), payload };
     }
-    if (isOwnAction(action)) return { kind: "request", device: parseAddress(dm, fallback), action, payload, reply: reply !== false };
+    if (isOwnAction(action)) return { kind: "request", device: parseAddress(dm, fallback, ids), action, payload, reply: reply !== false };
     if (action !== "firmware") throw invalid(translate("management.action"));
     if (!isFirmwareStep(step)) throw invalid(translate("firmware.step"));
-    return { kind: "firmware", device: parseAddress(dm, fallback), step, reason };
+    return { kind: "firmware", device: parseAddress(dm, fallback, ids), step, reason };
 }
 
 /** A complete fallback is taken as a whole or not at all, so that half an address never becomes that of another device. */
-function parseAddress({ typeId, deviceId }: Record<string, unknown>, fallback: Partial<DeviceAddress>): DeviceAddress {
+function parseAddress({ typeId, deviceId }: Record<string, unknown>, fallback: Partial<DeviceAddress>, ids: IdParser): DeviceAddress {
     const isPartlyNamed = typeId !== undefined || deviceId !== undefined;
     const missing = isPartlyNamed && fallback.typeId !== undefined && fallback.deviceId !== undefined ? {} : fallback;
     return {
-        typeId: parseTypeId(typeId ?? missing.typeId, "msg.dm.typeId"),
-        deviceId: parseDeviceId(deviceId ?? missing.deviceId, "msg.dm.deviceId"),
+        typeId: ids.parse("typeId", typeId ?? missing.typeId, "msg.dm.typeId"),
+        deviceId: ids.parse("deviceId", deviceId ?? missing.deviceId, "msg.dm.deviceId"),
     };
 }
 

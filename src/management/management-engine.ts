@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../clock";
 import { toGatewayError } from "../errors";
+import type { IdParser } from "../protocol/id-parser";
 import { type DeviceAddress, deviceKey } from "../protocol/identity";
 import { isSuccess, parseManagementMessage } from "../protocol/management";
 import { type RequestData, requestData } from "../protocol/management-request";
@@ -165,7 +166,7 @@ export class ManagementEngine {
 
     #input(responder: Responder, message: FlowMessage, settle: (outcome: FlowOutcome) => void): void {
         try {
-            const parsed = parseFlowMessage(message, this.#responders.impliedIds(responder));
+            const parsed = parseFlowMessage(message, this.#responders.impliedIds(responder), this.#deps.ids);
             if (parsed.kind === "answer") this.#dispatcher.answered(responder, parsed, settle);
             else if (parsed.kind === "firmware") this.#advance(parsed, settle);
             else this.#request(responder, parsed, settle);
@@ -224,6 +225,8 @@ export class ManagementEngine {
 /** What device management works with. */
 export interface ManagementEngineDeps {
     readonly gateway: DeviceAddress;
+    /** Reads the ids in messages of flows. */
+    readonly ids: IdParser;
     readonly link: ManagementLink;
     readonly store: FirmwareStore;
     readonly clock: Clock;

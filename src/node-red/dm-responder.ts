@@ -3,7 +3,7 @@ import { GatewayError } from "../errors";
 import type { GatewayState } from "../gateway/gateway-state";
 import { translate } from "../i18n";
 import type { FirmwareReport, FlowRequest, ResponderCounts, ResponderOptions, ResponderTarget } from "../management/responder";
-import { parseDeviceId, parseTypeId } from "../protocol/identity";
+import { type IdParser, platformIds } from "../protocol/id-parser";
 import { isRecord } from "../protocol/json";
 import type { ManagementAnswer } from "../protocol/management";
 import { isLifetime, minLifetimeS } from "../protocol/management-request";
@@ -32,7 +32,7 @@ export const bundlePattern = /^[A-Za-z0-9_.-]{1,255}$/;
  * Reads the properties of a `dm-responder` node.
  * @throws GW_CONFIG or GW_INVALID_ID naming the property, its value and the rule
  */
-export function parseResponderSettings(properties: Properties): ResponderOptions {
+export function parseResponderSettings(properties: Properties, ids: IdParser = platformIds): ResponderOptions {
     const lifetimeS = numberOption(properties, "lifetime", { ...responderRules.lifetime, min: 0 });
     if (!isLifetime(lifetimeS)) {
         throw new GatewayError("GW_CONFIG", translate("flow.lifetime", { value: lifetimeS, min: minLifetimeS }));
@@ -42,7 +42,7 @@ export function parseResponderSettings(properties: Properties): ResponderOptions
         throw new GatewayError("GW_CONFIG", translate("flow.deviceInfo"));
     }
     return {
-        target: targetOption(properties),
+        target: targetOption(properties, ids),
         manage: booleanOption(properties, "manage", responderRules.manage),
         lifetimeS,
         deviceActions: booleanOption(properties, "deviceActions", responderRules.deviceActions),
@@ -58,14 +58,14 @@ export function parseResponderSettings(properties: Properties): ResponderOptions
 
 type Properties = Readonly<Record<string, unknown>>;
 
-function targetOption(properties: Properties): ResponderTarget {
+function targetOption(properties: Properties, ids: IdParser): ResponderTarget {
     const kind = choiceOption(properties, "target", responderRules.target);
     if (kind === "gateway") return { kind };
-    const id = (name: string, parse: (value: unknown, name: string) => string) => {
+    const id = (name: "typeId" | "deviceId") => {
         const value = textOption(properties, name);
-        return value === "" || value === "+" ? undefined : parse(value, name);
+        return value === "" || value === "+" ? undefined : ids.parse(name, value);
     };
-    return { kind, typeId: id("typeId", parseTypeId), deviceId: id("deviceId", parseDeviceId) };
+    return { kind, typeId: id("typeId"), deviceId: id("deviceId") };
 }
 
 function bundlesOption(properties: Properties): string[] {

@@ -329,6 +329,12 @@ describe("the rules of forms", () => {
                             blankOrAny,
                         );
                     }
+                    for (const property of ["typeId", "deviceId"] as const) {
+                        agrees(
+                            (value) => host.validate("dm-responder", property, value, { target: "device", gateway: "own" }),
+                            (value) => parseResponderSettings({ target: "device", [property]: value }, ids),
+                        );
+                    }
                 });
 
                 it(`the previews show the topics that the runtime uses: ${policy}, ${JSON.stringify(templates)}`, () => {

@@ -236,6 +236,14 @@ describe("routes of the panel", () => {
         assert.equal(JSON.stringify(await watch()).includes(image.uri), false, "what was sent to the device is not shown");
     });
 
+    it("acts on a device under the id that the flow knows, if illegal ids are replaced", async () => {
+        await start([], { idRule: "replace" });
+        node("event").receive({ typeId: "t", deviceId: "Pump 7", payload: 1 });
+        await waitFor(async () => (await devices()).some(({ deviceId }) => /^Pump_7-/.test(String(deviceId))), "the device");
+        await waitFor(async () => (await act("forget", { typeId: "t", deviceId: "Pump 7" })).isDone, "the device to be forgotten");
+        assert.equal((await devices()).length, 0);
+    });
+
     it("rejects an invalid request, and names what is invalid", async () => {
         await start();
         const refuse = async (action: string, body: object, status = 400) => {

@@ -4,7 +4,7 @@ import { linkActions } from "../../gateway/link-control";
 import type { ActionOutcome } from "../../gateway/monitor/gateway-actions";
 import { troubleKinds } from "../../gateway/monitor/simulator-control";
 import { translate } from "../../i18n";
-import { type DeviceAddress, parseDeviceId, parseLevel, parseTypeId } from "../../protocol/identity";
+import type { DeviceAddress } from "../../protocol/identity";
 import { maxPayloadBytes } from "../../protocol/payload-limit";
 import { choiceOption } from "../../settings";
 
@@ -17,25 +17,25 @@ type Action = (gateway: Gateway, body: Body) => ActionOutcome | Promise<ActionOu
 const actions: Readonly<Record<string, Action>> = {
     reconnect: (gateway) => gateway.actions.reconnect(),
     ...Object.fromEntries(linkActions.map((action) => [action, (gateway: Gateway) => gateway.actions.controlLink(action)])),
-    release: (gateway, body) => gateway.actions.release(device(body)),
-    purge: (gateway, body) => gateway.actions.purge(device(body)),
-    forget: (gateway, body) => gateway.actions.forget(device(body)),
+    release: (gateway, body) => gateway.actions.release(device(gateway, body)),
+    purge: (gateway, body) => gateway.actions.purge(device(gateway, body)),
+    forget: (gateway, body) => gateway.actions.forget(device(gateway, body)),
     releaseSuspect: (gateway, { id }) => gateway.actions.releaseSuspect(typeof id === "number" ? id : Number.NaN),
     "simulator-command": (gateway, body) =>
         simulatorOf(gateway).command({
-            ...device(body),
-            commandId: parseLevel(body.commandId, "commandId"),
-            format: parseLevel(body.format, "format"),
+            ...device(gateway, body),
+            commandId: gateway.ids.parse("commandId", body.commandId),
+            format: gateway.ids.parse("format", body.format),
             payload: text(body, "payload", maxPayloadBytes),
         }),
     "simulator-request": (gateway, body) =>
         simulatorOf(gateway).request({
-            ...device(body),
+            ...device(gateway, body),
             action: choiceOption(body, "action", requestRule),
             parameters: firmwareParameters(body),
         }),
     "simulator-trouble": (gateway, body) =>
-        simulatorOf(gateway).trouble(device(body), body.kind === "none" ? undefined : choiceOption(body, "kind", troubleRule)),
+        simulatorOf(gateway).trouble(device(gateway, body), body.kind === "none" ? undefined : choiceOption(body, "kind", troubleRule)),
     "simulator-link": (gateway, body) => simulatorOf(gateway).link(body.down === true),
 };
 
@@ -48,8 +48,9 @@ export function findAction(name: string): Action | undefined {
     return Object.hasOwn(actions, name) ? actions[name] : undefined;
 }
 
-function device({ typeId, deviceId }: Body): DeviceAddress {
-    return { typeId: parseTypeId(typeId), deviceId: parseDeviceId(deviceId) };
+/** The device that is meant, by the id that the flow gives it or by the one that takes its place. */
+function device({ ids }: Gateway, { typeId, deviceId }: Body): DeviceAddress {
+    return { typeId: ids.ofEvent("typeId", typeId), deviceId: ids.ofEvent("deviceId", deviceId) };
 }
 
 function simulatorOf({ simulatorControl }: Gateway) {

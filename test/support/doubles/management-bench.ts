@@ -5,6 +5,7 @@ import type { FlowMessage } from "../../../src/management/flow-message";
 import { type AttachedResponder, ManagementEngine, type ManagementEngineDeps } from "../../../src/management/management-engine";
 import type { FirmwareStore } from "../../../src/management/ports";
 import type { FirmwareReport, FlowOutcome, FlowRequest, ResponderCounts, ResponderOptions } from "../../../src/management/responder";
+import { platformIds } from "../../../src/protocol/id-parser";
 import type { DeviceAddress } from "../../../src/protocol/identity";
 import { isRecord } from "../../../src/protocol/json";
 import type { ManagementAnswer } from "../../../src/protocol/management";
@@ -121,6 +122,7 @@ export class ManagementBench {
         this.store = store;
         this.engine = new ManagementEngine({
             gateway: this.gateway,
+            ids: platformIds,
             link: {
                 publish: (_device, topic, payload, qos, settled) => {
                     const json: unknown = JSON.parse(payload);

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
+import { platformNaming } from "../../../src/protocol/gateway-topics";
+import { IdParser } from "../../../src/protocol/id-parser";
+import { idRule, replaceId } from "../../../src/protocol/id-rules";
 import { ManagementBench } from "../../support/doubles/management-bench";
 
 const device = { typeId: "s", deviceId: "1" };
@@ -38,6 +41,13 @@ describe("the gateway's requests", () => {
             bench.engine.close();
         });
     }
+
+    it("a device whose id is replaced is managed under the id that the flow knows", () => {
+        const bench = new ManagementBench({ ids: new IdParser(platformNaming, "replace") }).connect();
+        bench.responder().input({ dm: { action: "clearLog", typeId: "s", deviceId: "Pump 7" } });
+        assert.equal(bench.takeOne().topic, `iotdevice-1/type/s/id/${replaceId("Pump 7", idRule)}/clear/diag/log`);
+        bench.engine.close();
+    });
 
     it("matches answers by request id, and ignores an unknown id", () => {
         const bench = new ManagementBench().connect();

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { parseResponderSettings } from "../../../src/node-red/dm-responder";
+import { platformNaming } from "../../../src/protocol/gateway-topics";
+import { IdParser } from "../../../src/protocol/id-parser";
+import { idRule, replaceId } from "../../../src/protocol/id-rules";
 import { throwsCode } from "../../support/assertions";
 
 describe("the settings of a dm-responder", () => {
@@ -43,6 +46,12 @@ describe("the settings of a dm-responder", () => {
 
     it("settings ignore the ids of devices if the target is the gateway itself", () => {
         assert.deepEqual(parseResponderSettings({ target: "gateway", typeId: "a b" }).target, { kind: "gateway" });
+    });
+
+    it("settings name a device by the id that takes the place of an illegal one, if the gateway replaces them", () => {
+        const ids = new IdParser(platformNaming, "replace");
+        const { target } = parseResponderSettings({ target: "device", typeId: "pump", deviceId: "Pump 7" }, ids);
+        assert.deepEqual(target, { kind: "device", typeId: "pump", deviceId: replaceId("Pump 7", idRule) });
     });
 
     for (const [name, value, code] of [
