@@ -36,7 +36,7 @@ export interface NewEvent {
     readonly device: string;
     readonly topic: string;
     readonly payload: string | Buffer;
-    /** Size of the payload in bytes. */
+    /** What the event takes of the outbox: payload, event id and id of the message. */
     readonly bytes: number;
     readonly qos: 1 | 2;
     /** How long the event stays deliverable; never longer than the outbox's `maxAgeMs`, which is the default. */

@@ -2,7 +2,7 @@ import type { Priority } from "./event";
 
 /** What the user chose for one outbox. */
 export interface OutboxLimits {
-    /** Payload bytes kept at most, sent or not, until they are acknowledged. */
+    /** Bytes of payloads and ids kept at most, sent or not, until they are acknowledged. */
     readonly maxBytes: number;
     /** The part of the outbox, from 0 to 1, that only events of high priority may use. */
     readonly reservedShare: number;

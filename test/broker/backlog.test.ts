@@ -38,6 +38,23 @@ describe("a backlog", () => {
         }
     });
 
+    it("counts message ids and event ids against the limit of the outbox", async () => {
+        const bench = await GatewayBench.start();
+        try {
+            const member = await bench.gateway({ outbox: "memory", outboxMaxMb: "1" });
+            bench.simulator.setLink(true);
+            await waitFor(() => !member.isOnline, "the link to be down");
+            const ids = [...Array(8).keys()].map((index) => member.publish("d1", index, { messageId: `${index}`.repeat(200_000) }));
+            assert.deepEqual(
+                ids.map((id) => member.outcomes.get(id)),
+                [...Array(4).fill(undefined), ...Array(4).fill("GW_OUTBOX_FULL")],
+            );
+            assert.equal(member.gateway.monitor.overview.outbox.bytes, 4 * (200_000 + "0".length + "e".length));
+        } finally {
+            await bench.close();
+        }
+    });
+
     it("reports after a restart which events expired, with their source messages, and sends the rest", async () => {
         const userDir = mkdtempSync(path.join(tmpdir(), "backlog-"));
         const bench = await GatewayBench.start();

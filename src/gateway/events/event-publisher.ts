@@ -182,7 +182,9 @@ export class EventPublisher {
             completion.failed(rejection);
             return;
         }
-        this.outbox.admit({ device, topic, payload, bytes, qos, priority, ttlMs, completionMode, message }, completion);
+        // A flow may choose ids as long as it likes.
+        const keptBytes = bytes + Buffer.byteLength(eventId) + Buffer.byteLength(messageId);
+        this.outbox.admit({ device, topic, payload, bytes: keptBytes, qos, priority, ttlMs, completionMode, message }, completion);
         listeners.countsChanged();
     }
 

@@ -6,6 +6,7 @@ import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { OutboxEvent } from "../../outbox/event";
 import type { DeviceGate, DeviceVerbs, EventLink, GateAnswer, Transmission } from "../../outbox/ports";
+import { payloadBytes } from "../../protocol/payload";
 import type { LinkControl } from "../link-control";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { SuspectSearch } from "../suspects/suspect-search";
@@ -68,8 +69,8 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
 
     send(event: OutboxEvent, isCheck: boolean, transmission: Transmission): void {
         const { clock, statistics, connection, registration, refusals, gracefulEnd, search } = this.#deps;
-        const { device, topic, qos, bytes } = event;
-        const packet: SentPacket = { kind: "event", name: topic, device, qos, bytes };
+        const { device, topic, qos } = event;
+        const packet: SentPacket = { kind: "event", name: topic, device, qos, bytes: payloadBytes(event.payload) };
         const admitted = search.admit(packet, this, event.seq);
         const isRegistering = isCheck && !this.#testsOnly.delete(device);
         if (admitted === "wait" || admitted === "blocked") {
