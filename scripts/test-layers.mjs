@@ -21,6 +21,7 @@ export const layers = [
     { name: "simulation", directory: "simulation" },
     { name: "simulator", directory: "simulator", needs: ["mosquitto"] },
     { name: "broker", directory: "broker", needs: ["mosquitto"] },
+    { name: "brokers", directory: "brokers", needs: ["mosquitto"] },
     { name: "nodes-red4-node20", directory: "nodes", node: oldest, env: nodeRed4, needs: ["mosquitto"] },
     { name: "nodes-red4", directory: "nodes", env: nodeRed4, needs: ["mosquitto"] },
     { name: "nodes-red5-node22", directory: "nodes", node: oldestWithDisk, env: nodeRed5, needs: ["mosquitto"] },

@@ -2,8 +2,22 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 
-const packages = { mosquitto: ["mosquitto", "mosquitto-clients"], chromium: ["chromium"] };
-const present = { mosquitto: ["mosquitto", "mosquitto_pub", "mosquitto_sub"], chromium: ["chromium"] };
+const packages = {
+    mosquitto: ["mosquitto", "mosquitto-clients"],
+    chromium: ["chromium"],
+    nats: ["nats-server"],
+    rabbitmq: ["rabbitmq-server"],
+    ejabberd: ["ejabberd"],
+    activemq: ["activemq", "libmqtt-client-java"],
+};
+const present = {
+    mosquitto: ["mosquitto", "mosquitto_pub", "mosquitto_sub"],
+    chromium: ["chromium"],
+    nats: ["nats-server"],
+    rabbitmq: ["rabbitmq-server", "epmd"],
+    ejabberd: ["ejabberdctl", "erl"],
+    activemq: ["activemq", "java"],
+};
 let _updated = false;
 
 function found(program) {
