@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../clock";
 import type { ErrorCode, GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { LogLimiter } from "../log-limiter";
+import type { Priority, RefusalNote } from "../outbox/event";
 import { RecentItems } from "../recent-items";
 import type { GatewayState } from "./gateway-state";
 
@@ -112,6 +113,19 @@ export class GatewayListeners {
         this.#notifyFirst((listener) => listener.failedOrphan(error, message));
     }
 
+    /**
+     * Brings an undelivered event to the Catch nodes, with the node that sent it, or with the gateway if that is gone. Returns whether one got
+     * it; undefined when nobody is there who could bring it.
+     */
+    handOver(nodeId: string, error: GatewayError, message: UndeliveredMessage): boolean | undefined {
+        for (const listener of this.#listeners) {
+            const isCaught = listener.undelivered(nodeId, error, message);
+            if (isCaught !== undefined) return isCaught;
+        }
+        const [first] = this.#listeners;
+        return first?.undeliveredOrphan(error, message);
+    }
+
     /** Reports what still waits, and ends the timer. */
     close(): void {
         this.resume();
@@ -153,6 +167,10 @@ export interface GatewayListener {
     failedLater(nodeId: string, error: GatewayError, message: LateMessage): boolean;
     /** The same, for an event whose node is gone. */
     failedOrphan(error: GatewayError, message: LateMessage): void;
+    /** An event was not delivered. Returns whether a Catch node got it; undefined when the node that sent it was not found. */
+    undelivered(nodeId: string, error: GatewayError, message: UndeliveredMessage): boolean | undefined;
+    /** The same, for an event whose node is gone. */
+    undeliveredOrphan(error: GatewayError, message: UndeliveredMessage): boolean;
 }
 
 /** What is still known of the message of an event that failed later. */
@@ -165,16 +183,24 @@ export interface LateMessage {
     readonly refusal?: RefusalNote;
 }
 
-/** What is known of a refusal; what the platform did not say is absent. */
-export interface RefusalNote {
-    readonly rc?: number;
-    readonly message?: string;
-    /** When, as the platform wrote it. */
-    readonly time?: string;
-    /** Whether the event is kept and will be sent again. */
-    readonly willRetry: boolean;
-    /** ISO 8601: until when the device is held. */
-    readonly heldUntil?: string;
+/** The data of an event that was not delivered. */
+export interface UndeliveredData {
+    readonly undelivered: true;
+    /** What makes a node of the same settings write the same bytes. */
+    readonly payload: unknown;
+    readonly format: string;
+    readonly topic: string;
+    readonly qos: 1 | 2;
+    readonly priority: Priority;
+    /** ISO 8601: when it entered the gateway. */
+    readonly time: string;
+}
+
+/** An event that was not delivered, for Catch nodes. */
+export interface UndeliveredMessage {
+    readonly message: LateMessage & UndeliveredData;
+    /** How often Catch nodes got it before it came back. */
+    readonly returns: number;
 }
 
 interface DeferredError {

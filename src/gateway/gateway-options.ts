@@ -57,6 +57,8 @@ export interface GatewayOptions {
     readonly outboxFull: FullPolicy;
     /** The part of the outbox, from 0 to 1, that only events of high priority may use. */
     readonly outboxReservedShare: number;
+    /** Payload bytes of undelivered events that are kept; 0 = none. */
+    readonly undeliveredMaxBytes: number;
     /** Events per second at most; 0 = no limit. */
     readonly maxRate: number;
     readonly maxInFlight: number;
@@ -91,6 +93,7 @@ export const gatewayRules = {
     outboxFull: { choices: fullPolicies, fallback: "reject" },
     // Percent.
     outboxReserve: { fallback: 10, min: 0, max: 50 },
+    undeliveredMaxMb: { fallback: 10, min: 0, max: 100_000 },
     maxRate: { fallback: 0, min: 0, max: 1_000_000 },
     maxInFlight: { fallback: 100, min: 1, max: 1000, whole: true },
     registration: { choices: registrationModes, fallback: "auto" },
@@ -160,6 +163,7 @@ function parse(properties: GatewayProperties): GatewayOptions {
         outboxMaxAgeMs: numberOption(properties, "outboxMaxAge", gatewayRules.outboxMaxAge) * 3_600_000,
         outboxFull: choiceOption(properties, "outboxFull", gatewayRules.outboxFull),
         outboxReservedShare: numberOption(properties, "outboxReserve", gatewayRules.outboxReserve) / 100,
+        undeliveredMaxBytes: Math.floor(numberOption(properties, "undeliveredMaxMb", gatewayRules.undeliveredMaxMb) * 1_048_576),
         maxRate: numberOption(properties, "maxRate", gatewayRules.maxRate),
         maxInFlight: numberOption(properties, "maxInFlight", gatewayRules.maxInFlight),
         registrationLimit: numberOption(properties, "registrationLimit", gatewayRules.registrationLimit),

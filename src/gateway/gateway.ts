@@ -282,6 +282,7 @@ export class Gateway implements PooledGateway {
         this.#router.pause();
         this.#subscriptions.pause();
         this.#listeners.pause();
+        this.#publisher.outbox.flowsStopping();
         this.health.pause();
         this.silentDevices.pause();
     }
@@ -293,6 +294,7 @@ export class Gateway implements PooledGateway {
         this.#commands.resume();
         this.#router.resume();
         this.#listeners.resume();
+        this.#publisher.outbox.flowsStarted();
         this.health.resume();
         this.silentDevices.resume();
     }

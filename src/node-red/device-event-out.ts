@@ -3,6 +3,7 @@ import { describeThrown, GatewayError } from "../errors";
 import {
     type CompletionMode,
     completionModes,
+    type EventEncoding,
     type EventRequest,
     type Priority,
     parsePriority,
@@ -12,6 +13,7 @@ import type { Gateway } from "../gateway/gateway";
 import { type LinkAction, linkActions } from "../gateway/link-control";
 import { shortened, translate } from "../i18n";
 import type { IdParser } from "../protocol/id-parser";
+import { membersOf } from "../protocol/json";
 import { encodePayload } from "../protocol/payload";
 import { parseQos, type Qos } from "../protocol/qos";
 import { booleanOption, choiceOption, numberOption, type PropertyRules, textOption } from "../settings";
@@ -48,15 +50,19 @@ export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredD
     const format = textOption(definition, "format", eventRules.format.fallback);
     const qos = textOption(definition, "qos", eventRules.qos.fallback);
     const priority = textOption(definition, "priority", eventRules.priority.fallback);
+    const parsedFormat = format === "" ? undefined : ids.parse("format", format);
+    const wrap = booleanOption(definition, "wrap", eventRules.wrap);
+    const timestampField = textOption(definition, "timestamp");
     return {
         nodeId: node.id,
         source,
         ids: eventIdsReader(RED, node, definition, source, ids),
-        format: format === "" ? undefined : ids.parse("format", format),
+        format: parsedFormat,
         qos: qos === "" ? undefined : parseQos(qos),
         priority: priority === "" ? undefined : parsePriority(priority),
-        wrap: booleanOption(definition, "wrap", eventRules.wrap),
-        timestampField: textOption(definition, "timestamp"),
+        wrap,
+        timestampField,
+        encoding: parsedFormat === undefined ? undefined : { format: parsedFormat, wrap, timestampField },
         completionMode: choiceOption(definition, "complete", eventRules.complete),
         ttlMs: ttlMs(definition, "ttl"),
     };
@@ -93,6 +99,8 @@ export interface EventSettings {
     readonly priority: Priority | undefined;
     readonly wrap: boolean;
     readonly timestampField: string;
+    /** How the payload is written; undefined = the format is from the message. */
+    readonly encoding: EventEncoding | undefined;
     readonly completionMode: CompletionMode;
     /** Undefined = from the message, else the gateway's. */
     readonly ttlMs: number | undefined;
@@ -124,6 +132,8 @@ export function eventRequest(
         }),
         completionMode: settings.completionMode,
         ttlMs: settings.ttlMs ?? messageTtlMs(message),
+        encoding: settings.encoding ?? { format, wrap: settings.wrap, timestampField: settings.timestampField },
+        returns: returnsOf(message),
         messageId: typeof message._msgid === "string" ? message._msgid : "",
         nodeId: settings.nodeId,
     };
@@ -132,6 +142,17 @@ export function eventRequest(
 /** The priority that a message brings; most bring none. */
 function messagePriority({ priority }: NodeMessage): Priority {
     return priority === undefined ? "normal" : parsePriority(priority);
+}
+
+/** How often Catch nodes have got the message as an error of an event. Node-RED counts it for the node that raised it last. */
+function returnsOf({ error }: NodeMessage & { readonly error?: unknown }): number {
+    if (error === undefined) return 0;
+    const { type, count } = membersOf(membersOf(error).source);
+    return isRaisedByEvents(type) && typeof count === "number" ? count : 0;
+}
+
+function isRaisedByEvents(type: unknown): boolean {
+    return type === "device-event-out" || type === "gateway-config";
 }
 
 /** The time to live that a message brings. One that is no number is that message's fault, not the configuration's. */

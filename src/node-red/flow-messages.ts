@@ -33,6 +33,29 @@ export interface WiotpGatewayControlMessage extends WiotpMessage {
     };
 }
 
+/** An event that was not delivered, as a Catch node outputs it. A `device-event-out` of the same settings sends the same bytes. */
+export interface WiotpUndeliveredMessage extends WiotpMessage {
+    undelivered: true;
+    payload: unknown;
+    typeId: string;
+    deviceId: string;
+    eventId: string;
+    format: string;
+    topic: string;
+    qos: 1 | 2;
+    priority: "high" | "normal" | "low";
+    /** When it entered the gateway, ISO 8601. */
+    time: string;
+    /** What the platform said, of a refused event. */
+    refusal?: {
+        readonly rc?: number;
+        readonly message?: string;
+        readonly time?: string;
+        readonly willRetry: boolean;
+        readonly heldUntil?: string;
+    };
+}
+
 /** A message from `device-command-in`. */
 export interface WiotpCommandMessage extends WiotpMessage {
     /** By format: the parsed value, a string or a Buffer. */

@@ -2,7 +2,7 @@ import type { Node } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
 import { EmbeddedSimulator } from "../gateway/embedded-simulator";
 import type { Gateway, GatewayListener } from "../gateway/gateway";
-import type { LateMessage } from "../gateway/gateway-listeners";
+import type { LateMessage, UndeliveredMessage } from "../gateway/gateway-listeners";
 import { type GatewayOptions, parseGatewayOptions } from "../gateway/gateway-options";
 import type { GatewayLease } from "../gateway/gateway-pool";
 import type { GatewayState } from "../gateway/gateway-state";
@@ -179,6 +179,8 @@ export class GatewayConfigController {
                 return member !== undefined;
             },
             failedOrphan: (error, message) => this.#output.raise(error, { ...message }),
+            undelivered: (nodeId, error, event) => this.#members.get(nodeId)?.undelivered(error, event),
+            undeliveredOrphan: (error, { message, returns }) => this.#output.handOver(error, { ...message }, returns),
         };
     }
 
@@ -228,6 +230,8 @@ export interface GatewayMember {
     gatewayReady(gateway: Gateway): void;
     /** An event that this node sent earlier has failed. */
     failedLater(error: GatewayError, message: LateMessage): void;
+    /** An event that this node sent was not delivered. Returns whether a Catch node got it. */
+    undelivered(error: GatewayError, event: UndeliveredMessage): boolean;
 }
 
 /**

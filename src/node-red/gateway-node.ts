@@ -1,7 +1,7 @@
 import type { Node, NodeAPI } from "node-red";
 import { GatewayError, toGatewayError } from "../errors";
 import type { Gateway, Subscription } from "../gateway/gateway";
-import type { LateMessage } from "../gateway/gateway-listeners";
+import type { LateMessage, UndeliveredMessage } from "../gateway/gateway-listeners";
 import type { GatewayState } from "../gateway/gateway-state";
 import { translate } from "../i18n";
 import type { GatewayTopics } from "../protocol/gateway-topics";
@@ -68,6 +68,11 @@ export class GatewayNode implements GatewayMember {
     failedLater(error: GatewayError, message: LateMessage): void {
         this.status.failed(error, `${message.typeId}/${message.deviceId}`);
         this.output.raise(error, { ...message });
+    }
+
+    undelivered(error: GatewayError, { message, returns }: UndeliveredMessage): boolean {
+        this.status.failed(error, `${message.typeId}/${message.deviceId}`);
+        return this.output.handOver(error, { ...message }, returns);
     }
 
     /**

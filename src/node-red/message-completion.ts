@@ -1,5 +1,7 @@
 import type { Node, NodeMessage } from "node-red";
 import { describeThrown, type ErrorCode, type GatewayError, toGatewayError } from "../errors";
+import { isReturnedTooOften, type UndeliveredEvent, undeliveredMessage } from "../gateway/events/undelivered-message";
+import type { LateMessage } from "../gateway/gateway-listeners";
 import { translate } from "../i18n";
 import { type Done, messageStub, type NodeOutput } from "./node-output";
 import type { StatusReporter } from "./status-reporter";
@@ -49,6 +51,17 @@ export class MessageCompletion {
         this.#output.fail(error, this.#message, done);
     }
 
+    /** Fails the message, whose event was taken but not delivered: Catch nodes receive it with its data. Returns whether one did. */
+    undelivered(event: UndeliveredEvent): boolean {
+        if (!this.#take()) return false;
+        const { error } = event;
+        this.#measure("failed");
+        this.#status?.failed(error);
+        this.#output.ended(error, this.#message);
+        if (isReturnedTooOften(event)) return false;
+        return this.#output.handOver(error, withData(this.#message, undeliveredMessage(event)), event.event.returns);
+    }
+
     /** The milliseconds until the end, as `node.<type>.complete` or `.failed` among Node-RED's metrics. */
     #measure(event: string): void {
         if (this.#startedMs !== undefined) this.#node.metric(event, messageStub(this.#message), performance.now() - this.#startedMs);
@@ -58,6 +71,16 @@ export class MessageCompletion {
         const done = this.#done;
         this.#done = undefined;
         return done;
+    }
+}
+
+/** The message with the data of its event. */
+function withData(message: NodeMessage, data: LateMessage): NodeMessage {
+    try {
+        return { ...message, ...data };
+    } catch {
+        // A getter threw.
+        return { ...messageStub(message), ...data };
     }
 }
 

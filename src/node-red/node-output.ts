@@ -50,6 +50,29 @@ export class NodeOutput {
         });
     }
 
+    /**
+     * Raises an error about an event that was not delivered, and returns whether a Catch node got it. Node-RED counts how often a message
+     * comes back; what was counted before is in the message, so that it goes on.
+     */
+    handOver(error: GatewayError, message: NodeMessage, returns: number): boolean {
+        const mayLog = this.#logLimiter.mayWrite();
+        const { id, type, name } = this.#node;
+        const counted = returns === 0 ? message : { ...message, error: { source: { id, type, name, count: returns } } };
+        let isCaught = false;
+        this.#handOn(error, counted, (stub) => {
+            isCaught = raiseForCatchNodes(this.#node, error, stub);
+            if (isCaught) return;
+            if (mayLog) this.#node.error(error);
+            else this.#logLimiter.omit();
+        });
+        return isCaught;
+    }
+
+    /** A message of the flow has failed, and is reported in another way than by `fail`. */
+    ended(error: GatewayError, message: NodeMessage): void {
+        failedHook(this.#RED, this.#node, error, message);
+    }
+
     /** Fails a message of the flow. */
     fail(error: GatewayError, message: NodeMessage, done: Done): void {
         const mayLog = this.#logLimiter.mayWrite();

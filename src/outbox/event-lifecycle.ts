@@ -1,13 +1,14 @@
+import type { Clock } from "../clock";
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
-import { type CompletionCallbacks, type CompletionMode, type OutboxEvent, type Priority, priorities } from "./event";
+import { type CompletionCallbacks, type CompletionMode, type OutboxEvent, type Priority, priorities, type RefusalNote } from "./event";
 import type { OutboxEntry } from "./queue/outbox-entry";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { DeviceTotal } from "./store/store";
 import type { StoredEvents } from "./storing/stored-events";
 import type { UnsavedEvents } from "./storing/unsaved-events";
-
-const dropsEveryMs = 10_000;
+import type { UndeliveredListener } from "./undelivered/hand-over";
+import type { EndedEvent, UndeliveredEvents } from "./undelivered/undelivered-events";
 
 /** What becomes of each event: counts it, calls its sender back, and lets go of it when it is finished. */
 export class EventLifecycle {
@@ -21,11 +22,12 @@ export class EventLifecycle {
     expired = 0;
     dropped = 0;
     refused = 0;
+    /** Events that were given up because the server closes the connection over them. */
+    undeliverable = 0;
+    /** Refused events that had been acknowledged before. */
+    revoked = 0;
     readonly #options: EventLifecycleOptions;
     #completions = 0;
-    #unreportedDrops = 0;
-    #lastUnreported: { error: GatewayError; event: OutboxEvent } | undefined;
-    #lastDropReportedMs = Number.NEGATIVE_INFINITY;
 
     constructor(options: EventLifecycleOptions) {
         this.#options = options;
@@ -69,19 +71,24 @@ export class EventLifecycle {
     /** The event outlived its time. */
     expire(entry: OutboxEntry, ageMs: number): void {
         this.expired += 1;
-        this.#end(entry);
         const seconds = Math.max(Math.round(ageMs / 1000), 0);
-        this.#fail(
-            entry,
-            new GatewayError("GW_EXPIRED", translate("outbox.expired", { eventId: entry.message.eventId, device: entry.device, seconds })),
-        );
+        const text = translate("outbox.expired", { eventId: entry.message.eventId, device: entry.device, seconds });
+        this.#endUndelivered(entry, new GatewayError("GW_EXPIRED", text));
     }
 
-    /** The platform refuses the event for good. */
+    /** The platform refuses the event for good, or it cannot be delivered. */
     refuse(entry: OutboxEntry, error: GatewayError): void {
+        if (error.code === "GW_UNDELIVERABLE") this.undeliverable += 1;
+        else this.refused += 1;
+        this.#endUndelivered(entry, error);
+    }
+
+    /** The platform has acknowledged the event, and refuses it all the same. */
+    revoke(entry: OutboxEntry, error: GatewayError, refusal: RefusalNote): void {
         this.refused += 1;
-        this.#end(entry);
-        this.#fail(entry, error);
+        this.revoked += 1;
+        const completion = this.#takeCompletion(entry);
+        this.#handOver(entry, error, { completion, refusal });
     }
 
     /** An operator gives the event up. For its sender, its time is over: it will not be delivered any more. */
@@ -93,33 +100,10 @@ export class EventLifecycle {
     }
 
     /** The event gives way to a newer one. */
-    drop(entry: OutboxEntry, nowMs: number): void {
+    drop(entry: OutboxEntry): void {
         this.dropped += 1;
-        this.#end(entry);
-        const completion = this.#takeCompletion(entry);
         const text = translate("outbox.dropped", { eventId: entry.message.eventId, device: entry.device });
-        const error = new GatewayError("GW_OUTBOX_FULL", text);
-        if (completion) {
-            completion.failed(error);
-            return;
-        }
-        this.#unreportedDrops += 1;
-        this.#lastUnreported = { error, event: entry };
-        this.reportDrops(nowMs);
-    }
-
-    /** Reports pending drops, at most every ten seconds. Returns the remaining delay in milliseconds. */
-    reportDrops(nowMs: number): number | undefined {
-        if (!this.#lastUnreported) return undefined;
-        const waitMs = this.#lastDropReportedMs + dropsEveryMs - nowMs;
-        if (waitMs > 0) return waitMs;
-        const { error, event } = this.#lastUnreported;
-        const count = this.#unreportedDrops;
-        this.#lastUnreported = undefined;
-        this.#unreportedDrops = 0;
-        this.#lastDropReportedMs = nowMs;
-        this.#options.listener.dropped(error, event, count);
-        return undefined;
+        this.#endUndelivered(entry, new GatewayError("GW_OUTBOX_FULL", text), true);
     }
 
     /** The outbox stops before the event could be sent, and nothing keeps it. */
@@ -156,18 +140,40 @@ export class EventLifecycle {
         return mode === "acknowledged" || !this.#options.storesEvents;
     }
 
+    #endUndelivered(entry: OutboxEntry, error: GatewayError, isDropped = false): void {
+        this.#count(entry, -1);
+        this.#handOver(entry, error, { completion: this.#takeCompletion(entry), isDropped });
+    }
+
+    /** Lets go of the event, which goes to the undelivered ones in one transaction. */
+    #handOver(entry: OutboxEntry, error: GatewayError, details: Pick<EndedEvent, "completion" | "refusal" | "isDropped">): void {
+        const { storesEvents, stored, undelivered, clock, now } = this.#options;
+        this.#leave(entry);
+        let row: number | undefined;
+        if (storesEvents) row = stored.moving(entry);
+        else stored.finished(entry);
+        entry.finished();
+        const endedAt = clock.now();
+        const enteredAt = endedAt - (now() - entry.createdAt);
+        undelivered.add({ event: entry, error, enteredAt, endedAt, row, ...details });
+    }
+
     #end(entry: OutboxEntry): void {
         this.#count(entry, -1);
         this.#release(entry);
     }
 
     #release(entry: OutboxEntry): void {
-        const { waiting, unsaved, stored } = this.#options;
+        this.#leave(entry);
+        this.#options.stored.finished(entry);
+        entry.finished();
+    }
+
+    #leave(entry: OutboxEntry): void {
+        const { waiting, unsaved } = this.#options;
         if (entry.state === "waiting") waiting.remove(entry);
         else entry.list?.remove(entry);
         unsaved.remove(entry);
-        stored.finished(entry);
-        entry.finished();
     }
 
     #fail(entry: OutboxEntry, error: GatewayError): void {
@@ -204,19 +210,21 @@ export class EventCount {
 }
 
 /** Called for what no completion can be called for any more. */
-export interface EventLifecycleListener {
-    /** An event whose message was completed, or came from an earlier run, will not be delivered after all. */
+export interface EventLifecycleListener extends UndeliveredListener {
+    /** An event whose message was completed, or came from an earlier run, was ended by an operator. */
     lateError(error: GatewayError, event: OutboxEvent): void;
-    /** Events were dropped to make room for newer ones; `sinceLast` counts those that had been reported done. At most every ten seconds. */
-    dropped(error: GatewayError, event: OutboxEvent, sinceLast: number): void;
 }
 
 /** What an event leaves when it is finished, and who is called back. */
 export interface EventLifecycleOptions {
+    readonly clock: Clock;
     readonly listener: EventLifecycleListener;
     /** Whether storing an event makes it safe. */
     readonly storesEvents: boolean;
     readonly waiting: WaitingEvents;
     readonly stored: StoredEvents;
     readonly unsaved: UnsavedEvents;
+    readonly undelivered: UndeliveredEvents;
+    /** Milliseconds of the clock by which events age. */
+    now(): number;
 }

@@ -30,6 +30,17 @@ export function parsePriority(value: unknown): Priority {
     throw new GatewayError("GW_INVALID_PRIORITY", translate("outbox.priority", { value: shown, choices: priorities.join(", ") }));
 }
 
+/** How a node wrote a payload: another one of the same settings writes the same bytes. */
+export interface EventEncoding {
+    readonly format: string;
+    readonly wrap: boolean;
+    /** Empty = none. */
+    readonly timestampField: string;
+}
+
+/** Of an event whose node is not known to have any settings. */
+export const plainEncoding: EventEncoding = { format: "", wrap: false, timestampField: "" };
+
 /** An event as a node hands it over. Topic and payload are ready for the wire and within the platform's limits. */
 export interface NewEvent {
     /** The key of the device in every map: `typeId/deviceId`. */
@@ -45,6 +56,10 @@ export interface NewEvent {
     readonly priority?: Priority | undefined;
     readonly completionMode: CompletionMode;
     readonly message: SourceMessage;
+    /** Plain when absent. */
+    readonly encoding?: EventEncoding | undefined;
+    /** How often Catch nodes got it before it came back; 0 when absent. */
+    readonly returns?: number | undefined;
 }
 
 /** An event in the outbox. */
@@ -62,6 +77,9 @@ export interface OutboxEvent {
     /** From when on the event is no longer sent, by the same clock. */
     readonly expiresAt: number;
     readonly message: SourceMessage;
+    readonly encoding: EventEncoding;
+    /** How often Catch nodes got it before it came back. */
+    readonly returns: number;
 }
 
 /** Notified of the outcome of one event: at most one call, exactly one unless the process ends first. Must not throw. */
@@ -70,4 +88,35 @@ export interface CompletionCallbacks {
     done(): void;
     /** The event will not be delivered. */
     failed(error: GatewayError): void;
+    /**
+     * The same, for an event that had been taken. Returns whether a Catch node got it; none is to get one that came back `maxReturns` times.
+     * Without this member `failed` is called.
+     */
+    undelivered?(event: UndeliveredEvent): boolean;
+}
+
+/** Node-RED brings the error of a message no more often to Catch nodes that send it back. Then an event is only kept. */
+export const maxReturns = 9;
+
+/** An event that has ended for good without delivery, and why. */
+export interface UndeliveredEvent {
+    readonly event: OutboxEvent;
+    readonly error: GatewayError;
+    /** What the platform said of a refused one. */
+    readonly refusal?: RefusalNote | undefined;
+    /** Wall-clock milliseconds at which it entered and at which it ended. */
+    readonly enteredAt: number;
+    readonly endedAt: number;
+}
+
+/** What is known of a refusal; what the platform did not say is absent. */
+export interface RefusalNote {
+    readonly rc?: number;
+    readonly message?: string;
+    /** When, as the platform wrote it. */
+    readonly time?: string;
+    /** Whether the event is kept and will be sent again. */
+    readonly willRetry: boolean;
+    /** ISO 8601: until when the device is held. */
+    readonly heldUntil?: string;
 }

@@ -1,4 +1,3 @@
-import type { Clock } from "../clock";
 import { type OutboxEvent, type Priority, priorities } from "./event";
 import type { EventLifecycle } from "./event-lifecycle";
 import type { OutboxEntry } from "./queue/outbox-entry";
@@ -77,7 +76,7 @@ export class Eviction {
     }
 
     #drop(entry: OutboxEntry): void {
-        this.#options.lifecycle.drop(entry, this.#options.clock.monotonicMs());
+        this.#options.lifecycle.drop(entry);
     }
 }
 
@@ -151,7 +150,6 @@ class OldestStored {
 
 /** What an eviction looks through. */
 export interface EvictionOptions {
-    readonly clock: Clock;
     readonly waiting: WaitingEvents;
     readonly stored: StoredEvents;
     readonly unsaved: UnsavedEvents;

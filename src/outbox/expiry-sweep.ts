@@ -7,11 +7,14 @@ import type { InFlightWindow } from "./sending/in-flight-window";
 import type { EventStore, ExpiredCursor } from "./store/store";
 import type { StoredEvents } from "./storing/stored-events";
 import type { UnsavedEvents } from "./storing/unsaved-events";
+import type { UndeliveredEvents } from "./undelivered/undelivered-events";
 
 const longestSleepMs = 60_000;
 const shortestSleepMs = 1000;
 /** Each expired event is reported; this many at a time, so that the rest of the process gets its turn. */
 const batchEvents = 200;
+/** Until those that have expired are written. */
+const busyMs = 25;
 
 /**
  * Finds events whose time is up although they are not about to be sent: offline, or behind others. A sweep goes through memory and then through
@@ -101,6 +104,10 @@ export class ExpirySweep {
     #sweepStore(after: ExpiredCursor | undefined): void {
         const { store, stored, now } = this.#options;
         if (!store || stored.access !== "open" || this.#isAskingStore) return;
+        if (this.#options.undelivered.isBusy) {
+            this.#storeTimer = this.#options.clock.setTimer(busyMs, () => this.#sweepStore(after));
+            return;
+        }
         const askedAt = now();
         this.#isAskingStore = true;
         store.readExpired(askedAt, after, batchEvents, (error, { events, nextExpiresAt }) => {
@@ -118,14 +125,12 @@ export class ExpirySweep {
         });
     }
 
-    /** Sleeps until the time of the next event is up, or drops are to be reported. */
+    /** Sleeps until the time of the next event is up. */
     #sleep(): void {
-        const { lifecycle, clock, window, now } = this.#options;
+        const { window, now } = this.#options;
         const nowMs = now();
         let dueMs = Math.min(this.#nextInMemoryMs, this.#nextStoredMs);
         for (const { expiresAt } of window) dueMs = Math.min(dueMs, expiresAt);
-        const unreportedMs = lifecycle.reportDrops(clock.monotonicMs());
-        if (unreportedMs !== undefined) dueMs = Math.min(dueMs, nowMs + unreportedMs);
         if (dueMs < this.#timerDueMs) this.#arm(dueMs, nowMs);
     }
 
@@ -162,6 +167,7 @@ export interface ExpirySweepOptions {
     readonly unsaved: UnsavedEvents;
     readonly window: InFlightWindow;
     readonly lifecycle: EventLifecycle;
+    readonly undelivered: UndeliveredEvents;
     /** Milliseconds of the clock by which events age. */
     now(): number;
 }

@@ -8,6 +8,8 @@ export interface OutboxLimits {
     readonly reservedShare: number;
     /** Events older than this expire. */
     readonly maxAgeMs: number;
+    /** Payload bytes of undelivered events that are kept after they were handed over; 0 = none. */
+    readonly maxKeptBytes: number;
     /** What gives way when a limit is reached: the new event, or the oldest one. */
     readonly whenFull: "reject" | "drop-oldest";
     /** Events sent each second at most; 0 = no limit. */

@@ -19,6 +19,7 @@ import { InFlightWindow } from "./sending/in-flight-window";
 import type { EventStore } from "./store/store";
 import { GroupWriter } from "./storing/group-writer";
 import { StoreSession } from "./storing/store-session";
+import { UndeliveredEvents } from "./undelivered/undelivered-events";
 
 /**
  * Keeps every event from admission until the platform has acknowledged it: in memory while the link is healthy, on disk otherwise.
@@ -29,6 +30,7 @@ export class Outbox {
     readonly #memory: MemoryLimits;
     readonly #session: StoreSession;
     readonly #lifecycle: EventLifecycle;
+    readonly #undelivered: UndeliveredEvents;
     readonly #writer: GroupWriter;
     readonly #waiting: WaitingEvents;
     readonly #dispatcher: Dispatcher;
@@ -47,11 +49,29 @@ export class Outbox {
         const window = new InFlightWindow({ clock, maxInFlight: limits.maxInFlight });
         const commitDelayMs = () => window.acknowledgementTime.commitDelayMs;
         const committed = (entry: OutboxEntry) => this.#stored(entry);
-        const writer = new GroupWriter({ store, clock, memory, storesEvents, commitDelayMs, stored: committed });
+        const writer = new GroupWriter({
+            store,
+            clock,
+            memory,
+            storesEvents,
+            commitDelayMs,
+            stored: committed,
+            undelivered: () => this.#undelivered,
+        });
         const { stored, unsaved } = writer;
         const waiting = new WaitingEvents({ gate, memory, stored, unsaved, storesEvents, readEnded });
-        const lifecycle = new EventLifecycle({ listener, storesEvents, waiting, stored, unsaved });
-        const common = { clock, limits, memory, gate, link, window, lifecycle, waiting, stored, unsaved, now };
+        const undelivered = new UndeliveredEvents({
+            clock,
+            store,
+            storesEvents,
+            memory,
+            limits: { maxWaitingBytes: limits.maxBytes, maxKeptBytes: limits.maxKeptBytes },
+            listener,
+            wanted: (dueMs) => writer.undeliveredWanted(dueMs),
+            forgetRow: (seq) => stored.removeLater(seq),
+        });
+        const lifecycle = new EventLifecycle({ clock, listener, storesEvents, waiting, stored, unsaved, undelivered, now });
+        const common = { clock, limits, memory, gate, link, window, lifecycle, waiting, stored, unsaved, undelivered, now };
         const dispatcher = new Dispatcher({ ...common, progressed: () => this.#closing.progressed() });
         const sweep = new ExpirySweep({ ...common, store });
         const eviction = new Eviction({ ...common, read: () => readEnded(false) });
@@ -61,13 +81,14 @@ export class Outbox {
         this.#ageClock = ageClock;
         this.#drainEstimate = new DrainEstimate(clock);
         this.#lifecycle = lifecycle;
+        this.#undelivered = undelivered;
         this.#writer = writer;
         this.#waiting = waiting;
         this.#dispatcher = dispatcher;
         this.#admission = admission;
         this.#sweep = sweep;
         this.#closing = new Closing({ clock, storesEvents, lifecycle, writer, dispatcher });
-        this.#session = new StoreSession({ clock, ageClock, store, lifecycle, writer, waiting, dispatcher, admission, sweep });
+        this.#session = new StoreSession({ clock, ageClock, store, lifecycle, writer, waiting, dispatcher, admission, sweep, undelivered });
         gate.attach(new DeviceOutcomes({ gate, waiting, dispatcher, lifecycle }));
         this.#session.start();
     }
@@ -119,6 +140,16 @@ export class Outbox {
         return new Purge(device, this.#session.lastSeq, { store, clock, memory: this.#memory, ...parts }).run();
     }
 
+    /** The flows run: what could not be delivered is handed over. */
+    flowsStarted(): void {
+        this.#undelivered.resume();
+    }
+
+    /** The flows stop: nothing is handed over. */
+    flowsStopping(): void {
+        this.#undelivered.pause();
+    }
+
     /** Whether a QoS 0 publish, which does not pass the outbox, may be sent now; takes its place in the rate. */
     takeRate(): boolean {
         return this.#dispatcher.takeRate();
@@ -141,6 +172,10 @@ export class Outbox {
             expired: this.#lifecycle.expired,
             dropped: this.#lifecycle.dropped,
             refused: this.#lifecycle.refused,
+            revoked: this.#lifecycle.revoked,
+            undeliverable: this.#lifecycle.undeliverable,
+            undelivered: this.#undelivered.count,
+            undeliveredForgotten: this.#undelivered.forgotten,
             groups: this.#writer.groups,
             writtenEvents: this.#writer.writtenEvents,
             isStoreFailing: this.#admission.isStoreFailing,
@@ -156,12 +191,12 @@ export class Outbox {
      * Takes no more events and makes safe what is not. With a durable store, nothing more is sent: everything unacknowledged is written, and
      * what is in flight gets half the time for its acknowledgement, so that it need not be sent again. Otherwise goes on sending until
      * nothing is left; at the deadline the rest fails with `GW_NOT_CONNECTED`. Resolves with the number of events that are neither
-     * acknowledged nor stored. The store itself stays open.
+     * acknowledged nor stored nor handed over. The store itself stays open.
      */
     async close(deadlineMs: number): Promise<number> {
         this.#admission.close();
-        const unsafe = await this.#closing.close(deadlineMs);
-        this.#lifecycle.reportDrops(Number.POSITIVE_INFINITY);
+        this.#undelivered.pause();
+        const unsafe = (await this.#closing.close(deadlineMs)) + this.#undelivered.dispose();
         this.#session.dispose();
         this.#sweep.dispose();
         return unsafe;
@@ -230,6 +265,14 @@ export interface OutboxCounters {
     readonly expired: number;
     readonly dropped: number;
     readonly refused: number;
+    /** Refused events that had been acknowledged before. */
+    readonly revoked: number;
+    /** Events that were given up because the server closed the connection over them. */
+    readonly undeliverable: number;
+    /** Events that ended without delivery: to be handed over, and kept. */
+    readonly undelivered: number;
+    /** Those of them that gave way to others. */
+    readonly undeliveredForgotten: number;
     /** Transactions of the store, and events written by them. */
     readonly groups: number;
     readonly writtenEvents: number;

@@ -1,5 +1,5 @@
 import type { GatewayError } from "../errors";
-import type { OutboxEvent } from "./event";
+import type { OutboxEvent, RefusalNote } from "./event";
 
 /**
  * Decides which devices may be sent for. Must not throw, and must not end the connection from inside a call.
@@ -59,6 +59,8 @@ export interface Transmission {
     acknowledged(isOpen?: boolean): void;
     /** Nothing can be held against the event any more: the outbox lets go of it. Implies `acknowledged`. */
     settled(): void;
+    /** The platform has acknowledged the event, and refuses it for good all the same. */
+    refused(error: GatewayError, refusal: RefusalNote): void;
     /** The connection ended first; its end is reported to the outbox as well, and what is in flight goes back then. */
     failed(error: Error): void;
 }

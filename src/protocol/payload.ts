@@ -1,5 +1,6 @@
 import { describeThrown, GatewayError } from "../errors";
 import { shortened, translate } from "../i18n";
+import { isTooDeep } from "./json";
 import { findLoss, mayLose, typedArraysAsArrays } from "./json-loss";
 
 /**
@@ -31,6 +32,27 @@ export function encodePayload(payload: unknown, format: string, options: EncodeO
     }
 }
 
+/**
+ * What makes a node of the same settings write the very same bytes. Of `json` the value, if that does, else the text of an object or array,
+ * else a Buffer; of `text` a string; of any other format what was sent.
+ */
+export function returnedPayload(written: EncodedPayload, format: string, options: ReturnOptions): unknown {
+    if (format === "text") return String(written);
+    if (format !== "json") return written;
+    const bytes = Buffer.from(written);
+    const text = textOf(written);
+    // A time that no payload has by chance shows whether a field would be added.
+    const isSame = (payload: unknown) => bytes.equals(Buffer.from(encodePayload(payload, format, { ...options, time: "" })));
+    if (text === undefined) return bytes;
+    try {
+        const value: unknown = JSON.parse(text);
+        if (!mayBeClonedBadly(text) && isSame(value)) return value;
+        return parseObjectOrArray(text) !== undefined && isSame(text) ? text : bytes;
+    } catch {
+        return bytes;
+    }
+}
+
 /** How many bytes an encoded payload takes on the wire. */
 export function payloadBytes(payload: EncodedPayload): number {
     return typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
@@ -43,10 +65,32 @@ export type EncodedPayload = string | Buffer;
 export interface EncodeOptions {
     /** Wrap a JSON payload as `{"d": …}`, unless it already is an object with a `d`. */
     readonly wrap?: boolean;
-    /** The JSON field that gets `time`, unless it is there already (inside `d` when the payload is wrapped); empty = none. */
+    /**
+     * The JSON field that gets `time`, unless it is there already; empty = none. Where there is a `d`, the field is inside it; with `wrap` on,
+     * only if that is an object.
+     */
     readonly timestampField?: string;
     /** ISO 8601 time at which the message entered the gateway. */
     readonly time?: string;
+}
+
+/** The settings of the node that wrote a payload. */
+export type ReturnOptions = Required<Pick<EncodeOptions, "wrap" | "timestampField">>;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function textOf(written: EncodedPayload): string | undefined {
+    if (typeof written === "string") return written;
+    try {
+        return utf8.decode(written);
+    } catch {
+        return undefined;
+    }
+}
+
+/** Whether Node-RED would not clone the value faithfully for a Catch node. */
+function mayBeClonedBadly(text: string): boolean {
+    return text.includes("__proto__") || isTooDeep(text);
 }
 
 function encodeJson(payload: unknown, options: EncodeOptions): EncodedPayload {
@@ -84,21 +128,23 @@ function decorateText(text: string, parsed: object, { wrap, timestampField, time
         const stamped = withTimestamp(parsed.d, timestampField, time);
         return stamped === parsed.d ? text : JSON.stringify({ ...parsed, d: stamped });
     }
+    if (wrap && Object.hasOwn(parsed, "d") && hasMembers(parsed)) return text;
     let result = text;
     if (timestampField && time !== undefined && hasMembers(parsed) && !Object.hasOwn(parsed, timestampField)) {
         const member = `${JSON.stringify(timestampField)}:${JSON.stringify(time)}`;
         result = text.replace("{", () => (Object.keys(parsed).length > 0 ? `{${member},` : `{${member}`));
     }
-    return wrap && !Object.hasOwn(parsed, "d") ? `{"d":${result}}` : result;
+    return wrap ? `{"d":${result}}` : result;
 }
 
 function decorate(value: unknown, { wrap, timestampField, time }: EncodeOptions): unknown {
     // A value JSON leaves out (undefined, a function, a symbol) must stay one, or wrapping would turn it into an empty {}.
     if (value === undefined || typeof value === "function" || typeof value === "symbol") return value;
-    const wrapped = hasMembers(value) && Object.hasOwn(value, "d") && hasMembers(value.d);
-    if (wrapped) return { ...value, d: withTimestamp(value.d, timestampField, time) };
+    const hasD = hasMembers(value) && Object.hasOwn(value, "d");
+    if (hasD && hasMembers(value.d)) return { ...value, d: withTimestamp(value.d, timestampField, time) };
+    if (hasD && wrap) return value;
     const stamped = withTimestamp(value, timestampField, time);
-    return wrap && !(hasMembers(value) && Object.hasOwn(value, "d")) ? { d: stamped } : stamped;
+    return wrap ? { d: stamped } : stamped;
 }
 
 function withTimestamp(value: unknown, field: string | undefined, time: string | undefined): unknown {

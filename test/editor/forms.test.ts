@@ -41,6 +41,7 @@ const contract = {
         outboxMaxAge: "168",
         outboxReserve: "10",
         outboxFull: "reject",
+        undeliveredMaxMb: "10",
         maxRate: "0",
         maxInFlight: "100",
         registrationLimit: "8",

@@ -28,6 +28,7 @@ const exempt: ReadonlySet<string> = new Set([
     "src/errors",
     // SQL.
     "src/outbox/store/sqlite-file",
+    "src/outbox/store/undelivered-table",
     "src/outbox/store/sqlite-schema",
     // Help of the metrics, English as all of Prometheus' is.
     "src/node-red/admin/prometheus",

@@ -80,7 +80,22 @@ describe("errors of a gateway with twenty nodes on two tabs", () => {
                 const inboxes = tabs.flatMap((tab) => ["caught", "caught-scoped"].map((id) => new Inbox(`${tab}-${id}`)));
                 for (const inbox of inboxes) {
                     const message = await inbox.next((each) => codeOf(each) === "GW_EXPIRED");
-                    assert.equal(message._msgid, "m1");
+                    const { _msgid, typeId, deviceId, eventId, undelivered, payload, format, qos, priority, time } = message;
+                    assert.deepEqual(
+                        { _msgid, typeId, deviceId, eventId, undelivered, payload, format, qos, priority },
+                        {
+                            _msgid: "m1",
+                            typeId: "pump",
+                            deviceId: "p1",
+                            eventId: "status",
+                            undelivered: true,
+                            payload: 1,
+                            format: "json",
+                            qos: 1,
+                            priority: "normal",
+                        },
+                    );
+                    assert.match(String(time), /^\d{4}-\d\d-\d\dT/);
                 }
                 for (const inbox of inboxes) assert.deepEqual(errorsOf(inbox, "GW_EXPIRED"), ["gateway"]);
             } finally {

@@ -12,11 +12,11 @@ const maxBytes = 8 * 1024 * 1024;
  * Keeps acknowledged events for the time in which the platform may still show that it dropped them, so that they can be sent
  * again. Those of suspects stay until their case is decided. Bounded: what does not fit is let go, of suspects the oldest first.
  */
-export class AcknowledgedRing {
+export class AcknowledgedRing<T extends { settled(): void }> {
     readonly #clock: Clock;
     readonly #stalls: EventLoopStalls;
     /** By their numbers, in the order of their acknowledgements. */
-    readonly #events = new Map<number, AcknowledgedEvent>();
+    readonly #events = new Map<number, AcknowledgedEvent<T>>();
     readonly #suspects = new Set<string>();
     #bytes = 0;
     #timer: Timer | undefined;
@@ -28,7 +28,7 @@ export class AcknowledgedRing {
     }
 
     /** The platform has acknowledged an event. */
-    add(event: AcknowledgedEvent): void {
+    add(event: AcknowledgedEvent<T>): void {
         while (this.#isFullFor(event) && this.#dropOldestSuspect());
         if (this.#isClosed || this.#isFullFor(event)) {
             event.transmission.settled();
@@ -71,6 +71,13 @@ export class AcknowledgedRing {
         if (event) this.#letGo(event);
     }
 
+    /** Gives up the event with this number, which has been refused for good; undefined when it is not kept. */
+    takeOne(number: number): AcknowledgedEvent<T> | undefined {
+        const event = this.#events.get(number);
+        if (event) this.#remove(event);
+        return event;
+    }
+
     /** The connection has ended, so no sign comes any more: lets go of everything but what belongs to suspects. */
     linkDown(): void {
         for (const event of this.#events.values()) if (!this.#suspects.has(event.device)) this.#letGo(event);
@@ -99,7 +106,7 @@ export class AcknowledgedRing {
         if (this.#events.size > 0) this.#timer = this.#clock.setTimer(Math.max(nextMs - nowMs, groupMs), () => this.#look());
     }
 
-    #isFullFor({ bytes }: AcknowledgedEvent): boolean {
+    #isFullFor({ bytes }: AcknowledgedEvent<T>): boolean {
         return this.#events.size >= maxEvents || this.#bytes + bytes > maxBytes;
     }
 
@@ -113,19 +120,19 @@ export class AcknowledgedRing {
         return false;
     }
 
-    #letGo(event: AcknowledgedEvent): void {
+    #letGo(event: AcknowledgedEvent<T>): void {
         this.#remove(event);
         event.transmission.settled();
     }
 
-    #remove({ number, bytes }: AcknowledgedEvent): void {
+    #remove({ number, bytes }: AcknowledgedEvent<T>): void {
         this.#events.delete(number);
         this.#bytes -= bytes;
     }
 }
 
 /** An event that the platform has acknowledged. */
-export interface AcknowledgedEvent {
+export interface AcknowledgedEvent<T> {
     /** Its number among the recent publishes. */
     readonly number: number;
     readonly device: string;
@@ -133,5 +140,5 @@ export interface AcknowledgedEvent {
     /** Monotonic milliseconds. */
     readonly acknowledgedMs: number;
     /** Its sending: `settled` lets go of it. */
-    readonly transmission: { settled(): void };
+    readonly transmission: T;
 }

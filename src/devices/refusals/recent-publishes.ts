@@ -27,12 +27,13 @@ export class RecentPublishes {
             sentMs: 0,
             acknowledgedMs: 0,
             isAccepted: false,
+            isQueued: false,
             sequence: -1,
         }));
     }
 
     /** Remembers a publish that is sent now, and returns its number for `acknowledged`. Allocates nothing. */
-    add(device: string, topic: string, origin: PublishOrigin, sentAt: number, nowMs: number): number {
+    add(device: string, topic: string, origin: PublishOrigin, sentAt: number, nowMs: number, isQueued = false): number {
         const sequence = this.#sequence++;
         const slot = this.#slots[sequence % this.#slots.length];
         if (slot) {
@@ -45,6 +46,7 @@ export class RecentPublishes {
             slot.sentMs = nowMs;
             slot.acknowledgedMs = Number.POSITIVE_INFINITY;
             slot.isAccepted = false;
+            slot.isQueued = isQueued;
             slot.sequence = sequence;
         }
         return sequence;
@@ -79,10 +81,10 @@ export class RecentPublishes {
         const [oldest] = found;
         if (!oldest) return undefined;
         const candidates = found.map(publishOf);
-        const { acknowledgedMs, sequence: number } = oldest;
+        const { acknowledgedMs, isQueued, sequence: number } = oldest;
         oldest.sequence = -1;
         const [best] = candidates;
-        return best && { best, number, isAcknowledged: Number.isFinite(acknowledgedMs), candidates };
+        return best && { best, number, isAcknowledged: Number.isFinite(acknowledgedMs), isQueued, candidates };
     }
 
     /**
@@ -167,6 +169,8 @@ export interface RefusedPublish {
     readonly number: number;
     /** Whether the best match was acknowledged before. */
     readonly isAcknowledged: boolean;
+    /** Whether it came from the outbox. */
+    readonly isQueued: boolean;
     /** Everything that it may be, the oldest first, the best one included; at most 20 of them. */
     readonly candidates: readonly RecentPublish[];
 }
@@ -183,6 +187,7 @@ interface Slot {
     /** Infinite until it is acknowledged. */
     acknowledgedMs: number;
     isAccepted: boolean;
+    isQueued: boolean;
     sequence: number;
 }
 

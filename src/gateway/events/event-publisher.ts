@@ -4,12 +4,12 @@ import { Inventory } from "../../devices/inventory/inventory";
 import type { Registration } from "../../devices/registration/registration";
 import { GatewayError } from "../../errors";
 import { shortened, translate } from "../../i18n";
-import type { CompletionCallbacks, OutboxEvent } from "../../outbox/event";
+import { type CompletionCallbacks, maxReturns, plainEncoding } from "../../outbox/event";
 import { Outbox } from "../../outbox/outbox";
 import type { OutboxLimits } from "../../outbox/outbox-limits";
 import type { GatewayStore } from "../../outbox/store/open-store";
 import { assertLevelsFit, type GatewayTopics } from "../../protocol/gateway-topics";
-import { deviceKey, parseDeviceKey } from "../../protocol/identity";
+import { deviceKey } from "../../protocol/identity";
 import { payloadBytes } from "../../protocol/payload";
 import { assertFits } from "../../protocol/payload-limit";
 import type { DeviceManagement } from "../device-management";
@@ -27,6 +27,7 @@ import { GracefulEnd } from "./graceful-end";
 import { OutboxPorts } from "./outbox-ports";
 import { Qos0Publisher } from "./qos0-publisher";
 import { type ReceivedNotification, RefusalHandler } from "./refusal-handler";
+import { lateMessage, undeliveredMessage } from "./undelivered-message";
 
 const maxTopicShown = 200;
 /** From DISCONNECT to the end of the connection. */
@@ -93,9 +94,13 @@ export class EventPublisher {
             link: ports,
             listener: {
                 lateError: (error, event) => listeners.failedLater(event.message.nodeId, error, lateMessage(event)),
-                dropped: (error, event, sinceLast) => {
-                    listeners.failedLater(event.message.nodeId, error, lateMessage(event));
-                    if (sinceLast > 1) listeners.warn(translate("gateway.oldestDropped", { count: sinceLast }));
+                undelivered: (event) => {
+                    const message = { message: undeliveredMessage(event), returns: event.event.returns };
+                    return listeners.handOver(event.event.message.nodeId, event.error, message);
+                },
+                returnedTooOften: ({ event }) => {
+                    const { device, message } = event;
+                    listeners.warn(translate("gateway.returnedTooOften", { eventId: message.eventId, device, count: maxReturns }));
                 },
             },
         });
@@ -162,7 +167,7 @@ export class EventPublisher {
      */
     publish(request: EventRequest, completion: CompletionCallbacks): void {
         const { options, topics, statistics, management, listeners } = this.#deps;
-        const { payload, qos, ttlMs, completionMode, priority, messageId, nodeId, eventId } = request;
+        const { payload, qos, ttlMs, completionMode, priority, messageId, nodeId, eventId, returns } = request;
         const topic = topics.eventTopic(request.device, eventId, request.format);
         if (topics.areOwn) assertLevelsFit(topic);
         const bytes = payloadBytes(payload);
@@ -184,7 +189,11 @@ export class EventPublisher {
         }
         // A flow may choose ids as long as it likes.
         const keptBytes = bytes + Buffer.byteLength(eventId) + Buffer.byteLength(messageId);
-        this.outbox.admit({ device, topic, payload, bytes: keptBytes, qos, priority, ttlMs, completionMode, message }, completion);
+        const encoding = request.encoding ?? { ...plainEncoding, format: request.format };
+        this.outbox.admit(
+            { device, topic, payload, bytes: keptBytes, qos, priority, ttlMs, completionMode, message, encoding, returns },
+            completion,
+        );
         listeners.countsChanged();
     }
 
@@ -280,13 +289,10 @@ function outboxLimits(options: GatewayOptions): OutboxLimits {
         maxBytes: options.outboxMaxBytes,
         reservedShare: options.outboxReservedShare,
         maxAgeMs: options.outboxMaxAgeMs,
+        maxKeptBytes: options.undeliveredMaxBytes,
         whenFull: options.outboxFull,
         maxRate: options.maxRate,
         maxInFlight: options.maxInFlight,
         acceptsOffline: options.outbox !== "off",
     };
-}
-
-function lateMessage(event: OutboxEvent): LateMessage {
-    return { _msgid: event.message.messageId, ...parseDeviceKey(event.device), eventId: event.message.eventId };
 }

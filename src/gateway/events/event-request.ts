@@ -1,9 +1,9 @@
-import type { CompletionMode, Priority } from "../../outbox/event";
+import type { CompletionMode, EventEncoding, Priority } from "../../outbox/event";
 import type { DeviceAddress } from "../../protocol/identity";
 import type { EncodedPayload } from "../../protocol/payload";
 import type { Qos } from "../../protocol/qos";
 
-export { type CompletionMode, type Priority, parsePriority, priorities } from "../../outbox/event";
+export { type CompletionMode, type EventEncoding, type Priority, parsePriority, priorities } from "../../outbox/event";
 
 /**
  * When an event is done: `safe` = acknowledged by the platform or on disk, whichever is first; `acknowledged` = by the
@@ -23,6 +23,10 @@ export interface EventRequest {
     readonly priority?: Priority;
     /** How long the event stays deliverable, in milliseconds; undefined = the gateway's `outboxMaxAge`. */
     readonly ttlMs: number | undefined;
+    /** How the node wrote the payload, besides its format; without wrap and time when absent. */
+    readonly encoding?: EventEncoding;
+    /** How often Catch nodes got the event before it came back; 0 when absent. */
+    readonly returns?: number;
     /** The message and the node it came from, for errors that are known only later. */
     readonly messageId: string;
     readonly nodeId: string;

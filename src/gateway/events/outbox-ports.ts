@@ -77,7 +77,7 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
             this.#sendBack(device, isCheck);
             return;
         }
-        const number = refusals.sent(device, topic, event.message);
+        const number = refusals.sent(device, topic, event.message, true);
         if (isRegistering) registration.sent(device, () => refusals.accepted(number));
         const sentMs = clock.monotonicMs();
         const answered = (error?: Error) => {

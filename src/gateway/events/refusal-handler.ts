@@ -14,11 +14,11 @@ import type { RefusalVerdict } from "../../devices/registration/registration-typ
 import type { StrayInterval } from "../../devices/registration/stray-pings";
 import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
-import type { OutboxEvent } from "../../outbox/event";
+import type { OutboxEvent, RefusalNote } from "../../outbox/event";
 import type { Transmission } from "../../outbox/ports";
 import { deviceKey, parseDeviceKey } from "../../protocol/identity";
 import { type Notification, type NotificationFields, notifiedDevice, notifiedTopic, parseNotification } from "../../protocol/notification";
-import type { LateMessage, RefusalNote } from "../gateway-listeners";
+import type { LateMessage } from "../gateway-listeners";
 
 /**
  * Turns the platform's refusals into errors of the events they concern, or takes these back while they are kept. The platform
@@ -29,7 +29,9 @@ export class RefusalHandler {
     readonly #deps: RefusalHandlerDeps;
     readonly #recent = new RecentPublishes();
     readonly #stalls: EventLoopStalls;
-    readonly #ring: AcknowledgedRing;
+    readonly #ring: AcknowledgedRing<Transmission>;
+    /** Events of the outbox that are refused before they are acknowledged, by number. */
+    readonly #refusedEarly = new Map<number, FinalRefusal>();
     /** What may have been dropped of each suspect. */
     readonly #suspicions = new Map<string, DoubtfulPublishes>();
 
@@ -39,10 +41,10 @@ export class RefusalHandler {
         this.#ring = new AcknowledgedRing(deps.clock, this.#stalls);
     }
 
-    /** A publish goes out; returns its number for the other calls. */
-    sent(device: string, topic: string, origin: PublishOrigin): number {
+    /** A publish goes out; returns its number for the other calls. `isQueued`: the outbox has it. */
+    sent(device: string, topic: string, origin: PublishOrigin, isQueued = false): number {
         const { clock } = this.#deps;
-        return this.#recent.add(device, topic, origin, clock.now(), clock.monotonicMs());
+        return this.#recent.add(device, topic, origin, clock.now(), clock.monotonicMs(), isQueued);
     }
 
     /** The platform acknowledged a publish: a refusal of it comes within seconds, or not at all. A check is no reason for suspicion. */
@@ -58,6 +60,12 @@ export class RefusalHandler {
         const { clock, registration } = this.#deps;
         this.acknowledged(number, isCheck);
         transmission.acknowledged();
+        const refusal = this.#refusedEarly.get(number);
+        if (refusal) {
+            this.#refusedEarly.delete(number);
+            transmission.refused(refusal.error, refusal.note);
+            return;
+        }
         if (registration.isRegistering) this.#ring.add({ number, device, bytes, acknowledgedMs: clock.monotonicMs(), transmission });
         else transmission.settled();
     }
@@ -129,6 +137,7 @@ export class RefusalHandler {
     /** The connection ended: no further sign comes of what was acknowledged on it. */
     linkDown(): void {
         this.#ring.linkDown();
+        this.#refusedEarly.clear();
     }
 
     /** From now on nothing is kept. */
@@ -165,19 +174,33 @@ export class RefusalHandler {
         if (device !== undefined) counted(device);
         // What was given up as a check has failed already, with the same text.
         if (verdict.isDropped) return;
+        const isEnded = match !== undefined && !verdict.willRetry && this.#endMatch(match, fields, device, verdict);
         const lost = device !== undefined && verdict.recalls ? this.#recall(device, verdict.recalls, match) : [];
         if (match && !verdict.recalls) this.#ring.settle(match.number);
         const isLost = lost.some(({ number }) => number === match?.number);
         const fate = { ...verdict, willRetry: verdict.willRetry && !isLost };
         const error = refusalError(fields, device, fate, match?.candidates.length);
         if (!match) unmatched(error);
-        else failed(match.best.nodeId, error, { ...lateMessage(match.best), refusal: refusalNote(fields, fate) });
+        else if (!isEnded) failed(match.best.nodeId, error, { ...lateMessage(match.best), refusal: refusalNote(fields, fate) });
         const final = { ...verdict, willRetry: false };
         for (const { number, publish } of lost) {
             if (number === match?.number) continue;
             const refused = refusalError(fields, device, final);
             failed(publish.nodeId, refused, { ...lateMessage(publish), refusal: refusalNote(fields, final) });
         }
+    }
+
+    /** The refused event ends with its data, where the outbox still has it. */
+    #endMatch(match: RefusedPublish, fields: NotificationFields, device: string | undefined, verdict: RefusalVerdict): boolean {
+        const { number, isQueued, isAcknowledged, candidates } = match;
+        const refusal = { error: refusalError(fields, device, verdict, candidates.length), note: refusalNote(fields, verdict) };
+        if (isQueued && !isAcknowledged) {
+            this.#refusedEarly.set(number, refusal);
+            return true;
+        }
+        const kept = this.#ring.takeOne(number);
+        kept?.transmission.refused(refusal.error, refusal.note);
+        return kept !== undefined;
     }
 
     /**
@@ -215,6 +238,12 @@ function notifiedEvent(publish: RecentPublish): NotifiedEvent {
 
 function lateMessage({ device, messageId, eventId }: RecentPublish): LateMessage {
     return { _msgid: messageId, ...parseDeviceKey(device), eventId };
+}
+
+/** An event will not be sent again. */
+interface FinalRefusal {
+    readonly error: GatewayError;
+    readonly note: RefusalNote;
 }
 
 /** What may have been dropped of a suspect. */

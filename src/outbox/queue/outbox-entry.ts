@@ -1,4 +1,13 @@
-import type { CompletionCallbacks, CompletionMode, NewEvent, OutboxEvent, Priority, SourceMessage } from "../event";
+import {
+    type CompletionCallbacks,
+    type CompletionMode,
+    type EventEncoding,
+    type NewEvent,
+    type OutboxEvent,
+    type Priority,
+    plainEncoding,
+    type SourceMessage,
+} from "../event";
 
 /**
  * An event in memory, with its state. One object an event: this is the hot path.
@@ -25,6 +34,8 @@ export class OutboxEntry implements OutboxEvent {
     createdAt: number;
     expiresAt: number;
     readonly message: SourceMessage;
+    readonly encoding: EventEncoding;
+    readonly returns: number;
     readonly completionMode: CompletionMode;
     /** Until it is called; afterwards errors go to the listener. */
     completion: CompletionCallbacks | undefined;
@@ -62,6 +73,8 @@ export class OutboxEntry implements OutboxEvent {
         this.createdAt = createdAt;
         this.expiresAt = expiresAt;
         this.message = event.message;
+        this.encoding = event.encoding ?? plainEncoding;
+        this.returns = event.returns ?? 0;
         this.completionMode = event.completionMode ?? "safe";
         this.completion = completion;
     }
@@ -152,7 +165,7 @@ export type RowState = "none" | "possible" | "stored";
 
 /** What a new event and one from the store have in common. Of a stored one nobody knows how it was to be completed. */
 export type EventContent = Pick<OutboxEvent, "device" | "topic" | "payload" | "bytes" | "qos" | "message"> &
-    Partial<Pick<NewEvent, "priority" | "completionMode">>;
+    Partial<Pick<NewEvent, "priority" | "completionMode" | "encoding" | "returns">>;
 
 /** The list that an entry is in. */
 export interface EntryOwner {

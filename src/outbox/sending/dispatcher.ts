@@ -1,5 +1,7 @@
 import type { Clock, Timer } from "../../clock";
+import type { GatewayError } from "../../errors";
 import { RateLimiter } from "../../rate-limiter";
+import type { RefusalNote } from "../event";
 import type { EventLifecycle } from "../event-lifecycle";
 import type { MemoryLimits, OutboxLimits } from "../outbox-limits";
 import type { DeviceGate, EventLink, Transmission } from "../ports";
@@ -182,6 +184,11 @@ export class Dispatcher {
         else this.#options.lifecycle.settled(entry);
     }
 
+    /** The platform refuses an acknowledged event. */
+    refused(entry: OutboxEntry, error: GatewayError, refusal: RefusalNote): void {
+        this.#options.lifecycle.revoke(entry, error, refusal);
+    }
+
     #pumpLater(delayMs: number): void {
         const { clock } = this.#options;
         const dueMs = clock.monotonicMs() + delayMs;
@@ -232,6 +239,11 @@ class SentEvent implements Transmission {
         else if (this.#entry.isOpen && !this.#entry.isCheck) this.#dispatcher.delivered(this.#entry);
         this.#dispatcher.settled(this.#entry);
         if (isNew) this.#dispatcher.pump();
+    }
+
+    refused(error: GatewayError, refusal: RefusalNote): void {
+        if (this.#entry.transmission !== this.#number || this.#entry.state !== "acknowledged" || this.#entry.isCheck) return;
+        this.#dispatcher.refused(this.#entry, error, refusal);
     }
 
     failed(): void {

@@ -58,8 +58,18 @@ export class ServedFile {
                 this.#file.probe();
                 return {};
             case "commit":
-                this.#file.commit(request.events, request.removals, request.states, request.clockNote);
-                return { oldestCreatedAt: this.#file.oldestCreatedAt() };
+                return {
+                    undelivered: this.#file.commit(
+                        request.events,
+                        request.removals,
+                        request.states,
+                        request.clockNote,
+                        request.undelivered,
+                    ),
+                    oldestCreatedAt: this.#file.oldestCreatedAt(),
+                };
+            case "readUndelivered":
+                return this.#file.readUndelivered(request.after, request.maxEvents, request.maxBytes);
             case "read":
                 return this.#file.read(request);
             case "readDevices":
@@ -99,7 +109,8 @@ export class ServedFile {
     /** Counts an error of the disk. Moving times is left out: it may need the temporary folder, which says nothing about the file. */
     #isPersistent(request: WorkerRequest): boolean {
         const { kind } = request;
-        if (kind !== "read" && kind !== "readDevices" && kind !== "readExpired" && kind !== "commit") return false;
+        if (kind !== "read" && kind !== "readDevices" && kind !== "readExpired" && kind !== "readUndelivered" && kind !== "commit")
+            return false;
         const name = nameOf(request);
         const count = (this.#diskErrors.get(name) ?? 0) + 1;
         if (this.#diskErrors.size >= maxFailedRequests) this.#diskErrors.clear();
@@ -115,6 +126,7 @@ function nameOf(request: WorkerRequest): string {
             return `read ${request.device} ${request.priority} ${request.after}`;
         case "readDevices":
         case "readExpired":
+        case "readUndelivered":
             return `${request.kind} ${JSON.stringify(request.after)}`;
         case "commit":
             return `commit ${request.removals[0]}`;

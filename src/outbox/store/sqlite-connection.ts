@@ -230,13 +230,15 @@ const nothing: OpenedContents = {
     isContinued: false,
     time: { note: "", lastCreatedAt: undefined },
     oldestCreatedAt: undefined,
+    undelivered: { lastId: 0, waiting: 0, waitingBytes: 0, kept: 0, keptBytes: 0 },
     states: [],
     setAside: undefined,
 };
 
 /** Whether there has to be a file for the request. */
 function isWriting(request: Ask): boolean {
-    return request.kind === "commit" && (request.events.length > 0 || request.states.length > 0);
+    if (request.kind !== "commit") return false;
+    return request.events.length > 0 || request.states.length > 0 || (request.undelivered?.added.length ?? 0) > 0;
 }
 
 /** See `SqliteAccess`. */

@@ -1,8 +1,10 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync } from "node:fs";
 import path from "node:path";
-import { DatabaseSync, type SqlRow, type SqlValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SqlValue, type StatementSync } from "node:sqlite";
+import { firstRows, flat, runs } from "./sql-rows";
 import { migrate, UnusableFileError } from "./sqlite-schema";
-import type { ExpiredCursor } from "./store";
+import type { ExpiredCursor, UndeliveredOutcome } from "./store";
+import { UndeliveredTable } from "./undelivered-table";
 import {
     type DeviceCursor,
     deviceColumns,
@@ -10,6 +12,7 @@ import {
     type OpenedContents,
     type OpenRequest,
     stateColumns,
+    type UndeliveredRequest,
     type WorkerRequest,
 } from "./worker-protocol";
 
@@ -26,6 +29,7 @@ export class SqliteFile {
     readonly #run: number;
     #database: DatabaseSync | undefined;
     #statements: Statements | undefined;
+    #undelivered: UndeliveredTable | undefined;
 
     constructor({ path, run }: Pick<OpenRequest, "path" | "run">) {
         this.#path = path;
@@ -57,18 +61,21 @@ export class SqliteFile {
         };
         if (time.note === "" && time.lastCreatedAt !== undefined) restartOverdue(database, time.lastCreatedAt);
         const statements = prepare(database);
+        const undelivered = new UndeliveredTable(database);
         const contents = {
             lastSeq: Number(database.prepare("SELECT max(seq) AS seq FROM event").get()?.seq ?? 0),
             events: Number(total?.events),
             bytes: Number(total?.bytes),
             isContinued: continues !== undefined && total?.owner === continues,
             time,
+            undelivered: undelivered.totals,
             states: flat(statements.readStates.iterate(), stateColumns),
         };
         database.prepare("UPDATE total SET owner = ?").run(owner);
         database.exec("COMMIT");
         if (contents.events === 0) shrink(database);
         this.#statements = statements;
+        this.#undelivered = undelivered;
         return contents;
     }
 
@@ -77,6 +84,7 @@ export class SqliteFile {
         const database = this.#database;
         this.#database = undefined;
         this.#statements = undefined;
+        this.#undelivered = undefined;
         try {
             database?.close();
         } catch {
@@ -111,9 +119,18 @@ export class SqliteFile {
         }
     }
 
-    commit(events: readonly SqlValue[], removals: readonly number[], states: readonly SqlValue[], clockNote: string): void {
+    /** Returns what there is of undelivered events afterwards, if some were changed. */
+    commit(
+        events: readonly SqlValue[],
+        removals: readonly number[],
+        states: readonly SqlValue[],
+        clockNote: string,
+        undelivered?: UndeliveredRequest,
+    ): UndeliveredOutcome | undefined {
         const { insertEvent, findEvent, sumEvents, removeEvents, addTotal, putState, removeState, noteClock } = this.#open();
+        let outcome: UndeliveredOutcome | undefined;
         this.#transaction(() => {
+            if (undelivered) outcome = this.#undelivered?.change(undelivered);
             let count = 0;
             let bytes = 0;
             for (let index = 0; index < events.length; index += eventColumns.length) {
@@ -142,6 +159,12 @@ export class SqliteFile {
             }
             if (clockNote !== "") noteClock.run(clockNote);
         });
+        return outcome;
+    }
+
+    readUndelivered(after: number, maxEvents: number, maxBytes: number): { values: SqlValue[]; isComplete: boolean } {
+        if (!this.#undelivered) throw new UnusableFileError({ kind: "notOpen" });
+        return this.#undelivered.readWaiting(after, maxEvents, maxBytes);
     }
 
     /** Finds out whether the file can be written, by writing something of no meaning and removing it. */
@@ -158,18 +181,7 @@ export class SqliteFile {
             device === undefined
                 ? read.iterate(priority, after, upTo, maxEvents + 1)
                 : readOfDevice.iterate(device, priority, after, upTo, maxEvents + 1);
-        const kept: SqlRow[] = [];
-        let bytes = 0;
-        let isComplete = true;
-        for (const row of rows) {
-            const isTooMuch = kept.length >= maxEvents || (kept.length > 0 && bytes + Number(row.bytes) > maxBytes);
-            if (isTooMuch) {
-                isComplete = false;
-                break;
-            }
-            bytes += Number(row.bytes);
-            kept.push(row);
-        }
+        const { kept, isComplete } = firstRows(rows, maxEvents, maxBytes);
         return { values: flat(kept, eventColumns), isComplete };
     }
 
@@ -274,17 +286,6 @@ function prepare(database: DatabaseSync): Statements {
     };
 }
 
-/** Runs of consecutive numbers: a backlog is acknowledged nearly in its order, and removing a run costs much less than its events one by one. */
-function runs(numbers: readonly number[]): [first: number, last: number][] {
-    const found: [first: number, last: number][] = [];
-    for (const number of [...numbers].sort((a, b) => a - b)) {
-        const last = found.at(-1);
-        if (last && number <= last[1] + 1) last[1] = number;
-        else found.push([number, number]);
-    }
-    return found;
-}
-
 /**
  * Version 1 took its times from the wall clock. What should have expired before the last event was written is there only because that clock
  * had been wrong: it gets its whole time to live again.
@@ -303,10 +304,4 @@ function shrink(database: DatabaseSync): void {
     } catch {
         // The file can be used as it is, and new events find room in it.
     }
-}
-
-function flat(rows: Iterable<SqlRow>, columns: readonly string[]): SqlValue[] {
-    const values: SqlValue[] = [];
-    for (const row of rows) for (const column of columns) values.push(row[column] ?? null);
-    return values;
 }

@@ -13,10 +13,14 @@ import type {
     ReadBatch,
     ReadRange,
     StateStore,
+    UndeliveredBatch,
+    UndeliveredChanges,
+    UndeliveredOutcome,
 } from "./store";
 import { storeFileSize } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
 import type { StoreThreads } from "./store-threads";
+import { rowsFromUndelivered, undeliveredFromRows } from "./undelivered-rows";
 import { deviceTotalsFromRows, eventsFromRows, type OpenedContents, rowsFromEvents } from "./worker-protocol";
 
 /** States are written this long after a change, together with whatever else is written then. */
@@ -75,22 +79,39 @@ export class SqliteStore implements EventStore, StateStore {
         if (this.#access.state === "closed") listener.closed();
     }
 
-    commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
+    commit(
+        writes: readonly OutboxEvent[],
+        removals: readonly number[],
+        finished: (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => void,
+        undelivered?: UndeliveredChanges,
+    ): void {
         const states = this.#states.take();
         this.#stateTimer?.cancel();
         this.#stateTimer = undefined;
+        const rows = undelivered && { ...undelivered, added: rowsFromUndelivered(undelivered.added) };
         const request = {
             kind: "commit",
             events: rowsFromEvents(writes),
             removals,
             states: states.values,
             clockNote: this.#clockNote,
+            undelivered: rows,
         } as const;
         this.#access.ask(request, (error, response) => {
             if (!error) this.oldestCreatedAt = response?.oldestCreatedAt;
             states.written(error);
             if (error && this.#states.hasChanges) this.#writeStatesSoon(stateRetryMs);
-            finished(error);
+            finished(error, response?.undelivered);
+        });
+    }
+
+    readUndelivered(
+        after: number,
+        max: { readonly events: number; readonly bytes: number },
+        finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
+    ): void {
+        this.#access.ask({ kind: "readUndelivered", after, maxEvents: max.events, maxBytes: max.bytes }, (error, response) => {
+            finished(error, { events: undeliveredFromRows(response?.values ?? []), isComplete: response?.isComplete ?? false });
         });
     }
 

@@ -1,6 +1,6 @@
 import type { GatewayError } from "../../errors";
 import type { FileTime } from "../age-clock";
-import type { OutboxEvent, Priority } from "../event";
+import type { OutboxEvent, Priority, UndeliveredEvent } from "../event";
 
 /** What a store holds when it has been opened. */
 export interface StoreContents {
@@ -14,6 +14,7 @@ export interface StoreContents {
      */
     readonly isContinued: boolean;
     readonly time: FileTime;
+    readonly undelivered: UndeliveredTotals;
 }
 
 /** Notified when the events of a store become reachable or stop being so. */
@@ -81,10 +82,22 @@ export interface EventStore {
     /** Starts reporting; the first `opened` or `closed` comes when opening has ended, possibly before this returns. */
     attach(listener: EventStoreListener): void;
     /**
-     * Stores and removes in one transaction; storing an event that is there, or removing a number that is not, changes nothing. Where another
-     * event has the number of one to be stored, the commit fails, and the store is opened again with unknown contents.
+     * Stores and removes in one transaction, together with the changes of the undelivered events; storing an event that is there, or removing
+     * a number that is not, changes nothing. Where another event has the number of one to be stored, the commit fails, and the store is opened
+     * again with unknown contents.
      */
-    commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void;
+    commit(
+        writes: readonly OutboxEvent[],
+        removals: readonly number[],
+        finished: (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => void,
+        undelivered?: UndeliveredChanges,
+    ): void;
+    /** Reads undelivered events that are to be handed over, after a number. */
+    readUndelivered(
+        after: number,
+        max: { readonly events: number; readonly bytes: number },
+        finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
+    ): void;
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void;
     /**
      * Adds up what each device has of each priority, from an index: without reading the events. Begins after the last total of the answer
@@ -122,4 +135,53 @@ export interface StateStore {
     remove(kind: string, key: string): void;
     /** Resolves when everything noted before is durable; rejects with `GW_STORE` when it could not be written. */
     flush(): Promise<void>;
+}
+
+/** An undelivered event as a store holds it. */
+export interface StoredUndelivered extends UndeliveredEvent {
+    /** Grows with each one. */
+    readonly id: number;
+    readonly state: UndeliveredState;
+}
+
+/** To be handed over; handed over; or handed over, and a Catch node got it. */
+export type UndeliveredState = "waiting" | "uncaught" | "caught";
+
+/** What a commit changes of the undelivered events, besides. */
+export interface UndeliveredChanges {
+    /** New ones. One whose number is there already changes nothing. */
+    readonly added: readonly StoredUndelivered[];
+    /** Numbers of those that were handed over: they are kept, or removed where nothing is kept. */
+    readonly caught: readonly number[];
+    readonly uncaught: readonly number[];
+    readonly limits: UndeliveredLimits;
+}
+
+/** How much of the undelivered events is stored; beyond that the oldest are forgotten. */
+export interface UndeliveredLimits {
+    readonly maxWaitingBytes: number;
+    /** 0 = nothing is kept. */
+    readonly maxKeptBytes: number;
+}
+
+/** What a store holds of undelivered events. */
+export interface UndeliveredTotals {
+    /** The largest number given so far. */
+    readonly lastId: number;
+    readonly waiting: number;
+    readonly waitingBytes: number;
+    readonly kept: number;
+    readonly keptBytes: number;
+}
+
+/** The totals after a commit, and how many events gave way to others. */
+export interface UndeliveredOutcome extends UndeliveredTotals {
+    readonly forgottenWaiting: number;
+    readonly forgottenKept: number;
+}
+
+/** Some undelivered events that are to be handed over, by their numbers. */
+export interface UndeliveredBatch {
+    readonly events: readonly StoredUndelivered[];
+    readonly isComplete: boolean;
 }

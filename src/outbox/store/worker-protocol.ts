@@ -1,7 +1,7 @@
 import type { SqlValue } from "node:sqlite";
 import type { FileTime } from "../age-clock";
-import { type OutboxEvent, type Priority, priorities } from "../event";
-import type { DeviceTotal, ExpiredCursor } from "./store";
+import { type EventEncoding, type OutboxEvent, type Priority, plainEncoding, priorities } from "../event";
+import type { DeviceTotal, ExpiredCursor, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "./store";
 
 /**
  * How a file failed: what decides whether to wait, to try again or to set the file aside. It crosses the thread boundary without words,
@@ -47,6 +47,14 @@ export type WorkerRequest =
           readonly states: SqlValue[];
           /** Empty: the file keeps the note that it has. */
           readonly clockNote: string;
+          readonly undelivered?: UndeliveredRequest | undefined;
+      }
+    | {
+          readonly id: number;
+          readonly kind: "readUndelivered";
+          readonly after: number;
+          readonly maxEvents: number;
+          readonly maxBytes: number;
       }
     | {
           readonly id: number;
@@ -86,6 +94,17 @@ export interface WorkerResponse {
     /** When the oldest event entered the outbox, after what may have changed that; undefined when there is no event. */
     readonly oldestCreatedAt?: number | undefined;
     readonly contents?: OpenedContents;
+    /** Comes with `commit`, if that changed undelivered events. */
+    readonly undelivered?: UndeliveredOutcome | undefined;
+}
+
+/** What a commit changes of the undelivered events. */
+export interface UndeliveredRequest {
+    /** Flat rows. */
+    readonly added: SqlValue[];
+    readonly caught: readonly number[];
+    readonly uncaught: readonly number[];
+    readonly limits: UndeliveredLimits;
 }
 
 /** What the worker found when it opened the file. */
@@ -96,6 +115,7 @@ export interface OpenedContents {
     readonly isContinued: boolean;
     readonly time: FileTime;
     readonly oldestCreatedAt: number | undefined;
+    readonly undelivered: UndeliveredTotals;
     readonly states: SqlValue[];
     /** Where the former file is now, if it could not be read. */
     readonly setAside: string | undefined;
@@ -124,12 +144,19 @@ export const eventColumns = [
     "message_id",
     "node_id",
     "event_id",
+    "format",
+    "encoding",
+    "time_field",
+    "returns",
 ] as const;
 
 /** The columns of a state; a value of null in a request removes it. */
 export const stateColumns = ["kind", "key", "value"] as const;
 
 const encoder = new TextEncoder();
+/** Bits of the column `encoding`: the payload was wrapped; it is text, although it may be stored as bytes. */
+const wrapFlag = 1;
+const textFlag = 2;
 
 /**
  * Events as flat rows. Payloads of bytes are copied: sending a slice to another thread would take its whole pool along. Text with a zero byte
@@ -142,6 +169,9 @@ export function rowsFromEvents(events: readonly OutboxEvent[]): SqlValue[] {
         const stored = typeof payload !== "string" ? new Uint8Array(payload) : payload.includes("\0") ? encoder.encode(payload) : payload;
         values.push(seq, device, priorities.indexOf(priority), topic, stored, bytes, qos, Math.round(createdAt), Math.round(expiresAt));
         values.push(message.messageId, message.nodeId, message.eventId);
+        const { format, wrap, timestampField } = event.encoding;
+        const flags = (wrap ? wrapFlag : 0) | (typeof payload === "string" ? textFlag : 0);
+        values.push(format, flags, timestampField, event.returns);
     }
     return values;
 }
@@ -155,12 +185,14 @@ export function eventsFromRows(values: readonly SqlValue[]): OutboxEvent[] {
             device: text(values[index + 1]),
             priority: priority(values[index + 2]),
             topic: text(values[index + 3]),
-            payload: payload(values[index + 4]),
+            payload: payload(values[index + 4], number(values[index + 13])),
             bytes: number(values[index + 5]),
             qos: values[index + 6] === 2 ? 2 : 1,
             createdAt: number(values[index + 7]),
             expiresAt: number(values[index + 8]),
             message: { messageId: text(values[index + 9]), nodeId: text(values[index + 10]), eventId: text(values[index + 11]) },
+            encoding: encoding(values, index),
+            returns: number(values[index + 15]),
         });
     }
     return events;
@@ -185,10 +217,30 @@ function priority(value: SqlValue | undefined): Priority {
     return priorities[number(value)] ?? "normal";
 }
 
-function payload(value: SqlValue | undefined): string | Buffer {
-    if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    return text(value);
+function payload(value: SqlValue | undefined, flags: number): string | Buffer {
+    if (!(value instanceof Uint8Array)) return text(value);
+    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    return flags & textFlag ? bytes.toString() : bytes;
 }
+
+/** Rows of earlier versions have no format: of theirs, all topics end with it. */
+function encoding(values: readonly SqlValue[], index: number): EventEncoding {
+    const format =
+        text(values[index + 12]) ||
+        text(values[index + 3])
+            .split("/")
+            .at(-1) ||
+        "";
+    const wrap = (number(values[index + 13]) & wrapFlag) !== 0;
+    const timestampField = text(values[index + 14]);
+    if (lastEncoding.format !== format || lastEncoding.wrap !== wrap || lastEncoding.timestampField !== timestampField) {
+        lastEncoding = { format, wrap, timestampField };
+    }
+    return lastEncoding;
+}
+
+/** Most events of a file come from a few nodes, so they share it. */
+let lastEncoding = plainEncoding;
 
 function text(value: SqlValue | undefined): string {
     return typeof value === "string" ? value : "";

@@ -1,7 +1,9 @@
 import type { Clock, Timer } from "../../clock";
+import type { GatewayError } from "../../errors";
 import type { MemoryLimits } from "../outbox-limits";
 import type { OutboxEntry } from "../queue/outbox-entry";
-import type { EventStore } from "../store/store";
+import type { EventStore, UndeliveredOutcome } from "../store/store";
+import type { TakenChanges } from "../undelivered/undelivered-events";
 import { StoredEvents } from "./stored-events";
 import { UnsavedEvents } from "./unsaved-events";
 
@@ -89,9 +91,15 @@ export class GroupWriter {
     #scheduleNext(): void {
         if (this.#isPaused || this.#isPosting) return;
         this.#scheduleAt(this.unsaved.nextDueMs());
+        if (this.#options.undelivered().hasChanges) this.#scheduleAt(this.#options.clock.monotonicMs() + groupSpacingMs);
         const { removalsWaiting } = this.stored;
         if (removalsWaiting >= this.#removalsAtOnce) this.#scheduleAt(0);
         else if (removalsWaiting > 0) this.#scheduleAt(this.#options.clock.monotonicMs() + removalDelayMs);
+    }
+
+    /** Undelivered events are to be written from this time of the monotonic clock on. */
+    undeliveredWanted(dueMs: number): void {
+        this.#scheduleAt(dueMs);
     }
 
     /** Makes sure that a group is posted from this time on, but not too soon after the last one. */
@@ -128,7 +136,8 @@ export class GroupWriter {
         const isAlone = this.isFailing && this.stored.removalsWaiting > 0;
         const writes = isAlone ? [] : this.unsaved.due(clock.monotonicMs());
         const removals = this.stored.takeRemovals(this.#removalsAtOnce);
-        if (!store || (writes.length === 0 && removals.length === 0)) {
+        const undelivered = store && !isAlone ? this.#options.undelivered().takeChanges() : undefined;
+        if (!store || (writes.length === 0 && removals.length === 0 && !undelivered)) {
             this.#reportIdle();
             this.#scheduleNext();
             return;
@@ -136,11 +145,15 @@ export class GroupWriter {
         for (const entry of writes) this.stored.writing(entry);
         this.#isPosting = true;
         this.#lastGroupMs = clock.monotonicMs();
-        store.commit(writes, removals, (error) => {
+        const rows = undelivered ? [...removals, ...undelivered.rows] : removals;
+        const finished = (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => {
             this.#isPosting = false;
+            if (error) undelivered?.failed();
+            else undelivered?.written(outcome);
             if (error) this.#failed(removals);
-            else this.#committed(writes, removals);
-        });
+            else this.#committed(writes, rows);
+        };
+        store.commit(writes, rows, finished, undelivered?.changes);
     }
 
     #committed(writes: readonly OutboxEntry[], removals: readonly number[]): void {
@@ -183,4 +196,12 @@ export interface GroupWriterOptions {
     commitDelayMs(): number;
     /** The event is in the store now. */
     stored(entry: OutboxEntry): void;
+    /** What is to be written of undelivered events. */
+    undelivered(): UndeliveredSource;
+}
+
+/** Gives out the part of a commit that is about undelivered events. */
+export interface UndeliveredSource {
+    readonly hasChanges: boolean;
+    takeChanges(): TakenChanges | undefined;
 }

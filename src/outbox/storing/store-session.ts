@@ -6,6 +6,7 @@ import type { ExpirySweep } from "../expiry-sweep";
 import type { WaitingEvents } from "../queue/waiting-events";
 import type { Dispatcher } from "../sending/dispatcher";
 import type { DeviceTotal, EventStore, StoreContents } from "../store/store";
+import type { UndeliveredEvents } from "../undelivered/undelivered-events";
 import type { GroupWriter } from "./group-writer";
 
 /** A thread that died, or a file that somebody locked for a moment, is back within seconds: so long order is worth the wait. */
@@ -116,6 +117,7 @@ export class StoreSession {
             this.#takeOver(contents);
             return;
         }
+        this.#options.undelivered.opened(contents.undelivered, true);
         // Events have passed others that could not be read: those come next now.
         if (writer.stored.access === "closed" && waiting.isSomeOnlyStored) waiting.restart([...waiting.inMemory()]);
         this.#goOn();
@@ -123,7 +125,7 @@ export class StoreSession {
 
     /** The store holds events of an earlier run, or has lost what it held: the events in memory get numbers behind them and are all unsaved. */
     #takeOver(contents: StoreContents): void {
-        const { lifecycle, writer, waiting, dispatcher, ageClock } = this.#options;
+        const { lifecycle, writer, waiting, dispatcher, ageClock, undelivered } = this.#options;
         const shift = contents.lastSeq;
         this.#isTakenOver = false;
         this.#lastSeq += shift;
@@ -136,6 +138,7 @@ export class StoreSession {
         for (const entry of dispatcher.inMemory()) entry.renumber(shift);
         for (const entry of queued) writer.unsaved.remove(entry);
         writer.stored.forgetRows();
+        undelivered.opened(contents.undelivered, false);
         lifecycle.restart(queued, contents);
         for (const entry of queued) writer.unsaved.storeNow(entry);
         waiting.restart(
@@ -183,8 +186,9 @@ export class StoreSession {
     }
 
     #closed(): void {
-        const { writer, clock } = this.#options;
+        const { writer, clock, undelivered } = this.#options;
         writer.pause();
+        undelivered.closed();
         this.#interrupt();
         this.#isTakingOver = false;
         if (writer.stored.access === "open") {
@@ -214,4 +218,5 @@ export interface StoreSessionOptions {
     readonly dispatcher: Dispatcher;
     readonly admission: Admission;
     readonly sweep: ExpirySweep;
+    readonly undelivered: UndeliveredEvents;
 }

@@ -114,10 +114,21 @@ export class StoredEvents {
     /** An event in memory is done with: so is its row, if it may have one. */
     finished(entry: OutboxEntry): void {
         if (entry.row === "none") return;
-        this.#resident.delete(entry.seq);
-        for (const rows of this.#readAhead) rows.delete(entry.seq);
-        this.#removals.add(entry.seq);
-        this.#toRemove.push(entry.seq);
+        this.#forget(entry.seq);
+        this.removeLater(entry.seq);
+    }
+
+    /** The same, but its row goes when another commit asks for that; returns its number, if it may have one. */
+    moving(entry: OutboxEntry): number | undefined {
+        const { seq, row } = entry;
+        if (row === "none") return undefined;
+        this.#forget(seq);
+        return seq;
+    }
+
+    /** A row that was moving is removed like any other. */
+    removeLater(seq: number): void {
+        this.#toRemove.push(seq);
         this.#removalWanted();
     }
 
@@ -146,6 +157,12 @@ export class StoredEvents {
         this.#resident.clear();
         this.#removals.clear();
         this.#toRemove = [];
+    }
+
+    #forget(seq: number): void {
+        this.#resident.delete(seq);
+        for (const rows of this.#readAhead) rows.delete(seq);
+        this.#removals.add(seq);
     }
 
     /** Gives out the completions of all events that are only stored. */

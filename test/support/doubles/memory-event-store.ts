@@ -9,6 +9,11 @@ import type {
     ExpiredCursor,
     ReadBatch,
     ReadRange,
+    StoredUndelivered,
+    UndeliveredBatch,
+    UndeliveredChanges,
+    UndeliveredOutcome,
+    UndeliveredTotals,
 } from "../../../src/outbox/store/store";
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -19,6 +24,8 @@ export class MemoryEventStore implements EventStore {
     clockNote = "";
     readonly #events = new Map<number, Mutable<OutboxEvent>>();
     #listener: EventStoreListener | undefined;
+    readonly #undelivered = new Map<number, StoredUndelivered>();
+    #lastId = 0;
 
     /** Every event, in the order of the numbers. */
     get events(): readonly OutboxEvent[] {
@@ -34,23 +41,83 @@ export class MemoryEventStore implements EventStore {
         const { events } = this;
         const bytes = events.reduce((sum, event) => sum + event.bytes, 0);
         const last = events.at(-1);
+        const { undeliveredTotals: undelivered } = this;
         this.#listener = listener;
         const time = { note: this.clockNote, lastCreatedAt: last?.createdAt };
-        listener.opened({ lastSeq: last?.seq ?? 0, events: events.length, bytes, isContinued: false, time });
+        listener.opened({ lastSeq: last?.seq ?? 0, events: events.length, bytes, isContinued: false, time, undelivered });
     }
 
-    commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
+    commit(
+        writes: readonly OutboxEvent[],
+        removals: readonly number[],
+        finished: (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => void,
+        undelivered?: UndeliveredChanges,
+    ): void {
         if (writes.some((event) => isAnother(event, this.#events.get(event.seq)))) {
             finished(new GatewayError("GW_STORE", "Another event has this number, says the test."));
             return;
         }
-        for (const { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message } of writes) {
-            if (this.#events.has(seq)) continue;
-            this.#events.set(seq, { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message });
-        }
+        for (const event of writes) if (!this.#events.has(event.seq)) this.#events.set(event.seq, copyOf(event));
         for (const seq of removals) this.#events.delete(seq);
         this.#noteClock();
-        finished(undefined);
+        finished(undefined, undelivered && this.#change(undelivered));
+    }
+
+    /** Every undelivered event, in the order of the numbers. */
+    get undelivered(): readonly StoredUndelivered[] {
+        return [...this.#undelivered.values()].sort((a, b) => a.id - b.id);
+    }
+
+    get undeliveredTotals(): UndeliveredTotals {
+        const waiting = this.undelivered.filter(({ state }) => state === "waiting");
+        const kept = this.undelivered.filter(({ state }) => state !== "waiting");
+        const bytesOf = (found: readonly StoredUndelivered[]) => found.reduce((sum, { event }) => sum + event.bytes, 0);
+        return {
+            lastId: this.#lastId,
+            waiting: waiting.length,
+            waitingBytes: bytesOf(waiting),
+            kept: kept.length,
+            keptBytes: bytesOf(kept),
+        };
+    }
+
+    #change({ added, caught, uncaught, limits }: UndeliveredChanges): UndeliveredOutcome {
+        for (const { id, state, event, error, refusal, enteredAt, endedAt } of added) {
+            if (id > this.#lastId) this.#undelivered.set(id, { id, state, event: copyOf(event), error, refusal, enteredAt, endedAt });
+            this.#lastId = Math.max(this.#lastId, id);
+        }
+        for (const [ids, state] of [[caught, "caught"] as const, [uncaught, "uncaught"] as const]) {
+            for (const id of ids) {
+                const found = this.#undelivered.get(id);
+                if (found) this.#undelivered.set(id, { ...found, state });
+            }
+        }
+        const forgottenWaiting = this.#trim("waiting", limits.maxWaitingBytes);
+        const forgottenKept = this.#trim("kept", limits.maxKeptBytes);
+        return { ...this.undeliveredTotals, forgottenWaiting, forgottenKept: limits.maxKeptBytes === 0 ? 0 : forgottenKept };
+    }
+
+    #trim(which: "waiting" | "kept", maxBytes: number): number {
+        const found = this.undelivered.filter(({ state }) => (state === "waiting") === (which === "waiting"));
+        let size = found.reduce((sum, { event }) => sum + event.bytes + rowOverheadBytes, 0);
+        let count = 0;
+        for (const { id, event } of found) {
+            if (size <= maxBytes) break;
+            this.#undelivered.delete(id);
+            size -= event.bytes + rowOverheadBytes;
+            count += 1;
+        }
+        return count;
+    }
+
+    readUndelivered(
+        after: number,
+        max: { readonly events: number; readonly bytes: number },
+        finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
+    ): void {
+        const found = this.undelivered.filter(({ id, state }) => state === "waiting" && id > after);
+        const events = found.slice(0, max.events).map((undelivered) => ({ ...undelivered }));
+        finished(undefined, { events, isComplete: events.length === found.length });
     }
 
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
@@ -116,6 +183,15 @@ export class MemoryEventStore implements EventStore {
 /** Whether a row belongs to another event than the one to be stored. */
 function isAnother({ topic, createdAt }: OutboxEvent, row: OutboxEvent | undefined): boolean {
     return row !== undefined && (row.topic !== topic || row.createdAt !== createdAt);
+}
+
+/** What a row takes besides its payload. */
+const rowOverheadBytes = 200;
+
+/** The members of an event alone, as a row holds them. */
+function copyOf(event: OutboxEvent): Mutable<OutboxEvent> {
+    const { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message, encoding, returns } = event;
+    return { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message, encoding, returns };
 }
 
 function keyOf({ device, priority }: Pick<DeviceTotal, "device" | "priority">): string {

@@ -1,5 +1,5 @@
 import type { GatewayError } from "../../../src/errors";
-import type { CompletionCallbacks, NewEvent, OutboxEvent } from "../../../src/outbox/event";
+import type { CompletionCallbacks, NewEvent, OutboxEvent, UndeliveredEvent } from "../../../src/outbox/event";
 import type { EventLifecycleListener } from "../../../src/outbox/event-lifecycle";
 import type { OutboxLimits } from "../../../src/outbox/outbox-limits";
 
@@ -7,6 +7,7 @@ import type { OutboxLimits } from "../../../src/outbox/outbox-limits";
 export const roomyLimits: OutboxLimits = {
     maxBytes: 100_000_000,
     reservedShare: 0,
+    maxKeptBytes: 10_000_000,
     maxAgeMs: 168 * 3_600_000,
     whenFull: "reject",
     maxRate: 0,
@@ -43,6 +44,8 @@ export function storedEvent(seq: number, device: string, options: Partial<Outbox
         createdAt,
         expiresAt: createdAt + 3_600_000,
         message,
+        encoding: { format: "text", wrap: false, timestampField: "" },
+        returns: 0,
         ...options,
     };
 }
@@ -69,14 +72,22 @@ export class RecordedCompletion implements CompletionCallbacks {
 
 /** Records what the outbox reports of events that were completed before. */
 export class RecordingListener implements EventLifecycleListener {
-    readonly late: { error: GatewayError; event: OutboxEvent }[] = [];
-    readonly drops: { error: GatewayError; event: OutboxEvent; sinceLast: number }[] = [];
+    readonly late: (Pick<UndeliveredEvent, "error" | "event"> & Partial<UndeliveredEvent>)[] = [];
+    /** Events that came back too often. */
+    readonly looping: UndeliveredEvent[] = [];
+    /** What `undelivered` answers: whether a Catch node gets the events, or nobody is there. */
+    isCaught: boolean | undefined = true;
+
+    undelivered(undelivered: UndeliveredEvent): boolean | undefined {
+        if (this.isCaught !== undefined) this.late.push(undelivered);
+        return this.isCaught;
+    }
+
+    returnedTooOften(undelivered: UndeliveredEvent): void {
+        this.looping.push(undelivered);
+    }
 
     lateError(error: GatewayError, event: OutboxEvent): void {
         this.late.push({ error, event });
-    }
-
-    dropped(error: GatewayError, event: OutboxEvent, sinceLast: number): void {
-        this.drops.push({ error, event, sinceLast });
     }
 }

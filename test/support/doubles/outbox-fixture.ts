@@ -26,6 +26,7 @@ export function outboxFixture(options: FixtureOptions = {}) {
         listener,
     });
     if (options.isOpen ?? true) stepped.open();
+    if (options.areFlowsRunning ?? true) outbox.flowsStarted();
     return {
         clock,
         disk,
@@ -60,6 +61,7 @@ interface FixtureOptions {
     isInMemory?: boolean;
     storesNothing?: boolean;
     isOpen?: boolean;
+    areFlowsRunning?: boolean;
     limits?: Partial<OutboxLimits>;
     memory?: Partial<MemoryLimits>;
 }

@@ -72,6 +72,7 @@ export class World {
             link: this.link,
             listener: this.listener,
         });
+        outbox.flowsStarted();
         return [store, outbox];
     }
 
@@ -271,13 +272,14 @@ export class World {
         }
         this.linkUp();
         for (const device of devices) this.gate.verbs.wake(device);
-        for (let round = 0; round < 5; round++) {
+        for (let round = 0; round < 5 || (round < 500 && !this.#isWrittenOff()); round++) {
             this.clock.advance(15_000);
             this.store.settle();
         }
         const dropsOldest = this.#limits.whenFull === "drop-oldest";
         this.reference.checkEnd(this.outbox.counters, { dropsOldest, hasLostStore: this.hasLostStore });
         assert.equal(this.#disk.events, 0, "events left on disk");
+        assert.equal(this.#disk.data.undeliveredTotals.waiting, 0, "events were not handed over");
     }
 
     /** Nothing is sent for long: what has outlived its time must be reported all the same. */
@@ -325,6 +327,11 @@ export class World {
     #isQuiet(): boolean {
         const { pending, retained } = this.link;
         return this.outbox.counters.queued === 0 && this.store.outstanding === 0 && pending.length === 0 && retained.length === 0;
+    }
+
+    /** Whether the disk holds nothing that is still to be done. */
+    #isWrittenOff(): boolean {
+        return this.#disk.events === 0 && this.#disk.data.undeliveredTotals.waiting === 0;
     }
 
     #wakeWaiting(): void {

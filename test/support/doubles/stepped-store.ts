@@ -10,6 +10,9 @@ import type {
     ReadBatch,
     ReadRange,
     StoreContents,
+    UndeliveredBatch,
+    UndeliveredChanges,
+    UndeliveredOutcome,
 } from "../../../src/outbox/store/store";
 import { MemoryEventStore } from "./memory-event-store";
 
@@ -22,9 +25,10 @@ export class Disk {
         return this.data.events.length;
     }
 
-    /** The payloads of the events on the disk. */
+    /** The payloads of the events on the disk, with those that ended without delivery. */
     get texts(): Set<string> {
-        return new Set(this.data.events.map(({ payload }) => String(payload)));
+        const undelivered = this.data.undelivered.map(({ event }) => event);
+        return new Set([...this.data.events, ...undelivered].map(({ payload }) => String(payload)));
     }
 
     clear(): void {
@@ -110,20 +114,36 @@ export class SteppedStore implements EventStore {
         this.#listener?.closed();
     }
 
-    commit(writes: readonly OutboxEvent[], removals: readonly number[], finished: (error: GatewayError | undefined) => void): void {
+    commit(
+        writes: readonly OutboxEvent[],
+        removals: readonly number[],
+        finished: (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => void,
+        undelivered?: UndeliveredChanges,
+    ): void {
         const copies = writes.map((event) => ({ ...event }));
         const noteClock = this.#takeNote();
         this.#request(
             () => {
                 this.commits += 1;
                 noteClock();
-                this.#disk.data.commit(copies, removals, finished);
+                this.#disk.data.commit(copies, removals, finished, undelivered);
             },
             (error) => finished(error),
             () => {
                 noteClock();
-                this.#disk.data.commit(copies, removals, () => {});
+                this.#disk.data.commit(copies, removals, () => {}, undelivered);
             },
+        );
+    }
+
+    readUndelivered(
+        after: number,
+        max: { readonly events: number; readonly bytes: number },
+        finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
+    ): void {
+        this.#request(
+            () => this.#disk.data.readUndelivered(after, max, finished),
+            (error) => finished(error, { events: [], isComplete: false }),
         );
     }
 

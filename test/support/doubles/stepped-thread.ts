@@ -62,7 +62,16 @@ export class SteppedThread extends EventEmitter implements StoreWorker {
         if (kind !== "open") return { id, values: [], isComplete: true };
         this.files.add(file);
         const time = { note: "", lastCreatedAt: undefined };
-        const contents = { lastSeq: 0, events: 0, bytes: 0, isContinued: false, time, oldestCreatedAt: undefined, states: [] };
+        const contents = {
+            lastSeq: 0,
+            events: 0,
+            bytes: 0,
+            isContinued: false,
+            time,
+            oldestCreatedAt: undefined,
+            undelivered: { lastId: 0, waiting: 0, waitingBytes: 0, kept: 0, keptBytes: 0 },
+            states: [],
+        };
         return { id, contents: { ...contents, setAside: undefined } };
     }
 }

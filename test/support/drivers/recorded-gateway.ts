@@ -44,8 +44,17 @@ export class RecordedGateway {
                 this.late.push({ nodeId, error, message });
                 return this.lines.push(error.message) > 0;
             },
+            undelivered: (nodeId, error, { message }) => {
+                this.late.push({ nodeId, error, message });
+                return true;
+            },
+            undeliveredOrphan: (error) => {
+                this.lines.push(error.message);
+                return false;
+            },
             failedOrphan: (error) => void this.lines.push(error.message),
         });
+        this.gateway.flowsStarted();
     }
 
     get isOnline(): boolean {

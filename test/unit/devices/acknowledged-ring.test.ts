@@ -6,7 +6,7 @@ import { FakeClock } from "../../support/doubles/fake-clock";
 describe("ring of acknowledged events", () => {
     let clock: FakeClock;
     let stalls: EventLoopStalls;
-    let ring: AcknowledgedRing;
+    let ring: AcknowledgedRing<{ settled(): void }>;
     let settled: number[];
 
     beforeEach(() => {

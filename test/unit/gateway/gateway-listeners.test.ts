@@ -38,6 +38,8 @@ describe("gateway listeners", () => {
             warn: (text) => told.push(`warning: ${text}`),
             failedLater: (nodeId) => owned.includes(nodeId) && told.push(`failed on ${nodeId}`) > 0,
             failedOrphan: () => told.push("failed on the gateway"),
+            undelivered: (nodeId) => (owned.includes(nodeId) ? told.push(`undelivered on ${nodeId}`) > 0 : undefined),
+            undeliveredOrphan: () => told.push("undelivered on the gateway") > 0,
         };
         return { clock, told, listeners, listener, numbers };
     }

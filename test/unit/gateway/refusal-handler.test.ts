@@ -61,10 +61,11 @@ describe("refusal of an event of a device that was flowing", () => {
 
     /** Sends an event, which is acknowledged. */
     function deliver(messageId: string): void {
-        const number = refusals.sent("t/a", topic, { messageId, nodeId: "n", eventId: "e" });
+        const number = refusals.sent("t/a", topic, { messageId, nodeId: "n", eventId: "e" }, true);
         refusals.eventAcknowledged(number, event(messageId), false, {
             acknowledged: () => {},
             settled: () => lines.push(`settled ${messageId}`),
+            refused: (error, { rc }) => lines.push(`refused ${messageId}: ${error.code} ${rc}`),
             failed: () => {},
         });
     }
@@ -98,7 +99,7 @@ describe("refusal of an event of a device that was flowing", () => {
         deliver("m1");
         deliver("m2");
         refuse(180);
-        assert.deepEqual(take(), ["settled m1", "recall t/a", "failed m1: RC 180, willRetry false"]);
+        assert.deepEqual(take(), ["refused m1: GW_REFUSED 180", "recall t/a"]);
         clock.advance(1_000);
         assert.deepEqual(take(), []);
     });
@@ -106,7 +107,7 @@ describe("refusal of an event of a device that was flowing", () => {
     it("does not send an event again that its topic ruled out", () => {
         deliver("m1");
         refuse(276, false);
-        assert.deepEqual(take(), ["settled m1", "failed m1: RC 276, willRetry false"]);
+        assert.deepEqual(take(), ["refused m1: GW_REFUSED 276"]);
     });
 
     it("sends the events of a guilty suspect again that were acknowledged shortly before the stray ping", () => {
@@ -163,5 +164,7 @@ function event(messageId: string): OutboxEvent {
         createdAt: 0,
         expiresAt: 0,
         message: { messageId, nodeId: "n", eventId: "e" },
+        encoding: { format: "json", wrap: false, timestampField: "" },
+        returns: 0,
     };
 }

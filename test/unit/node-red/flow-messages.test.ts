@@ -19,7 +19,7 @@ function documented(node: string): string[] {
 }
 
 const messages: [node: string, ...types: string[]][] = [
-    ["device-event-out", "WiotpEventMessage", "WiotpGatewayControlMessage"],
+    ["device-event-out", "WiotpEventMessage", "WiotpGatewayControlMessage", "WiotpUndeliveredMessage"],
     ["device-command-in", "WiotpCommandMessage"],
     [
         "gateway-notify-in",

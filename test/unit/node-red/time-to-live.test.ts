@@ -14,6 +14,7 @@ function ttlOf(ttl: unknown, ofForm?: number): number | undefined {
         priority: "normal",
         wrap: false,
         timestampField: "",
+        encoding: undefined,
         completionMode: "safe",
         ttlMs: ofForm,
     } as const;

@@ -81,6 +81,8 @@ if (isSqliteAvailable()) {
                     createdAt: at("12:00:10"),
                     expiresAt: at("12:00:10") + weekMs,
                     message: message(3, pumps, "status"),
+                    encoding: { format: "json", wrap: false, timestampField: "" },
+                    returns: 0,
                 },
                 {
                     seq: 4,
@@ -93,6 +95,8 @@ if (isSqliteAvailable()) {
                     createdAt: at("12:00:20"),
                     expiresAt: at("12:00:20") + weekMs,
                     message: message(4, pumps, "alarm"),
+                    encoding: { format: "json", wrap: false, timestampField: "" },
+                    returns: 0,
                 },
                 {
                     seq: 5,
@@ -105,6 +109,8 @@ if (isSqliteAvailable()) {
                     createdAt: at("12:00:20.500"),
                     expiresAt: at("13:00:20.500"),
                     message: message(5, pumps, "picture"),
+                    encoding: { format: "bin", wrap: false, timestampField: "" },
+                    returns: 0,
                 },
                 {
                     seq: 6,
@@ -117,6 +123,8 @@ if (isSqliteAvailable()) {
                     createdAt: at("12:00:21"),
                     expiresAt: at("12:00:21") + weekMs,
                     message: message(6, valves, "status"),
+                    encoding: { format: "text", wrap: false, timestampField: "" },
+                    returns: 0,
                 },
                 {
                     seq: 7,
@@ -129,6 +137,8 @@ if (isSqliteAvailable()) {
                     createdAt: at("12:00:21"),
                     expiresAt: at("12:01:51"),
                     message: message(7, valves, "status"),
+                    encoding: { format: "text", wrap: false, timestampField: "" },
+                    returns: 0,
                 },
                 {
                     seq: 8,
@@ -141,6 +151,8 @@ if (isSqliteAvailable()) {
                     createdAt: at("12:01:21"),
                     expiresAt: at("12:01:51"),
                     message: message(8, pumps, "status"),
+                    encoding: { format: "json", wrap: false, timestampField: "" },
+                    returns: 0,
                 },
             ]);
         });
@@ -184,7 +196,7 @@ if (isSqliteAvailable()) {
             link.acknowledgeAll();
             clock.advance(1000);
             await outbox.close(1000);
-            assert.deepEqual([outbox.counters.queued, listener.late, listener.drops], [0, [], []]);
+            assert.deepEqual([outbox.counters.queued, listener.late], [0, []]);
             assert.deepEqual(await stored(), []);
         });
 

@@ -248,7 +248,7 @@ for (const isInMemory of [true, false]) {
                     const admitted: { priority: Priority; completion: { outcome: string } }[] = [];
                     const failed = (priority: Priority) =>
                         admitted.filter((event) => event.priority === priority && event.completion.outcome === "failed").length +
-                        listener.drops.filter(({ event }) => event.priority === priority).length;
+                        listener.late.filter(({ event }) => event.priority === priority).length;
                     for (const [index, [priority, bytes]] of events.entries()) {
                         const before = priorities.map(failed);
                         const completion = admit("t/a", "x".repeat(bytes), { priority });

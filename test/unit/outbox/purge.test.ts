@@ -184,7 +184,8 @@ function behavesLikeAPurge(open: () => Promise<{ store: EventStore | undefined; 
 describe("a purge of an outbox in memory", () => {
     behavesLikeAPurge(() => {
         const time = { note: "", lastCreatedAt: undefined };
-        const close = () => Promise.resolve({ lastSeq: 0, events: 0, bytes: 0, isContinued: false, time });
+        const undelivered = { lastId: 0, waiting: 0, waitingBytes: 0, kept: 0, keptBytes: 0 };
+        const close = () => Promise.resolve({ lastSeq: 0, events: 0, bytes: 0, isContinued: false, time, undelivered });
         return Promise.resolve({ store: undefined, close });
     });
 });

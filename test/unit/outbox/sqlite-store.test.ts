@@ -95,6 +95,7 @@ function outboxOn({ store, clock }: Pick<StoreUnderTest, "store" | "clock">) {
         link,
         listener,
     });
+    outbox.flowsStarted();
     return {
         outbox,
         link,
@@ -212,7 +213,7 @@ if (isSqliteAvailable()) {
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
                 file.open();
-                file.commit([4, "t/a", 1, "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", ""], [], [], "");
+                file.commit([4, "t/a", 1, "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", "", "text", 2, "", 0], [], [], "");
                 console.log("open");
                 setInterval(() => {}, 1000);`;
             const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -756,7 +757,7 @@ if (isSqliteAvailable()) {
                 process.chdir("/proc");
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
                 file.open();
-                const row = (seq) => [seq, "t/a", 1, "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", ""];
+                const row = (seq) => [seq, "t/a", 1, "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", "", "text", 2, "", 0];
                 file.commit([...Array(20000).keys()].flatMap(row), [], [], "");
                 file.shiftTimes(5, 1000, "");
                 console.log("moved", file.read({ priority: 1, after: 7, upTo: 8, maxEvents: 1, maxBytes: 1000 }).values[7]);`;

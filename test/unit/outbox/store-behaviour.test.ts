@@ -3,11 +3,20 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { systemClock } from "../../../src/clock";
-import type { GatewayError } from "../../../src/errors";
+import { GatewayError } from "../../../src/errors";
 import type { OutboxEvent } from "../../../src/outbox/event";
 import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
-import type { EventStore, ReadBatch, ReadRange } from "../../../src/outbox/store/store";
+import type {
+    EventStore,
+    ReadBatch,
+    ReadRange,
+    StoredUndelivered,
+    UndeliveredBatch,
+    UndeliveredChanges,
+    UndeliveredLimits,
+    UndeliveredOutcome,
+} from "../../../src/outbox/store/store";
 import { MemoryEventStore } from "../../support/doubles/memory-event-store";
 import { storedEvent } from "../../support/doubles/outbox-events";
 
@@ -23,8 +32,30 @@ function read(store: EventStore, range: Partial<ReadRange>): Promise<ReadBatch> 
     return ask((finished) => store.read({ priority: "normal", after: 0, upTo: 1000, maxEvents: 100, maxBytes: 1e6, ...range }, finished));
 }
 
+function pick({ event, refusal, enteredAt, endedAt }: StoredUndelivered) {
+    return { event, refusal, enteredAt, endedAt };
+}
+
 function numbers(batch: { events: readonly OutboxEvent[] }): number[] {
     return batch.events.map((event) => event.seq);
+}
+
+/** An undelivered event as a store holds it. */
+function undelivered(id: number, options: Partial<StoredUndelivered> = {}): StoredUndelivered {
+    const event = storedEvent(id, "t/a", { payload: `undelivered ${id}`, bytes: 100 });
+    const error = new GatewayError("GW_EXPIRED", "too old");
+    return { id, state: "waiting", event, error, refusal: undefined, enteredAt: event.createdAt, endedAt: event.createdAt + 5, ...options };
+}
+
+const roomy: UndeliveredLimits = { maxWaitingBytes: 1e6, maxKeptBytes: 1e6 };
+
+function change(store: EventStore, changes: Partial<UndeliveredChanges>, removals: number[] = []): Promise<UndeliveredOutcome | undefined> {
+    const undelivered = { added: [], caught: [], uncaught: [], limits: roomy, ...changes };
+    return ask((finished) => store.commit([], removals, finished, undelivered));
+}
+
+function readUndelivered(store: EventStore, after = 0, events = 100): Promise<UndeliveredBatch> {
+    return ask((finished) => store.readUndelivered(after, { events, bytes: 1e6 }, finished));
 }
 
 /** What every store does, whatever it is made of. */
@@ -59,6 +90,73 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
         assert.equal(store.oldestCreatedAt, start + 2500);
         await commit(store, [], [1, 3]);
         assert.equal(store.oldestCreatedAt, undefined);
+    });
+
+    it("moves an event to the undelivered ones in one transaction, with everything that is known of it", async () => {
+        await commit(store, [storedEvent(1, "t/a"), storedEvent(2, "t/a")]);
+        const refused = undelivered(7, {
+            event: storedEvent(7, "t/b", {
+                priority: "high",
+                payload: Buffer.from([0, 1]),
+                bytes: 2,
+                qos: 2,
+                encoding: { format: "bin", wrap: true, timestampField: "ts" },
+                returns: 4,
+            }),
+            error: new GatewayError("GW_REFUSED", "no", { rc: 276, willRetry: false }),
+            refusal: { rc: 276, message: "no", willRetry: false },
+        });
+        const outcome = await change(store, { added: [undelivered(3), refused] }, [1]);
+        assert.deepEqual(outcome, {
+            lastId: 7,
+            waiting: 2,
+            waitingBytes: 102,
+            kept: 0,
+            keptBytes: 0,
+            forgottenWaiting: 0,
+            forgottenKept: 0,
+        });
+        assert.deepEqual(numbers(await read(store, {})), [2]);
+        const { events, isComplete } = await readUndelivered(store);
+        assert.deepEqual([events.map(({ id }) => id), isComplete], [[3, 7], true]);
+        const [, { error, event, refusal, enteredAt, endedAt } = refused] = events;
+        assert.deepEqual([error.code, error.message, error.rc], ["GW_REFUSED", "no", 276]);
+        assert.deepEqual({ event, refusal, enteredAt, endedAt }, { ...pick(refused), event: { ...refused.event, seq: 7 } });
+    });
+
+    it("adds an undelivered event once", async () => {
+        await change(store, { added: [undelivered(1)] });
+        assert.equal((await change(store, { added: [undelivered(1), undelivered(2)] }))?.waiting, 2);
+    });
+
+    it("reads undelivered events that are to be handed over, and no others", async () => {
+        await change(store, { added: [1, 2, 3, 4, 5].map((id) => undelivered(id)) });
+        const outcome = await change(store, { caught: [1, 4], uncaught: [2] });
+        assert.deepEqual([outcome?.waiting, outcome?.kept, outcome?.keptBytes], [2, 3, 300]);
+        assert.deepEqual(
+            (await readUndelivered(store)).events.map(({ id }) => id),
+            [3, 5],
+        );
+        const first = await readUndelivered(store, 0, 1);
+        assert.deepEqual([first.events.map(({ id }) => id), first.isComplete], [[3], false]);
+        assert.deepEqual(
+            (await readUndelivered(store, 3)).events.map(({ id }) => id),
+            [5],
+        );
+    });
+
+    it("forgets the oldest undelivered events beyond a limit, those to be handed over and those kept for themselves", async () => {
+        await change(store, { added: [1, 2, 3, 4, 5].map((id) => undelivered(id)) });
+        const waiting = await change(store, { limits: { maxWaitingBytes: 1000, maxKeptBytes: 600 } });
+        assert.deepEqual([waiting?.waiting, waiting?.forgottenWaiting], [3, 2]);
+        const kept = await change(store, { caught: [3, 4, 5], limits: { maxWaitingBytes: 1000, maxKeptBytes: 600 } });
+        assert.deepEqual([kept?.waiting, kept?.kept, kept?.forgottenKept], [0, 2, 1]);
+    });
+
+    it("keeps nothing that was handed over where nothing is to be kept", async () => {
+        await change(store, { added: [undelivered(1), undelivered(2)] });
+        const outcome = await change(store, { caught: [1], uncaught: [2], limits: { maxWaitingBytes: 1000, maxKeptBytes: 0 } });
+        assert.deepEqual([outcome?.waiting, outcome?.kept, outcome?.forgottenKept, outcome?.lastId], [0, 0, 0, 2]);
     });
 
     it("keeps the text behind a zero byte", async () => {

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { GatewayError } from "../../../src/errors";
-import { encodePayload, payloadBytes } from "../../../src/protocol/payload";
+import { type EncodedPayload, encodePayload, payloadBytes, returnedPayload } from "../../../src/protocol/payload";
 import { assertFits, maxPayloadBytes } from "../../../src/protocol/payload-limit";
 import { parseQos } from "../../../src/protocol/qos";
 import { throwsCode } from "../../support/assertions";
@@ -230,6 +230,108 @@ describe("the platform's size limit", () => {
         const multiByte = "é".repeat(169);
         assertFits(multiByte, 130_934);
         throwsCode("GW_PAYLOAD_TOO_LARGE", () => assertFits(multiByte, 130_935));
+    });
+});
+
+describe("the payload of an event that was not delivered", () => {
+    const name = fc.oneof(fc.string(), fc.constantFrom("d", "ts", "a", "__proto__", "toJSON", "constructor"));
+    const value = fc.letrec<{ value: unknown }>((tie) => ({
+        value: fc.oneof(
+            { depthSize: "small" },
+            fc.string(),
+            fc.double({ noNaN: true, noDefaultInfinity: true }),
+            fc.integer(),
+            fc.boolean(),
+            fc.constant(null),
+            fc.array(tie("value"), { maxLength: 4 }),
+            fc.dictionary(name, tie("value"), { maxKeys: 4 }),
+        ),
+    })).value;
+    const awkwardText = fc.constantFrom(
+        '{"n":12345678901234567890}',
+        ' {"a": 1.0}',
+        '{"d": 5}',
+        '{"d":{"a":1}, "b":2}',
+        '{"d":null}',
+        "[1, 2]",
+        '{"a":1,"a":2}',
+        '"text"',
+        "5",
+        "null",
+        "{",
+        "",
+        "\0",
+        "\ufeff{}",
+        "\ud800",
+        '{"ts":1}',
+        `${"[".repeat(150)}${"]".repeat(150)}`,
+    );
+    const anyPayload = fc.oneof(
+        value,
+        value.map((each) => JSON.stringify(each)),
+        value.map((each) => JSON.stringify(each, undefined, 2)),
+        value.map((each) => Buffer.from(JSON.stringify(each))),
+        awkwardText,
+        awkwardText.map((text) => Buffer.from(text)),
+        fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+        fc.date({ noInvalidDate: true }),
+    );
+    const anyFormat = fc.constantFrom("json", "text", "bin", "xml", "");
+    const anySettings = fc.record({ wrap: fc.boolean(), timestampField: fc.constantFrom("", "ts", "d", "a", "__proto__x") });
+
+    /** What a node writes; undefined for what it does not take. */
+    function written(payload: unknown, format: string, settings: { wrap: boolean; timestampField: string }, time: string) {
+        try {
+            return encodePayload(payload, format, { ...settings, time });
+        } catch {
+            return undefined;
+        }
+    }
+
+    /** As an outbox file returns it: text with a zero byte is stored as bytes, and what is no text becomes some. */
+    function stored(payload: EncodedPayload): EncodedPayload {
+        return typeof payload === "string" ? Buffer.from(payload).toString() : payload;
+    }
+
+    it("makes a node of the same settings write the same bytes, whatever the payload, the format and the settings", () => {
+        fc.assert(
+            fc.property(anyPayload, anyFormat, anySettings, (payload, format, settings) => {
+                const first = written(payload, format, settings, "2026-01-01T00:00:00.000Z");
+                if (first === undefined) return;
+                const returned = returnedPayload(stored(first), format, settings);
+                const again = written(returned, format, settings, "2027-02-02T00:00:00.000Z");
+                assert.ok(again !== undefined, inspect(returned));
+                assert.deepEqual(Buffer.from(again), Buffer.from(first), inspect(returned));
+                if (format === "text") assert.equal(typeof returned, "string");
+            }),
+            { numRuns: 5000 },
+        );
+    });
+
+    it("is the value of JSON, so that a flow can read it", () => {
+        const settings = { wrap: true, timestampField: "ts" };
+        for (const payload of [{ temperature: 5 }, 5, "warm", [1, 2], { d: { a: 1 } }, { d: 5 }]) {
+            const first = encodePayload(payload, "json", { ...settings, time: "then" });
+            assert.deepEqual(returnedPayload(first, "json", settings), JSON.parse(String(first)));
+        }
+    });
+
+    it("is text or a Buffer where the value would be written differently", () => {
+        const plain = { wrap: false, timestampField: "" };
+        assert.equal(returnedPayload('{"n":12345678901234567890}', "json", plain), '{"n":12345678901234567890}');
+        assert.deepEqual(returnedPayload(Buffer.from("5 "), "json", plain), Buffer.from("5 "));
+        assert.deepEqual(returnedPayload(Buffer.from('{"a":1}'), "json", { wrap: true, timestampField: "" }), Buffer.from('{"a":1}'));
+        assert.deepEqual(returnedPayload(Buffer.from([0xff]), "json", plain), Buffer.from([0xff]));
+        assert.equal(returnedPayload(Buffer.from("a"), "text", plain), "a");
+        assert.deepEqual(returnedPayload(Buffer.from("a"), "bin", plain), Buffer.from("a"));
+    });
+
+    it("with wrap on, an object that has a d is not wrapped again, and gets a time only inside a d that is an object", () => {
+        const settings = { wrap: true, timestampField: "ts", time: "t" };
+        assert.equal(encodePayload({ d: 5 }, "json", settings), '{"d":5}');
+        assert.equal(encodePayload('{"d": 5}', "json", settings), '{"d": 5}');
+        assert.equal(encodePayload({ d: [1] }, "json", settings), '{"d":[1]}');
+        assert.equal(encodePayload({ d: {} }, "json", settings), '{"d":{"ts":"t"}}');
     });
 });
 

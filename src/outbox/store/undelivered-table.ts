@@ -1,0 +1,93 @@
+import type { DatabaseSync, SqlValue, StatementSync } from "node:sqlite";
+import { firstRows, flat, runs } from "./sql-rows";
+import type { UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "./store";
+import { undeliveredColumns } from "./undelivered-rows";
+import type { UndeliveredRequest } from "./worker-protocol";
+
+/** Rows that are looked at in one go when the oldest give way. */
+const oldestAtOnce = 500;
+
+/** The table of the undelivered events in an open file. Transactions are the caller's; the table counts its rows by triggers. */
+export class UndeliveredTable {
+    readonly #add: StatementSync;
+    readonly #handedOver: StatementSync;
+    readonly #remove: StatementSync;
+    readonly #readWaiting: StatementSync;
+    readonly #oldestWaiting: StatementSync;
+    readonly #oldestKept: StatementSync;
+    readonly #readTotals: StatementSync;
+
+    constructor(database: DatabaseSync) {
+        const columns = undeliveredColumns.join(", ");
+        const places = undeliveredColumns.map(() => "?").join(", ");
+        this.#add = database.prepare(`INSERT INTO undelivered (${columns}) VALUES (${places}) ON CONFLICT (id) DO NOTHING`);
+        this.#handedOver = database.prepare("UPDATE undelivered SET phase = ? WHERE id BETWEEN ? AND ? AND phase = 0");
+        this.#remove = database.prepare("DELETE FROM undelivered WHERE id BETWEEN ? AND ?");
+        this.#readWaiting = database.prepare(`SELECT ${columns} FROM undelivered WHERE phase = 0 AND id > ? ORDER BY id LIMIT ?`);
+        this.#oldestWaiting = database.prepare("SELECT id, bytes FROM undelivered WHERE phase = 0 ORDER BY id LIMIT ?");
+        this.#oldestKept = database.prepare("SELECT id, bytes FROM undelivered WHERE phase > 0 ORDER BY id LIMIT ?");
+        this.#readTotals = database.prepare("SELECT last_id, waiting, waiting_bytes, kept, kept_bytes FROM undelivered_total");
+    }
+
+    get totals(): UndeliveredTotals {
+        const row = this.#readTotals.get();
+        return {
+            lastId: Number(row?.last_id),
+            waiting: Number(row?.waiting),
+            waitingBytes: Number(row?.waiting_bytes),
+            kept: Number(row?.kept),
+            keptBytes: Number(row?.kept_bytes),
+        };
+    }
+
+    change({ added, caught, uncaught, limits }: UndeliveredRequest): UndeliveredOutcome {
+        const width = undeliveredColumns.length;
+        for (let index = 0; index < added.length; index += width) this.#add.run(...added.slice(index, index + width));
+        this.#handOver(caught, 2, limits);
+        this.#handOver(uncaught, 1, limits);
+        const forgottenWaiting = this.#trim(this.#oldestWaiting, () => {
+            const { waiting, waitingBytes } = this.totals;
+            return sizeOf(waiting, waitingBytes) - limits.maxWaitingBytes;
+        });
+        const forgottenKept = this.#trim(this.#oldestKept, () => {
+            const { kept, keptBytes } = this.totals;
+            return sizeOf(kept, keptBytes) - limits.maxKeptBytes;
+        });
+        return { ...this.totals, forgottenWaiting, forgottenKept: limits.maxKeptBytes === 0 ? 0 : forgottenKept };
+    }
+
+    readWaiting(after: number, maxEvents: number, maxBytes: number): { values: SqlValue[]; isComplete: boolean } {
+        const { kept, isComplete } = firstRows(this.#readWaiting.iterate(after, maxEvents + 1), maxEvents, maxBytes);
+        return { values: flat(kept, undeliveredColumns), isComplete };
+    }
+
+    #handOver(ids: readonly number[], state: number, { maxKeptBytes }: UndeliveredLimits): void {
+        for (const [first, last] of runs(ids)) {
+            if (maxKeptBytes > 0) this.#handedOver.run(state, first, last);
+            else this.#remove.run(first, last);
+        }
+    }
+
+    /** Removes the oldest rows until they are within their limit; returns how many. */
+    #trim(oldest: StatementSync, excess: () => number): number {
+        let count = 0;
+        for (let over = excess(); over > 0; over = excess()) {
+            const rows = oldest.all(oldestAtOnce);
+            if (rows.length === 0) break;
+            for (const { id, bytes } of rows) {
+                if (over <= 0) break;
+                this.#remove.run(Number(id), Number(id));
+                over -= sizeOf(1, Number(bytes));
+                count += 1;
+            }
+        }
+        return count;
+    }
+}
+
+/** What a row takes besides its payload. */
+export const rowOverheadBytes = 200;
+
+function sizeOf(events: number, bytes: number): number {
+    return bytes + events * rowOverheadBytes;
+}

@@ -1,0 +1,403 @@
+import type { Clock, Timer } from "../../clock";
+import { GatewayError } from "../../errors";
+import { translate } from "../../i18n";
+import type { CompletionCallbacks, UndeliveredEvent } from "../event";
+import { type MemoryLimits, overheadBytes } from "../outbox-limits";
+import type { EventStore, UndeliveredChanges, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "../store/store";
+import { HandOver, type UndeliveredListener } from "./hand-over";
+import { UndeliveredRecord } from "./undelivered-record";
+
+/** Events in memory that wait to be raised; the others are read when it is their turn. */
+const lineEvents = 1000;
+const lineBytes = 1_048_576;
+/** Handed over ones are noted together. */
+const noteDelayMs = 250;
+const readRetryMs = 1000;
+/** So much may wait to be written before no more are made of what expires. */
+const busyEvents = 1000;
+const busyBytes = 4_194_304;
+/** Where nothing is stored, the undelivered events may take so much memory. */
+const memoryBytes = 10_485_760;
+
+/**
+ * The events that ended without delivery: from their end until they are handed over, and as long as they are kept. They are on disk as the
+ * others are, and in memory only as far as they are raised next.
+ */
+export class UndeliveredEvents {
+    readonly #options: UndeliveredEventsOptions;
+    readonly #handOver: HandOver;
+    /** Those that are not written yet, in the order of their ends. */
+    readonly #unsaved = new Set<UndeliveredRecord>();
+    #unsavedBytes = 0;
+    /** Those of them that are not in line. */
+    readonly #unlined = new Set<UndeliveredRecord>();
+    #unlinedBytes = 0;
+    /** Whether the store holds some that come after those in line. */
+    #isBehind = false;
+    #isReading = false;
+    #isOpen = false;
+    #retryTimer: Timer | undefined;
+    /** Counts the contents of the store: answers about earlier ones are void. */
+    #generation = 0;
+    /** The largest number in line. */
+    #lastInLine = 0;
+    #lastId = 0;
+    #totals: UndeliveredTotals = noTotals;
+    /** Numbers of stored ones that were handed over, and are to be noted. */
+    #caught: number[] = [];
+    #uncaught: number[] = [];
+    /** How many of them a commit under way notes. */
+    #noting = 0;
+    /** Senders that wait for an event that is only stored. */
+    readonly #completions = new Map<number, CompletionCallbacks>();
+    /** Those that are kept in memory, the oldest first. */
+    readonly #kept = new Set<UndeliveredRecord>();
+    #memoryUse = 0;
+    #forgotten = 0;
+
+    constructor(options: UndeliveredEventsOptions) {
+        this.#options = options;
+        this.#handOver = new HandOver({
+            clock: options.clock,
+            listener: options.listener,
+            raised: () => this.#refill(),
+            confirmed: (record) => this.#confirmed(record),
+        });
+    }
+
+    /** How many there are: to be handed over, and kept. */
+    get count(): number {
+        const { waiting, kept } = this.#totals;
+        const inStore = this.#options.limits.maxKeptBytes > 0 ? waiting + kept : Math.max(waiting - this.#noted, 0);
+        return inStore + this.#unsaved.size + this.#inMemory;
+    }
+
+    /** How many gave way to others, before or after they were handed over. */
+    get forgotten(): number {
+        return this.#forgotten;
+    }
+
+    /** Whether so much waits to be written that what expires should wait as well. */
+    get isBusy(): boolean {
+        return this.#unlined.size >= busyEvents || this.#unlinedBytes >= busyBytes;
+    }
+
+    /** An event has ended. It may be raised before this returns. */
+    add({ completion, row, isDropped, ...event }: EndedEvent): void {
+        const record = new UndeliveredRecord(event, completion, row);
+        if (isDropped && this.#waiting > manyWaiting) this.#handOver.hurry();
+        if (this.#options.storesEvents) this.#save(record);
+        else this.#remember(record);
+        this.#refill();
+        this.#handOver.pump();
+    }
+
+    /** The flows run. */
+    resume(): void {
+        this.#handOver.resume();
+    }
+
+    /** The flows stop: nothing is handed over. */
+    pause(): void {
+        this.#handOver.pause();
+    }
+
+    /** The store is open. `isContinued`: it holds what it held. */
+    opened(totals: UndeliveredTotals, isContinued: boolean): void {
+        this.#isOpen = true;
+        if (!isContinued) this.#takeOver(totals);
+        this.#refill();
+        this.#handOver.pump();
+    }
+
+    /** The store cannot be used now. */
+    closed(): void {
+        this.#isOpen = false;
+        this.#refill();
+    }
+
+    /** Nothing is handed over any more. Returns how many of those that were not are lost with the memory. */
+    dispose(): number {
+        this.#handOver.pause();
+        this.#retryTimer?.cancel();
+        this.#isOpen = false;
+        this.#generation += 1;
+        const unsafe = new Set([...this.#handOver.line, ...this.#unsaved]);
+        let lost = 0;
+        for (const record of unsafe) {
+            if (record.isStored || record.raisedMs !== undefined) continue;
+            const completion = record.takeCompletion();
+            completion?.failed(record.error);
+            if (!completion) lost += 1;
+        }
+        return lost;
+    }
+
+    /** Whether a commit is needed. */
+    get hasChanges(): boolean {
+        return this.#unsaved.size > 0 || this.#caught.length > 0 || this.#uncaught.length > 0;
+    }
+
+    /** Takes what the next commit is to write, if there is anything. */
+    takeChanges(): TakenChanges | undefined {
+        if (!this.hasChanges) return undefined;
+        const { memory, limits } = this.#options;
+        const added: UndeliveredRecord[] = [];
+        let bytes = 0;
+        for (const record of this.#unsaved) {
+            if (added.length >= memory.batchEvents * 2 || (added.length > 0 && bytes + record.event.bytes > memory.batchBytes)) break;
+            bytes += record.event.bytes;
+            if (record.id === 0) record.numbered(++this.#lastId);
+            if (record.isInLine) this.#passed(record.id);
+            added.push(record);
+        }
+        const caught = this.#caught;
+        const uncaught = this.#uncaught;
+        this.#caught = [];
+        this.#uncaught = [];
+        this.#noting = caught.length + uncaught.length;
+        const generation = this.#generation;
+        // As they are now: they may be handed over while they are written.
+        const rows = added.map((record) => ({ ...record }));
+        return {
+            changes: { added: rows, caught, uncaught, limits },
+            rows: added.flatMap(({ row }) => row ?? []),
+            written: (outcome) => this.#written(added, rows, outcome, generation),
+            failed: () => {
+                this.#noting = 0;
+                if (generation !== this.#generation) return;
+                this.#caught = caught.concat(this.#caught);
+                this.#uncaught = uncaught.concat(this.#uncaught);
+            },
+        };
+    }
+
+    /** How many have not been raised. */
+    get #waiting(): number {
+        if (!this.#options.storesEvents) return this.#handOver.line.size;
+        return this.#totals.waiting - this.#noted + this.#unsaved.size - this.#handOver.raisedCount;
+    }
+
+    /** How many were handed over, although the totals do not say so yet. */
+    get #noted(): number {
+        return this.#noting + this.#caught.length + this.#uncaught.length;
+    }
+
+    /** Those that are in memory only, and always will be. */
+    get #inMemory(): number {
+        if (this.#options.storesEvents) return 0;
+        let count = this.#kept.size;
+        for (const record of this.#handOver.line) if (!record.isStored) count += 1;
+        for (const record of this.#handOver.raised) if (!record.isStored) count += 1;
+        return count;
+    }
+
+    #save(record: UndeliveredRecord): void {
+        const { memory, wanted } = this.#options;
+        const { bytes } = record.event;
+        this.#unsaved.add(record);
+        this.#unsavedBytes += bytes;
+        this.#unlined.add(record);
+        this.#unlinedBytes += bytes;
+        if (this.#unsaved.size > memory.unsavedEvents || this.#unsavedBytes > memory.unsavedBytes) this.#forgetUnsaved();
+        wanted(0);
+    }
+
+    /** While nothing can be written, the oldest one gives way: one that was handed over, or else one that is not about to be. */
+    #forgetUnsaved(): void {
+        const oldest = [...this.#unsaved].find(({ state, isInLine }) => state !== "waiting" || !isInLine);
+        if (!oldest) return;
+        this.#leaveUnsaved(oldest);
+        if (oldest.row !== undefined) this.#options.forgetRow(oldest.row);
+        this.#forget(oldest);
+    }
+
+    #leaveUnsaved(record: UndeliveredRecord): void {
+        if (this.#unsaved.delete(record)) this.#unsavedBytes -= record.event.bytes;
+        this.#leaveUnlined(record);
+    }
+
+    #leaveUnlined(record: UndeliveredRecord): void {
+        if (this.#unlined.delete(record)) this.#unlinedBytes -= record.event.bytes;
+    }
+
+    /** Where nothing is stored: waiting and kept ones share one bound, and kept ones give way first. */
+    #remember(record: UndeliveredRecord): void {
+        this.#memoryUse += record.event.bytes + overheadBytes;
+        this.#handOver.push(record);
+        this.#trimMemory();
+    }
+
+    #trimMemory(): void {
+        while (this.#memoryUse > memoryBytes) {
+            const [kept] = this.#kept;
+            const oldest = kept ?? [...this.#handOver.line].find(({ isStored }) => !isStored);
+            if (!oldest) return;
+            this.#kept.delete(oldest);
+            this.#handOver.remove(oldest);
+            this.#memoryUse -= oldest.event.bytes + overheadBytes;
+            this.#forget(oldest);
+        }
+    }
+
+    #forget(record: UndeliveredRecord): void {
+        this.#forgotten += 1;
+        record.takeCompletion()?.failed(record.error);
+    }
+
+    /** Puts into the line what comes next, as far as there is room. */
+    #refill(): void {
+        if (this.#isReading || this.#handOver.line.size >= lineEvents / 2) return;
+        if (this.#isBehind && this.#isOpen) {
+            this.#readNext();
+            return;
+        }
+        for (const record of this.#unlined) {
+            if (this.#handOver.line.size >= lineEvents || this.#handOver.lineBytes > lineBytes) break;
+            this.#leaveUnlined(record);
+            this.#passed(record.id);
+            this.#handOver.push(record);
+        }
+    }
+
+    /** An event with this number is in line: what the store is asked for comes after it, unless it is behind. */
+    #passed(id: number): void {
+        if (!this.#isBehind) this.#lastInLine = Math.max(this.#lastInLine, id);
+    }
+
+    /** Numbers of events that are in memory, or were handed over, although the store may still say otherwise. */
+    get #knownIds(): Set<number> {
+        const records = [...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved];
+        return new Set([...records.map(({ id }) => id), ...this.#caught, ...this.#uncaught]);
+    }
+
+    #readNext(): void {
+        const generation = this.#generation;
+        this.#isReading = true;
+        const max = { events: lineEvents / 2, bytes: lineBytes };
+        this.#options.store?.readUndelivered(this.#lastInLine, max, (error, { events, isComplete }) => {
+            if (generation !== this.#generation) return;
+            this.#isReading = false;
+            if (error) {
+                this.#retryTimer?.cancel();
+                this.#retryTimer = this.#options.clock.setTimer(readRetryMs, () => this.#refill());
+                return;
+            }
+            const knownIds = this.#knownIds;
+            for (const { id, ...event } of events) {
+                this.#lastInLine = id;
+                if (knownIds.has(id)) continue;
+                const record = new UndeliveredRecord(event, this.#completions.get(id));
+                this.#completions.delete(id);
+                record.loaded(id);
+                this.#handOver.push(record);
+            }
+            this.#isBehind = !isComplete;
+            if (isComplete) this.#refill();
+            this.#handOver.pump();
+        });
+    }
+
+    #written(
+        added: readonly UndeliveredRecord[],
+        rows: UndeliveredChanges["added"],
+        outcome: UndeliveredOutcome | undefined,
+        generation: number,
+    ): void {
+        this.#noting = 0;
+        if (generation !== this.#generation) return;
+        if (outcome) {
+            this.#totals = outcome;
+            this.#forgotten += outcome.forgottenWaiting + outcome.forgottenKept;
+        }
+        for (const [index, record] of added.entries()) {
+            this.#leaveUnsaved(record);
+            record.stored();
+            if (record.isInLine) {
+                if (record.state !== rows[index]?.state) this.#note(record);
+                continue;
+            }
+            this.#isBehind = true;
+            const completion = record.takeCompletion();
+            if (completion) this.#completions.set(record.id, completion);
+        }
+        this.#refill();
+    }
+
+    #confirmed(record: UndeliveredRecord): void {
+        if (record.isStored) {
+            this.#note(record);
+        } else if (!this.#options.storesEvents) {
+            if (this.#options.limits.maxKeptBytes > 0) this.#kept.add(record);
+            else this.#memoryUse -= record.event.bytes + overheadBytes;
+        }
+    }
+
+    #note({ id, state }: UndeliveredRecord): void {
+        const { clock, wanted } = this.#options;
+        (state === "caught" ? this.#caught : this.#uncaught).push(id);
+        wanted(clock.monotonicMs() + noteDelayMs);
+    }
+
+    /** The store holds something of an earlier run, or has lost what it held: what is in memory is written to it. */
+    #takeOver(totals: UndeliveredTotals): void {
+        const { storesEvents, wanted } = this.#options;
+        this.#generation += 1;
+        this.#isReading = false;
+        this.#totals = totals;
+        this.#lastId = totals.lastId;
+        this.#lastInLine = 0;
+        this.#isBehind = totals.waiting > 0;
+        this.#caught = [];
+        this.#uncaught = [];
+        for (const completion of this.#completions.values()) completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
+        this.#completions.clear();
+        const inMemory = new Set([...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved]);
+        for (const record of inMemory) {
+            record.forgotten();
+            if (!storesEvents || this.#unsaved.has(record)) continue;
+            this.#unsaved.add(record);
+            this.#unsavedBytes += record.event.bytes;
+        }
+        if (this.#unsaved.size > 0) wanted(0);
+    }
+}
+
+/** More than these wait: then dropping must not be faster than handing over. */
+const manyWaiting = 10_000;
+
+const noTotals: UndeliveredTotals = { lastId: 0, waiting: 0, waitingBytes: 0, kept: 0, keptBytes: 0 };
+
+/** An event that has ended, and what it leaves. */
+export interface EndedEvent extends UndeliveredEvent {
+    /** Its sender, if that waits. */
+    readonly completion: CompletionCallbacks | undefined;
+    /** The number of its row in the store, which goes in the same transaction. */
+    readonly row: number | undefined;
+    /** Whether it gave way to a newer one. */
+    readonly isDropped?: boolean;
+}
+
+/** A part of a commit. One of the two is called with its outcome. */
+export interface TakenChanges {
+    readonly changes: UndeliveredChanges;
+    /** Rows of the outbox that go with them. */
+    readonly rows: readonly number[];
+    written(outcome: UndeliveredOutcome | undefined): void;
+    failed(): void;
+}
+
+/** What the undelivered events work with. */
+export interface UndeliveredEventsOptions {
+    readonly clock: Clock;
+    readonly store: EventStore | undefined;
+    /** Whether events are stored, or in memory only. */
+    readonly storesEvents: boolean;
+    readonly memory: MemoryLimits;
+    readonly limits: UndeliveredLimits;
+    readonly listener: UndeliveredListener;
+    /** Something is to be written from this time of the monotonic clock on. */
+    wanted(dueMs: number): void;
+    /** The row of the outbox is to be removed, although nothing comes in its place. */
+    forgetRow(seq: number): void;
+}

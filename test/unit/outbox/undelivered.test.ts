@@ -1,0 +1,302 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { GatewayError } from "../../../src/errors";
+import { newEvent } from "../../support/doubles/outbox-events";
+import { outboxFixture } from "../../support/doubles/outbox-fixture";
+import { Disk } from "../../support/doubles/stepped-store";
+
+const second = 1000;
+const hour = 3600 * second;
+
+type Fixture = ReturnType<typeof outboxFixture>;
+
+/** Lets time pass in small steps, and the store work. */
+function pass({ clock, store }: Fixture, durationMs: number, stepMs = 25): void {
+    for (let passedMs = 0; passedMs < durationMs; passedMs += stepMs) {
+        clock.advance(stepMs);
+        store.settle();
+    }
+}
+
+function payloads(events: readonly { event: { payload: unknown } }[]): string[] {
+    return events.map(({ event }) => String(event.payload));
+}
+
+describe("events that ended without delivery", () => {
+    /** Events that are done and on disk, and whose time is over in an hour. */
+    function expiring(count: number, options: Parameters<typeof outboxFixture>[0] = {}): Fixture {
+        const fixture = outboxFixture({ ...options, limits: { maxAgeMs: hour, ...options.limits } });
+        for (let number = 0; number < count; number++) fixture.outbox.admit(newEvent("t/a", `event ${number}`));
+        pass(fixture, 2 * second);
+        return fixture;
+    }
+
+    it("undelivered events are handed over one by one with their data, from disk as well", () => {
+        const fixture = expiring(3);
+        pass(fixture, hour, second);
+        assert.deepEqual(
+            fixture.listener.late.map(({ error, event }) => [error.code, event.payload, event.topic, event.message.messageId]),
+            [0, 1, 2].map((number) => [
+                "GW_EXPIRED",
+                `event ${number}`,
+                "iot-2/type/t/id/a/evt/status/fmt/text",
+                `message-event ${number}`,
+            ]),
+        );
+    });
+
+    it("undelivered events are removed from the outbox and noted in one transaction", () => {
+        const fixture = expiring(5);
+        const { clock, store, disk } = fixture;
+        const seen = new Set<string>();
+        for (let step = 0; step < 5000; step++) {
+            clock.advance(second);
+            while (store.step()) seen.add(`${disk.events} ${disk.data.undelivered.length}`);
+        }
+        assert.deepEqual(seen, new Set(["5 0", "0 5"]));
+    });
+
+    it("undelivered events are handed over a thousand a second, at most a hundred at once", () => {
+        const fixture = expiring(5000);
+        const { clock, store, listener } = fixture;
+        fixture.outbox.flowsStopping();
+        pass(fixture, hour + 60 * second, second);
+        assert.equal(listener.late.length, 0);
+        fixture.outbox.flowsStarted();
+        let most = 0;
+        let counts = [listener.late.length];
+        for (let ms = 0; ms < 6 * second; ms++) {
+            const before = listener.late.length;
+            clock.advance(1);
+            store.settle();
+            most = Math.max(most, listener.late.length - before);
+            counts = [...counts.slice(-second), listener.late.length];
+            assert.ok(listener.late.length - (counts[0] ?? 0) <= 1100, `${listener.late.length - (counts[0] ?? 0)} within a second`);
+        }
+        assert.ok(most <= 100, `${most} at once`);
+        assert.deepEqual(
+            payloads(listener.late),
+            [...Array(5000).keys()].map((number) => `event ${number}`),
+        );
+    });
+
+    it("undelivered events wait while the flows are stopped", () => {
+        const fixture = expiring(3, { areFlowsRunning: false });
+        pass(fixture, 2 * hour, second);
+        assert.deepEqual(fixture.listener.late, []);
+        assert.equal(fixture.outbox.counters.undelivered, 3);
+        fixture.outbox.flowsStarted();
+        pass(fixture, second);
+        assert.equal(fixture.listener.late.length, 3);
+    });
+
+    it("undelivered events are handed over again when the flows stop within a second", () => {
+        const fixture = expiring(3);
+        const { outbox, listener } = fixture;
+        while (listener.late.length < 3) pass(fixture, second);
+        outbox.flowsStopping();
+        pass(fixture, 10 * second);
+        outbox.flowsStarted();
+        pass(fixture, 2 * second);
+        assert.equal(listener.late.length, 6);
+        outbox.flowsStopping();
+        outbox.flowsStarted();
+        pass(fixture, 10 * second);
+        assert.equal(listener.late.length, 6, "the flows had them for more than a second");
+    });
+
+    it("undelivered events wait for somebody who brings them to the Catch nodes", () => {
+        const fixture = expiring(3);
+        fixture.listener.isCaught = undefined;
+        pass(fixture, 2 * hour, second);
+        fixture.listener.isCaught = false;
+        pass(fixture, 5 * second);
+        assert.deepEqual(payloads(fixture.listener.late), ["event 0", "event 1", "event 2"]);
+        assert.deepEqual(
+            fixture.disk.data.undelivered.map(({ state }) => state),
+            ["uncaught", "uncaught", "uncaught"],
+        );
+    });
+
+    it("undelivered events reach the flows at least once whenever the process is killed, and twice only within the last second", () => {
+        const moments = fc.array(fc.integer({ min: 1, max: 4000 }), { maxLength: 6 });
+        fc.assert(
+            fc.property(moments, fc.integer({ min: 0, max: 25 }), (lives, steps) => {
+                const disk = new Disk();
+                expiring(400, { disk });
+                const raised = new Map<string, number[]>();
+                let nowMs = 0;
+                let ended = 0;
+                for (const lifeMs of [...lives, 20_000]) {
+                    const fixture = outboxFixture({ disk, limits: { maxAgeMs: hour }, isOpen: false });
+                    fixture.clock.advance(2 * hour);
+                    let seen = 0;
+                    fixture.store.open();
+                    for (let ms = 0; ms < lifeMs; ms += 5) {
+                        fixture.clock.advance(5);
+                        for (let step = 0; step < steps || (lifeMs === 20_000 && step < 100); step++) fixture.store.step();
+                        const { late } = fixture.listener;
+                        for (; seen < late.length; seen++) {
+                            const text = String(late[seen]?.event.payload);
+                            raised.set(text, [...(raised.get(text) ?? []), nowMs + ms]);
+                        }
+                    }
+                    // The disk may take as long as it likes; with a quick one only the last second is repeated.
+                    if (steps > 20) {
+                        const again = [...raised.values()].filter((times) => times.length > 1 && (times.at(-1) ?? 0) >= ended);
+                        assert.ok(
+                            again.every((times) => (times.at(-2) ?? 0) > ended - 1750),
+                            "an old one came again",
+                        );
+                    }
+                    nowMs += lifeMs;
+                    ended = nowMs;
+                }
+                assert.equal(raised.size, 400);
+                assert.equal(disk.data.undeliveredTotals.waiting, 0);
+                assert.equal(disk.events, 0);
+            }),
+            { numRuns: 25 },
+        );
+    });
+
+    it("undelivered events keep their message waiting until it is their turn, if it waits", () => {
+        const { clock, store, admit, outbox, listener } = outboxFixture({ limits: { maxAgeMs: hour } });
+        outbox.flowsStopping();
+        const waiting = [...Array(3000).keys()].map((number) => admit("t/a", String(number), { completionMode: "acknowledged" }));
+        for (let step = 0; step < 3700; step++) {
+            clock.advance(second);
+            store.settle();
+        }
+        assert.ok(waiting.every(({ outcome }) => outcome === "open"));
+        outbox.flowsStarted();
+        for (let step = 0; step < 200; step++) {
+            clock.advance(25);
+            store.settle();
+        }
+        assert.ok(waiting.every(({ error }) => error?.code === "GW_EXPIRED"));
+        assert.deepEqual(listener.late, []);
+    });
+
+    it("undelivered events are handed over as fast as they are dropped once more than ten thousand wait", () => {
+        const fixture = outboxFixture({ limits: { maxBytes: 25_000_000, whenFull: "drop-oldest" } });
+        const { outbox, listener } = fixture;
+        const payload = "x".repeat(1000);
+        for (let number = 0; number < 25_000; number++) outbox.admit(newEvent("t/a", payload));
+        pass(fixture, 60 * second, second);
+        // In six seconds.
+        for (let number = 0; number < 30_000; number++) {
+            outbox.admit(newEvent("t/a", payload));
+            if (number % 5 === 0) pass(fixture, 1, 1);
+        }
+        const waiting = outbox.counters.dropped - listener.late.length;
+        assert.ok(waiting > 9_000 && waiting < 11_500, `${waiting} wait`);
+        assert.ok(outbox.counters.dropped > 25_000);
+    });
+
+    it("undelivered events take no room of new events, and beyond the limit of the outbox the oldest are only counted", () => {
+        const fixture = expiring(10, { areFlowsRunning: false, limits: { maxBytes: 1500, maxKeptBytes: 0 } });
+        pass(fixture, hour + 60 * second, second);
+        const { outbox, admit, disk } = fixture;
+        assert.equal(disk.data.undeliveredTotals.waiting, 7);
+        assert.deepEqual([outbox.counters.undelivered, outbox.counters.undeliveredForgotten], [7, 3]);
+        assert.equal(admit("t/a", "x".repeat(1500)).outcome, "open");
+    });
+
+    it("undelivered events are kept within their own limit, and the oldest give way", () => {
+        const fixture = expiring(10, { limits: { maxKeptBytes: 1500 } });
+        pass(fixture, hour + 60 * second, second);
+        assert.equal(fixture.listener.late.length, 10);
+        assert.deepEqual(
+            fixture.disk.data.undelivered.map(({ event, state }) => `${event.payload} ${state}`),
+            [3, 4, 5, 6, 7, 8, 9].map((number) => `event ${number} caught`),
+        );
+        assert.deepEqual([fixture.outbox.counters.undelivered, fixture.outbox.counters.undeliveredForgotten], [7, 3]);
+    });
+
+    it("undelivered events are not kept where the limit is zero", () => {
+        const fixture = expiring(10, { limits: { maxKeptBytes: 0 } });
+        pass(fixture, hour + 60 * second, second);
+        assert.equal(fixture.listener.late.length, 10);
+        assert.deepEqual([fixture.disk.data.undelivered, fixture.outbox.counters.undelivered], [[], 0]);
+        assert.equal(fixture.outbox.counters.undeliveredForgotten, 0);
+    });
+
+    it("undelivered events take at most ten megabytes where nothing is stored, kept ones and waiting ones together", () => {
+        const fixture = outboxFixture({ isInMemory: true, limits: { maxAgeMs: hour } });
+        const { outbox, clock, listener } = fixture;
+        for (let number = 0; number < 150; number++) {
+            outbox.admit(newEvent("t/a", String(number).padEnd(100_000)));
+            clock.advance(2 * second);
+        }
+        clock.advance(hour + 60 * second);
+        assert.equal(listener.late.length, 150);
+        assert.equal(outbox.counters.undelivered, 104);
+        assert.equal(outbox.counters.undeliveredForgotten, 46);
+    });
+
+    it("undelivered events are counted as lost when the gateway closes, where nothing is stored", async () => {
+        const fixture = outboxFixture({ isInMemory: true, limits: { maxAgeMs: hour }, areFlowsRunning: false });
+        fixture.outbox.admit(newEvent("t/a", "1"));
+        fixture.clock.advance(2 * hour);
+        assert.equal(await fixture.outbox.close(0), 1);
+        assert.equal(fixture.clock.timerCount, 0);
+    });
+
+    it("undelivered events are only kept when Catch nodes have sent them back nine times, with a warning", () => {
+        const { outbox, listener, clock, store, disk } = outboxFixture({ limits: { maxAgeMs: hour } });
+        for (const returns of [8, 9]) outbox.admit(newEvent("t/a", `returned ${returns}`, { returns }));
+        for (let step = 0; step < 3700; step++) {
+            clock.advance(second);
+            store.settle();
+        }
+        assert.deepEqual([payloads(listener.late), payloads(listener.looping)], [["returned 8"], ["returned 9"]]);
+        assert.deepEqual(
+            disk.data.undelivered.map(({ event, state }) => `${event.payload} ${state}`),
+            ["returned 8 caught", "returned 9 uncaught"],
+        );
+    });
+
+    it("undelivered events keep how they were written, the returns and the refusal over a restart", () => {
+        const first = outboxFixture({ areFlowsRunning: false });
+        const { outbox, link, disk } = first;
+        outbox.linkUp();
+        link.retains = true;
+        const encoding = { format: "json", wrap: true, timestampField: "ts" };
+        outbox.admit(newEvent("t/a", "{}", { encoding, returns: 3, priority: "high", qos: 2 }));
+        link.acknowledge();
+        link.retained[0]?.transmission.refused(new GatewayError("GW_REFUSED", "no", { rc: 276, willRetry: false }), {
+            rc: 276,
+            willRetry: false,
+        });
+        pass(first, second);
+        assert.deepEqual(
+            [outbox.counters.queued, outbox.counters.refused, outbox.counters.revoked, outbox.counters.acknowledged],
+            [0, 1, 1, 1],
+        );
+        const second_ = outboxFixture({ disk });
+        pass(second_, second);
+        const [late] = second_.listener.late;
+        assert.ok(late);
+        const { encoding: kept, returns, priority, qos } = late.event;
+        assert.deepEqual({ kept, returns, priority, qos }, { kept: encoding, returns: 3, priority: "high", qos: 2 });
+        assert.deepEqual(
+            [late.error.code, late.error.rc, late.error.message, late.refusal],
+            ["GW_REFUSED", 276, "no", { rc: 276, willRetry: false }],
+        );
+    });
+
+    it("undelivered events are handed over although the store cannot be used, and are written when it can", () => {
+        const fixture = outboxFixture({ limits: { maxAgeMs: hour } });
+        const { outbox, store, clock, listener, disk } = fixture;
+        store.close();
+        for (let number = 0; number < 2000; number++) outbox.admit(newEvent("t/a", String(number)));
+        for (let step = 0; step < 3700; step++) clock.advance(second);
+        assert.equal(listener.late.length, 2000);
+        store.open();
+        pass(fixture, 20 * second);
+        assert.equal(new Set(payloads(listener.late)).size, 2000);
+        assert.equal(listener.late.length, 2000);
+        assert.equal(disk.data.undeliveredTotals.kept, 2000);
+    });
+});
