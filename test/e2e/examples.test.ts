@@ -186,7 +186,22 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             }
         });
 
-        for (const number of [10, 11]) {
+        test(10, "an alarm overtakes the readings that wait", async () => {
+            await start(10);
+            await run.shows("readings received", /^\d+ readings$/);
+            await run.press("alarm");
+            await run.shows("alarm received", /^overtook \d+ readings$/);
+            await run.press("cut");
+            await run.shows("link is down", /^true$/);
+            await run.shows("readings: normal", /, waiting: [2-9]\d\+?$/);
+            await run.press("alarm");
+            await run.shows("alarms: high", /, waiting: \d+\+? \(high: 1\)$/);
+            await run.press("restore");
+            await run.shows("alarm received", /^overtook [2-9]\d+ readings$/);
+            await run.shows("readings: normal", /^connected$/);
+        });
+
+        for (const number of [11, 12]) {
             test(number, "does nothing until it is enabled, then says which setting is missing", async () => {
                 run = await ExampleRun.import(suite, named(number));
                 await run.editor.deploy();

@@ -24,6 +24,10 @@ const named: Readonly<Record<string, Partial<Record<NodeType, string>>>> = {
         "device-event-out": "option.qosFromMessage option.priorityFromMessage option.safe",
         "device-command-in": "label.datatype",
     },
+    "docs/kinds-of-data.md": {
+        "gateway-config": "label.outboxReserve label.outboxFull label.maxRate label.maxInFlight",
+        "device-event-out": "label.priority option.priorityFromMessage",
+    },
     "docs/operation.md": {
         "gateway-config": "label.outbox label.outboxMaxMb label.outboxReserve label.cleanSession label.autoConnect option.memory",
         "device-event-out": "label.timestamp label.typeId label.deviceId",
