@@ -57,6 +57,8 @@ export class ServedFile {
             case "probe":
                 this.#file.probe();
                 return {};
+            case "shrink":
+                return { isComplete: this.#file.shrink() };
             case "commit":
                 return {
                     undelivered: this.#file.commit(

@@ -11,6 +11,10 @@ const firstRetryMs = 1000;
 const lastRetryMs = 30_000;
 /** Longer than anybody waits who has something to write that failed. */
 const probeAfterMs = 60_000;
+/** Nothing has been removed from the file for so long: it may shrink. */
+const idleMs = 10_000;
+/** Between two steps, other requests have their turn. */
+const shrinkEveryMs = 250;
 
 /**
  * Keeps one file open: a file that cannot be opened, or fails later, is tried again until it can be used.
@@ -39,6 +43,7 @@ export class SqliteAccess {
     /** The last opening that was reported. */
     #opening: string | undefined;
     #probeTimer: Timer | undefined;
+    #shrinkTimer: Timer | undefined;
     /** What was asked while the first file is made. */
     #held: (() => void)[] = [];
     #isReady: () => void = () => {};
@@ -95,6 +100,7 @@ export class SqliteAccess {
             if (!response.failure) {
                 this.#health.succeeded(request);
                 if (request.kind === this.#failedKind) this.#retryMs = 0;
+                if (request.kind === "commit" && request.removals.length > 0) this.#shrinkLater(idleMs);
                 answered(undefined, response);
                 return;
             }
@@ -110,6 +116,7 @@ export class SqliteAccess {
         this.#isClosing = true;
         this.#retryTimer?.cancel();
         this.#probeTimer?.cancel();
+        this.#shrinkTimer?.cancel();
     }
 
     /** Closes the file, so that another process can open it. Gives up at the deadline, even where the disk holds the thread up. */
@@ -140,6 +147,17 @@ export class SqliteAccess {
         this.#probeTimer?.cancel();
         if (this.#isClosing) return;
         this.#probeTimer = this.#options.clock.setTimer(probeAfterMs, () => this.ask({ kind: "probe" }, () => {}));
+    }
+
+    /** A file that held a backlog gives back its room when nothing else is to be done. */
+    #shrinkLater(delayMs: number): void {
+        this.#shrinkTimer?.cancel();
+        if (this.#isClosing) return;
+        this.#shrinkTimer = this.#options.clock.setTimer(delayMs, () => {
+            this.ask({ kind: "shrink" }, (error, response) => {
+                if (!error && response?.isComplete === false) this.#shrinkLater(shrinkEveryMs);
+            });
+        });
     }
 
     /** Where there is no file, none is made before it is needed. */
@@ -182,6 +200,7 @@ export class SqliteAccess {
         // As long as there was no file, the outbox went on as with an empty one.
         if (isMade && contents.events === 0) this.#options.made(contents);
         else this.#options.opened(contents);
+        this.#shrinkLater(idleMs);
         this.#askHeld();
     }
 

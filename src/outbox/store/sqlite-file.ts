@@ -1,6 +1,8 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync, type SqlValue, type StatementSync } from "node:sqlite";
+import { FreePages } from "./free-pages";
+import { finishSettingAside, setAside } from "./set-aside";
 import { firstRows, flat, runs } from "./sql-rows";
 import { migrate, UnusableFileError } from "./sqlite-schema";
 import type { ExpiredCursor, UndeliveredOutcome } from "./store";
@@ -20,8 +22,6 @@ import {
 const busyTimeoutMs = 2000;
 /** What a probe writes: enough to need room that is not there on a full disk. */
 const probeBytes = 65_536;
-/** Free pages worth giving back to the disk when no event is left. */
-const pagesWorthVacuum = 1000;
 
 /** The outbox file, opened by exactly one process. Every method is synchronous and throws what SQLite throws; it runs in the worker. */
 export class SqliteFile {
@@ -30,6 +30,7 @@ export class SqliteFile {
     #database: DatabaseSync | undefined;
     #statements: Statements | undefined;
     #undelivered: UndeliveredTable | undefined;
+    #freePages: FreePages | undefined;
 
     constructor({ path, run }: Pick<OpenRequest, "path" | "run">) {
         this.#path = path;
@@ -42,11 +43,12 @@ export class SqliteFile {
      */
     open({ owner, continues }: Opening = { owner: "", continues: undefined }): Omit<OpenedContents, "setAside" | "oldestCreatedAt"> {
         mkdirSync(path.dirname(this.#path), { recursive: true, mode: 0o700 });
-        this.#finishSettingAside();
+        finishSettingAside(this.#path);
         // SQLite gives its journals the mode of the file itself.
         closeSync(openSync(this.#path, "a", 0o600));
         const database = new DatabaseSync(this.#path);
         this.#database = database;
+        const freePages = new FreePages(database);
         database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = ${busyTimeoutMs}`);
         database.exec(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA journal_size_limit = 16777216",
@@ -73,8 +75,9 @@ export class SqliteFile {
         };
         database.prepare("UPDATE total SET owner = ?").run(owner);
         database.exec("COMMIT");
-        if (contents.events === 0) shrink(database);
+        if (contents.events === 0) freePages.giveBackAll();
         this.#statements = statements;
+        this.#freePages = freePages;
         this.#undelivered = undelivered;
         return contents;
     }
@@ -85,6 +88,7 @@ export class SqliteFile {
         this.#database = undefined;
         this.#statements = undefined;
         this.#undelivered = undefined;
+        this.#freePages = undefined;
         try {
             database?.close();
         } catch {
@@ -92,31 +96,10 @@ export class SqliteFile {
         }
     }
 
-    /**
-     * Renames the file and its journals, so that a new one can be made; returns the new path. The file goes first: if the process ends in
-     * between, the journals follow when the file is opened next.
-     */
+    /** Renames the file and its journals, so that a new one can be made; returns the new path. */
     setAside(nowMs: number): string {
         this.close();
-        const target = `${this.#path}.corrupt-${new Date(nowMs).toISOString().replaceAll(":", "-")}`;
-        renameSync(this.#path, target);
-        this.#moveJournals(target);
-        return target;
-    }
-
-    /** Journals without their file belong to the one that was set aside last. In a new file their events would be lost. */
-    #finishSettingAside(): void {
-        if (existsSync(this.#path) || !existsSync(`${this.#path}-wal`)) return;
-        const directory = path.dirname(this.#path);
-        const prefix = `${path.basename(this.#path)}.corrupt-`;
-        const aside = readdirSync(directory).filter((name) => name.startsWith(prefix) && !/-(wal|shm)$/.test(name));
-        this.#moveJournals(path.join(directory, aside.sort().at(-1) ?? `${prefix}without-file`));
-    }
-
-    #moveJournals(target: string): void {
-        for (const suffix of ["-wal", "-shm"]) {
-            if (existsSync(this.#path + suffix)) renameSync(this.#path + suffix, target + suffix);
-        }
+        return setAside(this.#path, nowMs);
     }
 
     /** Returns what there is of undelivered events afterwards, if some were changed. */
@@ -211,6 +194,11 @@ export class SqliteFile {
         });
     }
 
+    /** Gives the disk back some of what a backlog that is gone took up; true when nothing is left that is worth it. */
+    shrink(): boolean {
+        return this.#freePages?.giveBackSome(this.#open().total.get()?.events === 0) ?? true;
+    }
+
     #open(): Statements {
         if (!this.#statements) throw new UnusableFileError({ kind: "notOpen" });
         return this.#statements;
@@ -243,6 +231,7 @@ interface Statements {
     readonly findEvent: StatementSync;
     readonly sumEvents: StatementSync;
     readonly removeEvents: StatementSync;
+    readonly total: StatementSync;
     readonly addTotal: StatementSync;
     readonly read: StatementSync;
     readonly readOfDevice: StatementSync;
@@ -265,6 +254,7 @@ function prepare(database: DatabaseSync): Statements {
         findEvent: database.prepare("SELECT seq FROM event WHERE seq = ? AND run = ? AND topic = ? AND created_at = ?"),
         sumEvents: database.prepare("SELECT count(*) AS events, total(bytes) AS bytes FROM event WHERE seq BETWEEN ? AND ?"),
         removeEvents: database.prepare("DELETE FROM event WHERE seq BETWEEN ? AND ?"),
+        total: database.prepare("SELECT events FROM total"),
         addTotal: database.prepare("UPDATE total SET events = events + ?, bytes = bytes + ?"),
         read: database.prepare(`SELECT ${columns} FROM event WHERE priority = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`),
         readOfDevice: database.prepare(
@@ -293,15 +283,4 @@ function prepare(database: DatabaseSync): Statements {
 function restartOverdue(database: DatabaseSync, lastCreatedAt: number): void {
     const sql = "UPDATE OR FAIL event SET expires_at = expires_at - created_at + ?, created_at = ? WHERE expires_at <= ?";
     database.prepare(sql).run(lastCreatedAt, lastCreatedAt, lastCreatedAt);
-}
-
-/** Gives the disk back what a backlog that is gone took up, if there is room for the work. */
-function shrink(database: DatabaseSync): void {
-    const free = Number(database.prepare("PRAGMA freelist_count").get()?.freelist_count);
-    if (free < pagesWorthVacuum) return;
-    try {
-        database.exec("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch {
-        // The file can be used as it is, and new events find room in it.
-    }
 }

@@ -39,6 +39,7 @@ export type WorkerRequest =
       }
     | { readonly id: number; readonly kind: "close" }
     | { readonly id: number; readonly kind: "probe" }
+    | { readonly id: number; readonly kind: "shrink" }
     | {
           readonly id: number;
           readonly kind: "commit";

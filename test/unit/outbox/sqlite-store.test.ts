@@ -5,6 +5,7 @@ import {
     chmodSync,
     chownSync,
     closeSync,
+    copyFileSync,
     mkdirSync,
     mkdtempSync,
     openSync,
@@ -723,6 +724,40 @@ if (isSqliteAvailable()) {
             const after = await open();
             await after.close();
             assert.ok(statSync(file).size < 100_000, String(statSync(file).size));
+        });
+
+        it("returns the space of a former backlog to the disk while it runs, around the events that are left", async () => {
+            const under = await open();
+            const payload = "x".repeat(5000);
+            const numbers = [...Array(2000).keys()].map((index) => index + 1);
+            await under.commit(numbers.map((seq) => storedEvent(seq, "t/a", { payload, bytes: 5000 })));
+            const kept = [...numbers.slice(0, 3), ...numbers.slice(-3)];
+            await under.commit(
+                [],
+                numbers.filter((seq) => !kept.includes(seq)),
+            );
+            await waitFor(() => {
+                under.clock.advance(1000);
+                return statSync(file).size < 300_000 && statSync(`${file}-wal`).size < 2_000_000;
+            }, "the file to shrink");
+            assert.deepEqual(await under.numbers(), kept);
+        });
+
+        it("returns the space of a file of version 1 to the disk while it runs, once no event is left", async () => {
+            mkdirSync(path.dirname(file));
+            copyFileSync(path.join(process.cwd(), "test", "fixtures", "outbox-version-1.sqlite"), file);
+            const under = await open();
+            const payload = "x".repeat(5000);
+            const numbers = [...Array(2000).keys()].map((index) => index + 100);
+            await under.commit(numbers.map((seq) => storedEvent(seq, "t/a", { payload, bytes: 5000 })));
+            for (const removals of [numbers, [...Array(100).keys()]]) {
+                assert.ok(statSync(file).size > 5_000_000);
+                await under.commit([], removals);
+            }
+            await waitFor(() => {
+                under.clock.advance(1000);
+                return statSync(file).size < 300_000;
+            }, "the file to shrink");
         });
 
         it("opens the file although there is no space to shrink it after a backlog", async () => {
