@@ -67,7 +67,7 @@ export class Summary {
         if (focused?.hidden && this.#buttons.contains(focused)) offered[focused === pause || focused === resume ? 1 : 0].focus();
     }
 
-    #showFacts({ outbox, totals, devices }, rates, now) {
+    #showFacts({ outbox, totals, devices, certificates: [certificate] }, rates, now) {
         const rate = (value) => (value === undefined ? "–" : text("perSecond", { rate: number(value, value < 10 ? 1 : 0) }));
         const drain = outbox.drain ? text("drainIn", { duration: duration(outbox.drain.remainingMs) }) : undefined;
         const facts = [
@@ -77,15 +77,24 @@ export class Summary {
             ["incoming", rate(rates?.incoming), text("total", { total: number(totals.eventsReceived) })],
             ["outgoing", rate(rates?.outgoing), text("total", { total: number(totals.eventsPublished) })],
             ["devices", number(devices.remembered), devices.held > 0 ? text("heldDevices", { held: number(devices.held) }) : ""],
+            ["certificate", ...(certificate ? validity(certificate, now) : [])],
             ["lost", number(outbox.expiredTotal + outbox.droppedTotal + totals.eventsRefused), text("lostHint")],
         ];
         if (this.#facts.children.length === 0) for (const [key] of facts) this.#facts.append(fact(key));
         facts.forEach(([, value, note], index) => {
-            const [, shown, small] = this.#facts.children[index].children;
-            setText(shown, value);
-            setText(small, note);
+            const item = this.#facts.children[index];
+            const [, shown, small] = item.children;
+            item.hidden = value === undefined;
+            setText(shown, value ?? "");
+            setText(small, note ?? "");
         });
     }
+}
+
+/** How long the certificate is valid, and whose it is. */
+function validity({ whose, expiresAt }, now) {
+    const leftMs = Date.parse(expiresAt) - now;
+    return [leftMs > 0 ? duration(leftMs) : text("certificate.expired"), text(`certificate.${whose}`)];
 }
 
 function priorities({ high, normal, low }) {

@@ -4,6 +4,7 @@ import { translate } from "../i18n";
 import { parseQos, type Qos } from "../protocol/qos";
 import type { LinkListener } from "./link";
 import { LinkWatch } from "./link-watch";
+import { type PresentedCertificate, presentedCertificates } from "./presented-certificates";
 import { Qos2Window } from "./qos2-window";
 import { type ConnectionReason, type ReasonOptions, serverOf, tokenFaultOf } from "./reason";
 import { describeEnd, describeMissingAcknowledgement, describeMissingSubscription, describeStall, describeTimeout } from "./reasons";
@@ -58,6 +59,11 @@ export class ConnectionAttempt implements TransportOwner {
     /** Publishes that were acknowledged. */
     get acknowledgedCount(): number {
         return this.#sent.acknowledgedCount;
+    }
+
+    /** The certificates that secure the connection. */
+    get certificates(): readonly PresentedCertificate[] {
+        return this.#transport ? presentedCertificates(this.#transport.progress) : [];
     }
 
     /** Sends PINGREQ. `answered` is called at the PINGRESP, unless the connection ends first. */

@@ -51,6 +51,8 @@ export interface RawStream {
     readonly stage: DialStage;
     /** What the server presented, as far as it is known. */
     readonly certificate: PeerCertificate | undefined;
+    /** What this side has to present, if it has a certificate. */
+    readonly ownCertificate: PeerCertificate | undefined;
     /** Host and port of the web proxy it goes through, if it does. */
     readonly proxy: string | undefined;
 }
@@ -65,12 +67,14 @@ function openStream(options: DialOptions, progress: DialWatch): Duplex {
 class DialWatch {
     #stage: DialStage = "dialling";
     #certificate: PeerCertificate | undefined;
+    #ownCertificate: PeerCertificate | undefined;
     /** Set for a stream through a web proxy. */
     proxy: string | undefined;
 
     over(stream: Duplex): RawStream {
         const stage = () => this.#stage;
         const certificate = () => this.#certificate;
+        const ownCertificate = () => this.#ownCertificate;
         return {
             stream,
             proxy: this.proxy,
@@ -79,6 +83,9 @@ class DialWatch {
             },
             get certificate() {
                 return certificate();
+            },
+            get ownCertificate() {
+                return ownCertificate();
             },
         };
     }
@@ -93,6 +100,8 @@ class DialWatch {
         // Before Node's own check: once that has failed, the certificate can no longer be asked for.
         socket.prependOnceListener("secure", () => {
             this.#certificate = socket.getPeerCertificate();
+            const own = socket.getCertificate();
+            if (own && "valid_to" in own) this.#ownCertificate = own;
         });
         return socket.once("secureConnect", () => this.reach(stageWhenSecured));
     }

@@ -5,6 +5,7 @@ import type { Qos } from "../protocol/qos";
 import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
 import type { LinkListener } from "./link";
 import { mqttTransportFactory } from "./mqtt-transport";
+import type { PresentedCertificate } from "./presented-certificates";
 import { type ConnectionReason, serverOf } from "./reason";
 import { authorisationPauseMs, describeCulprit, describeSearch, describeTakeOver, takeOverPauseMs } from "./reasons";
 import { BackOff, TakeOverDetector } from "./reconnect-policy";
@@ -84,6 +85,11 @@ export class GatewayConnection {
     /** Publishes that were acknowledged on this connection. */
     get acknowledgedCount(): number {
         return this.#attempt?.acknowledgedCount ?? 0;
+    }
+
+    /** The certificates that secure the connection; none without TLS, or without a connection. */
+    get certificates(): readonly PresentedCertificate[] {
+        return this.#online?.certificates ?? [];
     }
 
     /** Sends PINGREQ. `answered` is called at the PINGRESP, unless the connection ends first. */

@@ -55,7 +55,7 @@ export interface LastWill {
 }
 
 /** How far a stream got, and over what. */
-export type DialProgress = Pick<RawStream, "stage"> & { [Detail in "certificate" | "proxy"]?: RawStream[Detail] };
+export type DialProgress = Pick<RawStream, "stage"> & { [Detail in "certificate" | "ownCertificate" | "proxy"]?: RawStream[Detail] };
 
 /** Why and how far into it a connection ended. */
 export type TransportEnd =

@@ -28,6 +28,7 @@ import { MessageRouter, type Subscription } from "./inbound/message-router";
 import type { NotificationListener } from "./inbound/notification-listeners";
 import { type LinkAction, LinkControl } from "./link-control";
 import type { Machine } from "./machine";
+import { CertificateWatch } from "./monitor/certificate-watch";
 import { GatewayActions } from "./monitor/gateway-actions";
 import { GatewayHealth } from "./monitor/gateway-health";
 import { GatewayMonitor } from "./monitor/gateway-monitor";
@@ -79,6 +80,7 @@ export class Gateway implements PooledGateway {
     /** What an operator sees. */
     readonly monitor: GatewayMonitor;
     /** The gateway's health, for machines. */
+    readonly #certificates: CertificateWatch;
     readonly health: GatewayHealth;
     /** Devices that do not send. */
     readonly silentDevices: SilentDevices;
@@ -205,15 +207,18 @@ export class Gateway implements PooledGateway {
             notificationReceived: (notification) => this.monitor.notified(notification),
         });
         this.silentDevices = new SilentDevices({ clock, inventory: this.inventory, gatewayDevice: deviceKey(options.identity) });
+        this.#certificates = new CertificateWatch({ clock, warn: (text) => this.#listeners.warn(text) });
         this.health = new GatewayHealth({
             clock,
             statistics: this.#statistics,
             state: () => this.state,
             counters: () => this.#publisher.outbox.counters,
+            certificate: () => this.#certificates.certificates[0],
         });
         this.monitor = new GatewayMonitor({
             search: this.#search,
             silentDevices: this.silentDevices,
+            certificates: this.#certificates,
             health: this.health,
             clock,
             options,
@@ -390,6 +395,8 @@ export class Gateway implements PooledGateway {
         this.#connectionNumber += 1;
         this.#statistics.connectionChanged(state);
         this.#onlineSince = state.phase === "online" ? this.#clock.now() : undefined;
+        if (state.phase === "online") this.#certificates.connected(this.#connection.certificates);
+        else this.#certificates.disconnected();
         if (state.phase === "online") this.#connected(state.sessionPresent);
         else this.#disconnected(state);
         this.#listeners.stateChanged();

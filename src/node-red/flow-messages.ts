@@ -136,6 +136,8 @@ export interface WiotpGatewayHealth {
     readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
     /** Devices that the platform failed to register. */
     readonly held: number;
+    /** The certificate of the last connection that ends first; absent without TLS. `daysLeft` is 0 or less when it has expired. */
+    readonly certificate?: { readonly whose: "server" | "client"; readonly expiresAt: string; readonly daysLeft: number };
     /** Events since the start of the gateway. */
     readonly totals: {
         readonly received: number;

@@ -142,6 +142,24 @@ describe("TLS", () => {
         await connections.online("certificate", secure(port, { ca: authority.cert, ...own }));
     });
 
+    it("knows until when the certificates of both ends are valid, also that of an unverified server which has expired", async () => {
+        const { port } = await broker({ days: -1 });
+        const own = authority.issue({ commonName: "g:gw:validity", days: 29 });
+        const { connection } = await connections.online("validity", secure(port, { rejectUnauthorized: false, ...own }));
+        const days = connection.certificates.map(({ whose, expiresAtMs }) => [whose, Math.round((expiresAtMs - Date.now()) / 86_400_000)]);
+        assert.deepEqual(days, [
+            ["server", -1],
+            ["client", 29],
+        ]);
+        await connection.stop(1_000);
+        assert.deepEqual(connection.certificates, []);
+        const without = await connections.online("alone", secure(port, { rejectUnauthorized: false }));
+        assert.deepEqual(
+            without.connection.certificates.map(({ whose }) => whose),
+            ["server"],
+        );
+    });
+
     it("says that the server requires a client certificate, or a different one", async () => {
         const { port } = await broker({ listener: ["require_certificate true"] });
         const missing = await connections.reason("missing", secure(port, { ca: authority.cert }));

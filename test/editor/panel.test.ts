@@ -29,6 +29,7 @@ const made: Readonly<Record<string, readonly string[]>> = {
     hold: words("devices/registration/registration-types.ts", "export type HoldReason ="),
     management: words("management/managed-devices.ts", "export type ManagedPhase ="),
     command: [...words("gateway/inbound/command.ts", "export const commandOutcomes ="), "working"],
+    certificate: [...words("connection/presented-certificates.ts", "readonly whose:"), "expired"],
     suspectKind: words("connection/sent-packet.ts", "export type PacketKind ="),
     request: words("management/request-history.ts", "readonly outcome:"),
     outbox: [...words("gateway/gateway-options.ts", "export const outboxKinds ="), "degraded"],

@@ -125,6 +125,7 @@ describe("monitoring endpoints", () => {
                 devices: devices.remembered,
                 devices_held: devices.held,
                 devices_silent: devices.silent,
+                certificate_expires_timestamp_seconds: {},
                 commands_received_total: totals.commandsReceived,
                 commands_total: totals.commandsEnded,
                 commands_in_work: commands.inWork,

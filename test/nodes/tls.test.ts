@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import helper from "node-red-node-test-helper";
+import type { GatewayOverview } from "../../src/gateway/monitor/gateway-overview";
 import { type Credential, TestAuthority } from "../support/doubles/certificates";
 import { WebSocketBridge } from "../support/doubles/websocket-bridge";
 import { eventNode, gatewayNode, Inbox, load, observers, withRuntime } from "../support/drivers/flow-runner";
 import { Mosquitto, passwordFile } from "../support/drivers/mosquitto";
-import { codeOf, errorTextOf } from "../support/records";
+import { codeOf, errorTextOf, requireRecord } from "../support/records";
 import { secretToken } from "../support/secrets";
 import { waitFor } from "../support/wait-for";
 
@@ -76,6 +77,19 @@ describe("TLS settings of a tls-config node", () => {
     async function publishes({ completed }: { completed: Inbox }): Promise<void> {
         helper.getNode("event").receive({ typeId: "pump", deviceId: "p1", payload: 1 });
         await completed.next();
+    }
+
+    async function gatewayState(): Promise<GatewayOverview> {
+        const { body } = await helper.request().get("/wiotp-gateway/state").expect(200);
+        const { gateways } = requireRecord(body);
+        assert.ok(Array.isArray(gateways));
+        return requireRecord(requireRecord(gateways[0]).gateway) as unknown as GatewayOverview;
+    }
+
+    /** How many days the certificates are valid, by owner. */
+    async function validity(): Promise<Record<string, number>> {
+        const { certificates } = await gatewayState();
+        return Object.fromEntries(certificates.map(({ whose, daysLeft }) => [whose, daysLeft]));
     }
 
     it("trusts the private authority of a tls-config, with the token alone", async () => {
@@ -183,9 +197,11 @@ describe("TLS settings of a tls-config node", () => {
             const paths = { cert: file("client.crt"), key: file("client.key"), ca: file("trusted.crt") };
             await publishes(await deploy(broker.port, paths, { token: "" }));
             await broker.logged(/as g:org:gw:gw1 .*u'g:gw:gw1'/);
-            write(authority.issue({ commonName: "renewed" }));
+            assert.deepEqual(await validity(), { server: 2, client: 2 });
+            write(authority.issue({ commonName: "renewed", days: 400 }));
             await restart();
             await broker.logged(/as g:org:gw:gw1 .*u'renewed'/);
+            await waitFor(async () => (await validity()).client === 400, "the validity of the renewed certificate");
             const connects = broker.connects;
             rmSync(file("client.key"));
             await restart();
@@ -195,6 +211,34 @@ describe("TLS settings of a tls-config node", () => {
                 .args.flat()
                 .filter((entry) => JSON.stringify(entry).includes("client.key cannot be read: ENOENT"));
             assert.equal(warnings.length, 1);
+            await helper.unload();
+        } finally {
+            await broker.stop();
+        }
+    });
+
+    it("shows until when the certificates are valid in health, state, metrics and log", async () => {
+        const { cert, key } = authority.issue({ commonName: "broker", names: ["DNS:localhost"], days: 29 });
+        const broker = await Mosquitto.start({
+            listener: ["cafile {dir}/ca.crt", "certfile {dir}/server.crt", "keyfile {dir}/server.key", "require_certificate true"],
+            files: { "ca.crt": authority.cert, "server.crt": cert, "server.key": key },
+        });
+        try {
+            const client = authority.issue({ commonName: "g:gw:gw1", days: 1 });
+            await publishes(
+                await deploy(broker.port, {}, { certdata: client.cert, keydata: client.key, cadata: authority.cert, token: "" }),
+            );
+            assert.deepEqual(await validity(), { server: 29, client: 1 });
+            const gateway = await gatewayState();
+            const expiresAt = new Date(new X509Certificate(client.cert).validTo).toISOString();
+            assert.deepEqual(gateway.health.certificate, { whose: "client", expiresAt, daysLeft: 1 });
+            assert.deepEqual(gateway.certificates[0], gateway.health.certificate);
+            const { text } = await helper.request().get("/wiotp-gateway/metrics").expect(200);
+            const series = `wiotp_gateway_certificate_expires_timestamp_seconds{gateway="g:org:gw:gw1",whose="client"}`;
+            assert.ok(text.includes(`${series} ${Date.parse(expiresAt) / 1000}\n`), text);
+            const log = JSON.stringify(helper.log().args);
+            for (const [certificate, days] of Object.entries({ "certificate of the server": 29, "client certificate of this gateway": 1 }))
+                assert.match(log, new RegExp(`The ${certificate} ends on [-\\d]+; days left: ${days}\\.`));
             await helper.unload();
         } finally {
             await broker.stop();

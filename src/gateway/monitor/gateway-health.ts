@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../../clock";
 import type { OutboxCounters } from "../../outbox/outbox";
 import type { GatewayState } from "../gateway-state";
 import type { Subscription } from "../inbound/message-router";
+import { type CertificateView, certificateThreshold } from "./certificate-watch";
 import type { GatewayStatistics } from "./gateway-statistics";
 
 /**
@@ -24,6 +25,7 @@ export class GatewayHealth {
         const { statistics } = this.#deps;
         const state = this.#deps.state();
         const counters = this.#deps.counters();
+        const certificate = this.#deps.certificate();
         const { eventsReceived, eventsPublished, eventsRefused } = statistics.totals(counters);
         return {
             state: stateName(state),
@@ -34,6 +36,7 @@ export class GatewayHealth {
                 drain: { eventsPerS: state.drain.eventsPerS, secondsLeft: Math.ceil(state.drain.remainingMs / 1000) },
             }),
             held: state.heldDevices,
+            ...(certificate && { certificate }),
             totals: {
                 received: eventsReceived,
                 delivered: eventsPublished,
@@ -103,7 +106,15 @@ export class GatewayHealth {
         const isOnline = state.connection.phase === "online";
         const waiting = isOnline ? queued - inFlight : queued;
         const waitingHigh = isOnline ? unsentHigh : high;
-        return JSON.stringify([stateName(state), problemOf(state).code, waiting > 0, waitingHigh > 0, state.heldDevices > 0]);
+        const certificate = this.#deps.certificate();
+        return JSON.stringify([
+            stateName(state),
+            problemOf(state).code,
+            waiting > 0,
+            waitingHigh > 0,
+            state.heldDevices > 0,
+            certificate ? certificateThreshold(certificate) : "far",
+        ]);
     }
 }
 
@@ -123,6 +134,8 @@ export interface GatewayHealthDeps {
     readonly statistics: GatewayStatistics;
     state(): GatewayState;
     counters(): OutboxCounters;
+    /** The certificate of the connection that ends first. */
+    certificate(): CertificateView | undefined;
 }
 
 /** The states of a gateway by their stable names. */
@@ -156,6 +169,8 @@ export interface HealthReport {
     readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
     /** Devices that the platform failed to register. */
     readonly held: number;
+    /** The certificate of the last connection that ends first; absent without TLS. `daysLeft` is 0 or less when it has expired. */
+    readonly certificate?: CertificateView;
     /** Events since the start of the gateway. */
     readonly totals: {
         readonly received: number;

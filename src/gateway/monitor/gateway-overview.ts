@@ -9,13 +9,14 @@ import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
 import type { DrainProgress, GatewayState } from "../gateway-state";
 import type { GatewayStorage, OutboxFile } from "../gateway-storage";
 import type { CommandsState } from "../inbound/command";
+import type { CertificateView, CertificateWatch } from "./certificate-watch";
 import { type GatewayHealth, type HealthReport, waitingByPriority } from "./gateway-health";
 import type { GatewayStatistics, GatewayTotals } from "./gateway-statistics";
 import type { SilentDevices } from "./silent-devices";
 
 /** The gateway at this moment. */
 export function gatewayOverview(deps: OverviewDeps): GatewayOverview {
-    const { options, statistics, inventory, silentDevices, health, storage } = deps;
+    const { options, statistics, inventory, silentDevices, certificates, health, storage } = deps;
     const state = deps.state();
     const counters = deps.counters();
     const { file } = storage;
@@ -56,6 +57,7 @@ export function gatewayOverview(deps: OverviewDeps): GatewayOverview {
         commands: state.commands,
         devices: { remembered: inventory.size, held: state.heldDevices, silent: silentDevices.count },
         totals: statistics.totals(counters),
+        certificates: certificates.certificates,
         health: health.read(),
     };
 }
@@ -116,6 +118,8 @@ export interface GatewayOverview {
     /** `silent` = for at least one node that watches them. */
     readonly devices: { readonly remembered: number; readonly held: number; readonly silent: number };
     readonly totals: GatewayTotals;
+    /** What secures the last connection, the one that ends first at the beginning; none without TLS. */
+    readonly certificates: readonly CertificateView[];
     /** As `gateway-notify-in` outputs it. */
     readonly health: HealthReport;
 }
@@ -126,6 +130,7 @@ export interface OverviewDeps {
     readonly statistics: GatewayStatistics;
     readonly inventory: Inventory;
     readonly silentDevices: SilentDevices;
+    readonly certificates: CertificateWatch;
     readonly health: GatewayHealth;
     readonly storage: GatewayStorage;
     state(): GatewayState;

@@ -55,6 +55,14 @@ const definitions: readonly MetricDefinition[] = [
     gauge("devices", "Devices that the gateway remembers", ({ devices }) => devices.remembered),
     gauge("devices_held", "Devices whose events wait after a failed registration", ({ devices }) => devices.held),
     gauge("devices_silent", "Devices that send no event for the time that a node of the flows watches", ({ devices }) => devices.silent),
+    {
+        ...gauge(
+            "certificate_expires_timestamp_seconds",
+            "When the certificates of the last connection expire, of those it has",
+            (overview) => Object.fromEntries(overview.certificates.map(({ whose, expiresAt }) => [whose, Date.parse(expiresAt) / 1000])),
+        ),
+        label: "whose",
+    },
     counter("commands_received_total", "Commands received from the platform", ({ totals }) => totals.commandsReceived),
     {
         ...counter("commands_total", "Commands that ended, by what became of them", ({ totals }) => totals.commandsEnded),

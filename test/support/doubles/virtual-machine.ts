@@ -38,7 +38,7 @@ export class VirtualMachine {
                 });
                 this.lines.push(line);
                 this.#options.opened(line);
-                return { stream: line.client, stage: "open", certificate: undefined, proxy: undefined };
+                return { stream: line.client, stage: "open", certificate: undefined, ownCertificate: undefined, proxy: undefined };
             },
             openStore,
         };

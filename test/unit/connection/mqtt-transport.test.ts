@@ -25,7 +25,7 @@ class Client {
             const [stream, other] = streamPair();
             this.broker.attach(other);
             this.stopReading = () => other.pause();
-            return { stream, stage: "open", certificate: undefined, proxy: undefined };
+            return { stream, stage: "open", certificate: undefined, ownCertificate: undefined, proxy: undefined };
         },
     );
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { GatewayState } from "../../../src/gateway/gateway-state";
+import type { CertificateView } from "../../../src/gateway/monitor/certificate-watch";
 import { GatewayHealth, type HealthReport } from "../../../src/gateway/monitor/gateway-health";
 import { GatewayStatistics } from "../../../src/gateway/monitor/gateway-statistics";
 import type { OutboxCounters } from "../../../src/outbox/outbox";
@@ -28,6 +29,7 @@ class Bench {
         oldestAt: undefined as number | undefined,
     };
     heldDevices = 0;
+    certificate: CertificateView | undefined;
     condition = { isWanted: true, isPaused: false };
     readonly health: GatewayHealth;
 
@@ -39,6 +41,7 @@ class Bench {
             state: () =>
                 Object.assign(Object.create(null), state, this.condition, { connection: this.connection, heldDevices: this.heldDevices }),
             counters: (): OutboxCounters => Object.assign(Object.create(null), this.counters),
+            certificate: () => this.certificate,
         });
     }
 
@@ -131,6 +134,20 @@ describe("the health of a gateway", () => {
             bench.clock.advance(10);
         }
         assert.ok(reports.length <= 7);
+    });
+
+    it("the health names the certificate that ends first, and is reported when 30 days are left and when none is", () => {
+        const bench = new Bench();
+        const reports = bench.watch();
+        bench.health.resume();
+        for (const daysLeft of [31, 30, 29, 1, 0, -1]) {
+            bench.certificate = { whose: "server", expiresAt: "2026-02-01T00:00:00.000Z", daysLeft };
+            bench.clock.advance(1000);
+        }
+        assert.deepEqual(
+            reports.map(({ certificate }) => certificate),
+            [31, 30, 0].map((daysLeft) => ({ whose: "server", expiresAt: "2026-02-01T00:00:00.000Z", daysLeft })),
+        );
     });
 
     it("the health is reported when high events begin to wait and when none does any more, and names the time of the oldest event", () => {
