@@ -52,6 +52,8 @@ export class AgeClock {
     /** This clock minus the monotonic one. */
     #aheadMs: number;
     #run: Run | undefined;
+    /** The wall clock minus this one, when that was set last. */
+    #wallMinusAgeMs = Number.POSITIVE_INFINITY;
 
     constructor({ clock, boot }: AgeClockOptions) {
         this.#clock = clock;
@@ -61,6 +63,16 @@ export class AgeClock {
 
     now(): number {
         return this.#clock.monotonicMs() + this.#aheadMs;
+    }
+
+    /**
+     * The wall time of a moment of this clock. It is the same each time it is asked for, unless the wall clock was set meanwhile: the
+     * two clocks do not tick at the same instant.
+     */
+    wallTimeMs(ageMs: number): number {
+        const wallMinusAgeMs = this.#clock.now() - this.now();
+        if (Math.abs(wallMinusAgeMs - this.#wallMinusAgeMs) > stepMs) this.#wallMinusAgeMs = wallMinusAgeMs;
+        return Math.round(ageMs + this.#wallMinusAgeMs);
     }
 
     /** Continues from what a file holds. Returns by how much the clock moved: the events in memory are to move along. */

@@ -205,9 +205,8 @@ export class Outbox {
     get #oldestAt(): number | undefined {
         if (this.#lifecycle.events === 0) return undefined;
         const { unsaved, stored } = this.#writer;
-        const wallMinusAgeMs = this.#options.clock.now() - this.#ageClock.now();
         const oldest = Math.min(unsaved.oldestCreatedAt ?? Number.POSITIVE_INFINITY, stored.oldestCreatedAt ?? Number.POSITIVE_INFINITY);
-        return Number.isFinite(oldest) ? Math.round(oldest + wallMinusAgeMs) : undefined;
+        return Number.isFinite(oldest) ? this.#ageClock.wallTimeMs(oldest) : undefined;
     }
 
     #stored(entry: OutboxEntry): void {

@@ -376,6 +376,25 @@ describe("the time in an outbox file without a note", () => {
 });
 
 describe("the clock by which events age", () => {
+    it("gives a moment the same wall time each time, and another one only when the wall clock was set", () => {
+        const clock = new FakeClock(today);
+        let fractionMs = 0;
+        const ageClock = new AgeClock({
+            clock: {
+                now: () => Math.floor(clock.now()),
+                monotonicMs: () => clock.monotonicMs() + fractionMs,
+                setTimer: () => assert.fail(),
+            },
+            boot: clock,
+        });
+        const at = ageClock.now();
+        clock.advance(hour);
+        for (fractionMs = 0; fractionMs < 1; fractionMs += 0.1) assert.equal(ageClock.wallTimeMs(at), today);
+        fractionMs = 0;
+        clock.jump(clock.now() + day);
+        assert.equal(ageClock.wallTimeMs(at), today + day);
+    });
+
     /** What happens between two looks. */
     type Step =
         | { readonly kind: "run" | "restart"; readonly durationMs: number }
