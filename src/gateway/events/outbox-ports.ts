@@ -59,7 +59,8 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
     /** The platform dropped what it acknowledged of the device: the outbox takes back what it has, and waits. */
     recall(device: string): void {
         this.#outbox.recall(device);
-        this.#deps.registration.register(device, "event", this.#outbox);
+        // A place that is given at once wakes nobody.
+        if (this.#deps.registration.register(device, "event", this.#outbox) !== "wait") this.#outbox.wake(device);
     }
 
     isWritable(): boolean {
