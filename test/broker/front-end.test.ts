@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SkippingClock } from "../support/doubles/skipping-clock";
 import { GatewayBench } from "../support/drivers/gateway-bench";
-import type { RecordedGateway } from "../support/drivers/recorded-gateway";
+import type { RecordedGateway, TestGatewayOptions } from "../support/drivers/recorded-gateway";
 import { waitFor } from "../support/wait-for";
 
 const clientId = "g:org:gw:gw1";
@@ -16,10 +16,10 @@ describe("a front end of the platform with an empty memory", () => {
     const connects = () => bench.simulator.observed.counts(clientId).connect ?? 0;
 
     /** A gateway to which the server has shown that it registers devices, and that knows some. */
-    async function start(devices: readonly string[]): Promise<void> {
+    async function start(devices: readonly string[], properties: TestGatewayOptions = {}): Promise<void> {
         bench = await GatewayBench.start({ registration: { delayMs: 1, backoffMs: 2_000 } });
         clock = new SkippingClock();
-        gateway = await bench.gateway({ clock });
+        gateway = await bench.gateway({ clock, ...properties });
         bench.simulator.faults.add({ fault: "registration", devices: "t/sign", rc: 177, times: 1 });
         gateway.publish("sign", 1);
         await gateway.lateErrors("GW_REFUSED");
@@ -89,6 +89,30 @@ describe("a front end of the platform with an empty memory", () => {
         for (const message of messages) assert.equal(await gateway.outcome(message), "done");
         await bench.receives("d1", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         assert.deepEqual(gateway.late, []);
+    });
+
+    it("sends an event of QoS 0 of a known device as its check, and keeps the newest one where no place is free", async () => {
+        await start(names(3), { registrationLimit: "1" });
+        const release = bench.simulator.faults.add({ fault: "withholdPuback", topic: "*/id/d0/*" });
+        bench.simulator.cut(clientId);
+        await waitFor(() => !gateway.isOnline, "the end of the connection");
+        await waitFor(() => gateway.isOnline && (bench.simulator.observed.counts(clientId).subscribe ?? 0) >= 2, "the next one");
+        const checks = () =>
+            bench.simulator.observed.packets().filter(({ command, topic }) => command === "publish" && topic?.includes("/id/d0/"));
+        const before = checks().length;
+        gateway.publish("d0", 1, { qos: 0 });
+        await waitFor(() => checks().length > before, "the check");
+        assert.equal(checks().at(-1)?.qos, 1);
+
+        const waiting = [2, 3, 4].map((payload) => gateway.publish("d1", payload, { qos: 0 }));
+        const patient = gateway.publish("d2", 5, { qos: 0 });
+        for (const message of waiting.slice(0, 2)) assert.equal(await gateway.outcome(message), "GW_DEVICE_HELD");
+        assert.equal(gateway.outcomes.size, 5);
+        clock.skip(29_000);
+        assert.equal(gateway.outcomes.size, 5);
+        clock.skip(1_500);
+        for (const message of [...waiting.slice(2), patient]) assert.equal(await gateway.outcome(message), "GW_DEVICE_HELD");
+        release();
     });
 
     it("makes a new connection for a registration that the line cut off, and delivers its event", async () => {

@@ -9,6 +9,7 @@ import { translate } from "../../src/i18n";
 import type { CommandTopic } from "../../src/protocol/topic";
 import { disjointFilters } from "../../src/routing/disjoint-filters";
 import { TestAuthority } from "../support/doubles/certificates";
+import { FakeClock } from "../support/doubles/fake-clock";
 import { GatewayBench } from "../support/drivers/gateway-bench";
 import { Mosquitto } from "../support/drivers/mosquitto";
 import { commandSubscriber, RecordedGateway } from "../support/drivers/recorded-gateway";
@@ -146,6 +147,51 @@ describe("commands of a clean session", () => {
             assert.deepEqual(topics, sent);
         } finally {
             await bench.close();
+        }
+    });
+});
+
+describe("commands on a server that keeps the messages of a filter for a while, and loses them with the filter", () => {
+    it("miss no node that stays, over 24 deploys at 50 commands a second", async () => {
+        const clock = new FakeClock();
+        const bench = await GatewayBench.start({ clock, deliveryDelayMs: 100 });
+        let isClosed = false;
+        /** Lets 20 ms pass, and everything that is on its way arrive. */
+        const pass = async () => {
+            clock.advance(20);
+            for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+        };
+        try {
+            const gateway = await bench.gateway({ clock });
+            const session = () => bench.simulator.organisation("org").sessions.get(clientId);
+            const filters = () => [...(session()?.subscriptions.keys() ?? [])].filter((filter) => filter.includes("/cmd/")).join();
+            const staying = listen(gateway, { target: "device", parts: { typeId: "t", deviceId: "d" } });
+            const isSubscribed = () => filters() === "iot-2/type/t/id/d/cmd/+/fmt/+";
+            await waitFor(() => pass().then(isSubscribed), "the filter of the node that stays");
+            const changes = new Set<string>();
+            const sent: string[] = [];
+            let other: { close(): void } | undefined;
+            for (let deploy = 0; deploy < 24; deploy++) {
+                gateway.gateway.flowsStopping();
+                other?.close();
+                other = other ? undefined : listen(gateway, { target: "device", parts: deploy % 4 < 2 ? {} : { typeId: "t" } });
+                gateway.gateway.flowsStarted();
+                for (let command = 0; command < 25; command++) {
+                    const topic = commandTopic({ typeId: "t", deviceId: "d", commandId: `c${sent.length}`, format: "json" });
+                    bench.simulator.publish("org", topic, "{}", 1);
+                    sent.push(topic);
+                    await pass();
+                    changes.add(filters());
+                }
+            }
+            await waitFor(() => pass().then(() => new Set(staying.topics).size === sent.length), "every command");
+            assert.ok(changes.has("iot-2/type/+/id/+/cmd/+/fmt/+") && changes.has("iot-2/type/t/id/+/cmd/+/fmt/+"), [...changes].join(" "));
+        } finally {
+            const closed = bench.close().finally(() => {
+                isClosed = true;
+            });
+            while (!isClosed) await pass();
+            await closed;
         }
     });
 });

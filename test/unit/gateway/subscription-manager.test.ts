@@ -165,6 +165,42 @@ describe("subscription manager", () => {
         assert.equal(clock.timerCount, 0);
     });
 
+    it("keeps the old filters if the one that is to take over is refused", async () => {
+        const { server, filters, clock } = setUp();
+        server.refuses.add(command());
+        filters.linkUp(false);
+        filters.add(command("t", "d1"), 1, new User());
+        filters.add(command("t", "d2"), 1, new User());
+        await settle();
+        server.take();
+        filters.add(command(), 1, new User());
+        await settle();
+        clock.advance(10_000);
+        await settle();
+        assert.deepEqual(server.take(), [`+${command()}`]);
+    });
+
+    it("notes an old filter for the next run if the gateway closes before it is given up", async () => {
+        const state = new Notes();
+        const { server, filters, clock } = setUp({ state });
+        filters.linkUp(false);
+        filters.add(command("t", "d"), 1, new User());
+        await settle();
+        filters.add(command(), 1, new User());
+        await settle();
+        server.take();
+        filters.linkDown();
+        clock.advance(10_000);
+        await settle();
+        assert.deepEqual([server.take(), [...state.kept.keys()].sort()], [[], [command(), command("t", "d")].sort()]);
+        const next = setUp({ state });
+        next.filters.add(command(), 1, new User());
+        next.filters.linkUp(true);
+        await settle();
+        next.clock.advance(250);
+        assert.ok(next.server.take().includes(`-${command("t", "d")}`));
+    });
+
     it("unsubscribes first if the server limits the number of filters", async () => {
         const limit = { ...maximoFilterLimit, maxFilters: 2 };
         const { server, warnings, filters } = setUp({ limit });
