@@ -1,8 +1,9 @@
 import path from "node:path";
 import type { GatewayError } from "../errors";
 import { translate } from "../i18n";
-import { canUseDisk, type GatewayStore } from "../outbox/store/open-store";
+import { canUseDisk, type GatewayStore, isSqliteAvailable } from "../outbox/store/open-store";
 import { storeFileName, storeFileSize } from "../outbox/store/store-file";
+import { countStoredEvents } from "../outbox/store/stored-event-count";
 import type { GatewayIdentity } from "../protocol/identity";
 import type { GatewayOptions, OutboxKind } from "./gateway-options";
 import type { Machine } from "./machine";
@@ -19,21 +20,29 @@ export class GatewayStorage {
     readonly store: GatewayStore;
     readonly #outbox: OutboxKind;
     readonly #isDegraded: boolean;
+    /** Where the file is, whether it can be read or not; undefined where there is no folder for it. */
+    readonly #path: string | undefined;
+    readonly #listener: StorageListener;
     #problem: GatewayError | undefined;
     #fileBytes = 0;
+    #isRead = false;
 
     constructor(options: GatewayOptions, directory: string | undefined, machine: StorageMachine, listener: StorageListener) {
         this.#isDegraded = options.outbox === "disk" && !canUseDisk(directory);
         this.#outbox = this.#isDegraded ? "memory" : options.outbox;
+        this.#path = directory === undefined ? undefined : path.join(directory, storeFileName(options.identity));
+        this.#listener = listener;
         this.store = machine.openStore({
             mode: options.outbox,
             directory,
             owner: options.identity,
             clock: machine.clock,
             listener: {
-                failed: (error) => {
+                failed: (error, setAside) => {
                     this.#problem = error;
                     listener.problemChanged(error);
+                    if (setAside !== undefined) void this.#reportUnread(setAside);
+                    else if (!this.#isRead) void this.#reportUnread(this.#path);
                 },
                 recovered: () => {
                     this.#problem = undefined;
@@ -45,6 +54,10 @@ export class GatewayStorage {
 
     /** Opens the file. Settles when it is open, or cannot be opened: then it is tried again, and events wait in memory. */
     open(): Promise<void> {
+        void this.store.loaded.then(() => {
+            this.#isRead = true;
+        });
+        if (!isSqliteAvailable()) void this.#reportUnread(this.#path);
         return this.store.open();
     }
 
@@ -65,6 +78,15 @@ export class GatewayStorage {
         return translate("gateway.memoryOnly", { version: process.version });
     }
 
+    /** Nobody should believe that events are on their way which lie in a file that is not read. */
+    async #reportUnread(file: string | undefined): Promise<void> {
+        const count = file === undefined ? 0 : await countStoredEvents(file);
+        if (file === undefined || !count) return;
+        const { version } = process;
+        if (isSqliteAvailable()) this.#listener.warn(translate("gateway.unreadEvents", { file, count }));
+        else this.#listener.warn(translate("gateway.unreadEventsOldNode", { file, count, version }));
+    }
+
     get condition(): StorageCondition {
         return { outbox: this.#outbox, isDegraded: this.#isDegraded, storeProblem: this.#problem };
     }
@@ -76,6 +98,8 @@ type StorageMachine = Pick<Machine, "clock" | "openStore">;
 export interface StorageListener {
     /** The outbox file cannot be used (`error`), or can be used again (undefined). */
     problemChanged(error: GatewayError | undefined): void;
+    /** The user should know something that changes nothing. */
+    warn(text: string): void;
 }
 
 /** The file that events and states are kept in. */

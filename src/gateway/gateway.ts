@@ -104,7 +104,10 @@ export class Gateway implements PooledGateway {
         this.topics = gatewayTopics(options);
         this.ids = new IdParser(this.topics, options.idRule, (id, text) => this.#idReplaced(id, text));
         this.#statistics = new GatewayStatistics(clock);
-        this.#storage = new GatewayStorage(options, storageDirectory, machine, { problemChanged: (error) => this.#storageChanged(error) });
+        this.#storage = new GatewayStorage(options, storageDirectory, machine, {
+            problemChanged: (error) => this.#storageChanged(error),
+            warn: (text) => this.#listeners.warn(text),
+        });
         this.#serverState = new ServerState(this.#storage.store.state, serverKey(options));
         this.#simulator = options.platform === "simulator" ? new EmbeddedSimulator(options.port) : undefined;
         this.#search = new SuspectSearch(

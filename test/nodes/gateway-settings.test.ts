@@ -103,7 +103,7 @@ describe("the settings of a gateway-config", () => {
     });
 
     it("the error of a full outbox names its size and the configured limit", async () => {
-        const caught = await fill({ outboxMaxMb: "0.25", outboxReserve: "0" }, 131_072);
+        const caught = await fill({ outboxMaxMb: "0.25", outboxReserve: "0" }, 131_000);
         const message = await caught.next((each) => codeOf(each) === "GW_OUTBOX_FULL");
         assert.match(errorTextOf(message), /it holds 0\.25 MB of at most 0\.25 MB \(events: 2;/);
     });

@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { StoreFailure } from "./worker-protocol";
 
 /** Marks the file as an outbox in SQLite's own header ("WIOT"). */
-const applicationId = 0x57494f54;
+export const applicationId = 0x57494f54;
 
 /**
  * What each version of the file adds to the one before. A released step is never changed: files in the field have taken it. Events carry no

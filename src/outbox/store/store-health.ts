@@ -20,7 +20,7 @@ export class StoreHealth {
     failed(request: Ask, failure: StoreFailure): void {
         if (this.#failedRequest) return;
         this.#failedRequest = request;
-        this.#listener.failed(storeError(this.#path, failure));
+        this.#listener.failed(storeError(this.#path, failure), failure.kind === "replaced" ? failure.setAside : undefined);
     }
 
     succeeded(request: Ask): void {
@@ -44,8 +44,8 @@ export class StoreHealth {
 
 /** Notified of the health of the file. */
 export interface StoreHealthListener {
-    /** The file cannot be used, or was replaced; once per change. */
-    failed(error: GatewayError): void;
+    /** The file cannot be used, or was replaced: then `setAside` is where the former one is. Once per change. */
+    failed(error: GatewayError, setAside: string | undefined): void;
     /** The file can be used again. */
     recovered(): void;
 }
