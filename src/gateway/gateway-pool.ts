@@ -16,6 +16,7 @@ const closeDeadlineMs = 4_500;
 export class GatewayPool<G extends PooledGateway> {
     readonly #clock: Clock;
     readonly #entries = new Map<string, Entry<G>>();
+    /** By what only one gateway may use at a time: its identity, and its client at the server. */
     readonly #closing = new Map<string, Promise<void>>();
     #deploy: Deploy | undefined;
     #announced: Timer | undefined;
@@ -27,7 +28,7 @@ export class GatewayPool<G extends PooledGateway> {
 
     /**
      * A share in the gateway of an identity; it connects when the flows have started, or at once when they run.
-     * @throws GW_CONFIG when the identity is in use with other settings
+     * @throws GW_CONFIG when the identity is in use with other settings, or the client id at that server with another identity
      */
     lease(request: LeaseRequest<G>): GatewayLease<G> {
         let entry = this.#entries.get(request.key);
@@ -37,6 +38,7 @@ export class GatewayPool<G extends PooledGateway> {
             void this.#close(entry);
             entry = undefined;
         }
+        if (!entry) this.#claimClient(request);
         entry ??= this.#open(request);
         entry.linger?.cancel();
         entry.leases += 1;
@@ -87,9 +89,20 @@ export class GatewayPool<G extends PooledGateway> {
         }
     }
 
-    #open({ key, fingerprint, create }: LeaseRequest<G>): Entry<G> {
+    /** Two clients with one id would end each other's connection. One that is only kept over the deploy gives way. */
+    #claimClient(request: LeaseRequest<G>): void {
+        for (const entry of this.#entries.values()) {
+            if (entry.client !== clientOf(request)) continue;
+            if (entry.leases > 0) throw sameClientError(entry.key, request);
+            void this.#close(entry);
+        }
+    }
+
+    #open(request: LeaseRequest<G>): Entry<G> {
+        const { key, fingerprint, create } = request;
         const entry: Entry<G> = {
             key,
+            client: clientOf(request),
             fingerprint,
             sources: new Set(),
             gateway: create(),
@@ -105,11 +118,11 @@ export class GatewayPool<G extends PooledGateway> {
     #start(entry: Entry<G>): void {
         if (entry.isStarted) return;
         entry.isStarted = true;
-        const predecessor = this.#closing.get(entry.key);
-        if (!predecessor) entry.gateway.start();
+        const predecessors = namesOf(entry).flatMap((name) => this.#closing.get(name) ?? []);
+        if (predecessors.length === 0) entry.gateway.start();
         // Two gateways of one identity at a time would end each other's connection and contend for one file.
         else
-            void predecessor.then(() => {
+            void Promise.all(predecessors).then(() => {
                 if (!entry.closing) entry.gateway.start();
             });
     }
@@ -142,10 +155,12 @@ export class GatewayPool<G extends PooledGateway> {
         if (entry.closing) return entry.closing;
         const closing = entry.gateway.close(closeDeadlineMs).catch(() => undefined);
         entry.closing = closing;
-        const all = Promise.all([this.#closing.get(entry.key), closing]).then(() => {
-            if (this.#closing.get(entry.key) === all) this.#closing.delete(entry.key);
-        });
-        this.#closing.set(entry.key, all);
+        for (const name of namesOf(entry)) {
+            const all = Promise.all([this.#closing.get(name), closing]).then(() => {
+                if (this.#closing.get(name) === all) this.#closing.delete(name);
+            });
+            this.#closing.set(name, all);
+        }
         return closing;
     }
 }
@@ -173,6 +188,9 @@ export interface GatewayLease<G> {
 export interface LeaseRequest<G> {
     /** The identity: one gateway for each. */
     readonly key: string;
+    /** What it is to the server, which takes one connection of each client. */
+    readonly clientId: string;
+    readonly server: string;
     /** Everything that makes two gateways of one identity different, secrets included; only ever compared. */
     readonly fingerprint: string;
     /** The ids of the nodes the settings come from: the config node and what it refers to. */
@@ -190,6 +208,7 @@ export interface Deploy {
 
 interface Entry<G> {
     readonly key: string;
+    readonly client: string;
     readonly fingerprint: string;
     readonly sources: Set<string>;
     readonly gateway: G;
@@ -202,4 +221,17 @@ interface Entry<G> {
 /** The error of a second configuration with the identity `key` and other settings. */
 export function sameIdentityError(key: string): GatewayError {
     return new GatewayError("GW_CONFIG", translate("gateway.sameIdentity", { identity: key }));
+}
+
+function sameClientError(identity: string, { clientId, server }: LeaseRequest<unknown>): GatewayError {
+    return new GatewayError("GW_CONFIG", translate("gateway.sameClientId", { identity, clientId, server }));
+}
+
+/** The client and its server. No identity contains a blank. */
+function clientOf({ clientId, server }: LeaseRequest<unknown>): string {
+    return `${clientId} ${server}`;
+}
+
+function namesOf({ key, client }: Entry<unknown>): string[] {
+    return [key, client];
 }

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { Node, NodeAPI } from "node-red";
 import { GatewayError } from "../errors";
+import { serverKey } from "../gateway/connection-settings";
 import { Gateway } from "../gateway/gateway";
 import type { GatewayOptions } from "../gateway/gateway-options";
 import { type GatewayLease, type GatewayPool, sameIdentityError } from "../gateway/gateway-pool";
@@ -16,7 +17,7 @@ import { isFromVariables, variableOf } from "./variables";
 
 /**
  * Leases the gateway of these settings, with the token and the TLS settings of the node.
- * @throws GW_CONFIG when the identity is in use with other settings, or belongs to another node that has a token, or the token, the TLS settings or the folder of the outbox files cannot be read
+ * @throws GW_CONFIG when the identity is in use with other settings, or the client id with another identity, or it belongs to another node that has a token, or the token, the TLS settings or the folder of the outbox files cannot be read
  */
 export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, options: GatewayOptions): GatewayLease<Gateway> {
     const tls = options.transport === "tls" || options.transport === "wss" ? readTlsOptions(RED, definition.tls) : {};
@@ -25,6 +26,8 @@ export function leaseGateway({ RED, node, definition, pool }: LeaseOrigin, optio
     const directory = storageDirectory(RED);
     return pool.lease({
         key: mqttClientId(options.identity),
+        clientId: options.clientId,
+        server: serverKey(options),
         fingerprint: JSON.stringify([options, token, tls]),
         sources: [node.id, node._alias, definition.tls].filter((id) => typeof id === "string"),
         create: () => {

@@ -60,6 +60,18 @@ describe("gateway-config", () => {
         });
     }
 
+    it("rejects a second configuration with the same client id at the same server", async () => {
+        const own = { platform: "broker", registration: "always", clientId: "press-line" };
+        const gateways = [gatewayNode(simulator.port, own), gatewayNode(simulator.port, { ...own, id: "second", deviceId: "gw2" })];
+        const users = [eventNode(), eventNode({ id: "of the second", gateway: "second" })];
+        await load([...gateways, ...users, ...observers], { ...good, second: { token: "other" } });
+        const caught = new Inbox("caught");
+        node("of the second").receive({ typeId: "pump", deviceId: "p2", payload: 2 });
+        const { error } = await caught.next(({ payload }) => payload === 2);
+        assert.equal(codeOf({ error }), "GW_CONFIG");
+        assert.match(errorTextOf({ error }), /of the identity g:org:gw:gw1, connects to .* with the client id press-line as well/);
+    });
+
     it("closes with DISCONNECT, well within the time that Node-RED allows", async () => {
         await load([gatewayNode(simulator.port), eventNode(), ...observers], good);
         await connected();

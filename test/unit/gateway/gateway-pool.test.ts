@@ -40,9 +40,11 @@ describe("gateway pool", () => {
         const events: string[] = [];
         const gateways: FakeGateway[] = [];
         const pool = new GatewayPool<FakeGateway>(clock);
-        const lease = (fingerprint = "same", source = "config") =>
+        const lease = (fingerprint = "same", source = "config", key = "g:org:gw:gw1") =>
             pool.lease({
-                key: "g:org:gw:gw1",
+                key,
+                clientId: "client",
+                server: "localhost:1883",
                 fingerprint,
                 sources: [source],
                 create: () => {
@@ -84,6 +86,27 @@ describe("gateway pool", () => {
         const { lease } = setUp();
         lease("tcp");
         throwsCode("GW_CONFIG", () => lease("tls"));
+    });
+
+    it("refuses a client id that a gateway of another identity uses at the same server", () => {
+        const { lease } = setUp();
+        const one = lease();
+        throwsCode("GW_CONFIG", () => lease("same", "config2", "g:org:gw:gw2"));
+        void one.release();
+        lease("same", "config2", "g:org:gw:gw2");
+    });
+
+    it("connects with a client id only after the gateway that had it has closed", async () => {
+        const { events, pool, lease, finishClosing } = setUp();
+        const before = lease();
+        pool.flowsStarted();
+        pool.flowsStopping(deploy("another node"));
+        void before.release();
+        lease("same", "config2", "g:org:gw:gw2");
+        pool.flowsStarted();
+        assert.ok(events.includes("gateway1 close") && !events.includes("gateway2 start"), events.join());
+        await finishClosing(0);
+        assert.equal(events.at(-1), "gateway2 start");
     });
 
     it("keeps the gateway over a deploy that leaves it unchanged", () => {
