@@ -1,6 +1,7 @@
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, Socket } from "node:net";
 import type { QoS } from "mqtt-packet";
 import { Connection } from "./client/connection";
+import type { ClientStream } from "./client/packet-stream";
 import type { Faults } from "./faults";
 import { httpRoutes, type SimulatorActions } from "./http/http-routes";
 import { createJsonServer } from "./http/http-server";
@@ -19,14 +20,15 @@ const sweepMs = 250;
 export class Simulator implements SimulatorActions {
     readonly host: string;
     readonly #platform: Platform;
-    readonly #sockets = new Set<Socket>();
+    readonly #sockets = new Set<ClientStream>();
     /** Every open connection, including those that have not sent their CONNECT. */
     readonly #connections = new Set<Connection>();
-    readonly #mqttServer = createServer((socket) => this.#accept(socket));
+    readonly #mqttServer = createServer((socket) => this.serve(socket));
     readonly #httpServer;
     #port: number;
     #httpPort: number;
     #linkDown = false;
+    #isWatchingSilence = false;
     #frontEndStartsMs = 0;
     #closed: Promise<void> | undefined;
 
@@ -63,6 +65,21 @@ export class Simulator implements SimulatorActions {
         return this.#linkDown;
     }
 
+    /** Serves a client over a stream that is open. */
+    serve(stream: ClientStream): void {
+        this.#sockets.add(stream);
+        stream.once("close", () => this.#sockets.delete(stream));
+        if (this.#linkDown || this.#platform.timers.monotonicMs() < this.#frontEndStartsMs) {
+            stream.on("error", () => undefined);
+            if (stream instanceof Socket) stream.resetAndDestroy();
+            else stream.destroy();
+            return;
+        }
+        const connection: Connection = new Connection(this.#platform, stream, () => this.#connections.delete(connection));
+        this.#connections.add(connection);
+        this.#watchSilence();
+    }
+
     /** Opens both ports. Rejects with a `PortError` if a port is not free; then neither is open. */
     async open(): Promise<void> {
         this.#port = await listen(this.#mqttServer, this.#port, this.host, "MQTT");
@@ -72,9 +89,6 @@ export class Simulator implements SimulatorActions {
             await this.close();
             throw error;
         }
-        this.#platform.timers.every(sweepMs, () => {
-            for (const connection of this.#connections) connection.checkSilence();
-        });
     }
 
     /** The registry, device checks and sessions of an organisation. Throws for one that the platform does not know. */
@@ -144,16 +158,15 @@ export class Simulator implements SimulatorActions {
         await Promise.all(stopped);
     }
 
-    #accept(socket: Socket): void {
-        this.#sockets.add(socket);
-        socket.once("close", () => this.#sockets.delete(socket));
-        if (this.#linkDown || this.#platform.timers.monotonicMs() < this.#frontEndStartsMs) {
-            socket.on("error", () => undefined);
-            socket.resetAndDestroy();
-            return;
-        }
-        const connection: Connection = new Connection(this.#platform, socket, () => this.#connections.delete(connection));
-        this.#connections.add(connection);
+    /** Looks for silent connections while there are any. */
+    #watchSilence(): void {
+        if (this.#isWatchingSilence) return;
+        this.#isWatchingSilence = true;
+        this.#platform.timers.after(sweepMs, () => {
+            this.#isWatchingSilence = false;
+            for (const connection of this.#connections) connection.checkSilence();
+            if (this.#connections.size > 0) this.#watchSilence();
+        });
     }
 }
 

@@ -5,6 +5,7 @@ import { SqliteStore } from "./sqlite-store";
 import type { EventStore, StateStore } from "./store";
 import { type FileOwner, storeFileName } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
+import type { StoreThreads } from "./store-threads";
 
 /** What a gateway keeps, and where. */
 export interface GatewayStore {
@@ -33,6 +34,8 @@ export interface OpenStoreOptions {
     readonly owner: FileOwner;
     readonly clock: Clock;
     readonly listener: StoreHealthListener;
+    /** Where the file is opened; the threads of this process without it. */
+    readonly threads?: StoreThreads;
 }
 
 /** Whether events can be kept on disk at all; when not, `disk` means memory and the user gets a warning. */
@@ -42,7 +45,7 @@ export function canUseDisk(directory: string | undefined): boolean {
 
 /** Opens the store of one gateway identity. Never throws: a file that cannot be used is reported to the listener and tried again. */
 export function openStore(options: OpenStoreOptions): GatewayStore {
-    const { mode, directory, owner, clock, listener } = options;
+    const { mode, directory, owner, clock, listener, threads } = options;
     if (directory === undefined || !canUseDisk(directory)) {
         const done = (): Promise<void> => Promise.resolve();
         const state = new MemoryStateStore();
@@ -50,7 +53,7 @@ export function openStore(options: OpenStoreOptions): GatewayStore {
         return { ...noFile, state, open: done, loaded: done(), close: done };
     }
     const file = path.join(directory, storeFileName(owner));
-    const store = new SqliteStore({ path: file, clock, listener, isMadeWhenNeeded: mode !== "disk" });
+    const store = new SqliteStore({ path: file, clock, listener, isMadeWhenNeeded: mode !== "disk", ...(threads && { threads }) });
     return {
         events: store,
         storesEvents: mode === "disk",

@@ -1,6 +1,6 @@
 import { SqliteFile } from "./sqlite-file";
 import { UnusableFileError } from "./sqlite-schema";
-import type { OpenedContents, OpenRequest, StoreFailure, WorkerRequest, WorkerResponse } from "./worker-protocol";
+import type { FileRequest, OpenedContents, OpenRequest, StoreFailure, WorkerRequest, WorkerResponse } from "./worker-protocol";
 
 /** SQLite's primary result codes, as far as they decide what to do. */
 const kindOfCode: Record<number, "locked" | "corrupt" | "full"> = { 5: "locked", 6: "locked", 11: "corrupt", 13: "full", 26: "corrupt" };
@@ -11,8 +11,35 @@ const tolerableDiskErrors = 5;
 /** Different requests that have failed and are remembered. */
 const maxFailedRequests = 1000;
 
+/** The files of one thread, by their number. */
+export class ServedFiles {
+    readonly #files = new Map<number, ServedFile>();
+
+    answer(request: FileRequest): WorkerResponse {
+        const { id, file: number, kind } = request;
+        let file = this.#files.get(number);
+        if (kind === "close") {
+            file?.close();
+            this.#files.delete(number);
+            return { id };
+        }
+        if (!file) {
+            if (kind !== "open") return { id, failure: { kind: "notOpen" }, isClosed: true };
+            file = new ServedFile(request);
+            this.#files.set(number, file);
+        }
+        return file.answer(request);
+    }
+
+    /** Closes all of them, as the end of the process does. */
+    close(): void {
+        for (const file of this.#files.values()) file.close();
+        this.#files.clear();
+    }
+}
+
 /** A file as a thread serves it: carries out requests, and decides what follows from a failure. */
-export class ServedFile {
+class ServedFile {
     readonly #file: SqliteFile;
     /** Damage was found while the file was in use: it may open well again, but cannot be trusted. */
     #isDamaged = false;

@@ -1,11 +1,10 @@
-import type { Socket } from "node:net";
 import type { IConnectPacket, Packet } from "mqtt-packet";
 import type { Platform } from "../platform";
 import { type ConnectRefusal, decideConnect } from "./admission";
 import type { Client } from "./client";
 import type { CloseCode } from "./close-codes";
 import { publishMonitoring } from "./monitoring";
-import { PacketStream, type PacketStreamListener } from "./packet-stream";
+import { type ClientStream, PacketStream, type PacketStreamListener } from "./packet-stream";
 import { PlainClient } from "./plain-client";
 import { PlatformClient } from "./platform-client";
 
@@ -20,7 +19,7 @@ export class Connection implements PacketStreamListener {
     #packets = 0;
 
     /** `closed` is called once, when the socket has closed. */
-    constructor(platform: Platform, socket: Socket, closed: () => void) {
+    constructor(platform: Platform, socket: ClientStream, closed: () => void) {
         this.#platform = platform;
         this.#closed = closed;
         // The largest legal packet: payload, topic of any length, both length fields and the packet id.

@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type Packet, type Parser, parser, writeToStream } from "mqtt-packet";
 import type { Timers } from "../timers";
 
 /** One client's connection as a sequence of MQTT packets. Malformed input closes this connection and affects no other. */
 export class PacketStream {
-    readonly #socket: Socket;
+    readonly #socket: ClientStream;
     readonly #parser: Parser = parser();
     readonly #guard: FramingGuard;
     readonly #listener: PacketStreamListener;
@@ -17,13 +18,13 @@ export class PacketStream {
     /** Packets that arrived in one chunk with the packet at which reading was paused. */
     #unread: Packet[] = [];
 
-    constructor(socket: Socket, maxPacketBytes: number, listener: PacketStreamListener, timers: Timers) {
+    constructor(socket: ClientStream, maxPacketBytes: number, listener: PacketStreamListener, timers: Timers) {
         this.#socket = socket;
         this.#guard = new FramingGuard(maxPacketBytes);
         this.#listener = listener;
         this.#timers = timers;
         this.#lastReceivedMs = timers.monotonicMs();
-        socket.setNoDelay(true);
+        socket.setNoDelay?.(true);
         this.#parser.on("packet", (packet) => this.#take(packet));
         this.#parser.on("error", () => this.#malformed());
         socket.on("data", (chunk) => this.#read(typeof chunk === "string" ? Buffer.from(chunk) : chunk));
@@ -85,7 +86,7 @@ export class PacketStream {
     end(): void {
         if (this.#ended) return;
         this.#ended = true;
-        this.#socket.destroySoon();
+        this.#socket.end(() => this.#socket.destroy());
     }
 
     /** Closes at once. */
@@ -120,6 +121,9 @@ export class PacketStream {
         this.#listener.onMalformed();
     }
 }
+
+/** A socket, or any other stream of bytes in both directions. */
+export type ClientStream = Duplex & Partial<Pick<Socket, "setNoDelay" | "remoteAddress">>;
 
 /** The owner of a packet stream. */
 export interface PacketStreamListener {
