@@ -9,10 +9,10 @@ import type { GatewayOptions, OutboxKind } from "./gateway-options";
 import type { Machine } from "./machine";
 
 /** The file of an identity as it lies on the disk, whether it is in use or not; undefined when there is none. */
-export async function findOutboxFile(directory: string, identity: GatewayIdentity): Promise<OutboxFile | undefined> {
+export async function findOutboxFile(directory: string, identity: GatewayIdentity): Promise<FoundFile | undefined> {
     const file = path.join(directory, storeFileName(identity));
     const bytes = await storeFileSize(file);
-    return bytes === 0 ? undefined : { path: file, bytes };
+    return bytes === 0 ? undefined : { path: file, bytes, events: await countStoredEvents(file) };
 }
 
 /** The file of one gateway, and whether it can be used. */
@@ -107,6 +107,12 @@ export interface OutboxFile {
     readonly path: string;
     /** What it takes up on the disk, its journal included; looked at every few seconds. */
     readonly bytes: number;
+}
+
+/** A file that need not be in use. */
+export interface FoundFile extends OutboxFile {
+    /** The number of events that wait in it; undefined where it cannot be found out. */
+    readonly events: number | undefined;
 }
 
 /** How events are kept, for the gateway's state. */

@@ -32,19 +32,17 @@ export interface EndedGateway {
     readonly directory: string;
     /** Settles when the gateway has closed. */
     readonly closed: Promise<void>;
-    /** How many events its outbox holds; undefined where that is not known. */
-    countEvents(): number | undefined;
     log(text: string): void;
 }
 
-function report(clientId: string, { identity, directory, closed, countEvents, log }: EndedGateway): void {
+function report(clientId: string, { identity, directory, closed, log }: EndedGateway): void {
     closed
         .catch(() => undefined)
         .then(() => findOutboxFile(directory, identity))
         .then((file) => {
             if (!file) return;
             const megabytes = (file.bytes / 1e6).toFixed(1);
-            const count = countEvents();
+            const count = file.events;
             log(
                 count === undefined
                     ? translate("flow.abandoned", { clientId, file: file.path, megabytes })

@@ -30,7 +30,7 @@ export class GatewayConfigController {
     #toRaise: GatewayError | undefined;
     #closing: Promise<void> = Promise.resolve();
     /** The gateway whose lease was released last. */
-    #released: Gateway | undefined;
+    #isReleased = false;
     readonly #simulator: EmbeddedSimulator | undefined;
 
     constructor(origin: LeaseOrigin) {
@@ -164,7 +164,7 @@ export class GatewayConfigController {
         // A gateway that closes may still have to report the events that it could neither deliver nor store.
         if (!lease) return;
         this.#closing = lease.release().finally(detach);
-        this.#released = lease.gateway;
+        this.#isReleased = true;
     }
 
     #listener(): GatewayListener {
@@ -198,15 +198,13 @@ export class GatewayConfigController {
 
     #noteFile(): void {
         const { RED, node, abandonedFiles } = this.#origin;
-        if (this.#options instanceof GatewayError || !this.#released) return;
+        if (this.#options instanceof GatewayError || !this.#isReleased) return;
         const directory = storageDirectory(RED);
         if (directory === undefined) return;
-        const gateway = this.#released;
         abandonedFiles.add({
             identity: this.#options.identity,
             directory,
             closed: this.#closing,
-            countEvents: () => gateway.monitor.overview.outbox.events,
             log: (text) => node.log(text),
         });
     }

@@ -67,13 +67,13 @@ class EventCount {
     /** The latest committed contents of a page. */
     async #page(number: number): Promise<Buffer> {
         this.#pagesRead += 1;
-        if (this.#pagesRead > maxPages) throw new Error("too many pages");
+        if (this.#pagesRead > maxPages) throw new RangeError();
         return this.#wal.page(number) ?? (await this.#bytes((number - 1) * this.#pageSize, this.#pageSize));
     }
 
     async #bytes(position: number, length: number): Promise<Buffer> {
         const { buffer, bytesRead } = await this.#handle.read(Buffer.alloc(length), 0, length, position);
-        if (bytesRead < length) throw new Error("short file");
+        if (bytesRead < length) throw new RangeError();
         return buffer;
     }
 }
