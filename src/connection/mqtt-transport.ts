@@ -7,6 +7,7 @@ import type { LinkListener } from "./link";
 import { LinkStream } from "./link-stream";
 import { assertMqttClient, createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
+import { packetFault } from "./packet-fault";
 import type { AcknowledgementWriter } from "./received-messages";
 import type {
     DialProgress,
@@ -292,29 +293,6 @@ interface MqttTransportDeps {
     readonly session: MqttSession;
     readonly rawStream: RawStream;
 }
-
-/** What of a received packet is looked at. */
-interface PacketShape {
-    readonly cmd: string;
-    readonly messageId?: number | undefined;
-    /** Bytes after the fixed header. */
-    readonly length?: number | undefined;
-    /** The return codes of a SUBACK. */
-    readonly granted?: unknown;
-}
-
-/**
- * What is wrong with a packet that MQTT.js lets through, in a sentence; undefined when nothing is. It reads a missing packet id as
- * -1, or from the packet that follows, which would acknowledge something else.
- */
-function packetFault({ cmd, messageId, length, granted }: PacketShape): string | undefined {
-    const isCut = packetsOfAnId.has(cmd) && length !== undefined && length < 2;
-    if (isCut || (messageId !== undefined && messageId < 1)) return translate("connection.noPacketId", { packet: cmd.toUpperCase() });
-    if (cmd !== "suback" || !Array.isArray(granted) || granted.length === 1) return undefined;
-    return translate("connection.returnCodes", { count: granted.length });
-}
-
-const packetsOfAnId: ReadonlySet<string> = new Set(["puback", "pubrec", "pubrel", "pubcomp", "suback", "unsuback"]);
 
 /** Whether an error comes from the operating system or from TLS, as opposed to MQTT. */
 function isSystemError(error: Error): boolean {

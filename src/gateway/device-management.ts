@@ -10,7 +10,8 @@ import type { DeviceAddress } from "../protocol/identity";
 import { managementFilter } from "../protocol/topic";
 import type { Machine } from "./machine";
 import { ManagementSender } from "./management-sender";
-import { type SubscriptionManager, subscriptionRejectedError } from "./subscriptions/subscription-manager";
+import { subscriptionRejectedError } from "./subscriptions/subscription-errors";
+import type { SubscriptionManager } from "./subscriptions/subscription-manager";
 import type { SuspectSearch } from "./suspects/suspect-search";
 
 /** Device management on a gateway's connection: subscribed while there is a responder, and notified of devices as they show up. */

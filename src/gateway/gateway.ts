@@ -1,7 +1,6 @@
 import type { Clock } from "../clock";
 import { type ConnectionState, GatewayConnection } from "../connection/gateway-connection";
 import { mqttTransportFactory } from "../connection/mqtt-transport";
-import type { SentPacket } from "../connection/sent-packet";
 import type { Inventory } from "../devices/inventory/inventory";
 import { Registration } from "../devices/registration/registration";
 import { connectionStates, GatewayError, toGatewayError } from "../errors";
@@ -36,21 +35,15 @@ import { GatewayStatistics } from "./monitor/gateway-statistics";
 import { SilentDevices } from "./monitor/silent-devices";
 import { SimulatorControl } from "./monitor/simulator-control";
 import { ServerState } from "./server-state";
-import {
-    closingFilterError,
-    maximoFilterLimit,
-    SubscriptionManager,
-    subscriptionRejectedError,
-} from "./subscriptions/subscription-manager";
+import { maximoFilterLimit } from "./subscriptions/maximo-limit";
+import { NotificationFilter } from "./subscriptions/notification-filter";
+import { SubscriptionManager } from "./subscriptions/subscription-manager";
 import { SuspectSearch } from "./suspects/suspect-search";
-import type { SuspectClient } from "./suspects/trial";
 
 export type { GatewayResponder } from "./device-management";
 export type { GatewayListener } from "./gateway-listeners";
 export type { Subscription } from "./inbound/message-router";
 
-/** How long the first subscription may take; until it is answered no event goes out. */
-const subscribeDeadlineMs = 30_000;
 /** The length of a replaced id in the log. */
 const maxShownCharacters = 60;
 
@@ -71,6 +64,8 @@ export class Gateway implements PooledGateway {
     readonly #registration: Registration;
     readonly #publisher: EventPublisher;
     readonly #subscriptions: SubscriptionManager;
+    /** The notifications of the platform; a broker with topics of its own has none. */
+    readonly #notifications: NotificationFilter | undefined;
     readonly #management: DeviceManagement;
     readonly #commands: CommandRouter;
     readonly #router: MessageRouter;
@@ -88,8 +83,6 @@ export class Gateway implements PooledGateway {
     readonly actions: GatewayActions;
     /** The platform's side, for a gateway on the built-in simulator. */
     readonly simulatorControl: SimulatorControl | undefined;
-    /** Counts connections, so that what one of them started late does not act on the next. */
-    #connectionNumber = 0;
     #onlineSince: number | undefined;
     /** Whether the parts use the present connection. */
     #isLinkUp = false;
@@ -153,6 +146,10 @@ export class Gateway implements PooledGateway {
             granted: (filter) => this.#management.granted(filter),
             warn: (text) => this.#listeners.warn(text),
         });
+        const { notifyTopic } = this.topics;
+        const mayBeLeftOut = options.platform === "broker";
+        const ofConnection = { connection: this.#connection, search: this.#search, mayBeLeftOut };
+        this.#notifications = notifyTopic === undefined ? undefined : new NotificationFilter({ filter: notifyTopic, ...ofConnection });
         this.#management = new DeviceManagement({
             gateway: options.identity,
             ids: this.ids,
@@ -343,8 +340,7 @@ export class Gateway implements PooledGateway {
         this.monitor.close();
         this.health.pause();
         this.silentDevices.pause();
-        // A subscription that is answered from now on starts nothing.
-        this.#connectionNumber += 1;
+        this.#notifications?.end();
         this.#control.close(new GatewayError("GW_NOT_CONNECTED", translate("gateway.stopping")));
         this.#commands.close();
         this.#management.close();
@@ -395,7 +391,7 @@ export class Gateway implements PooledGateway {
     }
 
     #connectionChanged(state: ConnectionState): void {
-        this.#connectionNumber += 1;
+        this.#notifications?.end();
         this.#statistics.connectionChanged(state);
         this.#onlineSince = state.phase === "online" ? this.#clock.now() : undefined;
         if (state.phase === "online") this.#certificates.connected(this.#connection.certificates);
@@ -408,13 +404,12 @@ export class Gateway implements PooledGateway {
 
     #connected(sessionPresent: boolean): void {
         const { host, port, clientId } = this.#options;
-        const { notifyTopic } = this.topics;
         this.#listeners.solved();
         this.#listeners.log(translate("gateway.connected", { server: `${host}:${port}`, clientId }));
         this.#management.online(sessionPresent);
         this.#search.connected(this.#connection);
-        if (notifyTopic === undefined) this.#linkUp(sessionPresent);
-        else void this.#subscribeNotifications(notifyTopic, this.#connectionNumber, sessionPresent);
+        if (this.#notifications) this.#notifications.subscribe((rejection) => this.#notificationsAnswered(rejection, sessionPresent));
+        else this.#linkUp(sessionPresent);
     }
 
     #disconnected(state: ConnectionState): void {
@@ -429,41 +424,10 @@ export class Gateway implements PooledGateway {
         this.#listeners.problem(new GatewayError(code, text), connectionStates[code] ?? "network");
     }
 
-    /** A refused event is acknowledged like any other: nothing is sent before the notifications can be received. Protocol, section Events. */
-    async #subscribeNotifications(filter: string, connectionNumber: number, sessionPresent: boolean): Promise<void> {
-        const packet: SentPacket = { kind: "filter", name: filter, device: undefined, qos: 0, bytes: 0 };
-        const admitted = this.#mayBeLeftOut ? this.#search.admit(packet, this.#notificationClient(filter, sessionPresent)) : "send";
-        if (admitted === "wait") return;
-        let refusal: GatewayError | undefined;
-        try {
-            if (admitted === "blocked") throw closingFilterError(filter);
-            await this.#connection.subscribe(filter, 0, subscribeDeadlineMs);
-        } catch (thrown) {
-            refusal = subscriptionRejectedError(filter, toGatewayError(thrown, "GW_SUBSCRIBE_REFUSED"));
-        }
-        if (connectionNumber !== this.#connectionNumber) return;
-        if (admitted === "test") this.#search.acknowledged(packet);
-        if (refusal) this.#listeners.warn(translate("gateway.refusalsUnknown", { reason: refusal.message }));
-        this.#router.notificationRejectionChanged(refusal);
+    #notificationsAnswered(rejection: GatewayError | undefined, sessionPresent: boolean): void {
+        if (rejection) this.#listeners.warn(translate("gateway.refusalsUnknown", { reason: rejection.message }));
+        this.#router.notificationRejectionChanged(rejection);
         if (!this.#isLinkUp) this.#linkUp(sessionPresent);
-    }
-
-    /** Only a broker of one's own may do without notifications; the platform refuses a subscription by its return code. */
-    get #mayBeLeftOut(): boolean {
-        return this.#options.platform === "broker";
-    }
-
-    #notificationClient(filter: string, sessionPresent: boolean): SuspectClient {
-        const connectionNumber = this.#connectionNumber;
-        return {
-            wake: () => {
-                if (connectionNumber === this.#connectionNumber)
-                    void this.#subscribeNotifications(filter, connectionNumber, sessionPresent);
-            },
-            acquitted: () => undefined,
-            struck: () => undefined,
-            condemned: () => undefined,
-        };
     }
 
     #linkUp(sessionPresent: boolean): void {

@@ -11,7 +11,8 @@ import type { CommandTopic } from "../../protocol/topic";
 import { topicLevels } from "../../routing/topic-filter";
 import { TopicTrie } from "../../routing/topic-trie";
 import type { EventPublisher } from "../events/event-publisher";
-import { type SubscriptionManager, subscriptionRejectedError } from "../subscriptions/subscription-manager";
+import { subscriptionRejectedError } from "../subscriptions/subscription-errors";
+import type { SubscriptionManager } from "../subscriptions/subscription-manager";
 import {
     type CommandOutcome,
     type CommandReference,

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { SentPacket } from "../../connection/sent-packet";
 import type { Registration } from "../../devices/registration/registration";
-import { GatewayError, toGatewayError } from "../../errors";
+import { type GatewayError, toGatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { StateStore } from "../../outbox/store/store";
 import type { Qos } from "../../protocol/qos";
@@ -13,6 +13,7 @@ import type { SuspectClient } from "../suspects/trial";
 import { FilterCheck, type FilterCheckListener } from "./filter-check";
 import { RejectedFilters } from "./rejected-filters";
 import { type ServerSubscription, ServerSubscriptions } from "./server-subscriptions";
+import { closingFilterError } from "./subscription-errors";
 import { SubscriptionJournal } from "./subscription-journal";
 import { TakeOvers } from "./take-overs";
 
@@ -310,25 +311,4 @@ export interface SubscriptionManagerDeps {
 
 function packetOf({ filter, qos }: ServerSubscription): SentPacket {
     return { kind: "filter", name: filter, device: undefined, qos, bytes: 0 };
-}
-
-/** The server closes the connection after this filter. */
-export function closingFilterError(filter: string): GatewayError {
-    return new GatewayError("GW_SUBSCRIBE_REFUSED", translate("gateway.closingFilter", { filter }));
-}
-
-/** Maximo allows fifty filters, one of which is that of the notifications. Only filters of one device type are ever joined because of it. */
-export const maximoFilterLimit: FilterLimit = {
-    maxFilters: 49,
-    groupOf(filter) {
-        const [root, , typeId] = filter.split("/");
-        return root === "iot-2" && typeId !== undefined && typeId !== "+" ? typeId : undefined;
-    },
-};
-
-/** A refusal of a subscription in the words of a node. */
-export function subscriptionRejectedError(filter: string, cause: GatewayError): GatewayError {
-    return cause.code === "GW_SUBSCRIBE_REFUSED"
-        ? cause
-        : new GatewayError("GW_SUBSCRIBE_REFUSED", translate("gateway.subscriptionRefused", { filter, reason: cause.message }), { cause });
 }

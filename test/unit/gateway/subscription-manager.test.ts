@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { RegistrationAnswer, RegistrationClient } from "../../../src/devices/registration/registration-types";
 import { GatewayError } from "../../../src/errors";
-import { maximoFilterLimit, SubscriptionManager } from "../../../src/gateway/subscriptions/subscription-manager";
+import { maximoFilterLimit } from "../../../src/gateway/subscriptions/maximo-limit";
+import { SubscriptionManager } from "../../../src/gateway/subscriptions/subscription-manager";
 import type { StateStore } from "../../../src/outbox/store/store";
 import { deviceOfFilter, gatewayTopics } from "../../../src/protocol/gateway-topics";
 import type { Qos } from "../../../src/protocol/qos";
