@@ -1,6 +1,7 @@
 // npm run bench: measures the parts named on the command line, or all of them.
 import { measureCommands } from "./commands";
 import { measureEvents } from "./events";
+import { measureFirstContacts } from "./first-contacts";
 import { measureMemory } from "./memory";
 import { measureNewDevices } from "./new-devices";
 import { measureOutbox } from "./outbox";
@@ -21,6 +22,7 @@ const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
     soak: measureSoak,
     "new-devices": measureNewDevices,
     recovery: measureRecovery,
+    "first-contacts": measureFirstContacts,
 };
 
 async function main(): Promise<void> {

@@ -57,7 +57,8 @@ const accessOf: Partial<Record<BrokerName, { readonly text: string; readonly pla
 /** The section as the document has it now. */
 export function writtenSection(): string {
     const text = readFileSync(file, "utf8");
-    const section = text.slice(text.indexOf(begin) + begin.length, text.indexOf(end));
+    const from = text.indexOf(begin);
+    const section = text.slice(from + begin.length, text.indexOf(end, from));
     return section.slice(0, section.lastIndexOf("\n*Tested")).trim();
 }
 
@@ -66,7 +67,8 @@ export function writeSection(): void {
     const text = readFileSync(file, "utf8");
     const versions = brokerNames.map((name) => `${brokerKinds[name].title} ${brokerKinds[name].version()}`).join(", ");
     const note = `*Tested ${new Date().toISOString().slice(0, 10)}: ${versions}.*`;
-    const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-    if (from < 0 || to < from) throw new Error(`${file} has no place for the brokers`);
+    const from = text.indexOf(begin);
+    const to = text.indexOf(end, from);
+    if (from < 0 || to < 0) throw new Error(`${file} has no place for the brokers`);
     writeFileSync(file, `${text.slice(0, from)}${begin}\n${brokersSection()}\n\n${note}\n${text.slice(to)}`);
 }
