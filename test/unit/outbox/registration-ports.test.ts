@@ -134,6 +134,31 @@ describe("an outbox whose devices wait to be checked", () => {
         assert.deepEqual([forCheck?.maxEvents, forRest?.maxEvents], [1, 2]);
     });
 
+    for (const { count, isAhead } of [
+        { count: 9_000, isAhead: false },
+        { count: 12_000, isAhead: true },
+    ]) {
+        const name = isAhead ? "waits a second before it reads past" : "reads past";
+        it(`${name} ${count} events of devices that wait for their check`, () => {
+            const { outbox, link, gate, clock, store, writeOut, admit } = outboxFixture();
+            for (let device = 0; device < 10; device++) gate.answers.set(`t/d${device}`, "wait");
+            for (let index = 0; index < count; index++) admit(`t/d${index % 10}`, `${index}`);
+            admit("t/checked", "behind them");
+            for (let round = 0; round < 40; round++) writeOut();
+            outbox.linkUp();
+            const goOn = (durationMs: number) => {
+                for (let passedMs = 0; passedMs < durationMs; passedMs += 5) {
+                    clock.advance(5);
+                    store.settle();
+                }
+            };
+            goOn(900);
+            assert.deepEqual(link.sent, isAhead ? [] : ["behind them"]);
+            goOn(1_500);
+            assert.deepEqual(link.sent, ["behind them"]);
+        });
+    }
+
     it("sends nothing to a connection that a question has closed, and later everything in order", () => {
         const { outbox, link, gate, cut, admit } = outboxFixture();
         outbox.linkUp();
