@@ -44,3 +44,43 @@ export interface RateLimits {
     /** How many may pass at the same moment after a pause; at least 1. */
     readonly burst: number;
 }
+
+/** After a pause this part of a second's bytes may go beyond the rate, so that coarse timers cost no throughput. */
+const slackS = 0.05;
+/** What the slack adds in ten seconds is taken from the rate. */
+const slackWindowS = 10;
+
+/**
+ * Limits bytes over time: what is sent makes debt, which time pays off, and in debt nothing more may be sent. So in any ten seconds at most
+ * eleven times a second's bytes go out. Something larger than a second's bytes goes alone: the rest waits until it is paid off.
+ */
+export class ByteRateLimiter {
+    readonly #perMs: number;
+    readonly #slack: number;
+    #debt = 0;
+    #paidMs: number;
+
+    /** @param nowMs monotonic time */
+    constructor(bytesPerS: number, nowMs: number) {
+        this.#perMs = (bytesPerS * (1 - slackS / slackWindowS)) / 1000;
+        this.#slack = bytesPerS * slackS;
+        this.#paidMs = nowMs;
+    }
+
+    /** Bytes are sent, whether they may be or not. */
+    sent(bytes: number, nowMs: number): void {
+        this.#pay(nowMs);
+        this.#debt += bytes;
+    }
+
+    /** Milliseconds until something may be sent; 0 when it may now. */
+    delayMs(nowMs: number): number {
+        this.#pay(nowMs);
+        return this.#debt <= this.#slack ? 0 : Math.ceil((this.#debt - this.#slack) / this.#perMs);
+    }
+
+    #pay(nowMs: number): void {
+        this.#debt = Math.max(this.#debt - (nowMs - this.#paidMs) * this.#perMs, 0);
+        this.#paidMs = nowMs;
+    }
+}

@@ -6,6 +6,7 @@ import { type AttemptEnd, ConnectionAttempt } from "./connection-attempt";
 import type { LinkListener } from "./link";
 import { mqttTransportFactory } from "./mqtt-transport";
 import type { PresentedCertificate } from "./presented-certificates";
+import { PublishRate } from "./publish-rate";
 import { type ConnectionReason, serverOf } from "./reason";
 import { authorisationPauseMs, describeCulprit, describeSearch, describeTakeOver, takeOverPauseMs } from "./reasons";
 import { BackOff, TakeOverDetector } from "./reconnect-policy";
@@ -37,6 +38,8 @@ export class GatewayConnection {
     readonly #takeOver = new TakeOverDetector();
     readonly #connectTimeoutMs: number;
     readonly #transportOptions: TransportOptions;
+    /** Absent: no limit. */
+    readonly #rate: PublishRate | undefined;
     /** From `start` on. */
     #listener: ConnectionListener | undefined;
     #state: ConnectionState = { phase: "closed" };
@@ -50,13 +53,14 @@ export class GatewayConnection {
 
     constructor(options: ConnectionOptions) {
         const { clock, random = Math.random, transportFactory, judge, ...rest } = options;
-        const { connectTimeoutMs = defaultConnectTimeoutMs, ...transportOptions } = rest;
+        const { connectTimeoutMs = defaultConnectTimeoutMs, maxBytesPerS = 0, ...transportOptions } = rest;
         this.#judge = judge;
         this.#clock = clock;
         this.#open = transportFactory ?? mqttTransportFactory(random);
         this.#backOff = new BackOff(random);
         this.#connectTimeoutMs = connectTimeoutMs;
         this.#transportOptions = transportOptions;
+        this.#rate = maxBytesPerS > 0 ? new PublishRate(maxBytesPerS, clock, () => this.#ratePaid()) : undefined;
     }
 
     get state(): ConnectionState {
@@ -67,9 +71,14 @@ export class GatewayConnection {
         return this.#state.phase === "online";
     }
 
-    /** Whether the link takes more at the moment. While it is false, publishes wait in memory. */
+    /** Whether the link takes more at the moment, also by its rate. While it is false, publishes wait in memory. */
     get isWritable(): boolean {
-        return this.#online?.isWritable === true;
+        return this.#online?.isWritable === true && !this.isRateUsedUp;
+    }
+
+    /** Whether the bytes that may be published are used up. What cannot wait may be published all the same, and the rest waits longer. */
+    get isRateUsedUp(): boolean {
+        return this.#rate?.isUsedUp === true;
     }
 
     /** Publishes that wait for their acknowledgement. */
@@ -139,8 +148,12 @@ export class GatewayConnection {
      */
     publish(packet: SentPacket, payload: string | Buffer, settled: Settled, mayBeWithheld = false): void {
         const attempt = this.#online;
-        if (attempt) attempt.publish(packet, payload, settled, mayBeWithheld);
-        else settled(this.#notConnected());
+        if (!attempt) {
+            settled(this.#notConnected());
+            return;
+        }
+        this.#rate?.sent(packet);
+        attempt.publish(packet, payload, settled, mayBeWithheld);
     }
 
     /**
@@ -226,8 +239,13 @@ export class GatewayConnection {
         return takenOver ? describeTakeOver(this.#transportOptions) : reason;
     }
 
+    #ratePaid(): void {
+        if (this.isOnline) this.#listener?.drained();
+    }
+
     #change(state: ConnectionState): void {
         this.#state = state;
+        if (state.phase === "closed") this.#rate?.stop();
         this.#listener?.stateChanged(state);
     }
 
@@ -258,6 +276,8 @@ export interface ConnectionOptions extends TransportOptions {
     readonly transportFactory?: TransportFactory;
     /** From the first packet to the CONNACK; 30 s when absent. */
     readonly connectTimeoutMs?: number;
+    /** Bytes of PUBLISH packets that may be sent in a second; 0 or absent = no limit. */
+    readonly maxBytesPerS?: number;
     /** Looks for the reason of short-lived connections in what was sent on them. */
     readonly judge?: EndJudge;
 }

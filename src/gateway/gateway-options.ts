@@ -61,6 +61,8 @@ export interface GatewayOptions {
     readonly undeliveredMaxBytes: number;
     /** Events per second at most; 0 = no limit. */
     readonly maxRate: number;
+    /** Bytes of PUBLISH packets per second at most; 0 = no limit. */
+    readonly maxRateBytes: number;
     readonly maxInFlight: number;
     /** Whether the server registers devices. */
     readonly registration: RegistrationMode;
@@ -95,6 +97,8 @@ export const gatewayRules = {
     outboxReserve: { fallback: 10, min: 0, max: 50 },
     undeliveredMaxMb: { fallback: 10, min: 0, max: 100_000 },
     maxRate: { fallback: 0, min: 0, max: 1_000_000 },
+    // Of 1000 bytes, as lines are sold.
+    maxRateKb: { fallback: 0, min: 0, max: 1_000_000 },
     maxInFlight: { fallback: 100, min: 1, max: 1000, whole: true },
     registration: { choices: registrationModes, fallback: "auto" },
     registrationLimit: { fallback: 8, min: 1, max: 128, whole: true },
@@ -165,6 +169,7 @@ function parse(properties: GatewayProperties): GatewayOptions {
         outboxReservedShare: numberOption(properties, "outboxReserve", gatewayRules.outboxReserve) / 100,
         undeliveredMaxBytes: Math.floor(numberOption(properties, "undeliveredMaxMb", gatewayRules.undeliveredMaxMb) * 1_048_576),
         maxRate: numberOption(properties, "maxRate", gatewayRules.maxRate),
+        maxRateBytes: numberOption(properties, "maxRateKb", gatewayRules.maxRateKb) * 1000,
         maxInFlight: numberOption(properties, "maxInFlight", gatewayRules.maxInFlight),
         registrationLimit: numberOption(properties, "registrationLimit", gatewayRules.registrationLimit),
         registrationBackoffMs: numberOption(properties, "registrationBackoff", gatewayRules.registrationBackoff) * 1000,

@@ -113,6 +113,7 @@ export class Gateway implements PooledGateway {
             random: machine.random,
             transportFactory: mqttTransportFactory(machine.random, machine.openStream),
             judge: this.#search,
+            maxBytesPerS: options.maxRateBytes,
             ...transportOptions({ options, token, tls }),
         });
         this.#control = new LinkControl({

@@ -142,6 +142,21 @@ describe("a backlog", () => {
         }
     });
 
+    it("waits out the bytes of what it has sent, and rejects QoS 0 events meanwhile", async () => {
+        const bench = await GatewayBench.start();
+        try {
+            const member = await bench.gateway({ maxRateKb: "1" });
+            await member.outcome(member.publish("d1", 0, { payload: "x".repeat(2000) }));
+            const waiting = member.publish("d1", 1);
+            const refused = await member.outcome(member.publish("d1", 2, { qos: 0 }));
+            assert.equal(refused, "GW_OUTBOX_FULL");
+            assert.equal(await member.outcome(waiting), "done");
+            assert.equal(published(bench).length, 2);
+        } finally {
+            await bench.close();
+        }
+    });
+
     it("reports a shrinking backlog at most once a second until it is empty, even if no new event arrives", async () => {
         const bench = await GatewayBench.start();
         try {

@@ -25,11 +25,12 @@ const named: Readonly<Record<string, Partial<Record<NodeType, string>>>> = {
         "device-command-in": "label.datatype",
     },
     "docs/kinds-of-data.md": {
-        "gateway-config": "label.outboxReserve label.outboxFull label.maxRate label.maxInFlight",
+        "gateway-config": "label.outboxReserve label.outboxFull label.maxRate label.maxRateKb label.maxInFlight",
         "device-event-out": "label.priority option.priorityFromMessage",
     },
     "docs/operation.md": {
-        "gateway-config": "label.outbox label.outboxMaxMb label.outboxReserve label.cleanSession label.autoConnect option.memory",
+        "gateway-config":
+            "label.outbox label.outboxMaxMb label.outboxReserve label.cleanSession label.autoConnect label.maxRateKb option.memory",
         "device-event-out": "label.timestamp label.typeId label.deviceId",
     },
     "docs/troubleshooting.md": {

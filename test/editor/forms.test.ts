@@ -43,6 +43,7 @@ const contract = {
         outboxFull: "reject",
         undeliveredMaxMb: "10",
         maxRate: "0",
+        maxRateKb: "0",
         maxInFlight: "100",
         registrationLimit: "8",
         registrationBackoff: "600",

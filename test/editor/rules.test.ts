@@ -194,7 +194,7 @@ describe("the rules of forms", () => {
                 agrees((value) => host.validate(type, property, value), parsers[type](property), undefined, numbers(rule));
             }
         }
-        assert.equal(judged, 13);
+        assert.equal(judged, 14);
     });
 
     it("the form and the runtime agree on JSON objects and lists of bundles", () => {
@@ -427,6 +427,7 @@ describe("the rules of forms", () => {
         ["gateway-config", "maxInFlight", ["", "1", "1000"], ["0", "1001"]],
         ["gateway-config", "registrationLimit", ["", "1", "128"], ["0", "129"]],
         ["gateway-config", "maxRate", ["", "0", "0.5", "50"], ["-1", ".5"]],
+        ["gateway-config", "maxRateKb", ["", "0", "0.5", "1000000"], ["-1", "1000001", "1 KB"]],
         [
             "gateway-config",
             "host",

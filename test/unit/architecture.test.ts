@@ -19,7 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/routing": [],
     "src/outbox": ["src/i18n", "src/errors", "src/clock", "src/rate-limiter", "src/protocol"],
     "src/devices": ["src/i18n", "src/errors", "src/clock", "src/recent-items", "src/protocol"],
-    "src/connection": ["src/i18n", "src/errors", "src/clock", "src/protocol", "src/routing"],
+    "src/connection": ["src/i18n", "src/errors", "src/clock", "src/rate-limiter", "src/protocol", "src/routing"],
     "src/management": ["src/i18n", "src/errors", "src/clock", "src/rate-limiter", "src/protocol"],
     "src/gateway": [
         "src/i18n",

@@ -199,8 +199,9 @@ export class Qos0Publisher implements SuspectClient {
         const { connection, control, outbox } = this.#deps;
         if (!isReady) return offline();
         if (control.isPaused) return paused();
+        if (connection.isRateUsedUp) return rateUsedUp();
         if (!connection.isWritable) return new GatewayError("GW_OUTBOX_FULL", translate("gateway.directBusy"));
-        if (!outbox.takeRate()) return new GatewayError("GW_OUTBOX_FULL", translate("gateway.directRate"));
+        if (!outbox.takeRate()) return rateUsedUp();
         return undefined;
     }
 }
@@ -275,6 +276,10 @@ class WaitingEvent implements RegistrationClient {
         this.#isOver = true;
         return !wasOver;
     }
+}
+
+function rateUsedUp(): GatewayError {
+    return new GatewayError("GW_OUTBOX_FULL", translate("gateway.directRate"));
 }
 
 function offline(): GatewayError {

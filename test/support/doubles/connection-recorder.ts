@@ -9,6 +9,7 @@ export class ConnectionRecorder implements ConnectionListener {
     holding = false;
     strayPings = 0;
     drains = 0;
+    onDrained: () => void = () => {};
 
     stateChanged(state: ConnectionState): void {
         this.states.push(state);
@@ -26,6 +27,7 @@ export class ConnectionRecorder implements ConnectionListener {
 
     drained(): void {
         this.drains++;
+        this.onDrained();
     }
 
     get phases(): string[] {

@@ -27,6 +27,8 @@ describe("gateway options", () => {
             undeliveredMaxBytes: 10_485_760,
             outboxReservedShare: 0.1,
             maxRate: 0,
+            maxRateBytes: 0,
+            autoConnect: true,
             maxInFlight: 100,
             registration: "always",
             registrationLimit: 8,
