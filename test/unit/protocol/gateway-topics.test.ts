@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { assertLevelsFit, deviceOfCommand, deviceOfFilter, gatewayTopics } from "../../../src/protocol/gateway-topics";
 import { isLegalId, ownFirstLevelRule } from "../../../src/protocol/id-rules";
 import { commandFilter, eventTopic, notifyTopic } from "../../../src/protocol/topic";
+import { disjointFilters } from "../../../src/routing/disjoint-filters";
+import { filterCovers } from "../../../src/routing/topic-filter";
 import { anyLevel } from "../../support/arbitraries";
 import { throwsCode } from "../../support/assertions";
 
@@ -105,6 +107,32 @@ describe("topics of a gateway", () => {
                 fc.property(parts, (command) => {
                     assert.deepEqual(topics.parseCommand(topics.commandFilter(command).split("/")), { ...command });
                     assert.equal(deviceOfCommand(topics, command), `${command.typeId}/${command.deviceId}`);
+                }),
+            );
+        });
+
+        it("own topics make filters that are joined without an overlap: one for each wanted command, and none for an event", () => {
+            const few = fc.constantFrom("a", "b", "c");
+            const parts = { typeId: few, deviceId: few, commandId: few, format: few };
+            const pairs = fc.constantFrom(
+                ["{typeId}/{deviceId}/evt/{eventId}", "{typeId}/{deviceId}/cmd/{commandId}/{format}"],
+                ["a/{deviceId}{eventId}/{format}", "b/{commandId}/{deviceId}"],
+                ["{deviceId}", "{deviceId}/{commandId}"],
+                ["{typeId}/{eventId}/x-{deviceId}", "{format}/{deviceId}/{commandId}/{typeId}"],
+            );
+            const selections = fc.array(fc.record(parts, { requiredKeys: [] }), { minLength: 1, maxLength: 6 });
+            const ids = fc.array(fc.record({ ...parts, eventId: few }), { minLength: 20, maxLength: 20 });
+            fc.assert(
+                fc.property(pairs, selections, ids, ([events, commands], selected, tried) => {
+                    const topics = own(events, commands);
+                    const wanted = selected.map((selection) => topics.commandFilter(selection));
+                    const held = [...disjointFilters(new Map(wanted.map((filter) => [filter, 1]))).keys()];
+                    const copies = (topic: string) => held.filter((filter) => filterCovers(filter, topic)).length;
+                    for (const { eventId, ...command } of tried) {
+                        const topic = topics.commandFilter(command);
+                        if (wanted.some((filter) => filterCovers(filter, topic))) assert.equal(copies(topic), 1, `${topic} by ${held}`);
+                        assert.equal(copies(topics.eventTopic(command, eventId, command.format)), 0, `an event by ${held}`);
+                    }
                 }),
             );
         });
