@@ -68,5 +68,5 @@ const words = requireRecord(catalogue.status);
 /** A Status node gets the bare key of a text without parameters; each editor puts it into its own language. */
 function statusWords(text: string): string {
     const shown = text.startsWith(keyPrefix) ? String(words[text.slice(keyPrefix.length)]) : text;
-    return shown.replace(/, waiting: [\d\s+]+$/, "");
+    return shown.replace(/, waiting: [\d\s+]+(?:\(high: [\d\s+]+\))?$/, "");
 }

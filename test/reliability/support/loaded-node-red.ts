@@ -80,7 +80,7 @@ export class LoadedNodeRed {
             { id: "tls", type: "tls-config", ca: authorityFile ?? "", verifyservercert: true },
             { id: gatewayId, type: "gateway-config", ...broker, registration, ...secured, ...gateway, ...credentials },
             { id: "source", type: "load-source", ...at, pauseFile: this.#pauseFile, devices, perTick, wires: [["out"]] },
-            { id: "out", type: "device-event-out", ...at, name: touched, gateway: gatewayId, format: "text" },
+            { id: "out", type: "device-event-out", ...at, name: touched, gateway: gatewayId, format: "text", priority: "" },
             { id: "commands", type: "device-command-in", ...noted, gateway: gatewayId },
             { id: "complete", type: "complete", ...noted, scope: ["out"], uncaught: false },
             { id: "catch", type: "catch", ...noted, scope: null, uncaught: false },

@@ -1,4 +1,7 @@
-/** Payloads are `<device>:<number>`, with numbers that grow for each device. Of repeated ones the first counts, however long ago it was. */
+/**
+ * Payloads are `<device>:<number>` or `<device>.<priority>:<number>`, with numbers that grow for each device, or each device and priority: between
+ * priorities there is no order. Of repeated ones the first counts, however long ago it was.
+ */
 export class OrderCheck {
     readonly #last = new Map<string, number>();
     readonly #seen = new Set<string>();
@@ -9,7 +12,7 @@ export class OrderCheck {
         return this.#repeated;
     }
 
-    /** The payloads that came after a later one of the same device, as text. */
+    /** The payloads that came after a later one of the same device and priority, as text. */
     violations(payloads: Iterable<string>): string[] {
         const found: string[] = [];
         for (const payload of payloads) {

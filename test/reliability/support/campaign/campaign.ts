@@ -11,7 +11,7 @@ export interface RoundResult {
     readonly kind: string;
     readonly eventsDone: number;
     readonly eventsLost: number;
-    /** Events and commands that were overtaken by a later one of the same device. */
+    /** Events that were overtaken by a later one of the same device and priority, and commands by a later one of the same device. */
     readonly outOfOrder: number;
     readonly eventsSentTwice: number;
     readonly commandsSent: number;
@@ -156,7 +156,7 @@ export class Campaign {
         };
     }
 
-    /** What came after a later one of the same device: to the broker, to the application, and of commands to the flow. */
+    /** What came after a later one of the same device and priority: to the broker, to the application, and of commands to the flow. */
     #outOfOrder(fault: Fault): string[] {
         const { application, nodeRed, recorder } = this.stage;
         const { sent, received, commands } = this.#orders;

@@ -155,7 +155,10 @@ export class Stage {
         nodeRed.pause(false);
         await nodeRed.moreDone(400);
         nodeRed.pause(true);
+        // After the first question everything that was sent is in the outbox, and after the last one everything that was done is noted.
+        await nodeRed.load();
         await nodeRed.nothingQueued();
+        await nodeRed.load();
         this.forget();
     }
 
