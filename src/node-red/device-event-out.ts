@@ -35,6 +35,7 @@ export const eventRules = {
     qos: { choices: ["0", "1", "2", ""], fallback: "1" },
     // Blank: from the message.
     priority: { choices: [...priorities, ""], fallback: "normal" },
+    offline: { choices: ["keep", "latest"], fallback: "keep" },
     wrap: { fallback: false },
     complete: { choices: completionModes, fallback: "safe" },
     // Ten years at most.
@@ -60,6 +61,7 @@ export function parseEventSettings(RED: NodeAPI, node: Node, definition: StoredD
         format: parsedFormat,
         qos: qos === "" ? undefined : parseQos(qos),
         priority: priority === "" ? undefined : parsePriority(priority),
+        isLatest: choiceOption(definition, "offline", eventRules.offline) === "latest",
         wrap,
         timestampField,
         encoding: parsedFormat === undefined ? undefined : { format: parsedFormat, wrap, timestampField },
@@ -97,6 +99,8 @@ export interface EventSettings {
     readonly qos: Qos | undefined;
     /** Undefined = from the message. */
     readonly priority: Priority | undefined;
+    /** Whether only the newest event of each device and event id waits. */
+    readonly isLatest: boolean;
     readonly wrap: boolean;
     readonly timestampField: string;
     /** How the payload is written; undefined = the format is from the message. */
@@ -124,6 +128,7 @@ export function eventRequest(
         eventId: ids.ofEvent("eventId", given.eventId),
         format,
         qos: settings.qos ?? parseQos(message.qos),
+        isLatest: settings.isLatest,
         priority: settings.priority ?? messagePriority(message),
         payload: encodePayload(message.payload, format, {
             wrap: settings.wrap,

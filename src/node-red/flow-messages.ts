@@ -145,6 +145,8 @@ export interface WiotpGatewayHealth {
         readonly refused: number;
         readonly expired: number;
         readonly dropped: number;
+        /** Of which a newer event took the place: done, and not sent. */
+        readonly superseded: number;
     };
 }
 

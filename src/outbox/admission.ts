@@ -9,6 +9,7 @@ import type { DeviceGate } from "./ports";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { Dispatcher } from "./sending/dispatcher";
 import type { GroupWriter } from "./storing/group-writer";
+import { type FreedRoom, noRoom } from "./supersession";
 
 /** The rules by which a new event is taken or rejected, and by which old ones make room for it. */
 export class Admission {
@@ -37,8 +38,11 @@ export class Admission {
         return storesEvents && (access === "interrupted" || access === "closed" || writer.isFailing);
     }
 
-    /** Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. */
-    admit(event: NewEvent): GatewayError | undefined {
+    /**
+     * Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. `freed` is what it
+     * supersedes.
+     */
+    admit(event: NewEvent, freed: FreedRoom): GatewayError | undefined {
         const { limits, memory, lifecycle, dispatcher } = this.#options;
         if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", translate("outbox.stopping"));
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
@@ -50,7 +54,7 @@ export class Admission {
         if (this.#isOneDeviceTooMany(event.device)) {
             return full(translate("outbox.fullOfDevices", { device: event.device, maxDevices: memory.waitingDevices }));
         }
-        return this.#rejectionOfHeld(event) ?? (this.#fits(event) ? undefined : this.#makeRoom(event));
+        return this.#rejectionOfHeld(event, freed) ?? (this.#fits(event, freed) ? undefined : this.#makeRoom(event));
     }
 
     /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */
@@ -66,12 +70,12 @@ export class Admission {
     }
 
     /** Held devices together may use a part of the outbox only, so that they cannot stop the others. */
-    #rejectionOfHeld({ device, bytes }: NewEvent): GatewayError | undefined {
+    #rejectionOfHeld({ device, bytes }: NewEvent, freed: FreedRoom): GatewayError | undefined {
         const { waiting, limits, gate } = this.#options;
         const { devices } = waiting;
         const queue = devices.of(device);
         if (queue) devices.askHeld(queue);
-        if (devices.heldBytes + bytes <= limits.maxBytes * heldShare || !gate.isHeld(device)) return undefined;
+        if (devices.heldBytes + bytes - freed.bytes <= limits.maxBytes * heldShare || !gate.isHeld(device)) return undefined;
         return full(translate("outbox.fullOfHeld", { device, maxMegabytes: megabytes(limits.maxBytes) }));
     }
 
@@ -117,15 +121,17 @@ export class Admission {
         while (this.isStoreFailing && this.#isUnsavedOver(bytes, priority) && eviction.dropUnsaved(priority)) waiting.refill();
     }
 
-    #fits({ bytes, priority = "normal" }: NewEvent): boolean {
-        return !this.#isOver(1, bytes, priority) && !this.#isUnsavedOver(bytes, priority);
+    #fits({ bytes, priority = "normal" }: NewEvent, freed = noRoom): boolean {
+        return !this.#isOver(1 - freed.events, bytes - freed.bytes, priority) && !this.#isUnsavedOver(bytes, priority);
     }
 
     #isUnsavedOver(bytes: number, priority: Priority): boolean {
-        const { storesEvents, waiting, memory, limits } = this.#options;
+        const { storesEvents, waiting, writer, lifecycle, memory, limits } = this.#options;
         const share = shareOf(priority, limits);
         const { use } = waiting;
-        return storesEvents && (use.events >= memory.unsavedEvents * share || use.bytes + bytes > memory.unsavedBytes * share);
+        const { atHand } = writer.stored;
+        const events = use.events + atHand.events + lifecycle.supersededSenders;
+        return storesEvents && (events >= memory.unsavedEvents * share || use.bytes + atHand.bytes + bytes > memory.unsavedBytes * share);
     }
 
     #isOver(events: number, bytes: number, priority: Priority): boolean {

@@ -2,7 +2,9 @@ import type { Clock } from "../clock";
 import { GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { type CompletionCallbacks, type CompletionMode, type OutboxEvent, type Priority, priorities, type RefusalNote } from "./event";
-import type { OutboxEntry } from "./queue/outbox-entry";
+import type { LatestIndex, QueuedEvent } from "./queue/latest-index";
+import { LatestState } from "./queue/latest-state";
+import { OutboxEntry } from "./queue/outbox-entry";
 import type { WaitingEvents } from "./queue/waiting-events";
 import type { DeviceTotal } from "./store/store";
 import type { StoredEvents } from "./storing/stored-events";
@@ -26,8 +28,12 @@ export class EventLifecycle {
     undeliverable = 0;
     /** Refused events that had been acknowledged before. */
     revoked = 0;
+    superseded = 0;
+    /** Events that the store held when it was opened, less those that it has lost since. */
+    takenOver = 0;
     readonly #options: EventLifecycleOptions;
     #completions = 0;
+    #supersededSenders = 0;
 
     constructor(options: EventLifecycleOptions) {
         this.#options = options;
@@ -38,16 +44,57 @@ export class EventLifecycle {
         return this.#completions;
     }
 
+    /** Senders whose events were superseded by one that is not safe yet. */
+    get supersededSenders(): number {
+        return this.#supersededSenders;
+    }
+
     /** A new event. */
     admit(entry: OutboxEntry): void {
         this.#count(entry, 1);
         if (entry.completion && this.#waitsForAcknowledgement(entry.completionMode)) this.#completions += 1;
         this.#options.unsaved.admitted(entry);
+        if (entry.latest) this.#options.latest.add(entry);
     }
 
     /** The event is on disk now. */
     stored(entry: OutboxEntry): void {
         if (entry.completionMode === "safe") this.#takeCompletion(entry)?.done();
+        this.#endSuperseded(entry);
+    }
+
+    /** A newer event takes over from one that waited: that one is done as soon as the newer one is safe. */
+    supersede(older: QueuedEvent, newer: OutboxEntry): void {
+        const { unsaved, storesEvents } = this.#options;
+        this.superseded += 1;
+        this.#count(older, -1);
+        const entry = older instanceof OutboxEntry ? older : undefined;
+        const completion = entry ? this.#takeCompletion(entry) : this.#takeStoredCompletion(older.seq);
+        if (completion) this.#supersededSenders += 1;
+        newer.latest?.inherit(entry?.latest ?? new LatestState(), completion);
+        entry?.finished();
+        if (entry) unsaved.remove(entry);
+        // Where nothing is durable, there is nothing to wait for.
+        if (!storesEvents) this.#endSuperseded(newer);
+    }
+
+    /** An event takes a more urgent place. */
+    changeClass({ bytes }: OutboxEntry, from: Priority, to: Priority): void {
+        this.classes[from].add(-1, -bytes);
+        this.classes[to].add(1, bytes);
+    }
+
+    /** The same for two events of an earlier run: the newer one is safe already. */
+    supersedeStored(older: QueuedEvent): void {
+        this.superseded += 1;
+        this.#count(older, -1);
+    }
+
+    /** An event comes back from a broken connection, although a newer one was delivered. */
+    supersedeReturned(entry: OutboxEntry): void {
+        this.superseded += 1;
+        this.#end(entry);
+        this.#takeCompletion(entry)?.done();
     }
 
     /** The event was delivered. */
@@ -55,6 +102,9 @@ export class EventLifecycle {
         this.#count(entry, -1);
         this.acknowledged += 1;
         this.#takeCompletion(entry)?.done();
+        if (!entry.latest) return;
+        this.#endSuperseded(entry);
+        this.#overtakeOlder(entry);
     }
 
     /** An event that was delivered has not been after all, and is to be sent again. */
@@ -114,10 +164,12 @@ export class EventLifecycle {
 
     /** The store holds other contents than before: `memory` is in memory only, `store` in the store. */
     restart(memory: Iterable<OutboxEntry>, store: { events: number; bytes: number }): void {
+        const before = this.events;
         this.events = store.events;
         this.bytes = store.bytes;
         for (const priority of priorities) this.classes[priority].clear();
         for (const entry of memory) this.#count(entry, 1);
+        this.takenOver += this.events - before;
         if (store.events > 0) return;
         for (const { completion, completionMode } of this.#options.stored.takeCompletions()) {
             if (this.#waitsForAcknowledgement(completionMode)) this.#completions -= 1;
@@ -130,7 +182,7 @@ export class EventLifecycle {
         this.classes[priority].add(events, bytes);
     }
 
-    #count({ priority, bytes }: OutboxEntry, sign: 1 | -1): void {
+    #count({ priority, bytes }: QueuedEvent, sign: 1 | -1): void {
         this.events += sign;
         this.bytes += sign * bytes;
         this.classes[priority].add(sign, sign * bytes);
@@ -152,7 +204,7 @@ export class EventLifecycle {
         let row: number | undefined;
         if (storesEvents) row = stored.moving(entry);
         else stored.finished(entry);
-        entry.finished();
+        this.#finished(entry);
         const endedAt = clock.now();
         const enteredAt = endedAt - (now() - entry.createdAt);
         undelivered.add({ event: entry, error, enteredAt, endedAt, row, ...details });
@@ -163,10 +215,48 @@ export class EventLifecycle {
         this.#release(entry);
     }
 
+    /** Older ones under way are not sent again, in this run or the next: they would come after a newer one. */
+    #overtakeOlder(entry: OutboxEntry): void {
+        const { latest, stored, unsaved } = this.#options;
+        for (const older of latest.of(entry)) {
+            if (older.seq === entry.seq) return;
+            if (!(older instanceof OutboxEntry) || older.state === "waiting" || older.latest?.isOvertaken) continue;
+            unsaved.remove(older);
+            stored.overtaken(older);
+        }
+    }
+
+    #forget(entry: OutboxEntry): void {
+        const { latest, stored } = this.#options;
+        const first = latest.remove(entry, entry.message);
+        // It was kept in memory because this one might have come back.
+        if (first instanceof OutboxEntry && first.latest?.isAtHand && first.row === "stored") stored.unload(first);
+    }
+
+    #endSuperseded({ latest }: OutboxEntry): void {
+        if (!latest?.senders) return;
+        for (const completion of latest.takeSenders()) {
+            this.#supersededSenders -= 1;
+            completion.done();
+        }
+    }
+
+    #takeStoredCompletion(seq: number): CompletionCallbacks | undefined {
+        const taken = this.#options.stored.takeCompletion(seq);
+        if (taken && this.#waitsForAcknowledgement(taken.completionMode)) this.#completions -= 1;
+        return taken?.completion;
+    }
+
     #release(entry: OutboxEntry): void {
         this.#leave(entry);
         this.#options.stored.finished(entry);
+        this.#finished(entry);
+    }
+
+    #finished(entry: OutboxEntry): void {
+        if (entry.latest) this.#forget(entry);
         entry.finished();
+        this.#endSuperseded(entry);
     }
 
     #leave(entry: OutboxEntry): void {
@@ -221,6 +311,7 @@ export interface EventLifecycleOptions {
     readonly listener: EventLifecycleListener;
     /** Whether storing an event makes it safe. */
     readonly storesEvents: boolean;
+    readonly latest: LatestIndex;
     readonly waiting: WaitingEvents;
     readonly stored: StoredEvents;
     readonly unsaved: UnsavedEvents;

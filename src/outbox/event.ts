@@ -54,6 +54,8 @@ export interface NewEvent {
     readonly ttlMs?: number | undefined;
     /** `normal` when absent. */
     readonly priority?: Priority | undefined;
+    /** Whether only the newest such event of its node, device and event id waits. */
+    readonly isLatest?: boolean | undefined;
     readonly completionMode: CompletionMode;
     readonly message: SourceMessage;
     /** Plain when absent. */
@@ -68,6 +70,8 @@ export interface OutboxEvent {
     readonly seq: number;
     readonly device: string;
     readonly priority: Priority;
+    /** Whether a newer such event of its node, device and event id supersedes it while it waits. */
+    readonly isLatest: boolean;
     readonly topic: string;
     readonly payload: string | Buffer;
     readonly bytes: number;

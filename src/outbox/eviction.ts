@@ -140,7 +140,8 @@ class OldestStored {
             if (generation !== this.#generation) return;
             this.#isReading = false;
             if (error) return;
-            for (const event of events) if (this.#isWaiting(event)) this.#batch.set(event.seq, event);
+            // What is in memory may be newer than the row.
+            for (const event of events) if (this.#isWaiting(event)) this.#batch.set(event.seq, this.#stored.resident(event.seq) ?? event);
             this.#isEmpty = after === 0 && events.length === 0;
             this.#after = isComplete ? 0 : (events.at(-1)?.seq ?? 0);
             this.#read();

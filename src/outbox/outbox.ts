@@ -11,6 +11,7 @@ import type { MachineBoot } from "./machine-boot";
 import { defaultMemoryLimits, type MemoryLimits, type OutboxLimits } from "./outbox-limits";
 import type { DeviceGate, EventLink } from "./ports";
 import { Purge } from "./purge";
+import { LatestIndex } from "./queue/latest-index";
 import { OutboxEntry } from "./queue/outbox-entry";
 import { WaitingEvents } from "./queue/waiting-events";
 import { Dispatcher } from "./sending/dispatcher";
@@ -19,6 +20,7 @@ import { InFlightWindow } from "./sending/in-flight-window";
 import type { EventStore } from "./store/store";
 import { GroupWriter } from "./storing/group-writer";
 import { StoreSession } from "./storing/store-session";
+import { Supersession } from "./supersession";
 import { UndeliveredEvents } from "./undelivered/undelivered-events";
 
 /**
@@ -31,6 +33,7 @@ export class Outbox {
     readonly #session: StoreSession;
     readonly #lifecycle: EventLifecycle;
     readonly #undelivered: UndeliveredEvents;
+    readonly #supersession: Supersession;
     readonly #writer: GroupWriter;
     readonly #waiting: WaitingEvents;
     readonly #dispatcher: Dispatcher;
@@ -49,13 +52,16 @@ export class Outbox {
         const window = new InFlightWindow({ clock, maxInFlight: limits.maxInFlight });
         const commitDelayMs = () => window.acknowledgementTime.commitDelayMs;
         const committed = (entry: OutboxEntry) => this.#stored(entry);
+        const latest = new LatestIndex();
         const writer = new GroupWriter({
             store,
+            latest,
             clock,
             memory,
             storesEvents,
             commitDelayMs,
             stored: committed,
+            failed: () => this.#dispatcher.pump(),
             undelivered: () => this.#undelivered,
         });
         const { stored, unsaved } = writer;
@@ -70,8 +76,9 @@ export class Outbox {
             wanted: (dueMs) => writer.undeliveredWanted(dueMs),
             forgetRow: (seq) => stored.removeLater(seq),
         });
-        const lifecycle = new EventLifecycle({ clock, listener, storesEvents, waiting, stored, unsaved, undelivered, now });
-        const common = { clock, limits, memory, gate, link, window, lifecycle, waiting, stored, unsaved, undelivered, now };
+        const lifecycle = new EventLifecycle({ clock, listener, storesEvents, latest, waiting, stored, unsaved, undelivered, now });
+        const supersession = new Supersession({ clock, storesEvents, index: latest, waiting, writer, lifecycle, commitDelayMs });
+        const common = { clock, limits, memory, gate, link, window, lifecycle, waiting, stored, unsaved, supersession, undelivered, now };
         const dispatcher = new Dispatcher({ ...common, progressed: () => this.#closing.progressed() });
         const sweep = new ExpirySweep({ ...common, store });
         const eviction = new Eviction({ ...common, read: () => readEnded(false) });
@@ -82,13 +89,14 @@ export class Outbox {
         this.#drainEstimate = new DrainEstimate(clock);
         this.#lifecycle = lifecycle;
         this.#undelivered = undelivered;
+        this.#supersession = supersession;
         this.#writer = writer;
         this.#waiting = waiting;
         this.#dispatcher = dispatcher;
         this.#admission = admission;
         this.#sweep = sweep;
         this.#closing = new Closing({ clock, storesEvents, lifecycle, writer, dispatcher });
-        this.#session = new StoreSession({ clock, ageClock, store, lifecycle, writer, waiting, dispatcher, admission, sweep, undelivered });
+        this.#session = new StoreSession({ ...common, ageClock, store, writer, latest, dispatcher, admission, sweep });
         gate.attach(new DeviceOutcomes({ gate, waiting, dispatcher, lifecycle }));
         this.#session.start();
     }
@@ -99,7 +107,7 @@ export class Outbox {
      * but its completion is never called.
      */
     admit(event: NewEvent, completion?: CompletionCallbacks): void {
-        const rejection = this.#admission.admit(event);
+        const rejection = this.#admission.admit(event, this.#supersession.roomFor(event));
         if (rejection) {
             completion?.failed(rejection);
             return;
@@ -112,6 +120,7 @@ export class Outbox {
         this.#lifecycle.admit(entry);
         this.#sweep.admitted(expiresAt);
         this.#dispatcher.admit(entry);
+        if (entry.latest && entry.state === "waiting") this.#supersession.settle(entry);
     }
 
     /** The connection can take events. */
@@ -176,6 +185,8 @@ export class Outbox {
             undeliverable: this.#lifecycle.undeliverable,
             undelivered: this.#undelivered.count,
             undeliveredForgotten: this.#undelivered.forgotten,
+            superseded: this.#lifecycle.superseded,
+            takenOver: this.#lifecycle.takenOver,
             groups: this.#writer.groups,
             writtenEvents: this.#writer.writtenEvents,
             isStoreFailing: this.#admission.isStoreFailing,
@@ -199,6 +210,7 @@ export class Outbox {
         const unsafe = (await this.#closing.close(deadlineMs)) + this.#undelivered.dispose();
         this.#session.dispose();
         this.#sweep.dispose();
+        this.#supersession.dispose();
         return unsafe;
     }
 
@@ -211,7 +223,10 @@ export class Outbox {
 
     #stored(entry: OutboxEntry): void {
         this.#lifecycle.stored(entry);
-        if (entry.state === "waiting") this.#waiting.committed(entry);
+        if (entry.state !== "waiting" || entry.row !== "stored") return;
+        this.#waiting.committed(entry);
+        // It may have waited for this alone.
+        if (entry.latest) this.#dispatcher.pump();
     }
 
     #readEnded(isFailed: boolean): void {
@@ -272,6 +287,10 @@ export interface OutboxCounters {
     readonly undelivered: number;
     /** Those of them that gave way to others. */
     readonly undeliveredForgotten: number;
+    /** Events whose place a newer one took; they are done. */
+    readonly superseded: number;
+    /** Events of earlier runs, less those that were lost with their file. */
+    readonly takenOver: number;
     /** Transactions of the store, and events written by them. */
     readonly groups: number;
     readonly writtenEvents: number;

@@ -68,6 +68,7 @@ const contract = {
         format: "json",
         qos: "1",
         priority: "normal",
+        offline: "keep",
         wrap: false,
         timestamp: "",
         complete: "safe",

@@ -312,6 +312,29 @@ describe("device-event-out", () => {
         );
     });
 
+    it("delivers only the latest event of each device and event id when the link is back, if the form says so", async () => {
+        await load([gatewayNode(simulator.port), eventNode({ offline: "latest" }), eventNode({ id: "kept" }), ...observers]);
+        await connected();
+        const completed = new Inbox("completed");
+        simulator.setLink(true);
+        for (let value = 0; value < 3; value++) {
+            for (const deviceId of ["p1", "p2"]) send({ typeId: "pump", deviceId, payload: `latest ${value}` });
+            node("kept").receive({ ...device, payload: `kept ${value}` });
+        }
+        // What is superseded is done.
+        await completed.count(4);
+        simulator.setLink(false);
+        await waitFor(() => events().length === 5, "the events", 20_000);
+        const arrived = events().map(({ topic, payload }) => [topic?.split("/")[4], JSON.parse(String(payload))]);
+        assert.deepEqual(arrived.sort(), [
+            ["p1", "kept 0"],
+            ["p1", "kept 1"],
+            ["p1", "kept 2"],
+            ["p1", "latest 2"],
+            ["p2", "latest 2"],
+        ]);
+    });
+
     it("adds the duration of each message to Node-RED's metrics if they are enabled", async () => {
         const { completed, caught } = await start();
         const measured: unknown[][] = [];

@@ -153,7 +153,7 @@ describe("gateway-notify-in", () => {
         const { since, waiting, ...report } = Object(payload);
         assert.ok(Date.parse(since) <= Date.now());
         assert.deepEqual(waiting, { events: 0, bytes: 0, high: 0, normal: 0, low: 0 });
-        const totals = { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0 };
+        const totals = { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0, superseded: 0 };
         assert.deepEqual(report, { state: "connected", held: 0, totals });
         simulator.setLink(true);
         const { code, reason } = Object((await health.next(({ payload: down }) => memberOf(down, "state") === "disconnected")).payload);

@@ -113,6 +113,7 @@ describe("monitoring endpoints", () => {
                 events_stored_total: outbox.storedTotal,
                 events_expired_total: outbox.expiredTotal,
                 events_dropped_total: outbox.droppedTotal,
+                events_superseded_total: outbox.supersededTotal,
                 outbox_events: outbox.events,
                 outbox_priority_events: { high: outbox.high, normal: outbox.normal, low: outbox.low },
                 outbox_oldest_seconds: 0,

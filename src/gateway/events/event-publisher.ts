@@ -190,8 +190,9 @@ export class EventPublisher {
         // A flow may choose ids as long as it likes.
         const keptBytes = bytes + Buffer.byteLength(eventId) + Buffer.byteLength(messageId);
         const encoding = request.encoding ?? { ...plainEncoding, format: request.format };
+        const isLatest = request.isLatest && options.outbox !== "off";
         this.outbox.admit(
-            { device, topic, payload, bytes: keptBytes, qos, priority, ttlMs, completionMode, message, encoding, returns },
+            { device, topic, payload, bytes: keptBytes, qos, priority, isLatest, ttlMs, completionMode, message, encoding, returns },
             completion,
         );
         listeners.countsChanged();

@@ -21,6 +21,8 @@ export interface EventRequest {
     readonly completionMode: CompletionMode;
     /** How urgent it is, where it is queued; `normal` when absent. */
     readonly priority?: Priority;
+    /** Whether a newer such event of its node, device and event id supersedes it while it waits. */
+    readonly isLatest?: boolean;
     /** How long the event stays deliverable, in milliseconds; undefined = the gateway's `outboxMaxAge`. */
     readonly ttlMs: number | undefined;
     /** How the node wrote the payload, besides its format; without wrap and time when absent. */

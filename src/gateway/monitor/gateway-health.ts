@@ -43,6 +43,7 @@ export class GatewayHealth {
                 refused: eventsRefused,
                 expired: counters.expired,
                 dropped: counters.dropped,
+                superseded: counters.superseded,
             },
         };
     }
@@ -178,6 +179,7 @@ export interface HealthReport {
         readonly refused: number;
         readonly expired: number;
         readonly dropped: number;
+        readonly superseded: number;
     };
 }
 

@@ -52,6 +52,7 @@ export function gatewayOverview(deps: OverviewDeps): GatewayOverview {
             storedTotal: counters.writtenEvents,
             expiredTotal: counters.expired,
             droppedTotal: counters.dropped,
+            supersededTotal: counters.superseded,
             ...(drain && { drain }),
         },
         commands: state.commands,
@@ -112,6 +113,8 @@ export interface GatewayOverview {
         readonly storedTotal: number;
         readonly expiredTotal: number;
         readonly droppedTotal: number;
+        /** Events of which a newer one took the place. */
+        readonly supersededTotal: number;
         readonly drain?: DrainProgress;
     };
     readonly commands: CommandsState;

@@ -34,6 +34,11 @@ const definitions: readonly MetricDefinition[] = [
     counter("events_refused_total", "Events that the platform refused for good", ({ totals }) => totals.eventsRefused),
     counter("events_expired_total", "Events that grew too old before they could be delivered", ({ outbox }) => outbox.expiredTotal),
     counter("events_dropped_total", "Events dropped to make room in a full outbox, or by an operator", ({ outbox }) => outbox.droppedTotal),
+    counter(
+        "events_superseded_total",
+        "Events of which a newer one took the place while they waited",
+        ({ outbox }) => outbox.supersededTotal,
+    ),
     gauge("outbox_events", "Events that are not acknowledged yet", ({ outbox }) => outbox.events),
     {
         ...gauge("outbox_priority_events", "Events that are not acknowledged yet, by priority", ({ outbox }) => ({

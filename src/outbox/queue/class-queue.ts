@@ -87,12 +87,6 @@ export class ClassQueue {
         else this.behind.push(entry);
     }
 
-    /** The next event in order, without taking it; undefined when it is not in memory: then it is being read, if there is one. */
-    peek(): OutboxEntry | undefined {
-        this.readOn();
-        return this.ready.first;
-    }
-
     /** An event that is behind is stored: it leaves memory, unless what follows it has been read already. */
     stored(entry: OutboxEntry): void {
         this.behind.remove(entry);

@@ -61,6 +61,19 @@ export class EntryList {
         this.#shared?.add(-1, -entry.bytes);
     }
 
+    /** Another entry, which is in no list, takes the place of one of this list. */
+    replace(entry: OutboxEntry, by: OutboxEntry): void {
+        const { previous, next } = entry;
+        this.remove(entry);
+        by.previous = previous;
+        by.next = next;
+        if (previous) previous.next = by;
+        else this.first = by;
+        if (next) next.previous = by;
+        else this.last = by;
+        this.#count(by);
+    }
+
     /** Every entry from the first to the last; the one just yielded may be removed meanwhile. */
     *[Symbol.iterator](): Generator<OutboxEntry> {
         for (let entry = this.first; entry; ) {

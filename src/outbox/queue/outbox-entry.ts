@@ -8,6 +8,7 @@ import {
     plainEncoding,
     type SourceMessage,
 } from "../event";
+import { LatestState } from "./latest-state";
 
 /**
  * An event in memory, with its state. One object an event: this is the hot path.
@@ -26,7 +27,8 @@ import {
 export class OutboxEntry implements OutboxEvent {
     seq: number;
     readonly device: string;
-    readonly priority: Priority;
+    priority: Priority;
+    readonly isLatest: boolean;
     readonly topic: string;
     readonly payload: string | Buffer;
     readonly bytes: number;
@@ -37,6 +39,8 @@ export class OutboxEntry implements OutboxEvent {
     readonly encoding: EventEncoding;
     readonly returns: number;
     readonly completionMode: CompletionMode;
+    /** Absent unless newer ones supersede it. */
+    readonly latest: LatestState | undefined;
     /** Until it is called; afterwards errors go to the listener. */
     completion: CompletionCallbacks | undefined;
 
@@ -75,6 +79,8 @@ export class OutboxEntry implements OutboxEvent {
         this.message = event.message;
         this.encoding = event.encoding ?? plainEncoding;
         this.returns = event.returns ?? 0;
+        this.isLatest = event.isLatest ?? false;
+        this.latest = this.isLatest ? new LatestState() : undefined;
         this.completionMode = event.completionMode ?? "safe";
         this.completion = completion;
     }
@@ -115,6 +121,25 @@ export class OutboxEntry implements OutboxEvent {
         this.isCheck = false;
         this.isOpen = false;
         this.isSettled = false;
+        this.latest?.returned();
+    }
+
+    /** Its row is to be removed, although nothing is known of its own end: a newer one was delivered. */
+    overtaken(): void {
+        this.row = "none";
+        this.latest?.overtaken();
+    }
+
+    /** It supersedes what is in these rows, its own perhaps included: it is to be stored in their place. */
+    outdates(rows: readonly number[]): void {
+        this.row = "none";
+        this.latest?.outdates(rows);
+    }
+
+    /** It takes the place of one that it supersedes. */
+    takesPlace({ seq, priority }: Pick<OutboxEvent, "seq" | "priority">): void {
+        this.seq = seq;
+        this.priority = priority;
     }
 
     /** It leaves memory: from now on it is only stored. */
@@ -143,12 +168,15 @@ export class OutboxEntry implements OutboxEvent {
     /** The store holds it. */
     stored(): void {
         this.row = "stored";
+        this.latest?.outdates(undefined);
     }
 
     /** The store holds other contents than before: none of it, and other events under the lower numbers. */
     renumber(shift: number): void {
         this.seq += shift;
         this.row = "none";
+        this.latest?.outdates(undefined);
+        this.latest?.keepAtHand(false);
     }
 
     /** The clock that its times were taken from was moved. */
@@ -165,9 +193,11 @@ export type RowState = "none" | "possible" | "stored";
 
 /** What a new event and one from the store have in common. Of a stored one nobody knows how it was to be completed. */
 export type EventContent = Pick<OutboxEvent, "device" | "topic" | "payload" | "bytes" | "qos" | "message"> &
-    Partial<Pick<NewEvent, "priority" | "completionMode" | "encoding" | "returns">>;
+    Partial<Pick<NewEvent, "priority" | "isLatest" | "completionMode" | "encoding" | "returns">>;
 
 /** The list that an entry is in. */
 export interface EntryOwner {
     remove(entry: OutboxEntry): void;
+    /** Another entry takes the place of one. */
+    replace(entry: OutboxEntry, by: OutboxEntry): void;
 }

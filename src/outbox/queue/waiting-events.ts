@@ -8,7 +8,8 @@ import { ClassQueue } from "./class-queue";
 import type { DeviceBacklog, DeviceQueue } from "./device-queue";
 import { DeviceQueues } from "./device-queues";
 import { MemoryUse } from "./entry-list";
-import type { OutboxEntry } from "./outbox-entry";
+import type { QueuedEvent } from "./latest-index";
+import { OutboxEntry } from "./outbox-entry";
 
 /**
  * The events that are to be sent, in memory and in the store: a queue for each priority, and what each device has of it. What is in flight,
@@ -105,15 +106,42 @@ export class WaitingEvents {
     }
 
     /** A waiting event is sent or finished: it leaves its queue. */
-    remove(entry: OutboxEntry): void {
-        const queue = this.devices.for(entry.device);
-        const backlog = queue.backlogFor(entry.priority, this.#classes[entry.priority].lines);
-        if (entry.list) this.#takeOut(backlog, entry);
-        else if (backlog.isOfLine(entry.seq)) backlog.leaveStored();
-        this.devices.count(backlog, -1, -entry.bytes);
-        if (backlog.lineEvents === 0) this.#classes[entry.priority].devices.stop(backlog);
-        this.devices.update(queue);
+    remove(event: QueuedEvent): void {
+        const backlog = this.#backlogFor(event.device, event.priority);
+        this.#leave(backlog, event);
+        this.devices.update(backlog.queue);
         if (this.devices.size === 0) this.#isOutOfOrder = false;
+    }
+
+    /** A waiting event takes the place of an older one, which it supersedes. */
+    takePlace(entry: OutboxEntry, older: QueuedEvent): void {
+        const { stored } = this.#options;
+        this.#leave(this.#backlogFor(entry.device, entry.priority), entry);
+        stored.takeFromHand(entry);
+        entry.takesPlace(older);
+        const backlog = this.#backlogFor(older.device, older.priority);
+        const replaced = older instanceof OutboxEntry ? older : undefined;
+        if (replaced) stored.takeFromHand(replaced);
+        if (!replaced?.list) stored.keepAtHand(entry);
+        else {
+            if (backlog.live === replaced) backlog.setLive(entry);
+            replaced.list.replace(replaced, entry);
+        }
+        this.devices.count(backlog, 0, entry.bytes - older.bytes);
+        this.devices.update(backlog.queue);
+    }
+
+    /** The store cannot be used for long: what is at hand takes part in the queues. */
+    bringIn(): void {
+        const { stored } = this.#options;
+        if (stored.atHand.events === 0) return;
+        for (const entry of stored.residents) {
+            if (!entry.latest?.isAtHand) continue;
+            stored.takeFromHand(entry);
+            const backlog = this.#backlogFor(entry.device, entry.priority);
+            if (backlog.isOfLine(entry.seq)) backlog.load(entry);
+            else this.#classes[entry.priority].behind.push(entry);
+        }
     }
 
     /** An event that is only stored comes into memory, to be finished at once; undefined when it is in memory already, or done with. */
@@ -123,6 +151,10 @@ export class WaitingEvents {
 
     /** A waiting event is stored: unless it may be sent soon, it leaves memory. */
     committed(entry: OutboxEntry): void {
+        if (entry.latest?.isAtHand) {
+            this.#options.stored.unload(entry);
+            return;
+        }
         const own = this.#classes[entry.priority];
         if (entry.list === own.behind) own.readOn();
         if (entry.list === own.behind) {
@@ -131,7 +163,9 @@ export class WaitingEvents {
         }
         const queue = this.devices.of(entry.device);
         const backlog = queue?.backlog(entry.priority);
-        if (queue && backlog?.has(entry) && !queue.isOpen) this.#unload(backlog, entry);
+        if (!queue || !backlog?.has(entry)) return;
+        if (!queue.isOpen) this.#unload(backlog, entry);
+        else if (entry.latest) own.devices.wake(backlog);
     }
 
     /** Nothing of the device is sent until it is woken. */
@@ -196,6 +230,9 @@ export class WaitingEvents {
             if (entry.row === "stored") {
                 own.storedUpTo(entry.seq);
                 this.#options.stored.unload(entry);
+            } else if (entry.latest?.outdatedRows?.includes(entry.seq)) {
+                own.storedUpTo(entry.seq);
+                this.#options.stored.keepAtHand(entry);
             } else {
                 own.behind.push(entry);
                 this.#options.unsaved.storeNow(entry);
@@ -219,10 +256,20 @@ export class WaitingEvents {
     *inMemory(): Generator<OutboxEntry> {
         for (const priority of priorities) yield* this.#classes[priority].inMemory();
         for (const queue of this.devices.stopped) for (const backlog of queue.backlogs()) yield* backlog.loaded;
+        const { stored } = this.#options;
+        if (stored.atHand.events > 0) for (const entry of stored.residents) if (entry.latest?.isAtHand) yield entry;
     }
 
     #backlogFor(device: string, priority: Priority): DeviceBacklog {
         return this.devices.for(device).backlogFor(priority, this.#classes[priority].lines);
+    }
+
+    /** An event waits no longer for its device. */
+    #leave(backlog: DeviceBacklog, event: QueuedEvent): void {
+        if (event instanceof OutboxEntry && event.list) this.#takeOut(backlog, event);
+        else if (backlog.isOfLine(event.seq)) backlog.leaveStored();
+        this.devices.count(backlog, -1, -event.bytes);
+        if (backlog.lineEvents === 0) this.#classes[event.priority].devices.stop(backlog);
     }
 
     /** Takes an event in memory out of the list it waits in. */

@@ -9,6 +9,7 @@ import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
 import type { StoredEvents } from "../storing/stored-events";
 import type { UnsavedEvents } from "../storing/unsaved-events";
+import type { Supersession } from "../supersession";
 import type { InFlightWindow } from "./in-flight-window";
 import { SendingOrder } from "./sending-order";
 
@@ -56,13 +57,14 @@ export class Dispatcher {
     /** Everything that is not settled is to be sent again, before all that was not sent yet. */
     linkDown(): void {
         if (!this.#isOnline) return;
-        const { waiting, unsaved } = this.#options;
+        const { waiting, unsaved, supersession } = this.#options;
         this.#isOnline = false;
         this.#cancelTimers();
         this.window.linkDown();
         unsaved.linkDown();
         waiting.endChecks();
         this.takeBack([...this.window]);
+        supersession.settleAll();
         waiting.devices.askAllHeld();
         this.#options.progressed();
     }
@@ -107,9 +109,12 @@ export class Dispatcher {
 
     /** Events that were sent are to be sent again; what was acknowledged counts as queued once more. */
     takeBack(entries: readonly OutboxEntry[]): void {
-        const { lifecycle, waiting } = this.#options;
+        const { lifecycle, waiting, supersession } = this.#options;
         for (const entry of entries) if (entry.isDelivered) lifecycle.recalled(entry);
-        waiting.giveBack(entries);
+        const overtaken = entries.filter(({ latest }) => latest?.isOvertaken);
+        for (const entry of overtaken) lifecycle.supersedeReturned(entry);
+        waiting.giveBack(overtaken.length > 0 ? entries.filter(({ state }) => state !== "finished") : entries);
+        for (const entry of entries) if (entry.latest && entry.state === "waiting") supersession.settle(entry);
     }
 
     /** Every event in memory, under way or waiting. */
@@ -263,6 +268,7 @@ export interface DispatcherOptions {
     readonly waiting: WaitingEvents;
     readonly stored: StoredEvents;
     readonly unsaved: UnsavedEvents;
+    readonly supersession: Supersession;
     /** Milliseconds of the clock by which events age. */
     now(): number;
     /** An event was acknowledged, or the connection has ended. */

@@ -5,9 +5,11 @@ import type { MemoryLimits } from "../outbox-limits";
 import type { DeviceGate, GateAnswer } from "../ports";
 import type { ClassQueue } from "../queue/class-queue";
 import type { DeviceQueue } from "../queue/device-queue";
+import type { EntryList } from "../queue/entry-list";
 import type { OutboxEntry } from "../queue/outbox-entry";
 import type { WaitingEvents } from "../queue/waiting-events";
 import type { StoredEvents } from "../storing/stored-events";
+import type { Supersession } from "../supersession";
 
 /** Events moved aside before others have their turn. */
 const movesAtOnce = 2000;
@@ -44,6 +46,7 @@ export class SendingOrder {
 
     /** Takes the next event, if one in memory may be sent now. */
     next(): OutboxEntry | undefined {
+        if (this.#options.stored.access === "opening") return undefined;
         this.#moves = 0;
         const entry = this.#nextOverdue() ?? this.#nextOf("high") ?? this.#nextOf("normal") ?? this.#nextOf("low");
         if (entry) {
@@ -95,7 +98,7 @@ export class SendingOrder {
     }
 
     #nextLive(own: ClassQueue): OutboxEntry | undefined {
-        for (let entry = own.live.first; entry; entry = own.live.first) {
+        for (let entry = this.#firstOf(own.live); entry; entry = this.#firstOf(own.live)) {
             const result = this.#offer(entry);
             if (result !== "aside") return result;
         }
@@ -103,11 +106,20 @@ export class SendingOrder {
     }
 
     #nextInOrder(own: ClassQueue): OutboxEntry | undefined {
-        for (let entry = own.peek(); entry && !this.#isTooFarAhead(own.priority); entry = own.peek()) {
+        own.readOn();
+        for (let entry = this.#firstOf(own.ready); entry && !this.#isTooFarAhead(own.priority); entry = this.#firstOf(own.ready)) {
             const result = this.#offer(entry);
             if (result !== "aside") return result;
+            own.readOn();
         }
         return undefined;
+    }
+
+    /** The first of a list that need not wait to be stored. */
+    #firstOf(list: EntryList): OutboxEntry | undefined {
+        let entry = list.first;
+        while (entry && this.#options.supersession.mustWait(entry)) entry = entry.next;
+        return entry;
     }
 
     /** Whether the backlog waits for the lines of devices. Not for long: a check that is never answered must not stop the others. */
@@ -129,7 +141,8 @@ export class SendingOrder {
         if (this.#moves >= movesAtOnce) return undefined;
         const queue = waiting.devices.for(first.device);
         const backlog = queue.backlog(first.priority);
-        const entry = backlog?.live ?? first;
+        const live = backlog?.live;
+        const entry = live && !this.#options.supersession.mustWait(live) ? live : first;
         if (this.#expire(entry)) return "aside";
         const isInStep = queue.isOpen && !backlog?.lineEvents;
         const answer = isInStep ? this.#ask(queue, entry.priority) : "wait";
@@ -148,7 +161,7 @@ export class SendingOrder {
             const entry = backlog.first(isStoreClosed);
             this.#moves += 1;
             if (entry && this.#expire(entry)) continue;
-            if (!entry && !own.devices.canRead) {
+            if (entry ? this.#options.supersession.mustWait(entry) : !own.devices.canRead) {
                 own.devices.postpone(backlog);
                 continue;
             }
@@ -227,6 +240,7 @@ class Turns {
 export interface SendingOrderOptions {
     readonly clock: Clock;
     readonly waiting: WaitingEvents;
+    readonly supersession: Supersession;
     readonly stored: StoredEvents;
     readonly memory: MemoryLimits;
     readonly gate: DeviceGate;

@@ -103,6 +103,8 @@ class ServedFile {
                 return this.#file.read(request);
             case "readDevices":
                 return this.#file.readDevices(request.after, request.maxRows);
+            case "readLatest":
+                return this.#file.readLatest(request.after, request.maxRows);
             case "readExpired":
                 return this.#file.readExpired(request.atMs, request.after, request.maxEvents);
             case "shiftTimes":
@@ -138,8 +140,8 @@ class ServedFile {
     /** Counts an error of the disk. Moving times is left out: it may need the temporary folder, which says nothing about the file. */
     #isPersistent(request: WorkerRequest): boolean {
         const { kind } = request;
-        if (kind !== "read" && kind !== "readDevices" && kind !== "readExpired" && kind !== "readUndelivered" && kind !== "commit")
-            return false;
+        const isCounted = kind.startsWith("read") || kind === "commit";
+        if (!isCounted) return false;
         const name = nameOf(request);
         const count = (this.#diskErrors.get(name) ?? 0) + 1;
         if (this.#diskErrors.size >= maxFailedRequests) this.#diskErrors.clear();
@@ -154,6 +156,7 @@ function nameOf(request: WorkerRequest): string {
         case "read":
             return `read ${request.device} ${request.priority} ${request.after}`;
         case "readDevices":
+        case "readLatest":
         case "readExpired":
         case "readUndelivered":
             return `${request.kind} ${JSON.stringify(request.after)}`;

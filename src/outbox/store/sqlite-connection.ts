@@ -122,6 +122,8 @@ export class SqliteAccess {
     /** Closes the file, so that another process can open it. Gives up at the deadline, even where the disk holds the thread up. */
     close(deadlineMs: number): Promise<void> {
         this.stopOpening();
+        // What is asked from now on would start the thread again.
+        this.#state = "closed";
         return new Promise((resolve) => {
             const timer = this.#options.clock.setTimer(deadlineMs, () => {
                 this.#file.abandon();

@@ -11,6 +11,7 @@ import {
     type DeviceCursor,
     deviceColumns,
     eventColumns,
+    latestColumns,
     type OpenedContents,
     type OpenRequest,
     stateColumns,
@@ -116,6 +117,12 @@ export class SqliteFile {
             if (undelivered) outcome = this.#undelivered?.change(undelivered);
             let count = 0;
             let bytes = 0;
+            for (const [first, last] of runs(removals)) {
+                const sum = sumEvents.get(first, last);
+                count -= Number(sum?.events);
+                bytes -= Number(sum?.bytes);
+                removeEvents.run(first, last);
+            }
             for (let index = 0; index < events.length; index += eventColumns.length) {
                 const row = events.slice(index, index + eventColumns.length);
                 if (Number(insertEvent.run(...row, this.#run).changes) === 0) {
@@ -127,12 +134,6 @@ export class SqliteFile {
                 }
                 count += 1;
                 bytes += Number(row[eventColumns.indexOf("bytes")]);
-            }
-            for (const [first, last] of runs(removals)) {
-                const sum = sumEvents.get(first, last);
-                count -= Number(sum?.events);
-                bytes -= Number(sum?.bytes);
-                removeEvents.run(first, last);
             }
             if (count !== 0 || bytes !== 0) addTotal.run(count, bytes);
             for (let index = 0; index < states.length; index += stateColumns.length) {
@@ -173,6 +174,11 @@ export class SqliteFile {
         return { values: flat(rows, deviceColumns), isComplete: rows.length < maxRows };
     }
 
+    readLatest(after: number, maxRows: number): { values: SqlValue[]; isComplete: boolean } {
+        const rows = this.#open().readLatest.all(after, maxRows);
+        return { values: flat(rows, latestColumns), isComplete: rows.length < maxRows };
+    }
+
     readExpired(atMs: number, after: ExpiredCursor, maxEvents: number): { values: SqlValue[]; next: number | undefined } {
         const { readExpired, nextExpiry } = this.#open();
         const values = flat(readExpired.all(after.expiresAt, after.seq, atMs, maxEvents), eventColumns);
@@ -189,7 +195,7 @@ export class SqliteFile {
     shiftTimes(afterSeq: number, byMs: number, clockNote: string): void {
         const { shiftTimes, noteClock } = this.#open();
         this.#transaction(() => {
-            shiftTimes.run(byMs, byMs, afterSeq);
+            shiftTimes.run(byMs, byMs, afterSeq, this.#run);
             if (clockNote !== "") noteClock.run(clockNote);
         });
     }
@@ -236,6 +242,7 @@ interface Statements {
     readonly read: StatementSync;
     readonly readOfDevice: StatementSync;
     readonly readDevices: StatementSync;
+    readonly readLatest: StatementSync;
     readonly readExpired: StatementSync;
     readonly nextExpiry: StatementSync;
     readonly oldest: StatementSync;
@@ -262,13 +269,16 @@ function prepare(database: DatabaseSync): Statements {
         ),
         readDevices: database.prepare(`SELECT device, priority, count(*) AS events, total(bytes) AS bytes, max(seq) AS last_seq FROM event
             WHERE (device, priority) > (?, ?) GROUP BY device, priority ORDER BY device, priority LIMIT ?`),
+        readLatest: database.prepare(`SELECT ${latestColumns.join(", ")} FROM event WHERE latest = 1 AND seq > ? ORDER BY seq LIMIT ?`),
         readExpired: database.prepare(
             `SELECT ${columns} FROM event WHERE (expires_at, seq) > (?, ?) AND expires_at <= ? ORDER BY expires_at, seq LIMIT ?`,
         ),
         nextExpiry: database.prepare("SELECT min(expires_at) AS next FROM event WHERE expires_at > ?"),
         oldest: database.prepare("SELECT min(created_at) AS oldest FROM event"),
         // Without OR FAIL SQLite keeps a journal of the statement in the system's temporary folder, which need not be writable.
-        shiftTimes: database.prepare("UPDATE OR FAIL event SET created_at = created_at + ?, expires_at = expires_at + ? WHERE seq > ?"),
+        // An event of this run may have the number of an older one that it has superseded.
+        shiftTimes: database.prepare(`UPDATE OR FAIL event SET created_at = created_at + ?, expires_at = expires_at + ?
+            WHERE seq > ? OR (latest = 1 AND run = ?)`),
         noteClock: database.prepare("UPDATE total SET clock_note = ?"),
         readStates: database.prepare("SELECT kind, key, value FROM state"),
         putState: database.prepare("INSERT OR REPLACE INTO state (kind, key, value) VALUES (?, ?, ?)"),

@@ -28,7 +28,8 @@ export const schemaSteps: readonly string[] = [
     INSERT INTO total VALUES (0, 0, '');
     CREATE TABLE state (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;`,
     // Kinds of data, and a clock of the file's own (`AgeClock`). Each priority is drained in the order of `seq`. The index by device gives the
-    // events of one device and, with the bytes in it, what each device has, without reading the table. The one by age gives the oldest event.
+    // events of one device and, with the bytes in it, what each device has, without reading the table. The one by age gives the oldest event,
+    // and `event_latest` the few events that newer ones supersede.
     // What ended without delivery: in `phase` 0 it is to be handed over, in 1 it was, in 2 a Catch node got it. Triggers count the rows, whatever
     // adds, moves or removes them.
     // `run` names the store object that wrote the event: rows of another one are never taken for its own.
@@ -39,6 +40,8 @@ export const schemaSteps: readonly string[] = [
     CREATE INDEX event_order ON event (priority, seq);
     ALTER TABLE total ADD COLUMN clock_note TEXT NOT NULL DEFAULT '';
     CREATE INDEX event_age ON event (created_at);
+    ALTER TABLE event ADD COLUMN latest INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX event_latest ON event (seq) WHERE latest = 1;
     ALTER TABLE event ADD COLUMN format TEXT NOT NULL DEFAULT '';
     ALTER TABLE event ADD COLUMN encoding INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE event ADD COLUMN time_field TEXT NOT NULL DEFAULT '';
@@ -65,7 +68,8 @@ export const schemaSteps: readonly string[] = [
         format TEXT NOT NULL,
         encoding INTEGER NOT NULL,
         time_field TEXT NOT NULL,
-        returns INTEGER NOT NULL
+        returns INTEGER NOT NULL,
+        latest INTEGER NOT NULL
     );
     CREATE INDEX undelivered_phase ON undelivered (phase, id);
     CREATE TABLE undelivered_total (last_id INTEGER NOT NULL, waiting INTEGER NOT NULL, waiting_bytes INTEGER NOT NULL,

@@ -10,6 +10,7 @@ import type {
     EventStoreListener,
     ExpiredBatch,
     ExpiredCursor,
+    LatestBatch,
     ReadBatch,
     ReadRange,
     StateStore,
@@ -21,7 +22,7 @@ import { storeFileSize } from "./store-file";
 import type { StoreHealthListener } from "./store-health";
 import type { StoreThreads } from "./store-threads";
 import { rowsFromUndelivered, undeliveredFromRows } from "./undelivered-rows";
-import { deviceTotalsFromRows, eventsFromRows, type OpenedContents, rowsFromEvents } from "./worker-protocol";
+import { deviceTotalsFromRows, eventsFromRows, latestFromRows, type OpenedContents, rowsFromEvents } from "./worker-protocol";
 
 /** States are written this long after a change, together with whatever else is written then. */
 const stateDelayMs = 250;
@@ -131,6 +132,12 @@ export class SqliteStore implements EventStore, StateStore {
         const cursor = { device: after?.device ?? "", priority: after ? priorities.indexOf(after.priority) : -1 };
         this.#access.ask({ kind: "readDevices", after: cursor, maxRows: maxTotals }, (error, response) => {
             finished(error, { totals: deviceTotalsFromRows(response?.values ?? []), isComplete: response?.isComplete ?? false });
+        });
+    }
+
+    readLatest(after: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: LatestBatch) => void): void {
+        this.#access.ask({ kind: "readLatest", after, maxRows: maxEvents }, (error, response) => {
+            finished(error, { events: latestFromRows(response?.values ?? []), isComplete: response?.isComplete ?? false });
         });
     }
 

@@ -1,6 +1,6 @@
 import type { GatewayError } from "../../errors";
 import type { FileTime } from "../age-clock";
-import type { OutboxEvent, Priority, UndeliveredEvent } from "../event";
+import type { OutboxEvent, Priority, SourceMessage, UndeliveredEvent } from "../event";
 
 /** What a store holds when it has been opened. */
 export interface StoreContents {
@@ -59,6 +59,21 @@ export interface DeviceTotals {
     readonly isComplete: boolean;
 }
 
+/** An event in a store that newer ones of its node, device and event id supersede. */
+export interface StoredLatest {
+    readonly seq: number;
+    readonly device: string;
+    readonly priority: Priority;
+    readonly bytes: number;
+    readonly message: Pick<SourceMessage, "nodeId" | "eventId">;
+}
+
+/** Some of them in the order of their numbers, and whether there are no more. */
+export interface LatestBatch {
+    readonly events: readonly StoredLatest[];
+    readonly isComplete: boolean;
+}
+
 /** The last event of an answer about expired ones. */
 export interface ExpiredCursor {
     readonly expiresAt: number;
@@ -82,8 +97,9 @@ export interface EventStore {
     /** Starts reporting; the first `opened` or `closed` comes when opening has ended, possibly before this returns. */
     attach(listener: EventStoreListener): void;
     /**
-     * Stores and removes in one transaction, together with the changes of the undelivered events; storing an event that is there, or removing
-     * a number that is not, changes nothing. Where another event has the number of one to be stored, the commit fails, and the store is opened
+     * Removes and stores in one transaction, in this order, together with the changes of the undelivered events: a number in both gets other
+     * contents. Storing an event that is there, or removing a number that is not, changes nothing. Where another event has the number of one
+     * to be stored, the commit fails, and the store is opened
      * again with unknown contents.
      */
     commit(
@@ -108,6 +124,8 @@ export interface EventStore {
         maxTotals: number,
         finished: (error: GatewayError | undefined, totals: DeviceTotals) => void,
     ): void;
+    /** Finds the events after a number that newer ones supersede, by an index, without their payloads. */
+    readLatest(after: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: LatestBatch) => void): void;
     /**
      * Finds the events whose time was up at `atMs`, at most `maxEvents` of them, after the last one of the answer before.
      * Removes nothing.
@@ -119,8 +137,8 @@ export interface EventStore {
         finished: (error: GatewayError | undefined, batch: ExpiredBatch) => void,
     ): void;
     /**
-     * Moves the times of all events after a number, because the clock by which they age was moved. When it fails, `closed` follows: nothing
-     * can be read with the old times.
+     * Moves the times of all events of this run, those after a number, because the clock by which they age was moved. When it fails, `closed`
+     * follows: nothing can be read with the old times.
      */
     shiftTimes(afterSeq: number, byMs: number, finished: (error: GatewayError | undefined) => void): void;
 }

@@ -1,7 +1,7 @@
 import type { SqlValue } from "node:sqlite";
 import type { FileTime } from "../age-clock";
 import { type EventEncoding, type OutboxEvent, type Priority, plainEncoding, priorities } from "../event";
-import type { DeviceTotal, ExpiredCursor, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "./store";
+import type { DeviceTotal, ExpiredCursor, StoredLatest, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "./store";
 
 /**
  * How a file failed: what decides whether to wait, to try again or to set the file aside. It crosses the thread boundary without words,
@@ -67,6 +67,7 @@ export type WorkerRequest =
           readonly maxEvents: number;
           readonly maxBytes: number;
       }
+    | { readonly id: number; readonly kind: "readLatest"; readonly after: number; readonly maxRows: number }
     | { readonly id: number; readonly kind: "readDevices"; readonly after: DeviceCursor; readonly maxRows: number }
     | {
           readonly id: number;
@@ -131,6 +132,9 @@ export interface DeviceCursor {
 /** The columns of what a device has of one priority in the file. */
 export const deviceColumns = ["device", "priority", "events", "bytes", "last_seq"] as const;
 
+/** The columns of what is asked for of an event that newer ones supersede. */
+export const latestColumns = ["seq", "device", "priority", "bytes", "node_id", "event_id"] as const;
+
 /** The columns of an event, in the order in which flat rows hold them. */
 export const eventColumns = [
     "seq",
@@ -149,6 +153,7 @@ export const eventColumns = [
     "encoding",
     "time_field",
     "returns",
+    "latest",
 ] as const;
 
 /** The columns of a state; a value of null in a request removes it. */
@@ -166,13 +171,13 @@ const textFlag = 2;
 export function rowsFromEvents(events: readonly OutboxEvent[]): SqlValue[] {
     const values: SqlValue[] = [];
     for (const event of events) {
-        const { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message } = event;
+        const { seq, device, priority, isLatest, topic, payload, bytes, qos, createdAt, expiresAt, message } = event;
         const stored = typeof payload !== "string" ? new Uint8Array(payload) : payload.includes("\0") ? encoder.encode(payload) : payload;
         values.push(seq, device, priorities.indexOf(priority), topic, stored, bytes, qos, Math.round(createdAt), Math.round(expiresAt));
         values.push(message.messageId, message.nodeId, message.eventId);
         const { format, wrap, timestampField } = event.encoding;
         const flags = (wrap ? wrapFlag : 0) | (typeof payload === "string" ? textFlag : 0);
-        values.push(format, flags, timestampField, event.returns);
+        values.push(format, flags, timestampField, event.returns, isLatest ? 1 : 0);
     }
     return values;
 }
@@ -194,6 +199,7 @@ export function eventsFromRows(values: readonly SqlValue[]): OutboxEvent[] {
             message: { messageId: text(values[index + 9]), nodeId: text(values[index + 10]), eventId: text(values[index + 11]) },
             encoding: encoding(values, index),
             returns: number(values[index + 15]),
+            isLatest: values[index + 16] === 1,
         });
     }
     return events;
@@ -212,6 +218,21 @@ export function deviceTotalsFromRows(values: readonly SqlValue[]): DeviceTotal[]
         });
     }
     return totals;
+}
+
+/** Events that newer ones supersede, from flat rows. */
+export function latestFromRows(values: readonly SqlValue[]): StoredLatest[] {
+    const events: StoredLatest[] = [];
+    for (let index = 0; index < values.length; index += latestColumns.length) {
+        events.push({
+            seq: number(values[index]),
+            device: text(values[index + 1]),
+            priority: priority(values[index + 2]),
+            bytes: number(values[index + 3]),
+            message: { nodeId: text(values[index + 4]), eventId: text(values[index + 5]) },
+        });
+    }
+    return events;
 }
 
 function priority(value: SqlValue | undefined): Priority {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
 import type { MemoryLimits } from "../outbox-limits";
+import type { LatestIndex } from "../queue/latest-index";
 import type { OutboxEntry } from "../queue/outbox-entry";
 import type { EventStore, UndeliveredOutcome } from "../store/store";
 import type { TakenChanges } from "../undelivered/undelivered-events";
@@ -32,11 +33,17 @@ export class GroupWriter {
     writtenEvents = 0;
 
     constructor(options: GroupWriterOptions) {
-        const { store, clock, memory, storesEvents, commitDelayMs } = options;
+        const { store, latest, clock, memory, storesEvents, commitDelayMs } = options;
         this.#options = options;
-        this.stored = new StoredEvents(store, () => this.#removalWanted());
+        this.stored = new StoredEvents(store, latest, () => this.#removalWanted());
         const wanted = (dueMs: number) => this.#scheduleAt(dueMs);
         this.unsaved = new UnsavedEvents({ clock, memory, storesEvents, commitDelayMs, wanted });
+    }
+
+    /** Whether an event has to wait until the file has let go of what it supersedes, which would else be sent after it if the process ended. */
+    mustStoreFirst({ latest }: OutboxEntry): boolean {
+        if (!latest?.outdatedRows || this.isFailing) return false;
+        return this.#options.storesEvents && this.stored.access !== "closed";
     }
 
     /** Whether the last group could not be written. */
@@ -142,27 +149,40 @@ export class GroupWriter {
             this.#scheduleNext();
             return;
         }
-        for (const entry of writes) this.stored.writing(entry);
+        const outdated: number[] = [];
+        const gone = [...removals];
+        for (const entry of writes) {
+            this.stored.writing(entry);
+            for (const seq of entry.latest?.outdatedRows ?? []) {
+                outdated.push(seq);
+                if (seq !== entry.seq) gone.push(seq);
+            }
+        }
         this.#isPosting = true;
         this.#lastGroupMs = clock.monotonicMs();
-        const rows = undelivered ? [...removals, ...undelivered.rows] : removals;
+        if (undelivered) outdated.push(...undelivered.rows);
+        if (undelivered) gone.push(...undelivered.rows);
         const finished = (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => {
             this.#isPosting = false;
             if (error) undelivered?.failed();
             else undelivered?.written(outcome);
             if (error) this.#failed(removals);
-            else this.#committed(writes, rows);
+            else this.#committed(writes, gone);
         };
-        store.commit(writes, rows, finished, undelivered?.changes);
+        store.commit(writes, [...removals, ...outdated], finished, undelivered?.changes);
     }
 
-    #committed(writes: readonly OutboxEntry[], removals: readonly number[]): void {
+    #committed(writes: readonly OutboxEntry[], gone: readonly number[]): void {
         this.groups += 1;
         this.writtenEvents += writes.length;
         this.#retryMs = 0;
-        this.stored.removed(removals);
+        this.stored.removed(gone);
         for (const entry of writes) {
-            if (entry.state === "finished" || entry.row !== "possible") continue;
+            if (entry.state === "finished" || entry.row !== "possible") {
+                // The senders of what it has superseded need not wait for the one that superseded it.
+                if (entry.latest) this.#options.stored(entry);
+                continue;
+            }
             entry.stored();
             this.unsaved.remove(entry);
             if (!entry.isDelivered) this.#options.stored(entry);
@@ -175,6 +195,7 @@ export class GroupWriter {
         this.#retryMs = Math.min(Math.max(this.#retryMs * 2, firstRetryMs), lastRetryMs);
         this.stored.notRemoved(removals);
         this.#scheduleNext();
+        this.#options.failed();
     }
 
     #reportIdle(): void {
@@ -188,14 +209,17 @@ export class GroupWriter {
 export interface GroupWriterOptions {
     /** Absent: everything stays in memory. */
     readonly store: EventStore | undefined;
+    readonly latest: LatestIndex;
     readonly clock: Clock;
     readonly memory: MemoryLimits;
     /** Whether events are stored, or only removed. */
     readonly storesEvents: boolean;
     /** How long an event that is sent may stay unacknowledged before it is stored. */
     commitDelayMs(): number;
-    /** The event is in the store now. */
+    /** The event is safe now: it is in the store, or a newer one will take its place there. */
     stored(entry: OutboxEntry): void;
+    /** A group could not be written. */
+    failed(): void;
     /** What is to be written of undelivered events. */
     undelivered(): UndeliveredSource;
 }

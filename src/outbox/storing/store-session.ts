@@ -3,9 +3,11 @@ import type { Admission } from "../admission";
 import type { AgeClock } from "../age-clock";
 import type { EventLifecycle } from "../event-lifecycle";
 import type { ExpirySweep } from "../expiry-sweep";
+import type { LatestIndex } from "../queue/latest-index";
 import type { WaitingEvents } from "../queue/waiting-events";
 import type { Dispatcher } from "../sending/dispatcher";
 import type { DeviceTotal, EventStore, StoreContents } from "../store/store";
+import type { Supersession } from "../supersession";
 import type { UndeliveredEvents } from "../undelivered/undelivered-events";
 import type { GroupWriter } from "./group-writer";
 
@@ -91,7 +93,7 @@ export class StoreSession {
 
     #clockMoved(byMs: number): void {
         const { writer, waiting, dispatcher } = this.#options;
-        for (const entry of dispatcher.inMemory()) if (entry.seq > this.#runStartSeq) entry.moveTimes(byMs);
+        for (const entry of dispatcher.inMemory()) if (entry.seq > this.#runStartSeq || entry.latest?.isOfThisRun) entry.moveTimes(byMs);
         if (writer.stored.access === "opening") return;
         this.#unmovedMs += byMs;
         if (writer.stored.access !== "open") return;
@@ -125,7 +127,7 @@ export class StoreSession {
 
     /** The store holds events of an earlier run, or has lost what it held: the events in memory get numbers behind them and are all unsaved. */
     #takeOver(contents: StoreContents): void {
-        const { lifecycle, writer, waiting, dispatcher, ageClock, undelivered } = this.#options;
+        const { lifecycle, writer, latest, waiting, dispatcher, ageClock, undelivered } = this.#options;
         const shift = contents.lastSeq;
         this.#isTakenOver = false;
         this.#lastSeq += shift;
@@ -138,6 +140,7 @@ export class StoreSession {
         for (const entry of dispatcher.inMemory()) entry.renumber(shift);
         for (const entry of queued) writer.unsaved.remove(entry);
         writer.stored.forgetRows();
+        latest.forgetStored();
         undelivered.opened(contents.undelivered, false);
         lifecycle.restart(queued, contents);
         for (const entry of queued) writer.unsaved.storeNow(entry);
@@ -163,8 +166,23 @@ export class StoreSession {
                 waiting.addStored(total);
                 lifecycle.addStored(total);
             }
+            if (isComplete) this.#readLatest(opening, 0);
+            else this.#readDevices(opening, totals.at(-1));
+        });
+    }
+
+    /** Finds out what newer events supersede. */
+    #readLatest(opening: number, after: number): void {
+        const { store, waiting, supersession } = this.#options;
+        store?.readLatest(after, totalsAtOnce, (error, { events, isComplete }) => {
+            if (opening !== this.#openings) return;
+            if (error) {
+                this.#timer = this.#options.clock.setTimer(retryMs, () => this.#readLatest(opening, after));
+                return;
+            }
+            for (const event of events) supersession.takeOver(event);
             if (!isComplete) {
-                this.#readDevices(opening, totals.at(-1));
+                this.#readLatest(opening, events.at(-1)?.seq ?? after);
                 return;
             }
             // What has got into a line meanwhile does not precede what is stored.
@@ -174,10 +192,11 @@ export class StoreSession {
     }
 
     #goOn(): void {
-        const { writer, sweep, admission, dispatcher } = this.#options;
+        const { writer, sweep, admission, dispatcher, supersession } = this.#options;
         this.#isTakenOver = true;
         this.#isTakingOver = false;
         writer.stored.opened();
+        supersession.settleAll();
         if (this.#unmovedMs !== 0) this.#moveTimes(this.#unmovedMs);
         writer.resume();
         sweep.check();
@@ -201,8 +220,9 @@ export class StoreSession {
 
     /** The rest goes on without what is in the store. */
     #goOnWithout(): void {
-        const { writer, dispatcher } = this.#options;
+        const { writer, waiting, dispatcher } = this.#options;
         writer.stored.closed();
+        waiting.bringIn();
         dispatcher.resume();
     }
 }
@@ -214,6 +234,8 @@ export interface StoreSessionOptions {
     readonly store: EventStore | undefined;
     readonly lifecycle: EventLifecycle;
     readonly writer: GroupWriter;
+    readonly latest: LatestIndex;
+    readonly supersession: Supersession;
     readonly waiting: WaitingEvents;
     readonly dispatcher: Dispatcher;
     readonly admission: Admission;

@@ -1,11 +1,14 @@
 import type { GatewayError } from "../../errors";
 import type { CompletionCallbacks, CompletionMode, OutboxEvent } from "../event";
+import { MemoryUse } from "../queue/entry-list";
+import type { LatestIndex } from "../queue/latest-index";
 import { OutboxEntry } from "../queue/outbox-entry";
 import type { EventStore, ReadBatch, ReadRange } from "../store/store";
 
 /**
  * What memory knows of the rows in the store: which of them are events that are in memory too, which are to be removed, and who waits for
  * those that are only there. A row that is neither in memory nor to be removed is *only stored*; so rows may be read twice, and in any order.
+ * Some that count as only stored are *at hand*: in memory, because they are newer than their row or may be wanted at any time.
  *
  * | access        | meaning                                                     | left by                            |
  * |---------------|-------------------------------------------------------------|------------------------------------|
@@ -15,6 +18,8 @@ import type { EventStore, ReadBatch, ReadRange } from "../store/store";
  * | `closed`      | not now, or there is no store: the rest goes on without it  | `opened`                           |
  */
 export class StoredEvents {
+    /** What is at hand. */
+    readonly atHand = new MemoryUse();
     readonly #store: EventStore | undefined;
     #access: StoreAccess;
     /** Events in memory whose row is, or may be, in the store, by number. */
@@ -26,11 +31,13 @@ export class StoredEvents {
     /** Completions of events that are only stored, by number. */
     readonly #completions = new Map<number, StoredCompletion>();
     readonly #removalWanted: () => void;
+    readonly #latest: LatestIndex;
     /** Rows that somebody has read ahead, by number. */
     readonly #readAhead: Map<number, OutboxEvent>[] = [];
 
-    constructor(store: EventStore | undefined, removalWanted: () => void) {
+    constructor(store: EventStore | undefined, latest: LatestIndex, removalWanted: () => void) {
         this.#store = store;
+        this.#latest = latest;
         this.#access = store ? "opening" : "closed";
         this.#removalWanted = removalWanted;
     }
@@ -69,9 +76,10 @@ export class StoredEvents {
         this.#readAhead.push(rows);
     }
 
-    /** Whether a row, just read or read ahead, is of an event that is neither in memory nor done with. */
+    /** Whether a row, just read or read ahead, is of an event that is neither in memory nor done with, or only at hand. */
     isOnlyStored(seq: number): boolean {
-        return !this.#resident.has(seq) && !this.#removals.has(seq);
+        const entry = this.#resident.get(seq);
+        return entry ? isAtHand(entry) : !this.#removals.has(seq);
     }
 
     /** The event in memory that has this row. */
@@ -84,15 +92,21 @@ export class StoredEvents {
         return this.#resident.values();
     }
 
-    /** An event that was only stored comes into memory. */
+    /** An event that was only stored comes into memory, with the contents at hand where there are such. */
     load(event: OutboxEvent): OutboxEntry {
         const { seq, createdAt, expiresAt } = event;
+        const atHand = this.#resident.get(seq);
+        if (atHand) {
+            this.takeFromHand(atHand);
+            return atHand;
+        }
         const waiting = this.#completions.size > 0 ? this.#completions.get(seq) : undefined;
         if (waiting) this.#completions.delete(seq);
         const content = waiting ? { ...event, completionMode: waiting.completionMode } : event;
         const entry = new OutboxEntry(seq, content, createdAt, expiresAt, waiting?.completion);
         entry.stored();
         this.#resident.set(entry.seq, entry);
+        if (entry.latest) this.#latest.loaded(entry);
         return entry;
     }
 
@@ -102,34 +116,81 @@ export class StoredEvents {
         this.#resident.set(entry.seq, entry);
     }
 
-    /** An event that is stored leaves memory. */
+    /** An event that is stored leaves memory, unless it is to stay at hand. */
     unload(entry: OutboxEntry): void {
         const { seq, completionMode, device, message } = entry;
+        if (entry.latest && !this.#latest.mayLeave(entry)) {
+            this.keepAtHand(entry);
+            return;
+        }
+        this.takeFromHand(entry);
         this.#resident.delete(seq);
         entry.unloaded();
         const completion = entry.takeCompletion();
         if (completion) this.#completions.set(seq, { completion, completionMode, device, eventId: message.eventId });
     }
 
-    /** An event in memory is done with: so is its row, if it may have one. */
+    /** An event in memory counts as only stored from now on. */
+    keepAtHand(entry: OutboxEntry): void {
+        this.#resident.set(entry.seq, entry);
+        if (isAtHand(entry)) return;
+        entry.latest?.keepAtHand(true);
+        this.atHand.add(1, entry.bytes);
+    }
+
+    /** An event in memory is done with: so is its row, if it may have one, and what it supersedes. */
     finished(entry: OutboxEntry): void {
-        if (entry.row === "none") return;
-        this.#forget(entry.seq);
-        this.removeLater(entry.seq);
+        this.takeFromHand(entry);
+        const outdated = entry.latest?.outdatedRows;
+        if (entry.row !== "none") this.finishRow(entry.seq);
+        if (outdated) for (const seq of outdated) if (entry.row === "none" || seq !== entry.seq) this.finishRow(seq);
     }
 
     /** The same, but its row goes when another commit asks for that; returns its number, if it may have one. */
     moving(entry: OutboxEntry): number | undefined {
         const { seq, row } = entry;
-        if (row === "none") return undefined;
+        this.takeFromHand(entry);
+        for (const outdated of entry.latest?.outdatedRows ?? []) if (outdated !== seq) this.finishRow(outdated);
+        if (row === "none" && !entry.latest?.outdatedRows?.includes(seq)) return undefined;
         this.#forget(seq);
         return seq;
+    }
+
+    /** A row is done with. */
+    finishRow(seq: number): void {
+        this.#forget(seq);
+        this.removeLater(seq);
     }
 
     /** A row that was moving is removed like any other. */
     removeLater(seq: number): void {
         this.#toRemove.push(seq);
         this.#removalWanted();
+    }
+
+    /** An event has superseded what is in these rows: they go when it is stored. */
+    supersede(entry: OutboxEntry, rows: readonly number[]): void {
+        for (const seq of rows) {
+            for (const ahead of this.#readAhead) ahead.delete(seq);
+            if (seq === entry.seq) continue;
+            this.#resident.delete(seq);
+            this.#removals.add(seq);
+        }
+        if (rows.includes(entry.seq)) this.#resident.set(entry.seq, entry);
+        entry.outdates(rows);
+    }
+
+    /** An event that was at hand takes part in the queues again, or ends. */
+    takeFromHand(entry: OutboxEntry): void {
+        if (!isAtHand(entry)) return;
+        entry.latest?.keepAtHand(false);
+        this.atHand.add(-1, -entry.bytes);
+    }
+
+    /** Nothing is sent again of an event in flight: its row, if it may have one, is done with. */
+    overtaken(entry: OutboxEntry): void {
+        this.finished(entry);
+        entry.overtaken();
     }
 
     /** How many rows wait for a commit that removes them. */
@@ -157,6 +218,14 @@ export class StoredEvents {
         this.#resident.clear();
         this.#removals.clear();
         this.#toRemove = [];
+        this.atHand.add(-this.atHand.events, -this.atHand.bytes);
+    }
+
+    /** Gives out the completion of an event that is only stored, if somebody waits for it. */
+    takeCompletion(seq: number): StoredCompletion | undefined {
+        const taken = this.#completions.get(seq);
+        this.#completions.delete(seq);
+        return taken;
     }
 
     #forget(seq: number): void {
@@ -171,6 +240,10 @@ export class StoredEvents {
         this.#completions.clear();
         return taken;
     }
+}
+
+function isAtHand(entry: OutboxEntry): boolean {
+    return entry.latest?.isAtHand ?? false;
 }
 
 export type StoreAccess = "opening" | "open" | "interrupted" | "closed";

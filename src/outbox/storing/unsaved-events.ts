@@ -14,6 +14,7 @@ import type { OutboxEntry } from "../queue/outbox-entry";
  * |                                                                | acknowledgement, within 25…250 ms (`AcknowledgementTime`)  |
  * | cannot be sent now: its device waits, or others come before it | at once                                                    |
  * | goes back to its queue                                         | at once                                                    |
+ * | supersedes one that is stored, or about to be                  | at once, in its place                                      |
  * | is queued while there is no connection, or when it ends        | at once                                                    |
  * | is in memory when the outbox closes                            | at once                                                    |
  * | is finished or acknowledged before its time                    | never: a healthy link writes no event to disk              |
@@ -46,6 +47,10 @@ export class UnsavedEvents {
         return oldest;
     }
 
+    get isOnline(): boolean {
+        return this.#isOnline;
+    }
+
     linkUp(): void {
         this.#isOnline = true;
     }
@@ -58,7 +63,9 @@ export class UnsavedEvents {
     /** A new event. */
     admitted(entry: OutboxEntry): void {
         const { clock, commitDelayMs } = this.#options;
-        this.#add(entry, clock.monotonicMs() + (this.#isOnline ? commitDelayMs() : 0));
+        const nowMs = clock.monotonicMs();
+        entry.latest?.admitted(nowMs);
+        this.#add(entry, nowMs + (this.#isOnline ? commitDelayMs() : 0));
     }
 
     /** The event cannot be sent now, or goes back to its queue. */
@@ -71,6 +78,26 @@ export class UnsavedEvents {
             entry.storeFromMs = 0;
             this.#want(0);
         }
+    }
+
+    /** An event supersedes another, and is stored as soon as that would have been. */
+    replace(entry: OutboxEntry, by: OutboxEntry): void {
+        if (!entry.isUnsaved || by.row === "stored") return;
+        const storeFromMs = by.isUnsaved ? Math.min(entry.storeFromMs, by.storeFromMs) : entry.storeFromMs;
+        this.remove(by);
+        const { previousUnsaved, nextUnsaved } = entry;
+        this.remove(entry);
+        by.isUnsaved = true;
+        by.storeFromMs = storeFromMs;
+        by.previousUnsaved = previousUnsaved;
+        by.nextUnsaved = nextUnsaved;
+        if (previousUnsaved) previousUnsaved.nextUnsaved = by;
+        else this.#first = by;
+        if (nextUnsaved) nextUnsaved.previousUnsaved = by;
+        else this.#last = by;
+        this.#length += 1;
+        this.#isInOrder = this.#length === 1;
+        this.#want(storeFromMs);
     }
 
     /** Nothing waits for its time any more. */

@@ -7,6 +7,7 @@ import type {
     EventStoreListener,
     ExpiredBatch,
     ExpiredCursor,
+    LatestBatch,
     ReadBatch,
     ReadRange,
     StoredUndelivered,
@@ -53,12 +54,12 @@ export class MemoryEventStore implements EventStore {
         finished: (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => void,
         undelivered?: UndeliveredChanges,
     ): void {
-        if (writes.some((event) => isAnother(event, this.#events.get(event.seq)))) {
+        if (writes.some((event) => !removals.includes(event.seq) && isAnother(event, this.#events.get(event.seq)))) {
             finished(new GatewayError("GW_STORE", "Another event has this number, says the test."));
             return;
         }
-        for (const event of writes) if (!this.#events.has(event.seq)) this.#events.set(event.seq, copyOf(event));
         for (const seq of removals) this.#events.delete(seq);
+        for (const event of writes) if (!this.#events.has(event.seq)) this.#events.set(event.seq, copyOf(event));
         this.#noteClock();
         finished(undefined, undelivered && this.#change(undelivered));
     }
@@ -150,6 +151,14 @@ export class MemoryEventStore implements EventStore {
         finished(undefined, { totals: found, isComplete: keys.length <= maxTotals });
     }
 
+    readLatest(after: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: LatestBatch) => void): void {
+        const found = this.events.filter(({ isLatest, seq }) => isLatest && seq > after);
+        const events = found
+            .slice(0, maxEvents)
+            .map(({ seq, device, priority, bytes, message }) => ({ seq, device, priority, bytes, message }));
+        finished(undefined, { events, isComplete: found.length <= maxEvents });
+    }
+
     readExpired(
         atMs: number,
         after: ExpiredCursor | undefined,
@@ -190,8 +199,8 @@ const rowOverheadBytes = 200;
 
 /** The members of an event alone, as a row holds them. */
 function copyOf(event: OutboxEvent): Mutable<OutboxEvent> {
-    const { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message, encoding, returns } = event;
-    return { seq, device, priority, topic, payload, bytes, qos, createdAt, expiresAt, message, encoding, returns };
+    const { seq, device, priority, isLatest, topic, payload, bytes, qos, createdAt, expiresAt, message, encoding, returns } = event;
+    return { seq, device, priority, isLatest, topic, payload, bytes, qos, createdAt, expiresAt, message, encoding, returns };
 }
 
 function keyOf({ device, priority }: Pick<DeviceTotal, "device" | "priority">): string {

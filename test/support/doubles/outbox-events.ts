@@ -37,6 +37,7 @@ export function storedEvent(seq: number, device: string, options: Partial<Outbox
         seq,
         device,
         priority: "normal",
+        isLatest: false,
         topic,
         payload,
         bytes,

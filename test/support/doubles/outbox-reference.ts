@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { CompletionMode, OutboxEvent } from "../../../src/outbox/event";
+import type { CompletionMode, OutboxEvent, Priority } from "../../../src/outbox/event";
 import type { OutboxCounters } from "../../../src/outbox/outbox";
 import type { FakeClock } from "./fake-clock";
 import type { RecordedCompletion, RecordingListener } from "./outbox-events";
@@ -9,6 +9,10 @@ export class OutboxReference {
     readonly events: Admitted[] = [];
     /** From now on an event may be sent again although it was acknowledged, and lost although it was admitted. */
     hasCrashed = false;
+    /** Events given to the outbox of this run and taken, all in all. */
+    #admittedInRun = 0;
+    /** Whether a crash came after the store had failed: then an older value may still lie there. */
+    #mayBeOutdated = false;
     readonly #clock: FakeClock;
     readonly #listener: RecordingListener;
     readonly #byText = new Map<string, Admitted>();
@@ -27,7 +31,7 @@ export class OutboxReference {
     }
 
     /** A new event of a device, with a text of its own. The caller forgets it when the outbox rejects it. */
-    admit(device: string, details: Pick<Admitted, "completion" | "mode" | "ttlMs">): Admitted {
+    admit(device: string, details: Pick<Admitted, "completion" | "mode" | "ttlMs" | "priority" | "isLatest">): Admitted {
         const number = this.#numbers.get(device) ?? 0;
         const text = `${device}#${number} `.padEnd(10 + ((number * 37) % 90));
         const event: Admitted = {
@@ -37,6 +41,7 @@ export class OutboxReference {
             text,
             bytes: text.length,
             admittedMs: this.#clock.monotonicMs(),
+            wasSent: false,
             isDelivered: false,
             mayBeLost: false,
             wasRecalled: false,
@@ -46,11 +51,13 @@ export class OutboxReference {
         this.#numbers.set(device, number + 1);
         this.#byText.set(text, event);
         this.events.push(event);
+        this.#admittedInRun += 1;
         return event;
     }
 
     forget(event: Admitted): void {
         this.events.splice(this.events.indexOf(event), 1);
+        this.#admittedInRun -= 1;
     }
 
     find(event: OutboxEvent | undefined): Admitted {
@@ -69,10 +76,18 @@ export class OutboxReference {
         return event.isDelivered || event.mayBeLost || this.hasFailed(event);
     }
 
-    crash(): void {
+    /** Whether a newer event of the same node, device and event id can have superseded it. */
+    mayBeSuperseded(event: Admitted): boolean {
+        return event.isLatest && this.events.some((other) => isNewer(other, event));
+    }
+
+    crash(hasStoreFailed: boolean): void {
         this.hasCrashed = true;
+        this.#admittedInRun = 0;
+        if (hasStoreFailed) this.#mayBeOutdated = true;
         this.#purges = [];
         for (const event of this.events) {
+            // What was reported done because it was superseded may be lost only where a newer one is not.
             if ((event.completion.outcome !== "done" || event.wasRecalled) && !event.isDelivered) event.mayBeLost = true;
         }
     }
@@ -97,7 +112,8 @@ export class OutboxReference {
         if (!this.#purges.includes(purge)) return;
         for (const event of this.events) {
             if (event.device !== purge.device || event.number >= purge.before) continue;
-            if (!this.isFinished(event) && !purge.mayStay.has(event.text)) this.#leftByPurges.push(event.text);
+            if (!this.isFinished(event) && !this.mayBeSuperseded(event) && !purge.mayStay.has(event.text))
+                this.#leftByPurges.push(event.text);
         }
     }
 
@@ -108,7 +124,8 @@ export class OutboxReference {
 
     /** The device starts again with an event that was sent before. */
     sendsAgainFrom(device: string, number: number): void {
-        this.#lastSent.set(device, number - 1);
+        for (const [order, last] of this.#lastSent)
+            if (order.startsWith(`${device} `)) this.#lastSent.set(order, Math.min(last, number - 1));
     }
 
     /** The event is sent. Purges that go on may leave it. */
@@ -118,14 +135,28 @@ export class OutboxReference {
         assert.ok(!event.isPresumedDropped, `${event.text} was sent after a later one`);
         assert.ok(this.hasCrashed || !event.isDelivered, `${event.text} was sent again after it was acknowledged`);
         assert.ok(!isOnTheWire(event), `${event.text} was sent twice`);
+        const { wasSent } = event;
+        event.wasSent = true;
+        if (!event.isLatest || this.#mayBeOutdated) return;
+        for (const other of this.events) {
+            // After a crash what was in flight may be sent once more.
+            if (isNewer(other, event))
+                assert.ok(
+                    !other.isDelivered || (this.hasCrashed && wasSent),
+                    `${event.text} was sent after ${other.text} had been delivered`,
+                );
+        }
     }
 
     /** The event is sent in the order of its device: earlier ones are finished, on the wire or dropped. */
     checkOrder(event: Admitted, isOnTheWire: (event: Admitted) => boolean, mayDrop: boolean): void {
-        assert.ok(event.number > (this.#lastSent.get(event.device) ?? -1), `${event.text} was sent after a later one`);
-        this.#lastSent.set(event.device, event.number);
+        const order = `${event.device} ${event.isLatest ? "latest" : event.priority}`;
+        assert.ok(event.number > (this.#lastSent.get(order) ?? -1), `${event.text} was sent after a later one`);
+        this.#lastSent.set(order, event.number);
+        if (event.isLatest) return;
         for (const earlier of this.events) {
             if (earlier.device !== event.device || earlier.number >= event.number) continue;
+            if (earlier.isLatest || earlier.priority !== event.priority) continue;
             if (this.isFinished(earlier) || isOnTheWire(earlier)) continue;
             if (mayDrop) earlier.isPresumedDropped = true;
             assert.ok(earlier.isPresumedDropped, `${event.text} was sent before ${earlier.text}`);
@@ -133,15 +164,19 @@ export class OutboxReference {
     }
 
     /** What must hold after every step. */
-    check({ queued, queuedBytes, heldBytes, dropped, expired, refused, undeliverable }: OutboxCounters): void {
+    check(counters: OutboxCounters): void {
+        const { queued, queuedBytes, heldBytes, dropped, expired, refused, undeliverable, superseded } = counters;
+        const delivered = counters.acknowledged - counters.recalled - counters.revoked;
+        const ended = delivered + refused + expired + dropped + superseded + undeliverable;
+        assert.equal(counters.takenOver + this.#admittedInRun, queued + ended, "the counters do not add up");
         assert.ok(heldBytes >= 0 && heldBytes <= queuedBytes, `${heldBytes} of ${queuedBytes} bytes are held`);
         for (const event of this.events) if (this.#hasExpired(event)) this.#assertIsOldEnough(event);
         if (this.hasCrashed || this.#wasPurged.size > 0) return;
         const live = this.events.filter((event) => !event.isDelivered && !this.hasFailed(event));
         // Not more than so many are reported at once.
         const unreported = dropped + expired + refused + undeliverable - this.#countFailed();
-        assert.equal(queued, live.length - unreported, "events are not counted correctly");
-        if (unreported > 0) return;
+        assert.equal(queued, live.length - unreported - superseded, "events are not counted correctly");
+        if (unreported > 0 || superseded > 0) return;
         assert.equal(
             queuedBytes,
             live.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -162,7 +197,7 @@ export class OutboxReference {
             { queued: 0, queuedBytes: 0, waitingDevices: 0, heldBytes: 0 },
         );
         for (const event of this.events) {
-            assert.ok(this.isFinished(event), `${event.text} was forgotten`);
+            assert.ok(this.isFinished(event) || this.mayBeSuperseded(event), `${event.text} was forgotten`);
             if (!event.mayBeLost && !this.hasCrashed) assert.notEqual(event.completion.outcome, "open", event.text);
         }
         if (this.hasCrashed) return;
@@ -175,22 +210,29 @@ export class OutboxReference {
     checkExpiry(): void {
         for (const event of this.events) {
             const isOver = this.#clock.monotonicMs() - event.admittedMs > event.ttlMs;
-            assert.ok(this.isFinished(event) || !isOver, `${event.text} has outlived its time, which was not reported`);
+            assert.ok(
+                this.isFinished(event) || !isOver || this.mayBeSuperseded(event),
+                `${event.text} has outlived its time, which was not reported`,
+            );
         }
     }
 
     /** What must hold when the outbox was closed, with the texts that are on the disk and the number of events it said to be unsafe. */
-    checkClosed(stored: ReadonlySet<string>, unsafe: number | undefined, isInMemory: boolean): void {
+    checkClosed(stored: ReadonlySet<string>, unsafe: number, { superseded }: OutboxCounters, isInMemory: boolean): void {
         const left = this.events.filter((event) => !event.isDelivered && !this.hasFailed(event));
         const lost = left.filter(({ text }) => !stored.has(text));
-        for (const event of lost)
+        for (const event of lost) {
+            if (this.mayBeSuperseded(event)) continue;
             assert.ok(event.wasRecalled || event.completion.outcome !== "done", `${event.text} was reported done, and is lost`);
+        }
         if (!isInMemory) {
-            assert.equal(unsafe, lost.length, "what could not be stored is not counted correctly");
+            // What is superseded may still lie on the disk, where that could not be written.
+            const isRight = unsafe <= lost.length && unsafe >= lost.length - superseded;
+            assert.ok(isRight, `${unsafe} of ${lost.length} lost events are said to be unsafe, ${superseded} were superseded`);
             return;
         }
         assert.deepEqual(
-            left.filter(({ wasRecalled }) => !wasRecalled),
+            left.filter((event) => !event.wasRecalled && !this.mayBeSuperseded(event)),
             [],
             "not all losses were reported",
         );
@@ -226,8 +268,16 @@ export class OutboxReference {
     }
 }
 
+/** Whether one event supersedes another, if that waits. */
+function isNewer(event: Admitted, other: Admitted): boolean {
+    return event.isLatest && other.isLatest && event.device === other.device && event.number > other.number;
+}
+
 /** What the reference knows of one event. */
 export interface Admitted {
+    readonly priority: Priority;
+    /** Whether a newer one of its device supersedes it. */
+    readonly isLatest: boolean;
     readonly device: string;
     readonly number: number;
     readonly text: string;
@@ -236,6 +286,7 @@ export interface Admitted {
     readonly bytes: number;
     readonly ttlMs: number;
     readonly admittedMs: number;
+    wasSent: boolean;
     /** Acknowledged by the platform (for a registration attempt: and confirmed). */
     isDelivered: boolean;
     /** It was acknowledged, and is sent again because the platform dropped it. */

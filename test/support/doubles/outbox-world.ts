@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayError } from "../../../src/errors";
-import type { CompletionMode, OutboxEvent } from "../../../src/outbox/event";
+import type { CompletionMode, OutboxEvent, Priority } from "../../../src/outbox/event";
 import { Outbox } from "../../../src/outbox/outbox";
 import type { OutboxLimits } from "../../../src/outbox/outbox-limits";
 import { FakeClock } from "./fake-clock";
@@ -14,6 +14,14 @@ export const devices = ["t/a", "t/b", "t/c"];
 
 /** What the platform, and with it the gate, thinks of a device. */
 export type Knowledge = "known" | "unknown" | "held";
+
+/** What of an event decides its place in the queue. */
+export interface EventKind {
+    readonly priority: Priority;
+    readonly isLatest: boolean;
+}
+
+const plain: EventKind = { priority: "normal", isLatest: false };
 
 /** What a world is made of. */
 export interface WorldOptions {
@@ -76,10 +84,11 @@ export class World {
         return [store, outbox];
     }
 
-    admit(device: string, mode: CompletionMode, ttlMs: number | undefined): void {
+    admit(device: string, mode: CompletionMode, ttlMs: number | undefined, kind: EventKind = plain): void {
         const completion = new RecordedCompletion();
-        const event = this.reference.admit(device, { completion, mode, ttlMs: ttlMs ?? this.#limits.maxAgeMs });
-        this.outbox.admit(newEvent(device, event.text, { completionMode: mode, ttlMs }), completion);
+        const event = this.reference.admit(device, { completion, mode, ttlMs: ttlMs ?? this.#limits.maxAgeMs, ...kind });
+        const message = { messageId: "message", nodeId: kind.isLatest ? "latest" : "node", eventId: "status" };
+        this.outbox.admit(newEvent(device, event.text, { completionMode: mode, ttlMs, message, ...kind }), completion);
         if (completion.outcome === "failed") this.reference.forget(event);
     }
 
@@ -246,7 +255,7 @@ export class World {
     }
 
     crash(): void {
-        this.reference.crash();
+        this.reference.crash(this.hasLostStore);
         this.isUp = false;
         this.#registering.clear();
         // The timers of the process that is gone still run on the clock.
@@ -297,7 +306,7 @@ export class World {
     /** The outbox is closed with everything that is left: what it says of that must be true. */
     async close(): Promise<void> {
         const isWithStore = this.store.isOpen;
-        let unsafe: number | undefined;
+        let unsafe = -1;
         const closed = this.outbox.close(3000).then((events) => {
             unsafe = events;
         });
@@ -307,7 +316,7 @@ export class World {
             await new Promise((resolve) => setImmediate(resolve));
         }
         await closed;
-        this.reference.checkClosed(this.#disk.texts, unsafe, this.#options.isInMemory ?? false);
+        this.reference.checkClosed(this.#disk.texts, unsafe, this.outbox.counters, this.#options.isInMemory ?? false);
         assert.equal(this.clock.timerCount, 0, "timers are left");
     }
 

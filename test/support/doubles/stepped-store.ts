@@ -7,6 +7,7 @@ import type {
     EventStoreListener,
     ExpiredBatch,
     ExpiredCursor,
+    LatestBatch,
     ReadBatch,
     ReadRange,
     StoreContents,
@@ -163,6 +164,13 @@ export class SteppedStore implements EventStore {
         this.#request(
             () => this.#disk.data.readDevices(after, maxTotals, finished),
             (error) => finished(error, { totals: [], isComplete: false }),
+        );
+    }
+
+    readLatest(after: number, maxEvents: number, finished: (error: GatewayError | undefined, batch: LatestBatch) => void): void {
+        this.#request(
+            () => this.#disk.data.readLatest(after, maxEvents, finished),
+            (error) => finished(error, { events: [], isComplete: false }),
         );
     }
 

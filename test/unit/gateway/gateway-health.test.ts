@@ -22,6 +22,7 @@ class Bench {
         refused: 0,
         expired: 0,
         dropped: 0,
+        superseded: 0,
         high: 0,
         normal: 0,
         low: 0,
@@ -66,7 +67,7 @@ describe("the health of a gateway", () => {
                 since: "2026-01-01T00:00:00.000Z",
                 waiting: { events: 0, bytes: 0, high: 0, normal: 0, low: 0 },
                 held: 0,
-                totals: { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0 },
+                totals: { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0, superseded: 0 },
             },
         ]);
         bench.health.pause();

@@ -157,6 +157,7 @@ function event(messageId: string): OutboxEvent {
         seq: 1,
         device: "t/a",
         priority: "normal",
+        isLatest: false,
         topic,
         payload: "{}",
         bytes: 2,

@@ -12,6 +12,7 @@ function ttlOf(ttl: unknown, ofForm?: number): number | undefined {
         format: "json",
         qos: 1,
         priority: "normal",
+        isLatest: false,
         wrap: false,
         timestampField: "",
         encoding: undefined,

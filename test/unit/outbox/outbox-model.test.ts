@@ -1,14 +1,15 @@
 import fc from "fast-check";
-import type { CompletionMode } from "../../../src/outbox/event";
-import { devices, type Knowledge, World, type WorldOptions } from "../../support/doubles/outbox-world";
+import { type CompletionMode, priorities } from "../../../src/outbox/event";
+import { devices, type EventKind, type Knowledge, World, type WorldOptions } from "../../support/doubles/outbox-world";
 
 const device = fc.constantFrom(...devices);
 const ttl = fc.constantFrom(undefined, undefined, undefined, 3000);
+const kind = fc.record({ priority: fc.constantFrom(...priorities), isLatest: fc.boolean() });
 const mode = fc.constantFrom<CompletionMode>("safe", "acknowledged");
 
 /** One step of a script, as data, so that a failing script can be read. */
 type Step =
-    | ["admit", device: string, mode: CompletionMode, count: number, ttlMs: number | undefined]
+    | ["admit", device: string, mode: CompletionMode, count: number, ttlMs: number | undefined, kind: EventKind]
     | ["acknowledge" | "acknowledge, not settled", choice: number]
     | ["step store", count: number]
     | ["settle" | "fail store" | "close store" | "open store" | "interrupt store" | "link up" | "link down" | "crash"]
@@ -19,7 +20,7 @@ type Step =
     | ["hold" | "purge" | "recall" | "refuse", device: string];
 
 function perform(world: World, step: Step): void {
-    if (step[0] === "admit") for (let count = 0; count < step[3]; count++) world.admit(step[1], step[2], step[4]);
+    if (step[0] === "admit") for (let count = 0; count < step[3]; count++) world.admit(step[1], step[2], step[4], step[5]);
     else if (step[0] === "acknowledge") world.acknowledge(step[1]);
     else if (step[0] === "acknowledge, not settled") world.acknowledge(step[1], true);
     else if (step[0] === "settle") world.settle();
@@ -47,7 +48,7 @@ function weighted(weight: number, arbitrary: fc.Arbitrary<Step>): fc.WeightedArb
 }
 
 const steps = [
-    weighted(8, fc.tuple(fc.constant("admit"), device, mode, fc.integer({ min: 1, max: 6 }), ttl)),
+    weighted(8, fc.tuple(fc.constant("admit"), device, mode, fc.integer({ min: 1, max: 6 }), ttl, kind)),
     weighted(6, fc.tuple(fc.constant("acknowledge"), fc.nat(3))),
     weighted(2, fc.tuple(fc.constant("acknowledge, not settled"), fc.nat(3))),
     weighted(1, fc.constant(["settle"])),

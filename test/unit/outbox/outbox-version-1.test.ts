@@ -73,6 +73,7 @@ if (isSqliteAvailable()) {
                 {
                     seq: 3,
                     priority: "normal",
+                    isLatest: false,
                     device: "pump/p1",
                     topic: "iot-2/type/pump/id/p1/evt/status/fmt/json",
                     payload: '{"d":{"flow":3}}',
@@ -87,6 +88,7 @@ if (isSqliteAvailable()) {
                 {
                     seq: 4,
                     priority: "normal",
+                    isLatest: false,
                     device: "pump/p1",
                     topic: "iot-2/type/pump/id/p1/evt/alarm/fmt/json",
                     payload: '{"d":{"level":"high","text":"Überdruck 5 µbar"}}',
@@ -101,6 +103,7 @@ if (isSqliteAvailable()) {
                 {
                     seq: 5,
                     priority: "normal",
+                    isLatest: false,
                     device: "pump/p2",
                     topic: "iot-2/type/pump/id/p2/evt/picture/fmt/bin",
                     payload: Buffer.from([0, 1, 2, 0xfd, 0xfe, 0xff]),
@@ -115,6 +118,7 @@ if (isSqliteAvailable()) {
                 {
                     seq: 6,
                     priority: "normal",
+                    isLatest: false,
                     device: "valve/v1",
                     topic: "iot-2/type/valve/id/v1/evt/status/fmt/text",
                     payload: "open",
@@ -129,6 +133,7 @@ if (isSqliteAvailable()) {
                 {
                     seq: 7,
                     priority: "normal",
+                    isLatest: false,
                     device: "valve/v2",
                     topic: "iot-2/type/valve/id/v2/evt/status/fmt/text",
                     payload: Buffer.from("shut\0by hand"),
@@ -143,6 +148,7 @@ if (isSqliteAvailable()) {
                 {
                     seq: 8,
                     priority: "normal",
+                    isLatest: false,
                     device: "pump/p1",
                     topic: "iot-2/type/pump/id/p1/evt/status/fmt/json",
                     payload: "",

@@ -757,6 +757,7 @@ describe("an outbox in memory", () => {
         const { outbox, file, clock, link } = previousBacklogs();
         outbox.linkUp();
         file.step();
+        file.step();
         file.close();
         outbox.admit(newEvent("t/a", "new"));
         clock.advance(5 * second);

@@ -68,12 +68,12 @@ if (isSqliteAvailable()) {
             store(4);
             open(later);
             open(later);
-            assert.deepEqual(contents(), { version: 4, events: [3, 4], total: { events: 2, bytes: 14, owner: "taken over" }, columns: 18 });
+            assert.deepEqual(contents(), { version: 4, events: [3, 4], total: { events: 2, bytes: 14, owner: "taken over" }, columns: 19 });
         });
 
         it("takes all steps at once in a new file, with the same result", () => {
             open(later);
-            assert.deepEqual(contents(), { version: 4, events: [], total: { events: 0, bytes: 0, owner: "taken over" }, columns: 18 });
+            assert.deepEqual(contents(), { version: 4, events: [], total: { events: 0, bytes: 0, owner: "taken over" }, columns: 19 });
         });
 
         it("leaves the file as it was if a step fails, so that it can be opened again", () => {

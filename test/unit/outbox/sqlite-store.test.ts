@@ -214,7 +214,7 @@ if (isSqliteAvailable()) {
             const script = `const { SqliteFile } = require(${JSON.stringify(module)});
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
                 file.open();
-                file.commit([4, "t/a", 1, "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", "", "text", 2, "", 0], [], [], "");
+                file.commit([4, "t/a", 1, "topic", "payload", 7, 1, 1, ${Date.now() + 1e9}, "", "", "", "text", 2, "", 0, 0], [], [], "");
                 console.log("open");
                 setInterval(() => {}, 1000);`;
             const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -792,7 +792,7 @@ if (isSqliteAvailable()) {
                 process.chdir("/proc");
                 const file = new SqliteFile({ path: ${JSON.stringify(file)}, run: 2 });
                 file.open();
-                const row = (seq) => [seq, "t/a", 1, "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", "", "text", 2, "", 0];
+                const row = (seq) => [seq, "t/a", 1, "topic", "x".repeat(300), 300, 1, 1, ${Date.now() + 1e9} + seq, "", "", "", "text", 2, "", 0, 0];
                 file.commit([...Array(20000).keys()].flatMap(row), [], [], "");
                 file.shiftTimes(5, 1000, "");
                 console.log("moved", file.read({ priority: 1, after: 7, upTo: 8, maxEvents: 1, maxBytes: 1000 }).values[7]);`;
