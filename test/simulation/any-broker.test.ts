@@ -111,7 +111,7 @@ async function runSeed(seed: number): Promise<void> {
 }
 
 describe("a broker of any behaviour", function () {
-    this.timeout(600_000);
+    this.timeout(600_000 + seeds * 30_000);
 
     it(`gets every event that it takes, and keeps no other device from its own, in ${seeds} histories`, async () => {
         for (let seed = firstSeed; seed < firstSeed + seeds; seed++) await runSeed(seed);

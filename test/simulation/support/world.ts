@@ -33,6 +33,10 @@ export class World {
     /** The numbers of the events that the platform took, by device, in the order of arrival, repeats included. */
     readonly taken = new Map<string, number[]>();
     readonly trace: string[] = [];
+    /** The numbers of the commands that were on their way to the gateway, and of those that a flow got. */
+    readonly expectedCommands = new Set<number>();
+    readonly receivedCommands = new Set<number>();
+    commands = 0;
     latencyMs = 20;
     diskMs = 5;
     isDiskFull = false;
@@ -101,7 +105,7 @@ export class World {
         if (!this.#process) return;
         this.note("kill");
         const { clock, workers } = this.#process;
-        this.#collectLate();
+        this.#collect();
         this.#process = undefined;
         clock.kill();
         for (const worker of workers) worker.end();
@@ -123,7 +127,7 @@ export class World {
         assert.ok(isClosed, "the gateway does not close");
         await closed;
         await this.machine.run(5_000);
-        this.#collectLate();
+        this.#collect();
         this.#process = undefined;
         assert.equal(clock.timerCount, 0, "timers left after the close");
         for (const worker of workers) worker.end();
@@ -179,6 +183,61 @@ export class World {
         this.simulator.moveToOtherFrontEnd(clientId);
     }
 
+    /** The platform refuses the next first messages of some devices, or does not answer them for a while. */
+    async troubleRegistration(): Promise<void> {
+        const { random } = this.machine;
+        const devices = `t/d${random.integer(0, 1)}*`;
+        const answers = [{ rc: 177 }, { rc: 173 }, { never: true }, { delayMs: 5_000 }];
+        const answer = answers[random.integer(0, answers.length - 1)] ?? {};
+        this.note(`registration of ${devices}: ${JSON.stringify(answer)}`);
+        const end = this.simulator.faults.add({ fault: "registration", devices, ...answer });
+        this.simulator.organisation("org").forgetChecks();
+        await this.machine.run(random.integer(1, 300) * 1_000);
+        end();
+    }
+
+    /** Acknowledgements of events are withheld, or late, for a while. */
+    async troubleAcknowledgements(): Promise<void> {
+        const { random } = this.machine;
+        const delayMs = random.integer(0, 1) * random.integer(100, 10_000);
+        this.note(delayMs === 0 ? "no acknowledgements" : `acknowledgements after ${delayMs} ms`);
+        const scope = { clientId, topic: "*/evt/*" };
+        const end = this.simulator.faults.add(
+            delayMs === 0 ? { fault: "withholdPuback", ...scope } : { fault: "delayPuback", delayMs, ...scope },
+        );
+        await this.machine.run(random.integer(1, 120) * 1_000);
+        end();
+    }
+
+    /** A deploy that leaves the gateway as it is. */
+    async deploy(): Promise<void> {
+        if (!this.#process) return;
+        this.note("deploy");
+        const { gateway } = this.#process.watched;
+        gateway.flowsStopping();
+        await this.machine.run(this.machine.random.integer(0, 3_000));
+        gateway.flowsStarted();
+    }
+
+    /** An operator forgets a device, or ends its hold. */
+    operate(): void {
+        if (!this.#process) return;
+        const { actions } = this.#process.watched.gateway;
+        const device = { typeId: "t", deviceId: `d${this.machine.random.integer(0, 19)}` };
+        const isRelease = this.machine.random.next() < 0.5;
+        this.note(`${isRelease ? "release" : "forget"} ${device.deviceId}`);
+        if (isRelease) actions.release(device);
+        else actions.forget(device);
+    }
+
+    /** The platform sends a command. One of QoS 1 waits for a gateway that is away. */
+    command(): void {
+        this.commands += 1;
+        const topic = `iot-2/type/t/id/d${this.machine.random.integer(0, 19)}/cmd/c/fmt/json`;
+        const copies = this.simulator.publish("org", topic, String(this.commands));
+        if (copies > 0) this.expectedCommands.add(this.commands);
+    }
+
     /** Ends everything. */
     async close(): Promise<void> {
         await this.stop();
@@ -188,8 +247,9 @@ export class World {
         rmSync(this.#directory, { recursive: true, force: true });
     }
 
-    /** Notes the errors that were reported of events that were done. */
-    #collectLate(): void {
+    /** Notes the commands that a flow got, and the errors that were reported of events that were done. */
+    #collect(): void {
+        for (const { payload } of this.#process?.watched.commands ?? []) this.receivedCommands.add(Number(payload.toString()));
         for (const { error, message } of this.#process?.watched.late ?? []) {
             this.messages[Number(message._msgid.slice(1))]?.late.push(error.code);
         }
