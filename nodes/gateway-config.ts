@@ -5,6 +5,7 @@ import { AbandonedFiles } from "../src/node-red/abandoned-files";
 import { registerFormRoutes } from "../src/node-red/admin/form-routes";
 import { registerMonitorRoutes } from "../src/node-red/admin/monitor-routes";
 import { registerPanelRoutes } from "../src/node-red/admin/panel-routes";
+import { registerUndeliveredRoutes } from "../src/node-red/admin/undelivered-routes";
 import { defineType, type NodeAPI, onClose, translateWith } from "../src/node-red/api";
 import { watchDeploys } from "../src/node-red/deploys";
 import { GatewayConfigController, type GatewayConfigNode } from "../src/node-red/gateway-config";
@@ -29,6 +30,7 @@ export default function register(RED: NodeAPI): void {
     registerFormRoutes(RED, controllers);
     registerMonitorRoutes(RED, controllers);
     registerPanelRoutes(RED, controllers);
+    registerUndeliveredRoutes(RED, controllers);
 
     defineType<GatewayConfigNode>(
         RED,

@@ -34,6 +34,7 @@ import { GatewayMonitor } from "./monitor/gateway-monitor";
 import { GatewayStatistics } from "./monitor/gateway-statistics";
 import { SilentDevices } from "./monitor/silent-devices";
 import { SimulatorControl } from "./monitor/simulator-control";
+import { UndeliveredList } from "./monitor/undelivered-list";
 import { ServerState } from "./server-state";
 import { maximoFilterLimit } from "./subscriptions/maximo-limit";
 import { NotificationFilter } from "./subscriptions/notification-filter";
@@ -81,6 +82,8 @@ export class Gateway implements PooledGateway {
     readonly silentDevices: SilentDevices;
     /** What an operator can do. */
     readonly actions: GatewayActions;
+    /** What was not delivered and is kept. */
+    readonly undelivered: UndeliveredList;
     /** The platform's side, for a gateway on the built-in simulator. */
     readonly simulatorControl: SimulatorControl | undefined;
     #onlineSince: number | undefined;
@@ -241,6 +244,11 @@ export class Gateway implements PooledGateway {
             management: this.#management,
             listeners: this.#listeners,
             purge: (device) => this.#publisher.purge(device),
+        });
+        this.undelivered = new UndeliveredList({
+            kept: this.#publisher.outbox.kept,
+            listeners: this.#listeners,
+            received: () => this.#statistics.eventReceived(),
         });
         this.simulatorControl = this.#simulator && new SimulatorControl(options.identity, () => this.#simulator?.simulator);
     }

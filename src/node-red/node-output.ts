@@ -4,6 +4,7 @@ import { describeThrown, type GatewayError } from "../errors";
 import { translate } from "../i18n";
 import { LogLimiter } from "../log-limiter";
 import { failedHook, onceForEachWatcher, raiseForCatchNodes } from "./api";
+import { FailurePacer } from "./failure-pacer";
 
 /**
  * Hands the messages and errors of a node to the flow. Neither can end the process, whatever the platform or the flow put into them.
@@ -14,10 +15,12 @@ export class NodeOutput {
     readonly #RED: NodeAPI;
     readonly #node: Node;
     readonly #logLimiter: LogLimiter;
+    readonly #pacer: FailurePacer;
 
     constructor(RED: NodeAPI, node: Node, clock: Clock = systemClock) {
         this.#RED = RED;
         this.#node = node;
+        this.#pacer = new FailurePacer(clock);
         this.#logLimiter = new LogLimiter(clock, errorsPerMinute, (count) => node.warn(translate("flow.notLogged", { count })));
     }
 
@@ -73,8 +76,12 @@ export class NodeOutput {
         failedHook(this.#RED, this.#node, error, message);
     }
 
-    /** Fails a message of the flow. */
+    /** Fails a message of the flow, in a flood of failures when it is its turn. */
     fail(error: GatewayError, message: NodeMessage, done: Done): void {
+        this.#pacer.add(() => this.#fail(error, message, done));
+    }
+
+    #fail(error: GatewayError, message: NodeMessage, done: Done): void {
         const mayLog = this.#logLimiter.mayWrite();
         if (!mayLog) failedHook(this.#RED, this.#node, error, message);
         this.#handOn(error, message, (stub) => {
@@ -90,8 +97,9 @@ export class NodeOutput {
         else this.#logLimiter.omit();
     }
 
-    /** Reports how many errors were not logged, if any, and ends the timer. */
+    /** Hands on the failures that wait, reports how many errors were not logged, if any, and ends the timers. */
     close(): void {
+        this.#pacer.close();
         this.#logLimiter.close();
     }
 

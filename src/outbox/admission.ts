@@ -39,10 +39,10 @@ export class Admission {
     }
 
     /**
-     * Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way. `freed` is what it
+     * Why the event is not taken; undefined when it is. Makes room for it first, where the oldest are to give way and it may. `freed` is what it
      * supersedes.
      */
-    admit(event: NewEvent, freed: FreedRoom): GatewayError | undefined {
+    admit(event: NewEvent, freed: FreedRoom, mayMakeRoom = true): GatewayError | undefined {
         const { limits, memory, lifecycle, dispatcher } = this.#options;
         if (this.#isClosed) return new GatewayError("GW_NOT_CONNECTED", translate("outbox.stopping"));
         if (!limits.acceptsOffline && !dispatcher.isOnline) {
@@ -54,7 +54,9 @@ export class Admission {
         if (this.#isOneDeviceTooMany(event.device)) {
             return full(translate("outbox.fullOfDevices", { device: event.device, maxDevices: memory.waitingDevices }));
         }
-        return this.#rejectionOfHeld(event, freed) ?? (this.#fits(event, freed) ? undefined : this.#makeRoom(event));
+        const rejection = this.#rejectionOfHeld(event, freed);
+        if (rejection || this.#fits(event, freed)) return rejection;
+        return mayMakeRoom ? this.#makeRoom(event) : this.#fullError(event.bytes);
     }
 
     /** Events came into memory, or from an earlier run: the oldest beyond the limits give way, where they are to. */

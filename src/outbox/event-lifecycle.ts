@@ -264,6 +264,7 @@ export class EventLifecycle {
         if (entry.state === "waiting") waiting.remove(entry);
         else entry.list?.remove(entry);
         unsaved.remove(entry);
+        if (entry.undeliveredId !== undefined && entry.row !== "stored") this.#options.undelivered.moved(entry.undeliveredId);
     }
 
     #fail(entry: OutboxEntry, error: GatewayError): void {

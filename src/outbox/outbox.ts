@@ -1,4 +1,5 @@
 import type { Clock } from "../clock";
+import type { GatewayError } from "../errors";
 import { Admission } from "./admission";
 import { AgeClock } from "./age-clock";
 import { Closing } from "./closing";
@@ -20,7 +21,8 @@ import { InFlightWindow } from "./sending/in-flight-window";
 import type { EventStore } from "./store/store";
 import { GroupWriter } from "./storing/group-writer";
 import { StoreSession } from "./storing/store-session";
-import { Supersession } from "./supersession";
+import { noRoom, Supersession } from "./supersession";
+import { KeptEvents, type SentAgainEvent } from "./undelivered/kept-events";
 import { UndeliveredEvents } from "./undelivered/undelivered-events";
 
 /**
@@ -34,6 +36,7 @@ export class Outbox {
     readonly #lifecycle: EventLifecycle;
     readonly #undelivered: UndeliveredEvents;
     readonly #supersession: Supersession;
+    readonly #kept: KeptEvents;
     readonly #writer: GroupWriter;
     readonly #waiting: WaitingEvents;
     readonly #dispatcher: Dispatcher;
@@ -90,6 +93,7 @@ export class Outbox {
         this.#lifecycle = lifecycle;
         this.#undelivered = undelivered;
         this.#supersession = supersession;
+        this.#kept = new KeptEvents({ clock, store, undelivered, sendAgain: (event) => this.#sendAgain(event) });
         this.#writer = writer;
         this.#waiting = waiting;
         this.#dispatcher = dispatcher;
@@ -121,6 +125,28 @@ export class Outbox {
         this.#sweep.admitted(expiresAt);
         this.#dispatcher.admit(entry);
         if (entry.latest && entry.state === "waiting") this.#supersession.settle(entry);
+    }
+
+    /** What was not delivered and is kept, for an operator. */
+    get kept(): KeptEvents {
+        return this.#kept;
+    }
+
+    /** Takes an undelivered event once more, with a new time to live and its old age; returns why it stays where it is. */
+    #sendAgain({ id, event, enteredAt }: SentAgainEvent): GatewayError | undefined {
+        const rejection = this.#admission.admit({ ...event, completionMode: "safe" }, noRoom, false);
+        if (rejection) return rejection;
+        const nowMs = this.#ageClock.now();
+        const createdAt = nowMs - Math.max(this.#options.clock.now() - enteredAt, 0);
+        const expiresAt = nowMs + Math.min(event.expiresAt - event.createdAt, this.#options.limits.maxAgeMs);
+        // What has come since is newer.
+        const content = { ...event, isLatest: false, completionMode: "safe", returns: 0, undeliveredId: id } as const;
+        const entry = new OutboxEntry(this.#session.nextSeq(), content, createdAt, expiresAt, undefined);
+        this.#undelivered.moving(id);
+        this.#lifecycle.admit(entry);
+        this.#sweep.admitted(expiresAt);
+        this.#dispatcher.admit(entry);
+        return undefined;
     }
 
     /** The connection can take events. */

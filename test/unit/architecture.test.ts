@@ -42,6 +42,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
         "src/i18n",
         "src/errors",
         "src/clock",
+        "src/rate-limiter",
         "src/settings",
         "src/log-limiter",
         "src/recent-items",

@@ -3,6 +3,7 @@ import type { Gateway } from "../../gateway/gateway";
 import { linkActions } from "../../gateway/link-control";
 import type { ActionOutcome } from "../../gateway/monitor/gateway-actions";
 import { troubleKinds } from "../../gateway/monitor/simulator-control";
+import type { KeptSelection } from "../../gateway/monitor/undelivered-list";
 import { translate } from "../../i18n";
 import type { DeviceAddress } from "../../protocol/identity";
 import { maxPayloadBytes } from "../../protocol/payload-limit";
@@ -20,6 +21,8 @@ const actions: Readonly<Record<string, Action>> = {
     release: (gateway, body) => gateway.actions.release(device(gateway, body)),
     purge: (gateway, body) => gateway.actions.purge(device(gateway, body)),
     forget: (gateway, body) => gateway.actions.forget(device(gateway, body)),
+    resendUndelivered: (gateway, body) => gateway.undelivered.sendAgain(selection(body, false)),
+    deleteUndelivered: (gateway, body) => gateway.undelivered.remove(selection(body, true)),
     releaseSuspect: (gateway, { id }) => gateway.actions.releaseSuspect(typeof id === "number" ? id : Number.NaN),
     "simulator-command": (gateway, body) =>
         simulatorOf(gateway).command({
@@ -51,6 +54,19 @@ export function findAction(name: string): Action | undefined {
 /** The device that is meant, by the id that the flow gives it or by the one that takes its place. */
 function device({ ids }: Gateway, { typeId, deviceId }: Body): DeviceAddress {
     return { typeId: ids.ofEvent("typeId", typeId), deviceId: ids.ofEvent("deviceId", deviceId) };
+}
+
+const maxIds = 10_000;
+const maxSearchCharacters = 200;
+
+/** Which undelivered events are meant: some by their numbers, or all of a search. Without a word those that a Catch node got are left out. */
+function selection({ ids, search, caught }: Body, includesCaught: boolean): KeptSelection {
+    const isList = Array.isArray(ids) && ids.length <= maxIds && ids.every((id) => Number.isSafeInteger(id));
+    const isSearch = search === undefined || (typeof search === "string" && search.length <= maxSearchCharacters);
+    if ((ids !== undefined && !isList) || !isSearch || (caught !== undefined && typeof caught !== "boolean")) {
+        throw new GatewayError("GW_INVALID_PAYLOAD", translate("route.selection", { count: maxIds }));
+    }
+    return { ...(ids !== undefined && { ids }), search: search ?? "", includesCaught: caught ?? (ids !== undefined || includesCaught) };
 }
 
 function simulatorOf({ simulatorControl }: Gateway) {

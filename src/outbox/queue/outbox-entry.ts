@@ -65,6 +65,8 @@ export class OutboxEntry implements OutboxEvent {
     previousUnsaved: OutboxEntry | undefined = undefined;
     /** Monotonic milliseconds from which it is to be stored. */
     storeFromMs = 0;
+    /** Its number among the undelivered events, if it is sent again: it leaves them when it is stored, or finished. */
+    readonly undeliveredId: number | undefined;
 
     constructor(seq: number, event: EventContent, createdAt: number, expiresAt: number, completion: CompletionCallbacks | undefined) {
         this.seq = seq;
@@ -83,6 +85,7 @@ export class OutboxEntry implements OutboxEvent {
         this.latest = this.isLatest ? new LatestState() : undefined;
         this.completionMode = event.completionMode ?? "safe";
         this.completion = completion;
+        this.undeliveredId = event.undeliveredId;
     }
 
     /** It is handed to the connection. */
@@ -193,7 +196,9 @@ export type RowState = "none" | "possible" | "stored";
 
 /** What a new event and one from the store have in common. Of a stored one nobody knows how it was to be completed. */
 export type EventContent = Pick<OutboxEvent, "device" | "topic" | "payload" | "bytes" | "qos" | "message"> &
-    Partial<Pick<NewEvent, "priority" | "isLatest" | "completionMode" | "encoding" | "returns">>;
+    Partial<Pick<NewEvent, "priority" | "isLatest" | "completionMode" | "encoding" | "returns">> & {
+        readonly undeliveredId?: number | undefined;
+    };
 
 /** The list that an entry is in. */
 export interface EntryOwner {

@@ -98,7 +98,11 @@ class ServedFile {
                     oldestCreatedAt: this.#file.oldestCreatedAt(),
                 };
             case "readUndelivered":
-                return this.#file.readUndelivered(request.after, request.maxEvents, request.maxBytes);
+                return this.#file.undelivered.readWaiting(request.after, request.maxEvents, request.maxBytes);
+            case "listUndelivered":
+                return { kept: this.#file.undelivered.list(request.selection, request.place) };
+            case "readKept":
+                return this.#file.undelivered.readKept(request.selection, request.after, request.maxEvents, request.maxBytes);
             case "read":
                 return this.#file.read(request);
             case "readDevices":

@@ -146,9 +146,10 @@ export class SqliteFile {
         return outcome;
     }
 
-    readUndelivered(after: number, maxEvents: number, maxBytes: number): { values: SqlValue[]; isComplete: boolean } {
+    /** The table of the undelivered events. Their changes are part of a commit. */
+    get undelivered(): UndeliveredTable {
         if (!this.#undelivered) throw new UnusableFileError({ kind: "notOpen" });
-        return this.#undelivered.readWaiting(after, maxEvents, maxBytes);
+        return this.#undelivered;
     }
 
     /** Finds out whether the file can be written, by writing something of no meaning and removing it. */

@@ -10,6 +10,9 @@ import type {
     EventStoreListener,
     ExpiredBatch,
     ExpiredCursor,
+    KeptPage,
+    KeptPlace,
+    KeptSelection,
     LatestBatch,
     ReadBatch,
     ReadRange,
@@ -113,6 +116,24 @@ export class SqliteStore implements EventStore, StateStore {
     ): void {
         this.#access.ask({ kind: "readUndelivered", after, maxEvents: max.events, maxBytes: max.bytes }, (error, response) => {
             finished(error, { events: undeliveredFromRows(response?.values ?? []), isComplete: response?.isComplete ?? false });
+        });
+    }
+
+    listUndelivered(selection: KeptSelection, place: KeptPlace, finished: (error: GatewayError | undefined, page: KeptPage) => void): void {
+        this.#access.ask({ kind: "listUndelivered", selection, place }, (error, response) => {
+            finished(error, response?.kept ?? { events: [], total: 0 });
+        });
+    }
+
+    readKept(
+        selection: KeptSelection,
+        after: number,
+        max: { readonly events: number; readonly bytes: number },
+        finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
+    ): void {
+        const { events: maxEvents, bytes: maxBytes } = max;
+        this.#access.ask({ kind: "readKept", selection, after, maxEvents, maxBytes }, (error, response) => {
+            finished(error, { events: undeliveredFromRows(response?.values ?? []), isComplete: response?.isComplete ?? true });
         });
     }
 

@@ -114,6 +114,15 @@ export interface EventStore {
         max: { readonly events: number; readonly bytes: number },
         finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
     ): void;
+    /** Lists undelivered events that are kept, the latest first, without their payloads. */
+    listUndelivered(selection: KeptSelection, place: KeptPlace, finished: (error: GatewayError | undefined, page: KeptPage) => void): void;
+    /** Reads undelivered events that are kept, by their numbers, after one. */
+    readKept(
+        selection: KeptSelection,
+        after: number,
+        max: { readonly events: number; readonly bytes: number },
+        finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
+    ): void;
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void;
     /**
      * Adds up what each device has of each priority, from an index: without reading the events. Begins after the last total of the answer
@@ -172,6 +181,8 @@ export interface UndeliveredChanges {
     /** Numbers of those that were handed over: they are kept, or removed where nothing is kept. */
     readonly caught: readonly number[];
     readonly uncaught: readonly number[];
+    /** Numbers of those that are sent again, or deleted. */
+    readonly removed: readonly number[];
     readonly limits: UndeliveredLimits;
 }
 
@@ -202,4 +213,42 @@ export interface UndeliveredOutcome extends UndeliveredTotals {
 export interface UndeliveredBatch {
     readonly events: readonly StoredUndelivered[];
     readonly isComplete: boolean;
+}
+
+/** Which of the kept undelivered events are meant. */
+export interface KeptSelection {
+    /** Absent: all. */
+    readonly ids?: readonly number[] | undefined;
+    /** A part of `typeId/deviceId`, in any case; blank = any device. */
+    readonly search: string;
+    /** Whether those are meant too that a Catch node got. */
+    readonly includesCaught: boolean;
+}
+
+/** A part of a list. */
+export interface KeptPlace {
+    readonly offset: number;
+    readonly limit: number;
+}
+
+/** A kept event without its payload. */
+export interface KeptSummary {
+    readonly id: number;
+    readonly device: string;
+    readonly eventId: string;
+    readonly code: string;
+    readonly rc?: number;
+    readonly reason: string;
+    /** Wall-clock milliseconds. */
+    readonly enteredAt: number;
+    readonly endedAt: number;
+    /** Bytes of the payload. */
+    readonly size: number;
+    readonly caught: boolean;
+}
+
+/** A part of the list of kept events, and how many are selected. */
+export interface KeptPage {
+    readonly events: readonly KeptSummary[];
+    readonly total: number;
 }

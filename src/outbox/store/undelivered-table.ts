@@ -1,6 +1,6 @@
 import type { DatabaseSync, SqlValue, StatementSync } from "node:sqlite";
 import { firstRows, flat, runs } from "./sql-rows";
-import type { UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "./store";
+import type { KeptPage, KeptPlace, KeptSelection, KeptSummary, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "./store";
 import { undeliveredColumns } from "./undelivered-rows";
 import type { UndeliveredRequest } from "./worker-protocol";
 
@@ -16,6 +16,9 @@ export class UndeliveredTable {
     readonly #oldestWaiting: StatementSync;
     readonly #oldestKept: StatementSync;
     readonly #readTotals: StatementSync;
+    readonly #list: StatementSync;
+    readonly #count: StatementSync;
+    readonly #readKept: StatementSync;
 
     constructor(database: DatabaseSync) {
         const columns = undeliveredColumns.join(", ");
@@ -26,7 +29,37 @@ export class UndeliveredTable {
         this.#readWaiting = database.prepare(`SELECT ${columns} FROM undelivered WHERE phase = 0 AND id > ? ORDER BY id LIMIT ?`);
         this.#oldestWaiting = database.prepare("SELECT id, bytes FROM undelivered WHERE phase = 0 ORDER BY id LIMIT ?");
         this.#oldestKept = database.prepare("SELECT id, bytes FROM undelivered WHERE phase > 0 ORDER BY id LIMIT ?");
+        const summary = "id, phase, device, event_id, code, rc, reason, created_at, ended_at, length(CAST(payload AS BLOB)) AS size";
+        this.#list = database.prepare(`SELECT ${summary} FROM undelivered WHERE ${isSelected} ORDER BY id DESC LIMIT ? OFFSET ?`);
+        this.#count = database.prepare(`SELECT count(*) AS total FROM undelivered WHERE ${isSelected}`);
+        this.#readKept = database.prepare(`SELECT ${columns} FROM undelivered WHERE ${isSelected} AND id > ? ORDER BY id LIMIT ?`);
         this.#readTotals = database.prepare("SELECT last_id, waiting, waiting_bytes, kept, kept_bytes FROM undelivered_total");
+    }
+
+    /** Kept ones, the latest first. */
+    list(selection: KeptSelection, { offset, limit }: KeptPlace): KeptPage {
+        const values = valuesOf(selection);
+        const events = this.#list.all(...values, limit, offset).map(
+            (row): KeptSummary => ({
+                id: Number(row.id),
+                device: String(row.device),
+                eventId: String(row.event_id),
+                code: String(row.code),
+                ...(row.rc !== null && { rc: Number(row.rc) }),
+                reason: String(row.reason),
+                enteredAt: Number(row.created_at),
+                endedAt: Number(row.ended_at),
+                size: Number(row.size),
+                caught: row.phase === 2,
+            }),
+        );
+        return { events, total: Number(this.#count.get(...values)?.total) };
+    }
+
+    readKept(selection: KeptSelection, after: number, maxEvents: number, maxBytes: number): { values: SqlValue[]; isComplete: boolean } {
+        const rows = this.#readKept.iterate(...valuesOf(selection), after, maxEvents + 1);
+        const { kept, isComplete } = firstRows(rows, maxEvents, maxBytes);
+        return { values: flat(kept, undeliveredColumns), isComplete };
     }
 
     get totals(): UndeliveredTotals {
@@ -40,11 +73,12 @@ export class UndeliveredTable {
         };
     }
 
-    change({ added, caught, uncaught, limits }: UndeliveredRequest): UndeliveredOutcome {
+    change({ added, caught, uncaught, removed, limits }: UndeliveredRequest): UndeliveredOutcome {
         const width = undeliveredColumns.length;
         for (let index = 0; index < added.length; index += width) this.#add.run(...added.slice(index, index + width));
         this.#handOver(caught, 2, limits);
         this.#handOver(uncaught, 1, limits);
+        for (const [first, last] of runs(removed)) this.#remove.run(first, last);
         const forgottenWaiting = this.#trim(this.#oldestWaiting, () => {
             const { waiting, waitingBytes } = this.totals;
             return sizeOf(waiting, waitingBytes) - limits.maxWaitingBytes;
@@ -83,6 +117,15 @@ export class UndeliveredTable {
         }
         return count;
     }
+}
+
+/** Where a selection of kept ones is applied; `valuesOf` has the values. */
+const isSelected = `phase > 0 AND phase < ? AND instr(lower(device), ?) > 0
+    AND (? IS NULL OR id IN (SELECT value FROM json_each(?)))`;
+
+function valuesOf({ ids, search, includesCaught }: KeptSelection): SqlValue[] {
+    const list = ids === undefined ? null : JSON.stringify(ids);
+    return [includesCaught ? 3 : 2, search.toLowerCase(), list, list ?? "[]"];
 }
 
 /** What a row takes besides its payload. */

@@ -1,7 +1,17 @@
 import type { SqlValue } from "node:sqlite";
 import type { FileTime } from "../age-clock";
 import { type EventEncoding, type OutboxEvent, type Priority, plainEncoding, priorities } from "../event";
-import type { DeviceTotal, ExpiredCursor, StoredLatest, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "./store";
+import type {
+    DeviceTotal,
+    ExpiredCursor,
+    KeptPage,
+    KeptPlace,
+    KeptSelection,
+    StoredLatest,
+    UndeliveredLimits,
+    UndeliveredOutcome,
+    UndeliveredTotals,
+} from "./store";
 
 /**
  * How a file failed: what decides whether to wait, to try again or to set the file aside. It crosses the thread boundary without words,
@@ -57,6 +67,15 @@ export type WorkerRequest =
           readonly maxEvents: number;
           readonly maxBytes: number;
       }
+    | { readonly id: number; readonly kind: "listUndelivered"; readonly selection: KeptSelection; readonly place: KeptPlace }
+    | {
+          readonly id: number;
+          readonly kind: "readKept";
+          readonly selection: KeptSelection;
+          readonly after: number;
+          readonly maxEvents: number;
+          readonly maxBytes: number;
+      }
     | {
           readonly id: number;
           readonly kind: "read";
@@ -96,6 +115,8 @@ export interface WorkerResponse {
     /** When the oldest event entered the outbox, after what may have changed that; undefined when there is no event. */
     readonly oldestCreatedAt?: number | undefined;
     readonly contents?: OpenedContents;
+    /** Comes with `listUndelivered`. */
+    readonly kept?: KeptPage;
     /** Comes with `commit`, if that changed undelivered events. */
     readonly undelivered?: UndeliveredOutcome | undefined;
 }
@@ -106,6 +127,7 @@ export interface UndeliveredRequest {
     readonly added: SqlValue[];
     readonly caught: readonly number[];
     readonly uncaught: readonly number[];
+    readonly removed: readonly number[];
     readonly limits: UndeliveredLimits;
 }
 

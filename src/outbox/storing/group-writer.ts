@@ -143,7 +143,8 @@ export class GroupWriter {
         const isAlone = this.isFailing && this.stored.removalsWaiting > 0;
         const writes = isAlone ? [] : this.unsaved.due(clock.monotonicMs());
         const removals = this.stored.takeRemovals(this.#removalsAtOnce);
-        const undelivered = store && !isAlone ? this.#options.undelivered().takeChanges() : undefined;
+        const sentAgain = writes.flatMap(({ undeliveredId }) => undeliveredId ?? []);
+        const undelivered = store && !isAlone ? this.#options.undelivered().takeChanges(sentAgain) : undefined;
         if (!store || (writes.length === 0 && removals.length === 0 && !undelivered)) {
             this.#reportIdle();
             this.#scheduleNext();
@@ -164,7 +165,7 @@ export class GroupWriter {
         if (undelivered) gone.push(...undelivered.rows);
         const finished = (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => {
             this.#isPosting = false;
-            if (error) undelivered?.failed();
+            if (error) undelivered?.failed(error);
             else undelivered?.written(outcome);
             if (error) this.#failed(removals);
             else this.#committed(writes, gone);
@@ -227,5 +228,5 @@ export interface GroupWriterOptions {
 /** Gives out the part of a commit that is about undelivered events. */
 export interface UndeliveredSource {
     readonly hasChanges: boolean;
-    takeChanges(): TakenChanges | undefined;
+    takeChanges(moved: readonly number[]): TakenChanges | undefined;
 }

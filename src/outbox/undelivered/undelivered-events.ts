@@ -3,7 +3,18 @@ import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { CompletionCallbacks, UndeliveredEvent } from "../event";
 import { type MemoryLimits, overheadBytes } from "../outbox-limits";
-import type { EventStore, UndeliveredChanges, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "../store/store";
+import type {
+    EventStore,
+    KeptPage,
+    KeptPlace,
+    KeptSelection,
+    KeptSummary,
+    UndeliveredBatch,
+    UndeliveredChanges,
+    UndeliveredLimits,
+    UndeliveredOutcome,
+    UndeliveredTotals,
+} from "../store/store";
 import { HandOver, type UndeliveredListener } from "./hand-over";
 import { UndeliveredRecord } from "./undelivered-record";
 
@@ -53,6 +64,10 @@ export class UndeliveredEvents {
     /** Those that are kept in memory, the oldest first. */
     readonly #kept = new Set<UndeliveredRecord>();
     #memoryUse = 0;
+    /** Numbers of kept ones that are to go, and who waits for it; and of all that are about to go. */
+    #removals: number[] = [];
+    #removed: Waiter[] = [];
+    readonly #removing = new Set<number>();
     #forgotten = 0;
 
     constructor(options: UndeliveredEventsOptions) {
@@ -133,14 +148,72 @@ export class UndeliveredEvents {
         return lost;
     }
 
-    /** Whether a commit is needed. */
-    get hasChanges(): boolean {
-        return this.#unsaved.size > 0 || this.#caught.length > 0 || this.#uncaught.length > 0;
+    /** Whether they are kept on disk. */
+    get isStored(): boolean {
+        return this.#options.storesEvents;
     }
 
-    /** Takes what the next commit is to write, if there is anything. */
-    takeChanges(): TakenChanges | undefined {
-        if (!this.hasChanges) return undefined;
+    /** Whether a kept one is neither sent again nor deleted at the moment. */
+    isKept(id: number): boolean {
+        return !this.#removing.has(id);
+    }
+
+    /** A kept one is sent again: it goes when the event is stored under its new number or finished, or at once where nothing is stored. */
+    moving(id: number): void {
+        if (this.#options.storesEvents) this.#removing.add(id);
+        else this.#removeInMemory(id);
+    }
+
+    /** One that was moving need not be stored under its new number: it goes with the next commit. */
+    moved(id: number): void {
+        if (!this.#removing.has(id)) return;
+        this.#removals.push(id);
+        this.#options.wanted(this.#options.clock.monotonicMs() + noteDelayMs);
+    }
+
+    /** Deletes kept ones; resolves when they are gone. */
+    remove(ids: readonly number[]): Promise<void> {
+        if (!this.#options.storesEvents) {
+            for (const id of ids) this.#removeInMemory(id);
+            return Promise.resolve();
+        }
+        for (const id of ids) this.#removing.add(id);
+        this.#removals.push(...ids);
+        return new Promise((resolve, reject) => {
+            this.#removed.push({ resolve, reject });
+            this.#options.wanted(0);
+        });
+    }
+
+    /** Where nothing is stored: see `EventStore.listUndelivered`. */
+    listInMemory(selection: KeptSelection, { offset, limit }: KeptPlace): KeptPage {
+        const selected = [...this.#kept].filter((record) => isSelected(selection, record)).reverse();
+        return { events: selected.slice(offset, offset + limit).map(summaryOf), total: selected.length };
+    }
+
+    /** Where nothing is stored: see `EventStore.readKept`. */
+    readInMemory(selection: KeptSelection, after: number, maxEvents: number): UndeliveredBatch {
+        const selected = [...this.#kept].filter((record) => record.id > after && isSelected(selection, record));
+        return { events: selected.slice(0, maxEvents), isComplete: selected.length <= maxEvents };
+    }
+
+    #removeInMemory(id: number): void {
+        for (const record of this.#kept) {
+            if (record.id !== id) continue;
+            this.#kept.delete(record);
+            this.#memoryUse -= record.event.bytes + overheadBytes;
+            return;
+        }
+    }
+
+    /** Whether a commit is needed. */
+    get hasChanges(): boolean {
+        return this.#unsaved.size > 0 || this.#caught.length > 0 || this.#uncaught.length > 0 || this.#removals.length > 0;
+    }
+
+    /** Takes what the next commit is to write, if there is anything. `moved`: numbers of those that it writes as events of the outbox. */
+    takeChanges(moved: readonly number[]): TakenChanges | undefined {
+        if (!this.hasChanges && moved.length === 0) return undefined;
         const { memory, limits } = this.#options;
         const added: UndeliveredRecord[] = [];
         let bytes = 0;
@@ -155,19 +228,30 @@ export class UndeliveredEvents {
         const uncaught = this.#uncaught;
         this.#caught = [];
         this.#uncaught = [];
+        const removals = this.#removals;
+        const waiters = this.#removed;
+        this.#removals = [];
+        this.#removed = [];
+        const removed = [...removals, ...moved.filter((id) => this.#removing.has(id))];
         this.#noting = caught.length + uncaught.length;
         const generation = this.#generation;
         // As they are now: they may be handed over while they are written.
         const rows = added.map((record) => ({ ...record }));
         return {
-            changes: { added: rows, caught, uncaught, limits },
+            changes: { added: rows, caught, uncaught, removed, limits },
             rows: added.flatMap(({ row }) => row ?? []),
-            written: (outcome) => this.#written(added, rows, outcome, generation),
-            failed: () => {
+            written: (outcome) => {
+                for (const id of removed) this.#removing.delete(id);
+                for (const { resolve } of waiters) resolve();
+                this.#written(added, rows, outcome, generation);
+            },
+            failed: (error) => {
                 this.#noting = 0;
+                for (const { reject } of waiters) reject(error);
                 if (generation !== this.#generation) return;
                 this.#caught = caught.concat(this.#caught);
                 this.#uncaught = uncaught.concat(this.#uncaught);
+                this.#removals = removals.concat(this.#removals);
             },
         };
     }
@@ -223,6 +307,7 @@ export class UndeliveredEvents {
 
     /** Where nothing is stored: waiting and kept ones share one bound, and kept ones give way first. */
     #remember(record: UndeliveredRecord): void {
+        record.numbered(++this.#lastId);
         this.#memoryUse += record.event.bytes + overheadBytes;
         this.#handOver.push(record);
         this.#trimMemory();
@@ -350,6 +435,9 @@ export class UndeliveredEvents {
         this.#isBehind = totals.waiting > 0;
         this.#caught = [];
         this.#uncaught = [];
+        this.#removals = [];
+        this.#removing.clear();
+        for (const { resolve } of this.#removed.splice(0)) resolve();
         for (const completion of this.#completions.values()) completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
         this.#completions.clear();
         const inMemory = new Set([...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved]);
@@ -368,6 +456,33 @@ const manyWaiting = 10_000;
 
 const noTotals: UndeliveredTotals = { lastId: 0, waiting: 0, waitingBytes: 0, kept: 0, keptBytes: 0 };
 
+/** Who waits for a commit. */
+interface Waiter {
+    resolve(): void;
+    reject(error: GatewayError): void;
+}
+
+function isSelected({ ids, search, includesCaught }: KeptSelection, { id, state, event }: UndeliveredRecord): boolean {
+    if (state === "caught" && !includesCaught) return false;
+    return (ids === undefined || ids.includes(id)) && event.device.toLowerCase().includes(search.toLowerCase());
+}
+
+function summaryOf({ id, state, event, error, enteredAt, endedAt }: UndeliveredRecord): KeptSummary {
+    const { device, message, payload } = event;
+    return {
+        id,
+        device,
+        eventId: message.eventId,
+        code: error.code,
+        ...(error.rc !== undefined && { rc: error.rc }),
+        reason: error.message,
+        enteredAt,
+        endedAt,
+        size: Buffer.byteLength(payload),
+        caught: state === "caught",
+    };
+}
+
 /** An event that has ended, and what it leaves. */
 export interface EndedEvent extends UndeliveredEvent {
     /** Its sender, if that waits. */
@@ -384,7 +499,7 @@ export interface TakenChanges {
     /** Rows of the outbox that go with them. */
     readonly rows: readonly number[];
     written(outcome: UndeliveredOutcome | undefined): void;
-    failed(): void;
+    failed(error: GatewayError): void;
 }
 
 /** What the undelivered events work with. */

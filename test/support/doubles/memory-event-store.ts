@@ -7,6 +7,10 @@ import type {
     EventStoreListener,
     ExpiredBatch,
     ExpiredCursor,
+    KeptPage,
+    KeptPlace,
+    KeptSelection,
+    KeptSummary,
     LatestBatch,
     ReadBatch,
     ReadRange,
@@ -82,7 +86,7 @@ export class MemoryEventStore implements EventStore {
         };
     }
 
-    #change({ added, caught, uncaught, limits }: UndeliveredChanges): UndeliveredOutcome {
+    #change({ added, caught, uncaught, removed, limits }: UndeliveredChanges): UndeliveredOutcome {
         for (const { id, state, event, error, refusal, enteredAt, endedAt } of added) {
             if (id > this.#lastId) this.#undelivered.set(id, { id, state, event: copyOf(event), error, refusal, enteredAt, endedAt });
             this.#lastId = Math.max(this.#lastId, id);
@@ -93,6 +97,7 @@ export class MemoryEventStore implements EventStore {
                 if (found) this.#undelivered.set(id, { ...found, state });
             }
         }
+        for (const id of removed) this.#undelivered.delete(id);
         const forgottenWaiting = this.#trim("waiting", limits.maxWaitingBytes);
         const forgottenKept = this.#trim("kept", limits.maxKeptBytes);
         return { ...this.undeliveredTotals, forgottenWaiting, forgottenKept: limits.maxKeptBytes === 0 ? 0 : forgottenKept };
@@ -109,6 +114,45 @@ export class MemoryEventStore implements EventStore {
             count += 1;
         }
         return count;
+    }
+
+    listUndelivered(selection: KeptSelection, place: KeptPlace, finished: (error: GatewayError | undefined, page: KeptPage) => void): void {
+        const found = this.#kept(selection).reverse();
+        const events = found.slice(place.offset, place.offset + place.limit).map(
+            ({ id, state, event, error, enteredAt, endedAt }): KeptSummary => ({
+                id,
+                device: event.device,
+                eventId: event.message.eventId,
+                code: error.code,
+                ...(error.rc !== undefined && { rc: error.rc }),
+                reason: error.message,
+                enteredAt,
+                endedAt,
+                size: Buffer.byteLength(event.payload),
+                caught: state === "caught",
+            }),
+        );
+        finished(undefined, { events, total: found.length });
+    }
+
+    readKept(
+        selection: KeptSelection,
+        after: number,
+        max: { readonly events: number; readonly bytes: number },
+        finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
+    ): void {
+        const found = this.#kept(selection).filter(({ id }) => id > after);
+        finished(undefined, { events: found.slice(0, max.events), isComplete: found.length <= max.events });
+    }
+
+    #kept({ ids, search, includesCaught }: KeptSelection): StoredUndelivered[] {
+        return this.undelivered.filter(
+            ({ id, state, event }) =>
+                state !== "waiting" &&
+                (includesCaught || state === "uncaught") &&
+                (ids ?? [id]).includes(id) &&
+                event.device.toLowerCase().includes(search.toLowerCase()),
+        );
     }
 
     readUndelivered(

@@ -7,6 +7,9 @@ import type {
     EventStoreListener,
     ExpiredBatch,
     ExpiredCursor,
+    KeptPage,
+    KeptPlace,
+    KeptSelection,
     LatestBatch,
     ReadBatch,
     ReadRange,
@@ -134,6 +137,25 @@ export class SteppedStore implements EventStore {
                 noteClock();
                 this.#disk.data.commit(copies, removals, () => {}, undelivered);
             },
+        );
+    }
+
+    listUndelivered(selection: KeptSelection, place: KeptPlace, finished: (error: GatewayError | undefined, page: KeptPage) => void): void {
+        this.#request(
+            () => this.#disk.data.listUndelivered(selection, place, finished),
+            (error) => finished(error, { events: [], total: 0 }),
+        );
+    }
+
+    readKept(
+        selection: KeptSelection,
+        after: number,
+        max: { readonly events: number; readonly bytes: number },
+        finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
+    ): void {
+        this.#request(
+            () => this.#disk.data.readKept(selection, after, max, finished),
+            (error) => finished(error, { events: [], isComplete: true }),
         );
     }
 

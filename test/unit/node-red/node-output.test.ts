@@ -97,13 +97,38 @@ describe("node output", () => {
         const clock = new FakeClock();
         const output = new NodeOutput(node.asRuntime(), node.asNode(), clock);
         let called = 0;
-        for (let payload = 0; payload < 100; payload++) output.fail(failure, { payload }, () => called++);
-        assert.deepEqual([called, node.hooked.length, node.logged.length], [30, 70, 0]);
+        for (let payload = 0; payload < 99; payload++) output.fail(failure, { payload }, () => called++);
+        assert.deepEqual([called, node.hooked.length, node.logged.length], [30, 69, 0]);
         node.isCaught = true;
         output.fail(failure, { payload: "caught" }, () => assert.fail("logged"));
         assert.deepEqual(node.caught, [{ payload: "caught" }]);
         output.close();
-        assert.match(node.logged[0] ?? "", /^Further errors of this node omitted from the log: 70\./);
+        assert.match(node.logged[0] ?? "", /^Further errors of this node omitted from the log: 69\./);
+    });
+
+    it("hands on a hundred failures a second of a flow that goes in a circle, and at once only what is beyond a thousand that wait", () => {
+        const node = new FakeNode();
+        node.isCaught = true;
+        const clock = new FakeClock();
+        const output = new NodeOutput(node.asRuntime(), node.asNode(), clock);
+        const fail = (payload: number) => output.fail(failure, { payload }, (error) => node.error(error, { payload }));
+        for (let payload = 0; payload < 100; payload++) fail(payload);
+        assert.equal(node.caught.length, 100, "a hundred at once");
+        for (let payload = 100; payload < 1100; payload++) fail(payload);
+        assert.equal(node.caught.length, 100);
+        clock.advance(1000);
+        assert.equal(node.caught.length, 200);
+        for (let payload = 1100; payload < 1250; payload++) fail(payload);
+        assert.equal(node.caught.length, 250, "a thousand wait");
+        clock.advance(20_000);
+        assert.deepEqual(
+            node.caught.map(({ payload }) => payload),
+            Array.from({ length: 1250 }, (_, index) => index),
+        );
+        for (let payload = 0; payload < 300; payload++) fail(payload);
+        output.close();
+        assert.equal(node.caught.length, 1550, "a node that closes hands on what waits");
+        assert.equal(clock.timerCount, 0);
     });
 
     it("counts a message that a Catch node sends back indefinitely, instead of logging a warning for each", () => {

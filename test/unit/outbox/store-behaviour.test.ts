@@ -9,6 +9,8 @@ import { isSqliteAvailable } from "../../../src/outbox/store/open-store";
 import { SqliteStore } from "../../../src/outbox/store/sqlite-store";
 import type {
     EventStore,
+    KeptPage,
+    KeptSelection,
     ReadBatch,
     ReadRange,
     StoredUndelivered,
@@ -50,7 +52,7 @@ function undelivered(id: number, options: Partial<StoredUndelivered> = {}): Stor
 const roomy: UndeliveredLimits = { maxWaitingBytes: 1e6, maxKeptBytes: 1e6 };
 
 function change(store: EventStore, changes: Partial<UndeliveredChanges>, removals: number[] = []): Promise<UndeliveredOutcome | undefined> {
-    const undelivered = { added: [], caught: [], uncaught: [], limits: roomy, ...changes };
+    const undelivered = { added: [], caught: [], uncaught: [], removed: [], limits: roomy, ...changes };
     return ask((finished) => store.commit([], removals, finished, undelivered));
 }
 
@@ -151,6 +153,52 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
         assert.deepEqual([waiting?.waiting, waiting?.forgottenWaiting], [3, 2]);
         const kept = await change(store, { caught: [3, 4, 5], limits: { maxWaitingBytes: 1000, maxKeptBytes: 600 } });
         assert.deepEqual([kept?.waiting, kept?.kept, kept?.forgottenKept], [0, 2, 1]);
+    });
+
+    it("lists kept undelivered events, the latest first, and reads them, by number, device and whether a Catch node got them", async () => {
+        const refused = undelivered(3, {
+            event: storedEvent(3, "Pump/B", { payload: "é\0", bytes: 3 }),
+            error: new GatewayError("GW_REFUSED", "no", { rc: 276 }),
+        });
+        await change(store, { added: [undelivered(1), undelivered(2), refused, undelivered(4)] });
+        await change(store, { caught: [1], uncaught: [2, 3] });
+        const list = (selection: Partial<KeptSelection>, offset = 0, limit = 10) =>
+            ask<KeptPage>((finished) =>
+                store.listUndelivered({ search: "", includesCaught: true, ...selection }, { offset, limit }, finished),
+            );
+        const ids = async (selection: Partial<KeptSelection>) => (await list(selection)).events.map(({ id }) => id);
+        assert.deepEqual(await ids({}), [3, 2, 1]);
+        assert.deepEqual(await ids({ includesCaught: false }), [3, 2]);
+        assert.deepEqual(await ids({ search: "PUMP" }), [3]);
+        assert.deepEqual(await ids({ ids: [1, 2, 4] }), [2, 1]);
+        assert.deepEqual(await ids({ ids: [] }), []);
+        const page = await list({}, 1, 1);
+        assert.deepEqual([page.events.map(({ id }) => id), page.total], [[2], 3]);
+        const { enteredAt, endedAt } = refused;
+        assert.deepEqual((await list({ ids: [3] })).events, [
+            {
+                id: 3,
+                device: "Pump/B",
+                eventId: "status",
+                code: "GW_REFUSED",
+                rc: 276,
+                reason: "no",
+                enteredAt,
+                endedAt,
+                size: 3,
+                caught: false,
+            },
+        ]);
+        const kept = (after: number, events: number) =>
+            ask<UndeliveredBatch>((finished) =>
+                store.readKept({ search: "", includesCaught: true }, after, { events, bytes: 1e6 }, finished),
+            );
+        const first = await kept(0, 2);
+        assert.deepEqual([first.events.map(({ id, state }) => `${id} ${state}`), first.isComplete], [["1 caught", "2 uncaught"], false]);
+        const rest = await kept(2, 2);
+        assert.deepEqual([rest.events.map(({ event }) => String(event.payload)), rest.isComplete], [["é\0"], true]);
+        assert.deepEqual((await change(store, { removed: [1, 3, 99] }))?.kept, 1);
+        assert.deepEqual(await ids({}), [2]);
     });
 
     it("keeps nothing that was handed over where nothing is to be kept", async () => {

@@ -299,4 +299,149 @@ describe("events that ended without delivery", () => {
         assert.equal(listener.late.length, 2000);
         assert.equal(disk.data.undeliveredTotals.kept, 2000);
     });
+
+    describe("kept for an operator", () => {
+        const all = { search: "", includesCaught: true };
+        const place = { offset: 0, limit: 1000 };
+
+        /** Waits for an answer of the outbox while time passes and the store works. */
+        async function answer<T>(fixture: Fixture, promise: Promise<T>): Promise<T> {
+            let isOver = false;
+            const settled = promise.finally(() => {
+                isOver = true;
+            });
+            settled.catch(() => undefined);
+            while (!isOver) {
+                pass(fixture, 25);
+                await new Promise((resolve) => setImmediate(resolve));
+            }
+            return settled;
+        }
+
+        for (const isInMemory of [false, true]) {
+            const where = isInMemory ? "in memory" : "on disk";
+
+            function kept(count: number, options: Parameters<typeof outboxFixture>[0] = {}): Fixture {
+                const fixture = expiring(count, { isInMemory, ...options });
+                fixture.listener.isCaught = false;
+                pass(fixture, hour + 60 * second, second);
+                assert.equal(fixture.outbox.counters.undelivered, count);
+                return fixture;
+            }
+
+            it(`undelivered events are listed, ${where}`, async () => {
+                const fixture = kept(5);
+                const { events, total } = await answer(fixture, fixture.outbox.kept.list(all, { offset: 1, limit: 2 }));
+                assert.equal(total, 5);
+                assert.deepEqual(
+                    events.map(({ device, code, size, caught }) => ({ device, code, size, caught })),
+                    [7, 7].map((size) => ({ device: "t/a", code: "GW_EXPIRED", size, caught: false })),
+                );
+            });
+
+            it(`undelivered events are sent again with a new time to live and their old time, ${where}`, async () => {
+                const fixture = kept(3);
+                const { outbox, link, disk } = fixture;
+                const { events } = await answer(fixture, outbox.kept.list(all, place));
+                const enteredAt = events.map((event) => event.enteredAt);
+                const selection = { ...all, ids: events.slice(0, 2).map(({ id }) => id) };
+                assert.deepEqual(await answer(fixture, outbox.kept.sendAgain(selection)), { sent: 2 });
+                pass(fixture, second);
+                assert.deepEqual([outbox.counters.queued, outbox.counters.undelivered], [2, 1]);
+                if (!isInMemory) assert.deepEqual([disk.events, disk.data.undelivered.length], [2, 1]);
+                assert.deepEqual(await answer(fixture, outbox.kept.sendAgain(selection)), { sent: 0 }, "they are gone");
+                pass(fixture, hour / 2, second);
+                outbox.linkUp();
+                assert.deepEqual(link.sent, ["event 1", "event 2"]);
+                outbox.linkDown();
+                pass(fixture, hour, second);
+                const again = await answer(fixture, outbox.kept.list(all, place));
+                assert.deepEqual(
+                    again.events.map((event) => Math.round(event.enteredAt / second)),
+                    [...enteredAt.slice(0, 2), ...enteredAt.slice(2)].map((ms) => Math.round(ms / second)),
+                );
+            });
+
+            it(`those that a Catch node got are left out unless they are asked for, ${where}`, async () => {
+                const fixture = expiring(2, { isInMemory });
+                pass(fixture, hour + 60 * second, second);
+                const { kept: list } = fixture.outbox;
+                const uncaught = { ...all, includesCaught: false };
+                assert.deepEqual(await answer(fixture, list.sendAgain(uncaught)), { sent: 0 });
+                assert.deepEqual(await answer(fixture, list.sendAgain(all)), { sent: 2 });
+            });
+
+            it(`what does not fit into the outbox stays in the list, and drops nothing, ${where}`, async () => {
+                const fixture = kept(10, { limits: { whenFull: "drop-oldest", maxBytes: 2430, maxKeptBytes: 10_000 } });
+                const { outbox } = fixture;
+                for (let number = 0; number < 4; number++) outbox.admit(newEvent("t/b", "x".repeat(600)));
+                const { sent, rejection } = await answer(fixture, outbox.kept.sendAgain(all));
+                assert.ok(sent < 10, `${sent} were sent`);
+                assert.equal(rejection?.code, "GW_OUTBOX_FULL");
+                pass(fixture, second);
+                assert.equal(outbox.counters.dropped, 0);
+                assert.equal(outbox.counters.queued, 4 + sent);
+                assert.equal(outbox.counters.undelivered, 10 - sent);
+            });
+
+            it(`undelivered events are deleted, ${where}`, async () => {
+                const fixture = kept(1500);
+                const { outbox } = fixture;
+                assert.equal(await answer(fixture, outbox.kept.remove({ ...all, search: "T/A" })), 1500);
+                assert.equal((await answer(fixture, outbox.kept.list(all, place))).total, 0);
+                assert.equal(outbox.counters.undelivered, 0);
+            });
+
+            it(`undelivered events are read with their data, the oldest first, ${where}`, async () => {
+                const fixture = kept(250);
+                const read = async () => {
+                    const texts: string[] = [];
+                    for await (const events of fixture.outbox.kept.read(all)) texts.push(...payloads(events));
+                    return texts;
+                };
+                assert.deepEqual(
+                    await answer(fixture, read()),
+                    [...Array(250).keys()].map((number) => `event ${number}`),
+                );
+            });
+        }
+
+        it("an event that is sent again is on disk once, whenever the process is killed", async () => {
+            for (let steps = 0; steps < 12; steps++) {
+                const fixture = expiring(5);
+                pass(fixture, hour + 60 * second, second);
+                const { outbox, store, clock, disk } = fixture;
+                void outbox.kept.sendAgain(all);
+                for (let step = 0; step < steps; step++) {
+                    store.step();
+                    clock.advance(25);
+                    await new Promise((resolve) => setImmediate(resolve));
+                }
+                assert.equal(disk.events + disk.data.undelivered.length, 5);
+            }
+        });
+
+        it("an event that is delivered before it is written again leaves the list", async () => {
+            const fixture = expiring(5);
+            pass(fixture, hour + 60 * second, second);
+            const { outbox, link, disk } = fixture;
+            outbox.linkUp();
+            const sending = outbox.kept.sendAgain(all);
+            fixture.store.settle();
+            for (let step = 0; step < 10; step++) {
+                await new Promise((resolve) => setImmediate(resolve));
+                link.acknowledgeAll();
+            }
+            assert.deepEqual(await sending, { sent: 5 });
+            pass(fixture, second);
+            assert.deepEqual([disk.events, disk.data.undelivered.length, outbox.counters.undelivered], [0, 0, 0]);
+        });
+
+        it("a list that cannot be read is an error", async () => {
+            const fixture = expiring(1);
+            pass(fixture, hour + 60 * second, second);
+            fixture.store.close();
+            await assert.rejects(fixture.outbox.kept.list(all, place), /GW_STORE|disk failed/);
+        });
+    });
 });
