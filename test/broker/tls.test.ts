@@ -169,6 +169,10 @@ describe("TLS", () => {
         const refused = await connections.reason("foreign", secure(port, { ca: authority.cert, ...foreign }));
         assert.equal(refused.code, "GW_TLS");
         assert.match(refused.text, /does not accept the client certificate/);
+        const expired = authority.issue({ commonName: "g:gw:expired", days: -1 });
+        const late = await connections.reason("expired", secure(port, { ca: authority.cert, ...expired }));
+        assert.equal(late.code, "GW_TLS");
+        assert.match(late.text, /does not accept the client certificate of the TLS settings \(certificate expired\)/);
     });
 
     it("sends both a certificate and a token, and says which of them is wrong", async () => {
