@@ -48,6 +48,8 @@ export class OutboxEntry implements OutboxEvent {
     row: RowState = "none";
     /** Number of the transmission that is under way or was acknowledged, 0 when there is none: answers to earlier ones are ignored. */
     transmission = 0;
+    /** Where it ends in what that connection has written; 0 if its bytes do not count. */
+    sentUpTo = 0;
     /** Whether that transmission is the check of its device. */
     isCheck = false;
     /** Whether it was acknowledged, and the platform may still show that it dropped it: so with a check until its outcome is known. */
@@ -89,9 +91,10 @@ export class OutboxEntry implements OutboxEvent {
     }
 
     /** It is handed to the connection. */
-    sent(transmission: number, isCheck: boolean): void {
+    sent(transmission: number, isCheck: boolean, sentUpTo: number): void {
         this.state = "inFlight";
         this.transmission = transmission;
+        this.sentUpTo = sentUpTo;
         this.isCheck = isCheck;
     }
 

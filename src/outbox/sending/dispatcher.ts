@@ -149,7 +149,14 @@ export class Dispatcher {
     }
 
     get #hasRoom(): boolean {
-        return this.#isOnline && !this.#isStopped && this.window.hasRoom && this.#options.link.isWritable();
+        return this.#isOnline && !this.#isStopped && this.window.hasRoom && this.#options.link.isWritable() && !this.#isLinkBusy;
+    }
+
+    /** Whether enough is on its way. Without acknowledgements, goes on after a while. */
+    get #isLinkBusy(): boolean {
+        const { waitMs } = this.window;
+        if (waitMs > 0) this.#pumpLater(waitMs);
+        return waitMs > 0;
     }
 
     /** Takes a place in the rate; without one, goes on when there is one. */

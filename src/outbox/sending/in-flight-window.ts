@@ -2,6 +2,7 @@ import type { Clock } from "../../clock";
 import { EntryList } from "../queue/entry-list";
 import type { OutboxEntry } from "../queue/outbox-entry";
 import { AcknowledgementTime } from "./acknowledgement-time";
+import { ByteWindow } from "./byte-window";
 
 /**
  * The events that are sent and not acknowledged, in the order of sending, and how long the platform takes to acknowledge. Acknowledged ones
@@ -11,6 +12,7 @@ export class InFlightWindow {
     readonly acknowledgementTime = new AcknowledgementTime();
     readonly #clock: Clock;
     readonly #maxInFlight: number;
+    readonly #bytes: ByteWindow;
     readonly #inFlight = new EntryList();
     readonly #acknowledged = new EntryList();
     #transmissions = 0;
@@ -18,6 +20,7 @@ export class InFlightWindow {
     constructor(options: { clock: Clock; maxInFlight: number }) {
         this.#clock = options.clock;
         this.#maxInFlight = options.maxInFlight;
+        this.#bytes = new ByteWindow(options.clock);
     }
 
     get length(): number {
@@ -28,10 +31,15 @@ export class InFlightWindow {
         return this.#inFlight.length < this.#maxInFlight;
     }
 
-    /** The event goes out; returns the number of this transmission. */
+    /** How long the next event has to wait because the link is busy, in milliseconds, if nothing is acknowledged meanwhile. */
+    get waitMs(): number {
+        return this.#bytes.waitMs;
+    }
+
+    /** The event goes out; returns the number of this transmission. The acknowledgement of a check may be withheld: it does not count. */
     sent(entry: OutboxEntry, isCheck: boolean): number {
         const transmission = ++this.#transmissions;
-        entry.sent(transmission, isCheck);
+        entry.sent(transmission, isCheck, isCheck ? 0 : this.#bytes.sent(entry.bytes + entry.topic.length));
         this.#inFlight.push(entry);
         if (!this.acknowledgementTime.isTiming) this.acknowledgementTime.sent(transmission, this.#clock.monotonicMs());
         return transmission;
@@ -49,6 +57,7 @@ export class InFlightWindow {
         const { transmission } = entry;
         if (this.acknowledgementTime.isTimed(transmission)) this.acknowledgementTime.acknowledged(this.#clock.monotonicMs());
         else this.acknowledgementTime.overtaken(transmission);
+        this.#bytes.acknowledged(entry.sentUpTo);
         this.#inFlight.remove(entry);
         entry.acknowledged(isOpen);
         this.#acknowledged.push(entry);
@@ -57,6 +66,7 @@ export class InFlightWindow {
     /** The connection ended: nothing that is in flight will be acknowledged. */
     linkDown(): void {
         this.acknowledgementTime.forget();
+        this.#bytes.linkDown();
     }
 
     /** Everything that is in flight, or acknowledged and not settled. */
