@@ -7,6 +7,11 @@ const nodeRed5 = { NODE_RED_PATH: require.resolve("node-red") };
 /** The newest MQTT.js, which a later version of the package may allow. */
 const newestMqtt = { MQTT_MODULE: "mqtt-newest", NODE_OPTIONS: `--require=${require.resolve("./other-mqtt.cjs")}` };
 
+/** The tests of the connection against a real broker. */
+const connectionTests = ["connection", "faults", "large-messages", "qos-2", "subscriptions", "tls", "websocket"].map(
+    (name) => `broker/${name}`,
+);
+
 /** The oldest Node.js that the package runs on, and the oldest with an outbox on disk. Without a version a layer runs on that of the scripts. */
 const oldest = "20.19.0";
 const oldestWithDisk = "22.13.0";
@@ -17,7 +22,7 @@ export const layers = [
     { name: "unit", directory: "unit" },
     { name: "unit-node20", directory: "unit", node: oldest },
     { name: "outbox-node22", directory: "unit/outbox", node: oldestWithDisk },
-    { name: "connection-newest-mqtt", directory: "unit/connection", env: newestMqtt },
+    { name: "connection-newest-mqtt", directory: "unit/connection", files: connectionTests, env: newestMqtt, needs: ["mosquitto"] },
     { name: "simulation", directory: "simulation" },
     { name: "simulator", directory: "simulator", needs: ["mosquitto"] },
     { name: "broker", directory: "broker", needs: ["mosquitto"] },

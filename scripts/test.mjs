@@ -58,12 +58,14 @@ const isAlone = waiting.length === 1;
 
 /** Runs one layer; resolves with its exit status and, unless it is the only one and shows it itself, its output. */
 function runLayer(layer, report) {
+    const compiled = path.join(root, ".build", "test");
     const args = [
         "--enable-source-maps",
         require.resolve("mocha/bin/mocha.js"),
         "--reporter",
         path.join(root, "scripts", "test-reporter.cjs"),
-        `${path.join(root, ".build", "test", layer.directory)}/**/*.test.js`,
+        `${path.join(compiled, layer.directory)}/**/*.test.js`,
+        ...(layer.files ?? []).map((name) => `${path.join(compiled, name)}.test.js`),
     ];
     const env = { ...process.env, ...layer.env, TEST_REPORT: report };
     const child = spawn(findNode(layer.node), args, {

@@ -230,13 +230,19 @@ export class GatewayConnection {
         this.#change({ phase: "waiting", reason, retryInMs });
     }
 
-    /** Another client is suspected only where nothing that was sent explains the end. */
+    /**
+     * Another client is suspected only where nothing that was sent explains the ends. While the search goes on, nothing does yet: the other
+     * client ends each connection before the search has an outcome.
+     */
     #reasonOf({ reason, onlineMs, fromOutside }: AttemptEnd, verdict: EndVerdict): ConnectionReason {
-        if (verdict.reason === "culprit") return describeCulprit(verdict.packet, this.#transportOptions);
-        // Of a dead link the gateway knows more than that it searches.
-        if (verdict.reason === "searching" && fromOutside) return describeSearch(this.#transportOptions);
+        if (verdict.reason === "culprit") {
+            if (verdict.isCertain) this.#takeOver.explained();
+            return describeCulprit(verdict.packet, this.#transportOptions);
+        }
         const takenOver = fromOutside && onlineMs > 0 && this.#takeOver.connectionEnded(this.#clock.monotonicMs(), onlineMs);
-        return takenOver ? describeTakeOver(this.#transportOptions) : reason;
+        if (takenOver) return describeTakeOver(this.#transportOptions);
+        // Of a dead link the gateway knows more than that it searches.
+        return verdict.reason === "searching" && fromOutside ? describeSearch(this.#transportOptions) : reason;
     }
 
     #ratePaid(): void {

@@ -44,6 +44,11 @@ const suspicious = 3;
 export class TakeOverDetector {
     #shortLives: number[] = [];
 
+    /** The ends until now have another reason. */
+    explained(): void {
+        this.#shortLives = [];
+    }
+
     /**
      * Takes note of the end of a connection.
      * @param nowMs monotonic time

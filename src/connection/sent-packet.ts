@@ -40,7 +40,13 @@ export interface SearchedEnd {
 
 /** What is known of the reason for an end. */
 export type EndVerdict =
-    | { readonly reason: "culprit"; readonly packet: SentPacket; readonly strikes: number }
+    | {
+          readonly reason: "culprit";
+          readonly packet: SentPacket;
+          readonly strikes: number;
+          /** It was not acknowledged. Otherwise the end may have had another reason, a moment later. */
+          readonly isCertain: boolean;
+      }
     | {
           /** `searching`: it has something to do with what was sent, and the next connection looks for it. */
           readonly reason: "searching" | "unknown";

@@ -87,7 +87,10 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
         if (end.isUnplanned && test && tests.length === 1) this.#strike(test.trial, test.isProven);
         this.#trials.endConnection();
         if (!end.isUnplanned) return { reason: "unknown", isLinkProven };
-        if (test && tests.length === 1) return { reason: "culprit", packet: test.trial.packet, strikes: test.trial.strikes };
+        if (test && tests.length === 1) {
+            const { packet, strikes } = test.trial;
+            return { reason: "culprit", packet, strikes, isCertain: test.acknowledgedMs === undefined };
+        }
         for (const trial of this.#trials) trial.forgive();
         if (test) this.#suspicion.add({ unacknowledged: tests.map(({ trial }) => trial.packet), recent: [] });
         else this.#suspect(end);

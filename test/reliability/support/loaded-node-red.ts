@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { type LinkAction, linkActions } from "../../../src/gateway/link-control";
 import { isRecord } from "../../../src/protocol/json";
 import { isolatedSettings } from "../../support/drivers/isolated-settings";
 import type { DeployType } from "../../support/drivers/node-red-process";
@@ -85,6 +86,11 @@ export class LoadedNodeRed {
             { id: "complete", type: "complete", ...noted, scope: ["out"], uncaught: false },
             { id: "catch", type: "catch", ...noted, scope: null, uncaught: false },
             { id: "status", type: "status", ...noted, scope: ["out"] },
+            ...linkActions.map((action) => {
+                const props = [{ p: "gateway", v: JSON.stringify({ action }), vt: "json" }];
+                return { id: action, type: "inject", ...at, props, wires: [["control"]] };
+            }),
+            { id: "control", type: "device-event-out", ...at, gateway: gatewayId },
             { id: "sink", type: "load-sink", ...at, file: this.#recordFile },
         ];
     }
@@ -141,6 +147,17 @@ export class LoadedNodeRed {
         else if (existsSync(this.#pauseFile)) rmSync(this.#pauseFile);
     }
 
+    /** Sends the message that asks for this. */
+    async ask(action: LinkAction): Promise<void> {
+        const response = await fetch(`${this.#url}inject/${action}`, { method: "POST" });
+        if (!response.ok) throw new Error(`${action}: ${response.status} ${await response.text()}`);
+    }
+
+    /** Waits until the gateway is in this state. */
+    async becomes(health: string): Promise<void> {
+        await waitFor(async () => (await this.state())?.health === health, `the gateway to be ${health}`, 90_000);
+    }
+
     /** Waits until this many more messages were reported done. */
     async moreDone(count: number): Promise<void> {
         const { record } = this;
@@ -163,12 +180,16 @@ export class LoadedNodeRed {
     }
 
     /** What the gateway says of itself; undefined while it does not run. */
-    async state(): Promise<{ isOnline: boolean; queuedEvents: number } | undefined> {
+    async state(): Promise<{ health: string; isOnline: boolean; queuedEvents: number } | undefined> {
         const { gateways } = await this.#get("wiotp-gateway/state");
         const [entry] = Array.isArray(gateways) ? gateways.map(requireRecord) : [];
         if (!isRecord(entry?.gateway)) return undefined;
-        const { connection, outbox } = entry.gateway;
-        return { isOnline: requireRecord(connection).phase === "online", queuedEvents: Number(requireRecord(outbox).events) };
+        const { connection, outbox, health } = entry.gateway;
+        return {
+            health: String(requireRecord(health).state),
+            isOnline: requireRecord(connection).phase === "online",
+            queuedEvents: Number(requireRecord(outbox).events),
+        };
     }
 
     /** Waits until the gateway is online and has delivered everything. */

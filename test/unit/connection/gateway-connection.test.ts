@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GatewayConnection } from "../../../src/connection/gateway-connection";
-import type { EndJudge } from "../../../src/connection/sent-packet";
+import type { EndJudge, EndVerdict } from "../../../src/connection/sent-packet";
 import { rejectsCode } from "../../support/assertions";
 import { ConnectionRecorder } from "../../support/doubles/connection-recorder";
 import { FakeClock } from "../../support/doubles/fake-clock";
@@ -126,6 +126,44 @@ describe("gateway connection", () => {
         assert.ok(state.phase === "waiting" && state.reason.code === "GW_TAKEN_OVER" && state.retryInMs >= 30_000);
         assert.match(state.reason.text, /g:org:gw:g1/);
     });
+
+    it("suspects another client too while each connection ends before a search for a culprit has an outcome", () => {
+        const judge: EndJudge = { isNextCareful: false, ended: () => ({ reason: "searching", isLinkProven: false }) };
+        const { clock, transports, recorder, goOnline, start } = setUp(60, true, judge);
+        start();
+        const codes = [1, 2, 3].map(() => {
+            goOnline();
+            clock.advance(500);
+            transports.latest().owner.ended(closed);
+            const code = recorder.lastReason?.code;
+            clock.advance(10_000);
+            return code;
+        });
+        assert.deepEqual(codes, ["GW_NETWORK", "GW_NETWORK", "GW_TAKEN_OVER"]);
+    });
+
+    for (const isCertain of [true, false]) {
+        it(`${isCertain ? "blames no" : "suspects"} other client where the culprits were ${isCertain ? "not " : ""}acknowledged before each end`, () => {
+            const packet = { kind: "event", name: "bad", device: "t/d", qos: 1, bytes: 1 } as const;
+            const verdicts: EndVerdict[] = [];
+            const judge: EndJudge = { isNextCareful: false, ended: () => verdicts.shift() ?? { reason: "unknown", isLinkProven: false } };
+            const { clock, transports, recorder, goOnline, start } = setUp(60, true, judge);
+            start();
+            const codes = [false, true, false, true, false].map((isFound) => {
+                verdicts.push(
+                    isFound ? { reason: "culprit", packet, strikes: 1, isCertain } : { reason: "searching", isLinkProven: false },
+                );
+                goOnline();
+                clock.advance(500);
+                transports.latest().owner.ended(closed);
+                const code = recorder.lastReason?.code;
+                clock.advance(10_000);
+                return code;
+            });
+            assert.deepEqual(codes.slice(0, 4), ["GW_NETWORK", "GW_NETWORK", "GW_NETWORK", "GW_NETWORK"]);
+            assert.equal(codes[4], isCertain ? "GW_NETWORK" : "GW_TAKEN_OVER");
+        });
+    }
 
     it("does not blame another client for a server that breaks the rules", () => {
         const { clock, transports, recorder, connection, goOnline, start } = setUp();
