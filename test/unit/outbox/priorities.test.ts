@@ -69,17 +69,82 @@ describe("events of different priorities", () => {
         );
     });
 
-    it("let a live event and the backlog take turns, four to one", () => {
-        const { outbox, link, admit } = outboxFixture({ isInMemory: true, limits: { maxInFlight: 1 } });
-        for (let index = 0; index < 100; index++) admit("t/backlog", "backlog");
-        outbox.linkUp();
-        for (let index = 0; index < 60; index++) admit(`t/live-${index}`, "live");
-        for (let count = 0; count < 50; count++) link.acknowledge();
-        const sent = link.sent.slice(1, 51);
-        for (let from = 0; from + 5 <= sent.length; from += 5) {
-            const live = sent.slice(from, from + 5).filter((text) => text === "live").length;
-            assert.equal(live, 4, sent.join(" "));
-        }
+    it("share the places exactly: four live events for one of a backlog while both wait", () => {
+        const counts = fc.record({ backlog: fc.integer({ min: 1, max: 60 }), live: fc.integer({ min: 1, max: 60 }) });
+        fc.assert(
+            fc.property(counts, fc.constantFrom(...priorities), (waiting, priority) => {
+                const { outbox, link, admit } = outboxFixture({ isInMemory: true, limits: { maxInFlight: 1 } });
+                admit("t/first", "first", { priority });
+                for (let index = 0; index < waiting.backlog; index++) admit("t/backlog", "backlog", { priority });
+                outbox.linkUp();
+                for (let index = 0; index < waiting.live; index++) admit(`t/live-${index}`, "live", { priority });
+                while (link.pending.length > 0) link.acknowledge();
+                const sent = link.sent.slice(1);
+                assert.equal(sent.length, waiting.backlog + waiting.live);
+                const bothWait = Math.min(sent.lastIndexOf("backlog"), sent.lastIndexOf("live"));
+                for (let from = 0; from + 5 <= bothWait; from++) {
+                    const live = sent.slice(from, from + 5).filter((text) => text === "live").length;
+                    assert.equal(live, 4, sent.join(" "));
+                }
+            }),
+            { numRuns: 60 },
+        );
+    });
+
+    it("keep the order of each device and priority, the rate and the holds, whatever comes when, and all arrive", () => {
+        const event = fc.record({
+            device: fc.constantFrom("t/a", "t/b", "t/c"),
+            priority: fc.constantFrom(...priorities),
+            waitMs: fc.constantFrom(0, 0, 0, 5, 100, 1500),
+            held: fc.constantFrom(undefined, undefined, undefined, "t/a", "t/b"),
+        });
+        const maxRate = 20;
+        fc.assert(
+            fc.property(fc.array(event, { maxLength: 120 }), fc.boolean(), (events, isInMemory) => {
+                const memory = { readyEvents: 4, batchEvents: 3, deviceEvents: 2 };
+                const { outbox, link, gate, verbs, clock, store, admit } = outboxFixture({ isInMemory, memory, limits: { maxRate } });
+                let held: string | undefined;
+                const sentMs: number[] = [];
+                const last = new Map<string, number>();
+                link.onSend = ({ device, priority, payload }) => {
+                    assert.notEqual(device, held);
+                    sentMs.push(clock.monotonicMs());
+                    const line = `${device} ${priority}`;
+                    assert.ok(Number(payload) > (last.get(line) ?? -1), `${payload} of ${line} was sent after ${last.get(line)}`);
+                    last.set(line, Number(payload));
+                };
+                const hold = (device: string | undefined) => {
+                    const released = held;
+                    held = device;
+                    if (released) gate.release(released);
+                    if (device) gate.hold(device);
+                    if (released && released !== device) verbs.wake(released);
+                };
+                outbox.linkUp();
+                for (const [index, { device, priority, waitMs, held: next }] of events.entries()) {
+                    hold(next);
+                    admit(device, String(index), { priority });
+                    for (let ms = 0; ms < waitMs; ms += 5) {
+                        clock.advance(5);
+                        store.step();
+                        link.acknowledge();
+                    }
+                }
+                hold(undefined);
+                for (let round = 0; round < 400; round++) {
+                    clock.advance(50);
+                    store.settle();
+                    link.acknowledgeAll();
+                }
+                assert.equal(sentMs.length, events.length);
+                // After a pause a tenth of a second's events may go out at once.
+                for (const [index, fromMs] of sentMs.entries()) {
+                    const inOneSecond = sentMs.slice(index).filter((atMs) => atMs < fromMs + 1000).length;
+                    assert.ok(inOneSecond <= maxRate * 1.1 + 1, `${inOneSecond} were sent within a second`);
+                }
+            }),
+            { numRuns: 100 },
+        );
     });
 
     it("events are dropped from the lowest priority on, and never for a lower one, when the oldest give way", () => {
