@@ -136,6 +136,8 @@ export interface WiotpGatewayHealth {
     readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
     /** Devices that the platform failed to register. */
     readonly held: number;
+    /** Events that ended without delivery and are in the list of those. */
+    readonly undelivered: number;
     /** The certificate of the last connection that ends first; absent without TLS. `daysLeft` is 0 or less when it has expired. */
     readonly certificate?: { readonly whose: "server" | "client"; readonly expiresAt: string; readonly daysLeft: number };
     /** Events since the start of the gateway. */
@@ -147,6 +149,8 @@ export interface WiotpGatewayHealth {
         readonly dropped: number;
         /** Of which a newer event took the place: done, and not sent. */
         readonly superseded: number;
+        /** Which were given up because the server closed the connection over them. */
+        readonly undeliverable: number;
     };
 }
 

@@ -121,7 +121,20 @@ describe("gateway-notify-in", () => {
         const caught = new Inbox("caught");
         notify({ Request: "Publish", Topic: "iot-2/type/pump/id/p1/evt/status/fmt/json", Client: clientId, RC: 276, Message: "no" });
         const { error, refusal, ...message } = await caught.next();
-        assert.deepEqual(message, { _msgid: "m1", typeId: "pump", deviceId: "p1", eventId: "status" });
+        assert.ok(Date.parse(String(message.time)) <= Date.now());
+        assert.deepEqual(message, {
+            _msgid: "m1",
+            typeId: "pump",
+            deviceId: "p1",
+            eventId: "status",
+            undelivered: true,
+            payload: 2,
+            format: "json",
+            topic: "iot-2/type/pump/id/p1/evt/status/fmt/json",
+            qos: 1,
+            priority: "normal",
+            time: message.time,
+        });
         assert.deepEqual([codeOf({ error }), memberOf(error, "source", "id")], ["GW_REFUSED", "gateway"]);
         assert.deepEqual(refusal, { rc: 276, message: "no", willRetry: false });
         assert.equal(simulator.observed.total("connect"), 1);
@@ -153,8 +166,8 @@ describe("gateway-notify-in", () => {
         const { since, waiting, ...report } = Object(payload);
         assert.ok(Date.parse(since) <= Date.now());
         assert.deepEqual(waiting, { events: 0, bytes: 0, high: 0, normal: 0, low: 0 });
-        const totals = { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0, superseded: 0 };
-        assert.deepEqual(report, { state: "connected", held: 0, totals });
+        const totals = { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0, superseded: 0, undeliverable: 0 };
+        assert.deepEqual(report, { state: "connected", held: 0, undelivered: 0, totals });
         simulator.setLink(true);
         const { code, reason } = Object((await health.next(({ payload: down }) => memberOf(down, "state") === "disconnected")).payload);
         assert.deepEqual([code, typeof reason], ["GW_NETWORK", "string"]);

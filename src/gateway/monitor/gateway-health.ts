@@ -36,14 +36,17 @@ export class GatewayHealth {
                 drain: { eventsPerS: state.drain.eventsPerS, secondsLeft: Math.ceil(state.drain.remainingMs / 1000) },
             }),
             held: state.heldDevices,
+            undelivered: counters.undelivered,
             ...(certificate && { certificate }),
             totals: {
                 received: eventsReceived,
-                delivered: eventsPublished,
+                // Some turn out not to have been.
+                delivered: eventsPublished - counters.recalled - counters.revoked,
                 refused: eventsRefused,
                 expired: counters.expired,
                 dropped: counters.dropped,
                 superseded: counters.superseded,
+                undeliverable: counters.undeliverable,
             },
         };
     }
@@ -103,7 +106,7 @@ export class GatewayHealth {
     /** A text that is another one after each change that is worth a report. */
     #changeKey(): string {
         const state = this.#deps.state();
-        const { queued, inFlight, high, unsentHigh } = this.#deps.counters();
+        const { queued, inFlight, high, unsentHigh, undelivered } = this.#deps.counters();
         const isOnline = state.connection.phase === "online";
         const waiting = isOnline ? queued - inFlight : queued;
         const waitingHigh = isOnline ? unsentHigh : high;
@@ -114,6 +117,7 @@ export class GatewayHealth {
             waiting > 0,
             waitingHigh > 0,
             state.heldDevices > 0,
+            undelivered > 0,
             certificate ? certificateThreshold(certificate) : "far",
         ]);
     }
@@ -170,6 +174,8 @@ export interface HealthReport {
     readonly drain?: { readonly eventsPerS: number; readonly secondsLeft: number };
     /** Devices that the platform failed to register. */
     readonly held: number;
+    /** Events that ended without delivery and are in the list of those. */
+    readonly undelivered: number;
     /** The certificate of the last connection that ends first; absent without TLS. `daysLeft` is 0 or less when it has expired. */
     readonly certificate?: CertificateView;
     /** Events since the start of the gateway. */
@@ -180,6 +186,7 @@ export interface HealthReport {
         readonly expired: number;
         readonly dropped: number;
         readonly superseded: number;
+        readonly undeliverable: number;
     };
 }
 

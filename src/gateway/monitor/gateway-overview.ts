@@ -53,6 +53,9 @@ export function gatewayOverview(deps: OverviewDeps): GatewayOverview {
             expiredTotal: counters.expired,
             droppedTotal: counters.dropped,
             supersededTotal: counters.superseded,
+            undeliverableTotal: counters.undeliverable,
+            undelivered: counters.undelivered,
+            undeliveredForgottenTotal: counters.undeliveredForgotten,
             ...(drain && { drain }),
         },
         commands: state.commands,
@@ -115,6 +118,11 @@ export interface GatewayOverview {
         readonly droppedTotal: number;
         /** Events of which a newer one took the place. */
         readonly supersededTotal: number;
+        /** Events that were given up because the server closed the connection over them. */
+        readonly undeliverableTotal: number;
+        /** Events that ended without delivery and are in the list of those; and how many of them gave way to others. */
+        readonly undelivered: number;
+        readonly undeliveredForgottenTotal: number;
         readonly drain?: DrainProgress;
     };
     readonly commands: CommandsState;

@@ -39,6 +39,17 @@ const definitions: readonly MetricDefinition[] = [
         "Events of which a newer one took the place while they waited",
         ({ outbox }) => outbox.supersededTotal,
     ),
+    counter(
+        "events_undeliverable_total",
+        "Events that were given up because the server closed the connection over them",
+        ({ outbox }) => outbox.undeliverableTotal,
+    ),
+    gauge("undelivered", "Events that ended without delivery and are in the list of those", ({ outbox }) => outbox.undelivered),
+    counter(
+        "undelivered_forgotten_total",
+        "Undelivered events that gave way to others in their list",
+        ({ outbox }) => outbox.undeliveredForgottenTotal,
+    ),
     gauge("outbox_events", "Events that are not acknowledged yet", ({ outbox }) => outbox.events),
     {
         ...gauge("outbox_priority_events", "Events that are not acknowledged yet, by priority", ({ outbox }) => ({

@@ -23,6 +23,10 @@ class Bench {
         expired: 0,
         dropped: 0,
         superseded: 0,
+        undeliverable: 0,
+        undelivered: 0,
+        recalled: 0,
+        revoked: 0,
         high: 0,
         normal: 0,
         low: 0,
@@ -67,7 +71,8 @@ describe("the health of a gateway", () => {
                 since: "2026-01-01T00:00:00.000Z",
                 waiting: { events: 0, bytes: 0, high: 0, normal: 0, low: 0 },
                 held: 0,
-                totals: { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0, superseded: 0 },
+                undelivered: 0,
+                totals: { received: 0, delivered: 0, refused: 0, expired: 0, dropped: 0, superseded: 0, undeliverable: 0 },
             },
         ]);
         bench.health.pause();
@@ -107,6 +112,12 @@ describe("the health of a gateway", () => {
                 bench.counters.queued = 5;
             },
             () => {
+                bench.counters.undelivered = 1;
+            },
+            () => {
+                bench.counters.undelivered = 0;
+            },
+            () => {
                 bench.heldDevices = 2;
             },
             () => {
@@ -125,16 +136,22 @@ describe("the health of a gateway", () => {
                 ["connected", undefined, 0, 0],
                 ["disconnected", "GW_NETWORK", 0, 0],
                 ["disconnected", "GW_NETWORK", 5, 0],
+                ["disconnected", "GW_NETWORK", 5, 0],
+                ["disconnected", "GW_NETWORK", 5, 0],
                 ["disconnected", "GW_NETWORK", 5, 2],
                 ["disconnected", "GW_AUTH", 5, 2],
             ],
+        );
+        assert.deepEqual(
+            reports.map(({ undelivered }) => undelivered),
+            [0, 0, 0, 0, 1, 0, 0, 0],
         );
         assert.equal(reports.at(-1)?.reason, "Wrong token.");
         for (let flip = 0; flip < 100; flip++) {
             bench.connection = flip % 2 === 0 ? online : refused;
             bench.clock.advance(10);
         }
-        assert.ok(reports.length <= 7);
+        assert.ok(reports.length <= 9);
     });
 
     it("the health names the certificate that ends first, and is reported when 30 days are left and when none is", () => {
