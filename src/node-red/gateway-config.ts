@@ -29,7 +29,7 @@ export class GatewayConfigController {
     #problem: GatewayError | undefined;
     #toRaise: GatewayError | undefined;
     #closing: Promise<void> = Promise.resolve();
-    /** The gateway whose lease was released last. */
+    /** Whether a gateway was leased and has been released. */
     #isReleased = false;
     readonly #simulator: EmbeddedSimulator | undefined;
 
