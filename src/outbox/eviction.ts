@@ -40,7 +40,7 @@ export class Eviction {
     /** Drops the oldest event in memory only of the lowest priority that is not above this one; false when there is none that waits. */
     dropUnsaved(upTo: Priority): boolean {
         for (const priority of leastUrgentFirst) {
-            const entry = this.#oldestUnsaved(priority);
+            const entry = this.#options.unsaved.firstWaiting(priority);
             if (entry) this.#drop(entry);
             if (entry || priority === upTo) return entry !== undefined;
         }
@@ -57,7 +57,7 @@ export class Eviction {
         const ofLines = own.lines.stored > 0 ? this.#stored[priority].peek() : undefined;
         if (ofLines === "reading") return "reading";
         if (!ofLines && own.hasUnread && !own.isOldestInMemory && own.readOn()) return "reading";
-        const inMemory = older(own.oldestInMemory, this.#oldestUnsaved(priority));
+        const inMemory = older(own.oldestInMemory, this.#options.unsaved.firstWaiting(priority));
         const entry = ofLines && older<OutboxEvent>(inMemory, ofLines) === ofLines ? this.#loaded(ofLines) : inMemory;
         if (!entry) return "none";
         this.#drop(entry);
@@ -66,13 +66,6 @@ export class Eviction {
 
     #loaded(event: OutboxEvent): OutboxEntry | undefined {
         return this.#options.stored.resident(event.seq) ?? this.#options.waiting.load(event);
-    }
-
-    #oldestUnsaved(priority: Priority): OutboxEntry | undefined {
-        for (const entry of this.#options.unsaved) {
-            if (entry.state === "waiting" && entry.priority === priority) return entry;
-        }
-        return undefined;
     }
 
     #drop(entry: OutboxEntry): void {

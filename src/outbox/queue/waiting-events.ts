@@ -83,7 +83,7 @@ export class WaitingEvents {
         for (const entry of entries) {
             entry.list?.remove(entry);
             entry.returned();
-            this.#options.unsaved.storeNow(entry);
+            this.#options.unsaved.returned(entry);
             const queue = this.devices.for(entry.device);
             const backlog = queue.backlogFor(entry.priority, this.#classes[entry.priority].lines);
             this.devices.count(backlog, 1, entry.bytes);

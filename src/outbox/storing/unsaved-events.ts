@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock";
+import { type Priority, priorities } from "../event";
 import type { MemoryLimits } from "../outbox-limits";
 import type { OutboxEntry } from "../queue/outbox-entry";
 
@@ -30,6 +31,8 @@ export class UnsavedEvents {
     /** Whether the first of them is the oldest: no event has come back to the list since it was empty. */
     #isInOrder = true;
     #isOnline = false;
+    /** Where the search for the oldest waiting event of each priority goes on. */
+    readonly #searches: Readonly<Record<Priority, Search>> = { high: new Search(), normal: new Search(), low: new Search() };
 
     constructor(options: UnsavedEventsOptions) {
         this.#options = options;
@@ -49,6 +52,15 @@ export class UnsavedEvents {
 
     get isOnline(): boolean {
         return this.#isOnline;
+    }
+
+    /** The first event of a priority that waits. Finding it, or that there is none, costs nothing that grows with their number. */
+    firstWaiting(priority: Priority): OutboxEntry | undefined {
+        const search = this.#searches[priority];
+        let entry = search.isAtEnd ? undefined : (search.next ?? this.#first);
+        while (entry && (entry.state !== "waiting" || entry.priority !== priority)) entry = entry.nextUnsaved;
+        search.goOnAt(entry);
+        return entry;
     }
 
     linkUp(): void {
@@ -100,6 +112,12 @@ export class UnsavedEvents {
         this.#want(storeFromMs);
     }
 
+    /** An event that was sent waits again: it may precede what is known to be the first. */
+    returned(entry: OutboxEntry): void {
+        this.#searches[entry.priority].restart();
+        this.storeNow(entry);
+    }
+
     /** Nothing waits for its time any more. */
     storeAllNow(): void {
         for (let entry = this.#first; entry; entry = entry.nextUnsaved) entry.storeFromMs = 0;
@@ -113,6 +131,7 @@ export class UnsavedEvents {
         else this.#first = entry.nextUnsaved;
         if (entry.nextUnsaved) entry.nextUnsaved.previousUnsaved = entry.previousUnsaved;
         else this.#last = entry.previousUnsaved;
+        for (const priority of priorities) if (this.#searches[priority].next === entry) this.#searches[priority].goOnAt(entry.nextUnsaved);
         entry.previousUnsaved = undefined;
         entry.nextUnsaved = undefined;
         entry.isUnsaved = false;
@@ -158,12 +177,31 @@ export class UnsavedEvents {
         if (this.#last) this.#last.nextUnsaved = entry;
         else this.#first = entry;
         this.#last = entry;
+        const search = this.#searches[entry.priority];
+        if (search.isAtEnd) search.goOnAt(entry);
         this.#length += 1;
         this.#want(storeFromMs);
     }
 
     #want(dueMs: number): void {
         if (this.#options.storesEvents) this.#options.wanted(dueMs);
+    }
+}
+
+/** No event before the next one is what is searched for. */
+class Search {
+    /** Undefined: the first of all, unless the search is at the end. */
+    next: OutboxEntry | undefined = undefined;
+    isAtEnd = false;
+
+    goOnAt(entry: OutboxEntry | undefined): void {
+        this.next = entry;
+        this.isAtEnd = entry === undefined;
+    }
+
+    restart(): void {
+        this.next = undefined;
+        this.isAtEnd = false;
     }
 }
 
