@@ -125,6 +125,14 @@ describe("control of the gateway's link", () => {
             assert.equal(codeOf(failed), "GW_INVALID_PAYLOAD");
             assert.match(errorTextOf(failed), /msg\.gateway\.action .* connect, disconnect, pause, resume/);
         }
+        const throwing = Object.defineProperty({}, "action", {
+            enumerable: true,
+            get: () => {
+                throw new Error("no action");
+            },
+        });
+        node("event").receive({ ...device, payload: 0, gateway: throwing });
+        assert.equal(codeOf(await caught.next(({ error }) => errorTextOf({ error }).includes("no action"))), "GW_INVALID_PAYLOAD");
         for (const [index, gateway] of ["pause", 1, null, { name: "hall" }, true].entries()) send(index, { qos: 1, gateway });
         await completed.count(5);
         assert.deepEqual(events(), ["0", "1", "2", "3", "4"]);

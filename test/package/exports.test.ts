@@ -79,12 +79,15 @@ describe("what a project can import from the package", () => {
         this.timeout(120_000);
         const code = `
             ${blockOf(userDir, "docs/testing.md", "ts")}
-            import type { WiotpManagementOrder, WiotpNotificationMessage } from "${packageName}/types";
+            import type { WiotpGatewayControlMessage, WiotpManagementOrder, WiotpNotificationMessage } from "${packageName}/types";
             import { startSimulator } from "${packageName}/simulator";
 
             export const event: WiotpEventMessage = { payload: { temperature: 21 }, typeId: "boiler", deviceId: 1, qos: 1, custom: true };
             // @ts-expect-error There is no QoS 3.
             export const wrong: WiotpEventMessage = { payload: 1, qos: 3 };
+            export const control: WiotpGatewayControlMessage = { gateway: { action: "pause" } };
+            // @ts-expect-error There is no such action.
+            export const stop: WiotpGatewayControlMessage = { gateway: { action: "stop" } };
             export const order: WiotpManagementOrder = { dm: { action: "firmware", step: "downloaded" } };
             // @ts-expect-error Progress needs a step.
             export const stepless: WiotpManagementOrder = { dm: { action: "firmware" } };
