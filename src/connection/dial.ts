@@ -5,11 +5,11 @@ import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
 import { createWebSocketStream, WebSocket } from "ws";
 import { openTunnel, proxyFor } from "./http-proxy";
-import { maxPacketBytes } from "./link";
 import { socketOptions } from "./socket-options";
+import { WebSocketSocket } from "./websocket-socket";
 
-/** A frame is collected before any of it goes on, so it may hold the largest packet that is taken, and little more. */
-const maxFrameBytes = maxPacketBytes + 65_536;
+/** Large binary messages come in parts, see `WebSocketSocket`: what is larger was no MQTT. */
+const maxFrameBytes = 1_048_576;
 
 /**
  * Starts to open a stream. Failures arrive as the stream's `error`.
@@ -150,12 +150,14 @@ function openWebSocket(options: DialOptions, progress: DialWatch): Duplex {
     const secure = transport === "wss";
     const proxy = proxyOf(options);
     progress.proxy = proxy?.host;
-    const dialled = () => (secure ? progress.followTls(dialTls(options), "securing") : progress.follow(dialTcp(options), "securing"));
+    const dialled = () =>
+        new WebSocketSocket(secure ? progress.followTls(dialTls(options), "securing") : progress.follow(dialTcp(options), "securing"));
     const agent = new Agent();
     let tunnel: ClientRequest | undefined;
     if (proxy) {
         agent.createConnection = (_options, connected) => {
-            const opened = (socket: Socket) => connected?.(null, progress.followTls(secureOver(options, socket), "securing"));
+            const opened = (socket: Socket) =>
+                connected?.(null, new WebSocketSocket(progress.followTls(secureOver(options, socket), "securing")));
             tunnel = openTunnel(proxy, urlHost(options), opened, (error) => connected?.(error, new Socket()));
             return undefined;
         };

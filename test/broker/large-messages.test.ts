@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ReceivedCommand } from "../../src/gateway/inbound/command";
 import { ListeningBroker } from "../support/doubles/listening-broker";
+import { WebSocketBridge } from "../support/doubles/websocket-bridge";
 import { commandSubscriber, RecordedGateway } from "../support/drivers/recorded-gateway";
 import { waitFor } from "../support/wait-for";
 
@@ -48,6 +49,32 @@ describe("messages that are larger than the gateway takes", () => {
             assert.deepEqual(member.warnings, []);
         });
     }
+
+    it("a command over the limit in one frame of a websocket raises an error on the node, and delays nothing", async () => {
+        const bridge = await WebSocketBridge.to(broker.port, { wholePackets: true });
+        const other = new RecordedGateway(bridge.port, { cleanSession: false, transport: "ws", deviceId: "gw2" });
+        try {
+            other.receiveCommands();
+            other.gateway.start();
+            await waitFor(() => broker.count("subscribe") === 4, "the subscriptions");
+            for (const payload of ["before", Buffer.alloc(17_000_000), "after"]) broker.publish(commandTopic("d2"), payload, { qos: 1 });
+            for (let value = 0; value < 40; value++) other.publish("d2", value);
+            await waitFor(() => other.commands.length === 3, "three commands");
+            await waitFor(() => other.outcomes.size === 40, "all events to be acknowledged");
+            assert.deepEqual(
+                other.commands.map(({ payload, oversizedBytes = 0 }) => [payload.toString(), oversizedBytes > 17_000_000]),
+                [
+                    ["before", false],
+                    ["", true],
+                    ["after", false],
+                ],
+            );
+            assert.equal(broker.connectionCount, 2);
+        } finally {
+            await other.close();
+            bridge.close();
+        }
+    });
 
     it("a message over the limit that no node takes is dropped with one line in the log", async () => {
         const session = broker.session("g:org:gw:gw1");

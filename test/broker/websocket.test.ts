@@ -24,7 +24,7 @@ describe("websockets", () => {
         authority = new TestAuthority("Web CA");
         broker = await Mosquitto.start();
         plain = await WebSocketBridge.to(broker.port);
-        secure = await WebSocketBridge.to(broker.port, authority.issue({ commonName: "web", names: ["DNS:localhost"] }));
+        secure = await WebSocketBridge.to(broker.port, { credential: authority.issue({ commonName: "web", names: ["DNS:localhost"] }) });
     });
     beforeEach(async () => {
         proxy = await TestWebProxy.start();
@@ -89,7 +89,7 @@ describe("websockets", () => {
         const reason = await connections.reason("address", { ...wss(through), host: "127.0.0.1" });
         assert.deepEqual([reason.code, reason.cause], ["GW_TLS", "certificateName"]);
         const credential = authority.issue({ commonName: "address", names: ["IP:127.0.0.1"] });
-        const addressed = await WebSocketBridge.to(broker.port, credential);
+        const addressed = await WebSocketBridge.to(broker.port, { credential });
         await connections.online("by-address", { ...wss(through), host: "127.0.0.1", port: addressed.port });
         assert.deepEqual(addressed.serverNames, [false]);
         addressed.close();

@@ -247,7 +247,9 @@ describe("TLS settings of a tls-config node", () => {
 
     it("applies a tls-config to secure websockets", async () => {
         const plain = await Mosquitto.start();
-        const bridge = await WebSocketBridge.to(plain.port, authority.issue({ commonName: "web", names: ["DNS:localhost"] }));
+        const bridge = await WebSocketBridge.to(plain.port, {
+            credential: authority.issue({ commonName: "web", names: ["DNS:localhost"] }),
+        });
         try {
             const gateway = (tls: string) => gatewayNode(bridge.port, { host: "localhost", transport: "wss", path: "/mqtt", tls });
             await load([gateway(""), eventNode(), ...observers]);

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { createWebSocketStream, WebSocketServer } from "ws";
+import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
 import { portOf } from "../ports";
 import type { Credential } from "./certificates";
 
@@ -20,7 +20,10 @@ export class WebSocketBridge {
     /** The codes with which the other side closed; 1006 = without a word. */
     readonly closeCodes: number[] = [];
 
-    private constructor(brokerPort: number, credential: Credential | undefined) {
+    readonly #sendsWholePackets: boolean;
+
+    private constructor(brokerPort: number, { credential, wholePackets = false }: WebSocketBridgeOptions) {
+        this.#sendsWholePackets = wholePackets;
         this.#server = credential ? createSecureServer({ ...credential }) : createServer();
         this.#server.on("secureConnection", ({ servername }: TLSSocket) => this.serverNames.push(servername));
         this.#sockets = new WebSocketServer({
@@ -35,7 +38,9 @@ export class WebSocketBridge {
             const broker = connect({ port: brokerPort, host: "127.0.0.1", noDelay: true });
             const stream = createWebSocketStream(socket);
             for (const end of [broker, stream]) end.on("error", () => {});
-            stream.pipe(broker).pipe(stream);
+            stream.pipe(broker);
+            if (this.#sendsWholePackets) sendPackets(broker, socket);
+            else broker.pipe(stream);
             socket.on("close", (code) => {
                 this.closeCodes.push(code);
                 broker.destroy();
@@ -43,8 +48,8 @@ export class WebSocketBridge {
         });
     }
 
-    static async to(brokerPort: number, credential?: Credential): Promise<WebSocketBridge> {
-        const bridge = new WebSocketBridge(brokerPort, credential);
+    static async to(brokerPort: number, options: WebSocketBridgeOptions = {}): Promise<WebSocketBridge> {
+        const bridge = new WebSocketBridge(brokerPort, options);
         bridge.#server.listen(0, "127.0.0.1");
         await once(bridge.#server, "listening");
         return bridge;
@@ -59,4 +64,42 @@ export class WebSocketBridge {
         this.#sockets.close();
         this.#server.close();
     }
+}
+
+/** How a bridge is set up. */
+export interface WebSocketBridgeOptions {
+    /** What it shows to clients of TLS; without it, there is no TLS. */
+    readonly credential?: Credential;
+    /** Sends each MQTT packet as one message in one frame, as brokers do. */
+    readonly wholePackets?: boolean;
+}
+
+function sendPackets(broker: Socket, socket: WebSocket): void {
+    let parts: Buffer[] = [];
+    let bytes = 0;
+    broker.on("data", (chunk: Buffer) => {
+        parts.push(chunk);
+        bytes += chunk.length;
+        for (;;) {
+            const head = Buffer.concat(parts.slice(0, 2)).subarray(0, 5);
+            const size = packetBytes(head);
+            if (size === undefined || bytes < size) return;
+            const all = Buffer.concat(parts);
+            socket.send(all.subarray(0, size));
+            parts = [all.subarray(size)];
+            bytes -= size;
+        }
+    });
+    broker.on("close", () => socket.close());
+}
+
+/** The size of the packet that begins so; undefined while its header is not complete. */
+function packetBytes(head: Buffer): number | undefined {
+    let length = 0;
+    for (let index = 1; index < head.length; index++) {
+        const byte = head[index] ?? 0;
+        length += (byte & 0x7f) * 128 ** (index - 1);
+        if ((byte & 0x80) === 0) return index + 1 + length;
+    }
+    return undefined;
 }
