@@ -50,7 +50,7 @@ export type EndVerdict =
     | {
           /** `searching`: it has something to do with what was sent, and the next connection looks for it. */
           readonly reason: "searching" | "unknown";
-          /** Whether everything that was suspected has passed on the connection: what had ended the earlier ones is gone. */
+          /** Whether the search got further on the connection: everything that was suspected has passed, or few suspects are left. */
           readonly isLinkProven: boolean;
       };
 

@@ -5,9 +5,9 @@ import type { Trial } from "./trial";
 
 /** A suspect is innocent when its acknowledgement is this old and the connection still there. */
 const quietMs = 1_000;
-/** This number of tests on a connection take the whole quiet time; the others share 20 s. */
+/** This number of tests on a connection take the whole quiet time; the others share 10 s. */
 const thoroughTests = 8;
-const hurriedTotalMs = 20_000;
+const hurriedTotalMs = 10_000;
 const shortestQuietMs = 20;
 /** How long subscriptions may take to be requested after the clients may use the connection. */
 const claimMs = 200;

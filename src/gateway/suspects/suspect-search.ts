@@ -79,7 +79,7 @@ export class SuspectSearch implements SearchedConnectionOwner, EndJudge {
     /** The connection ended. Returns what is known of the reason. Call it before the clients hear of the end. */
     ended(end: SearchedEnd): EndVerdict {
         const tests = this.#connection?.end() ?? [];
-        const isLinkProven = this.#connection?.isProven === true;
+        const isLinkProven = this.#connection?.isProven === true || tests.length > 1;
         this.#connection = undefined;
         this.#bystanders.clear();
         if (end.isUnplanned) for (const packet of this.#missing.connectionEnded(end.last)) this.#putAside(packet);

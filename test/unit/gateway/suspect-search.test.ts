@@ -62,6 +62,26 @@ describe("search for a suspect", () => {
             });
         }
 
+        it(`finds it among 200 devices on a server that ${name}, within five connections and a minute`, () => {
+            const world = new SearchWorld({ window: 1_000 });
+            world.roundTripMs = 100;
+            punish(world, "d3/e", reaction);
+            const publishAll = () => {
+                for (let device = 0; device < 200; device++) world.publish(`d${device}`);
+            };
+            publishAll();
+            world.connect();
+            let connections = 0;
+            while (world.strikes.length === 0 || [...world.waitingDevices].length > 1) {
+                publishAll();
+                world.clock.advance(1_000);
+                if (world.strikes.length === 0) connections = world.connections.length;
+                assert.ok(world.clock.monotonicMs() <= 60_000, "more than a minute");
+            }
+            assert.deepEqual(new Set(world.strikes), new Set(["d3/e"]));
+            assert.ok(connections + 1 <= 5, `${connections} connections until the strike`);
+        });
+
         it(`gives it up after five strikes on a server that ${name}, and holds the device after the second`, () => {
             const world = new SearchWorld();
             world.roundTripMs = 20;
