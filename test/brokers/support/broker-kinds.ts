@@ -14,7 +14,7 @@ export const brokerKinds = {
     mosquitto: { title: "Mosquitto", version: () => debianVersion("mosquitto"), start: startMosquitto, pace: 10 },
     nats: { title: "NATS", version: () => debianVersion("nats-server"), start: startNats, pace: 1 },
     rabbitmq: { title: "RabbitMQ", version: () => debianVersion("rabbitmq-server"), start: startRabbitmq, pace: 10 },
-    ejabberd: { title: "ejabberd", version: () => debianVersion("ejabberd"), start: startEjabberd, pace: 10 },
+    ejabberd: { title: "ejabberd", version: () => debianVersion("ejabberd"), start: (users) => startEjabberd(users), pace: 10 },
     activemq: { title: "ActiveMQ", version: () => debianVersion("activemq"), start: startActivemq, pace: 10 },
     aedes: { title: "aedes", version: () => npmVersion("aedes"), start: startAedes, pace: 10 },
 } as const satisfies Record<string, BrokerKind>;

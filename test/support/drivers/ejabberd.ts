@@ -10,7 +10,7 @@ const librariesOf = () =>
 const host = "localhost";
 
 /** An ejabberd with its MQTT module. It runs without Erlang's distribution, so that it is one process. */
-export function startEjabberd(users: readonly BrokerUser[]): Promise<RunningBroker> {
+export function startEjabberd(users: readonly BrokerUser[], maxTopicDepth?: number): Promise<RunningBroker> {
     return BrokerProcess.start(({ port, directory }) => ({
         directory,
         files: {
@@ -18,7 +18,7 @@ export function startEjabberd(users: readonly BrokerUser[]): Promise<RunningBrok
                 `hosts: ["${host}"]`,
                 "listen:",
                 `  - { port: ${port}, ip: "127.0.0.1", module: mod_mqtt }`,
-                ejabberdAccess(users),
+                ejabberdAccess(users, maxTopicDepth),
                 "",
             ].join("\n"),
         },
@@ -40,7 +40,7 @@ export function startEjabberd(users: readonly BrokerUser[]): Promise<RunningBrok
 }
 
 /** The part of the configuration that names users, their topics, and the depth of a topic. */
-export function ejabberdAccess(users: readonly BrokerUser[]): string {
+export function ejabberdAccess(users: readonly BrokerUser[], maxTopicDepth = 16): string {
     const rules = (kind: "publish" | "subscribe") => {
         const filters = new Set(users.flatMap((user) => user[kind]));
         // The first filter that matches decides: the one that matches everything comes last.
@@ -58,7 +58,7 @@ export function ejabberdAccess(users: readonly BrokerUser[]): string {
         ...users.map(({ name }) => `  ${name}: { user: "${name}@${host}" }`),
         "modules:",
         "  mod_mqtt:",
-        "    max_topic_depth: 16",
+        `    max_topic_depth: ${maxTopicDepth}`,
         "    access_publish:",
         ...rules("publish"),
         "    access_subscribe:",
