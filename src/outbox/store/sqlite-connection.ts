@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
 import { SilenceWatch } from "./silence-watch";
-import { anyOpening, StoreHealth, type StoreHealthListener, storeError } from "./store-health";
+import { anyCommit, anyOpening, StoreHealth, type StoreHealthListener, storeError } from "./store-health";
 import { type StoreThreads, storeThreads, type ThreadFile } from "./store-threads";
 import type { Ask, OpenedContents, StoreFailure, WorkerResponse } from "./worker-protocol";
 
@@ -108,6 +108,19 @@ export class SqliteAccess {
             answered(storeError(this.#options.path, response.failure), response);
             if (response.isClosed && this.#state === "open") this.#closed(response.failure, request.kind);
             else this.#probeLater();
+        });
+    }
+
+    /** Calls when the thread has its turn for a commit of this file; at once where the file is not open. */
+    whenFree(next: () => void): void {
+        if (this.#state !== "open") {
+            next();
+            return;
+        }
+        const watched = this.#watch.asked(anyCommit);
+        this.#file.whenFree(() => {
+            this.#watch.answered(watched);
+            next();
         });
     }
 

@@ -137,6 +137,10 @@ export class SqliteStore implements EventStore, StateStore {
         });
     }
 
+    whenFree(next: () => void): void {
+        this.#access.whenFree(next);
+    }
+
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
         const { after, upTo, device, maxEvents, maxBytes } = range;
         const priority = priorities.indexOf(range.priority);

@@ -5,6 +5,9 @@ import type { Ask, StoreFailure } from "./worker-protocol";
 /** Stands for all attempts to open the file: their health is the same. */
 export const anyOpening: Ask = { kind: "open", path: "", run: 0, owner: "", continues: undefined };
 
+/** Stands for a commit that waits for its turn. */
+export const anyCommit: Ask = { kind: "commit", events: [], removals: [], states: [], clockNote: "" };
+
 /** Tells once that the file fails, and once that it is well again. */
 export class StoreHealth {
     readonly #path: string;

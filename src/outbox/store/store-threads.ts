@@ -6,6 +6,8 @@ import type { Ask, FileRequest, StoreFailure, WorkerResponse } from "./worker-pr
 const maxThreads = 4;
 /** A thread that has not answered for so long is held up by the disk. */
 const patienceMs = 5000;
+/** One is carried out while the next is on its way. */
+const commitsAtOnce = 2;
 
 /**
  * The threads of this process that have outbox files open. One is started when a file needs it, up to four; further files are spread over
@@ -88,6 +90,12 @@ export class ThreadFile {
         thread.ask(this, request, answered);
     }
 
+    /** Calls when a commit would be carried out soon. Files that share the thread take turns. */
+    whenFree(next: () => void): void {
+        if (this.#thread && !this.#thread.isEnded) this.#thread.whenFree(this, next);
+        else next();
+    }
+
     /** Closes the file. Resolves when its thread has done so and, if this was its last file, has ended. */
     async close(): Promise<void> {
         const thread = this.#thread;
@@ -109,6 +117,9 @@ class StoreThread {
     readonly #clock: Clock;
     /** What the worker has not answered, in order; without a file where nobody waits for it any more. */
     readonly #asked = new Map<number, Asked>();
+    /** Who waits for a turn to commit, in order. */
+    #turns: Turn[] = [];
+    #commits = 0;
     #lastId = 0;
     #lastAnswerMs = Number.NEGATIVE_INFINITY;
     #isEnded = false;
@@ -125,6 +136,7 @@ class StoreThread {
             this.#isEnded = true;
             ended();
             for (const file of [...this.files]) this.#fail(file, failure);
+            this.#endTurns(() => true);
         });
         worker.unref();
     }
@@ -143,10 +155,17 @@ class StoreThread {
     ask(file: ThreadFile, request: Ask, answered: Answered): void {
         const id = ++this.#lastId;
         this.files.add(file);
-        this.#asked.set(id, { file, answered, askedMs: this.#clock.monotonicMs() });
+        const isCommit = request.kind === "commit";
+        if (isCommit) this.#commits += 1;
+        this.#asked.set(id, { file, answered, isCommit, askedMs: this.#clock.monotonicMs() });
         this.#worker.ref();
         const message: FileRequest = { ...request, id, file: file.number };
         this.#worker.postMessage(message);
+    }
+
+    whenFree(file: ThreadFile, next: () => void): void {
+        if (this.#commits < commitsAtOnce && this.#turns.length === 0) next();
+        else this.#turns.push({ file, next });
     }
 
     /** The file needs the thread no longer, and what it has asked fails. Without any file the thread ends, whatever it is doing. */
@@ -154,6 +173,7 @@ class StoreThread {
         if (!this.files.delete(file)) return;
         this.#isEnded = this.files.size === 0;
         this.#fail(file, { kind: "crashed" });
+        this.#endTurns((turn) => turn.file === file);
         if (this.#isEnded) await this.#worker.terminate();
     }
 
@@ -162,7 +182,16 @@ class StoreThread {
         this.#lastAnswerMs = this.#clock.monotonicMs();
         this.#asked.delete(response.id);
         this.#unrefIfIdle();
+        if (asked?.isCommit) this.#commits -= 1;
         if (asked?.file) asked.answered(response);
+        while (this.#commits < commitsAtOnce && this.#turns.length > 0) this.#turns.shift()?.next();
+    }
+
+    /** Nobody waits for a turn that does not come any more. */
+    #endTurns(isOver: (turn: Turn) => boolean): void {
+        const over = this.#turns.filter(isOver);
+        this.#turns = this.#turns.filter((turn) => !isOver(turn));
+        for (const { next } of over) next();
     }
 
     #fail(file: ThreadFile, failure: StoreFailure): void {
@@ -184,7 +213,13 @@ type Answered = (response: WorkerResponse) => void;
 interface Asked {
     file: ThreadFile | undefined;
     readonly answered: Answered;
+    readonly isCommit: boolean;
     readonly askedMs: number;
+}
+
+interface Turn {
+    readonly file: ThreadFile;
+    readonly next: () => void;
 }
 
 function startSqliteWorker(): Worker {

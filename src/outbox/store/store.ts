@@ -123,6 +123,8 @@ export interface EventStore {
         max: { readonly events: number; readonly bytes: number },
         finished: (error: GatewayError | undefined, batch: UndeliveredBatch) => void,
     ): void;
+    /** Calls once, possibly before this returns, when a commit would be carried out soon: when the commits of other files are over. */
+    whenFree(next: () => void): void;
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void;
     /**
      * Adds up what each device has of each priority, from an index: without reading the events. Begins after the last total of the answer

@@ -136,8 +136,22 @@ export class GroupWriter {
         this.#timerDueMs = Number.POSITIVE_INFINITY;
     }
 
+    /** Where other gateways keep the disk busy, what has come in until it is free goes along. */
     #post(): void {
         if (this.#isPaused || this.#isPosting) return;
+        const { store } = this.#options;
+        if (!store) {
+            this.#write();
+            return;
+        }
+        this.#isPosting = true;
+        store.whenFree(() => {
+            this.#isPosting = false;
+            if (!this.#isPaused) this.#write();
+        });
+    }
+
+    #write(): void {
         const { store, clock } = this.#options;
         // After a failure the removals go alone first: they may be what makes room on a full disk.
         const isAlone = this.isFailing && this.stored.removalsWaiting > 0;

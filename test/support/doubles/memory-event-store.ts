@@ -165,6 +165,10 @@ export class MemoryEventStore implements EventStore {
         finished(undefined, { events, isComplete: events.length === found.length });
     }
 
+    whenFree(next: () => void): void {
+        next();
+    }
+
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
         const { priority, device, after, upTo, maxEvents, maxBytes } = range;
         const found = this.events.filter(

@@ -170,6 +170,10 @@ export class SteppedStore implements EventStore {
         );
     }
 
+    whenFree(next: () => void): void {
+        next();
+    }
+
     read(range: ReadRange, finished: (error: GatewayError | undefined, batch: ReadBatch) => void): void {
         this.reads.push(range);
         this.#request(

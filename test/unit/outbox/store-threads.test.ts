@@ -157,6 +157,26 @@ describe("the threads of the outbox files", () => {
         assert.ok(longestMs <= 500, `${longestMs} ms`);
         assert.ok(started.every(({ flushes }) => flushes > 0));
     });
+
+    it("lets a group take along what has come in until it is its turn, also if its file is closed before", async () => {
+        const { clock, started, open } = steppedThreads(20);
+        const stores = [...Array(12)].map(open);
+        const shared = [...stores].filter((_, index) => index % 4 === 0);
+        const turns: number[] = [];
+        for (const store of shared.slice(0, 2)) store.commit([storedEvent(1, "t/a")], [], () => {});
+        shared[2]?.whenFree(() => turns.push(clock.monotonicMs()));
+        const beganMs = clock.monotonicMs();
+        assert.equal(turns.length, 0);
+        clock.advance(21);
+        assert.ok((turns[0] ?? 0) - beganMs >= 20);
+        for (const thread of started) thread.isStuck = true;
+        for (const store of shared.slice(0, 2)) store.commit([storedEvent(2, "t/a")], [], () => {});
+        shared[2]?.whenFree(() => turns.push(clock.monotonicMs()));
+        const closed = shared[2]?.close(second);
+        clock.advance(second);
+        await closed;
+        assert.equal(turns.length, 2);
+    });
 });
 
 if (isSqliteAvailable()) {
