@@ -2,6 +2,7 @@
 import { measureCommands } from "./commands";
 import { measureEvents } from "./events";
 import { measureFirstContacts } from "./first-contacts";
+import { measureKinds } from "./kinds";
 import { measureMemory } from "./memory";
 import { measureNewDevices } from "./new-devices";
 import { measureOutbox } from "./outbox";
@@ -16,6 +17,7 @@ const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
     events: measureEvents,
     commands: measureCommands,
     outbox: measureOutbox,
+    kinds: measureKinds,
     start: measureStart,
     memory: measureMemory,
     scaling: measureScaling,

@@ -17,6 +17,7 @@ interface SourceDefinition extends NodeDef {
 /** The source of a measured flow: sends messages on request and is told by Node-RED when the target has completed each. */
 export default function register(RED: NodeAPI): void {
     let feeder: Feeder | undefined;
+    let isTimed = false;
 
     serveProcess();
     watchGateway(() => {
@@ -29,7 +30,9 @@ export default function register(RED: NodeAPI): void {
         RED.nodes.createNode(this, definition);
         RED.hooks.remove("onComplete.bench");
         RED.hooks.add("onComplete.bench", (event) => {
-            if (event.node.id === definition.target) feeder?.completed(event.error);
+            if (event.node.id !== definition.target) return;
+            const index = isTimed ? Number(event.msg._msgid) : undefined;
+            feeder?.completed(event.error, index);
         });
         const startedAtMs = machineMs();
         serve("started", async () => ({ startedAtMs }));
@@ -37,7 +40,9 @@ export default function register(RED: NodeAPI): void {
     }
 
     function run(node: Node, load: EventLoad, message: (index: number) => NodeMessage): Promise<Spent> {
-        const started = Feeder.start(load, (index) => node.send(message(index)));
+        isTimed = load.isTimed === true;
+        const named = (index: number) => ({ ...message(index), _msgid: String(index) });
+        const started = Feeder.start(load, (index) => node.send(isTimed ? named(index) : message(index)));
         feeder = started.feeder;
         return started.spent;
     }
@@ -45,9 +50,10 @@ export default function register(RED: NodeAPI): void {
     RED.nodes.registerType("bench-source", Source);
 }
 
-function addressedMessages({ devices, payloadBytes }: EventLoad): (index: number) => NodeMessage {
-    const names = Array.from({ length: devices }, (_, device) => deviceName(device));
-    return (index) => ({ typeId: deviceType, deviceId: names[index % devices], payload: payloadOf(index, payloadBytes) });
+function addressedMessages({ devices, firstDevice = 0, payloadBytes, priority }: EventLoad): (index: number) => NodeMessage {
+    const names = Array.from({ length: devices }, (_, device) => deviceName(firstDevice + device));
+    const address = (index: number) => ({ typeId: deviceType, deviceId: names[index % devices], payload: payloadOf(index, payloadBytes) });
+    return priority === undefined ? address : (index) => ({ ...address(index), priority });
 }
 
 function readyMessages({ devices, payloadBytes }: EventLoad): (index: number) => NodeMessage {

@@ -39,6 +39,7 @@ export class Counter {
             cpuUs: user + system,
             wallMs: machineMs() - this.#startMs,
             sentAtMs: this.#receivedAtMs,
+            tookMs: new Float64Array(0),
         });
     }
 }

@@ -17,6 +17,8 @@ export interface Spent {
     readonly wallMs: number;
     /** When each message was sent, on the machine's monotonic clock. */
     readonly sentAtMs: Float64Array;
+    /** How long each message took to its completion, where the completion names it; otherwise 0. */
+    readonly tookMs: Float64Array;
 }
 
 /** The offset from this process' `performance.now()` to the machine's monotonic clock, which all processes share. */
@@ -32,6 +34,7 @@ export class Feeder {
     readonly #load: Load;
     readonly #send: (index: number) => void;
     readonly #sentAtMs: Float64Array;
+    readonly #tookMs: Float64Array;
     readonly #startMs = machineMs();
     readonly #startCpu = process.cpuUsage();
     #sent = 0;
@@ -44,6 +47,7 @@ export class Feeder {
         this.#load = load;
         this.#send = send;
         this.#sentAtMs = new Float64Array(load.messages);
+        this.#tookMs = new Float64Array(load.messages);
     }
 
     /** Starts to send; `send` gets the index of each message. `completed` is to be called once for each of them. */
@@ -57,8 +61,9 @@ export class Feeder {
         return { feeder, spent };
     }
 
-    /** A message was completed, or failed. */
-    completed(error?: Error): void {
+    /** A message, the one with this index, was completed, or failed. */
+    completed(error?: Error, index?: number): void {
+        if (index !== undefined) this.#tookMs[index] = machineMs() - (this.#sentAtMs[index] ?? Number.NaN);
         this.#completed += 1;
         if (error) {
             this.#failed += 1;
@@ -95,6 +100,7 @@ export class Feeder {
             cpuUs: user + system,
             wallMs: machineMs() - this.#startMs,
             sentAtMs: this.#sentAtMs,
+            tookMs: this.#tookMs,
         };
     }
 }

@@ -10,6 +10,7 @@ export interface GatewaySettings {
     readonly deviceId?: string;
     readonly outboxMaxMb?: number;
     readonly maxInFlight?: number;
+    readonly maxRate?: number;
 }
 
 /** The configuration of a gateway on the broker of the measurement. */
@@ -19,6 +20,7 @@ export function gatewayNode({
     deviceId = "gateway-1",
     outboxMaxMb = 100,
     maxInFlight = 100,
+    maxRate = 0,
 }: GatewaySettings): FlowNode {
     return {
         id: "gateway-node",
@@ -33,6 +35,7 @@ export function gatewayNode({
         outbox,
         outboxMaxMb: String(outboxMaxMb),
         maxInFlight: String(maxInFlight),
+        maxRate: String(maxRate),
         registrationLimit: "128",
     };
 }
@@ -83,6 +86,13 @@ function source(shape: "address" | "topic", next: string): FlowNode {
 /** source → device-event-out */
 export function gatewayEvents(settings: GatewaySettings, qos: number): FlowNode[] {
     const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", qos: String(qos), wires: [] };
+    return [tab, gatewayNode(settings), source("address", "target"), target];
+}
+
+/** source → device-event-out, which takes the priority from the message and completes it when the event is acknowledged */
+export function gatewayKinds(settings: GatewaySettings): FlowNode[] {
+    const kind = { qos: "1", priority: "", complete: "acknowledged" };
+    const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", ...kind, wires: [] };
     return [tab, gatewayNode(settings), source("address", "target"), target];
 }
 

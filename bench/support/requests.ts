@@ -4,6 +4,11 @@ import type { Load, Spent } from "./feeder";
 export interface EventLoad extends Load {
     /** The messages go to so many devices in turn. */
     readonly devices: number;
+    /** The number of the first of them; 0 when absent. */
+    readonly firstDevice?: number;
+    readonly priority?: "high" | "normal" | "low";
+    /** Whether the time of each message is measured. */
+    readonly isTimed?: boolean;
     readonly payloadBytes: number;
     readonly qos: 0 | 1;
 }

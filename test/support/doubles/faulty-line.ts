@@ -7,6 +7,8 @@ interface Pair {
     readonly server: Socket;
 }
 
+const tickMs = 10;
+
 /** Pauses of a line, as lost packets cause them: TCP waits for the second copy of one, and everything behind it waits too. */
 export interface Stall {
     /** From 0 to 1: how many chunks are held up. */
@@ -94,7 +96,7 @@ export class FaultyLine {
         this.#stall = stall;
     }
 
-    /** Passes on at most this number of bytes per 10 ms towards the server, and leaves the rest with the client. */
+    /** Passes on this number of bytes each 10 ms towards the server, evenly, and leaves the rest with the client. */
     throttle(bytesPerTick: number): void {
         this.#bytesPerTick = bytesPerTick;
     }
@@ -128,6 +130,8 @@ export class FaultyLine {
     #forward(from: Socket, to: Socket, towardsServer: boolean): void {
         const onTheWay: Buffer[] = [];
         let lastDueMs = 0;
+        /** When everything that came is on the line. */
+        let sentMs = 0;
         const pass = () => {
             const chunk = onTheWay.shift();
             if (chunk && !to.destroyed) to.write(chunk);
@@ -135,15 +139,20 @@ export class FaultyLine {
         from.on("data", (chunk: Buffer) => {
             if (this.#swallows) return;
             if (towardsServer) this.passedBytes += chunk.length;
-            onTheWay.push(chunk);
             const nowMs = performance.now();
-            // Nothing overtakes what was sent before it.
-            lastDueMs = Math.max(lastDueMs, nowMs + this.#latencyMs());
-            if (lastDueMs > nowMs) setTimeout(pass, lastDueMs - nowMs);
-            else pass();
-            if (towardsServer && Number.isFinite(this.#bytesPerTick)) {
+            const bytesPerTick = towardsServer ? this.#bytesPerTick : Number.POSITIVE_INFINITY;
+            const latencyMs = this.#latencyMs();
+            for (const piece of pieces(chunk, bytesPerTick)) {
+                onTheWay.push(piece);
+                sentMs = Math.max(sentMs, nowMs) + (piece.length / bytesPerTick) * tickMs;
+                // Nothing overtakes what was sent before it.
+                lastDueMs = Math.max(lastDueMs, sentMs + latencyMs);
+                if (lastDueMs > nowMs) setTimeout(pass, lastDueMs - nowMs);
+                else pass();
+            }
+            if (sentMs > nowMs) {
                 from.pause();
-                setTimeout(() => from.resume(), (chunk.length / this.#bytesPerTick) * 10);
+                setTimeout(() => from.resume(), sentMs - nowMs);
             }
         });
         from.on("end", () => {
@@ -155,4 +164,8 @@ export class FaultyLine {
         const stall = this.#stall;
         return this.#delayMs + (stall && stall.random() < stall.share ? stall.durationMs : 0);
     }
+}
+
+function* pieces(chunk: Buffer, bytes: number): Generator<Buffer> {
+    for (let from = 0; from < chunk.length; from += bytes) yield chunk.subarray(from, from + bytes);
 }
