@@ -61,6 +61,10 @@ export class EventLifecycle {
     stored(entry: OutboxEntry): void {
         if (entry.completionMode === "safe") this.#takeCompletion(entry)?.done();
         this.#endSuperseded(entry);
+        const { covered } = entry;
+        if (!covered) return;
+        entry.covers([]);
+        for (const older of covered) this.stored(older);
     }
 
     /** A newer event takes over from one that waited: that one is done as soon as the newer one is safe. */
@@ -257,6 +261,9 @@ export class EventLifecycle {
         if (entry.latest) this.#forget(entry);
         entry.finished();
         this.#endSuperseded(entry);
+        for (const older of entry.covered ?? []) {
+            if (older.state === "inFlight" && !older.latest?.isOvertaken) this.#options.unsaved.storeNow(older);
+        }
     }
 
     #leave(entry: OutboxEntry): void {

@@ -20,6 +20,8 @@ import type { GroupWriter } from "./storing/group-writer";
  * | waits for less than the commit delay                       | when that is over, if it waits then              |
  * | waits to be stored in its place although its turn has come | no, or one that changes often would never be sent |
  * | is in flight when the newer one is delivered               | if it comes back                                 |
+ *
+ * Nor does the store hold an older event once a newer one has been sent: after a crash it would follow that.
  */
 export class Supersession {
     readonly #options: SupersessionOptions;
@@ -67,10 +69,38 @@ export class Supersession {
         if (!entry.latest) return false;
         const { index, writer } = this.#options;
         const [first] = this.#waiting(index.of(entry));
-        if (!(first instanceof OutboxEntry)) return first !== undefined;
-        if (!writer.mustStoreFirst(first)) return first !== entry;
-        first.latest?.turnCame();
+        if (first && !(first instanceof OutboxEntry)) return true;
+        if ((first ?? entry) === entry) this.#replaceOlder(entry);
+        if (!writer.mustStoreFirst(first ?? entry)) return (first ?? entry) !== entry;
+        (first ?? entry).latest?.turnCame();
         return true;
+    }
+
+    /**
+     * The store is never to hold an older event once a newer one has been sent. Rows of older ones under way, or just finished, go when this one
+     * is stored; and this one is stored where an older one would have been.
+     */
+    #replaceOlder(entry: OutboxEntry): void {
+        const { index, writer, storesEvents } = this.#options;
+        if (!storesEvents) return;
+        const rows = new Set(index.rowsLeaving(entry));
+        const covered: OutboxEntry[] = [];
+        for (const older of index.of(entry)) {
+            if (older.seq === entry.seq) break;
+            if (!(older instanceof OutboxEntry) || older.state === "waiting" || older.latest?.isOvertaken) continue;
+            if (older.row !== "none") rows.add(older.seq);
+            for (const seq of older.latest?.outdatedRows ?? []) rows.add(seq);
+            if (older.isUnsaved) covered.push(older);
+            older.rowGiven();
+        }
+        if (rows.size > 0) {
+            this.#addRows(rows, entry);
+            writer.stored.supersede(entry, [...rows]);
+            writer.unsaved.storeNow(entry);
+        }
+        for (const older of covered) writer.unsaved.replace(older, entry);
+        for (const older of covered) writer.unsaved.remove(older);
+        if (covered.length > 0) entry.covers([...(entry.covered ?? []), ...covered]);
     }
 
     dispose(): void {
@@ -119,7 +149,11 @@ export class Supersession {
         if (rows.size > 0) writer.stored.supersede(newer, [...rows]);
         for (const event of older) {
             index.remove(event, newer.message);
-            if (event instanceof OutboxEntry) writer.unsaved.replace(event, newer);
+            if (event instanceof OutboxEntry) {
+                writer.unsaved.replace(event, newer);
+                if (event.covered) newer.covers([...(newer.covered ?? []), ...event.covered]);
+                event.covers([]);
+            }
             lifecycle.supersede(event, newer);
         }
         if (rows.size > 0) writer.unsaved.storeNow(newer);

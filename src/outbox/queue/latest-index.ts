@@ -9,6 +9,9 @@ import { OutboxEntry } from "./outbox-entry";
 export class LatestIndex {
     readonly #events = new Map<string, QueuedEvent[]>();
     readonly #crowds = new Set<QueuedEvent[]>();
+    /** Rows of finished events that the store may still hold, and whose they are. */
+    readonly #leaving = new Map<string, Set<number>>();
+    readonly #leavingKeys = new Map<number, string>();
 
     /** All events with the same node, device and event id, the oldest first. */
     of(event: LatestKey): readonly QueuedEvent[] {
@@ -62,8 +65,35 @@ export class LatestIndex {
         return events[0];
     }
 
+    /** A row of a finished event is to be removed. */
+    rowLeaves(seq: number, entry: OutboxEntry): void {
+        const key = keyOf(entry);
+        this.#leavingKeys.set(seq, key);
+        this.#leaving.set(key, (this.#leaving.get(key) ?? new Set()).add(seq));
+    }
+
+    /** Rows were removed. */
+    rowsGone(numbers: readonly number[]): void {
+        if (this.#leavingKeys.size === 0) return;
+        for (const seq of numbers) {
+            const key = this.#leavingKeys.get(seq);
+            if (key === undefined) continue;
+            this.#leavingKeys.delete(seq);
+            const rows = this.#leaving.get(key);
+            rows?.delete(seq);
+            if (rows?.size === 0) this.#leaving.delete(key);
+        }
+    }
+
+    /** Rows of older events that have been finished, which the store may still hold. */
+    rowsLeaving(event: LatestKey): Iterable<number> {
+        return this.#leaving.size > 0 ? (this.#leaving.get(keyOf(event)) ?? []) : [];
+    }
+
     /** The store holds other events than before. */
     forgetStored(): void {
+        this.#leaving.clear();
+        this.#leavingKeys.clear();
         for (const [key, events] of this.#events) {
             while (events[0] && !(events[0] instanceof OutboxEntry)) events.shift();
             if (events.length < 2) this.#crowds.delete(events);

@@ -41,6 +41,8 @@ export class OutboxEntry implements OutboxEvent {
     readonly completionMode: CompletionMode;
     /** Absent unless newer ones supersede it. */
     readonly latest: LatestState | undefined;
+    /** Older events in flight that are not stored, because this one is. */
+    covered: readonly OutboxEntry[] | undefined = undefined;
     /** Until it is called; afterwards errors go to the listener. */
     completion: CompletionCallbacks | undefined;
 
@@ -134,6 +136,17 @@ export class OutboxEntry implements OutboxEvent {
     overtaken(): void {
         this.row = "none";
         this.latest?.overtaken();
+    }
+
+    /** A newer one is stored in the place of its row. */
+    rowGiven(): void {
+        this.row = "none";
+        this.latest?.outdates(undefined);
+    }
+
+    /** Older ones in flight are not stored, but this one in their stead. */
+    covers(older: readonly OutboxEntry[]): void {
+        this.covered = older;
     }
 
     /** It supersedes what is in these rows, its own perhaps included: it is to be stored in their place. */

@@ -41,6 +41,7 @@ export class SendingOrder {
     mayOvertakeNothing(entry: OutboxEntry): boolean {
         const { waiting, stored, gate, canSend } = this.#options;
         if (stored.access === "opening" || !waiting.isIdle || waiting.devices.of(entry.device)) return false;
+        if (this.#options.supersession.mustWait(entry)) return false;
         return gate.ask(entry.device, entry.priority === "high") === "flow" && canSend();
     }
 

@@ -142,15 +142,15 @@ export class StoredEvents {
     finished(entry: OutboxEntry): void {
         this.takeFromHand(entry);
         const outdated = entry.latest?.outdatedRows;
-        if (entry.row !== "none") this.finishRow(entry.seq);
-        if (outdated) for (const seq of outdated) if (entry.row === "none" || seq !== entry.seq) this.finishRow(seq);
+        if (entry.row !== "none") this.#finishRowOf(entry, entry.seq);
+        if (outdated) for (const seq of outdated) if (entry.row === "none" || seq !== entry.seq) this.#finishRowOf(entry, seq);
     }
 
     /** The same, but its row goes when another commit asks for that; returns its number, if it may have one. */
     moving(entry: OutboxEntry): number | undefined {
         const { seq, row } = entry;
         this.takeFromHand(entry);
-        for (const outdated of entry.latest?.outdatedRows ?? []) if (outdated !== seq) this.finishRow(outdated);
+        for (const outdated of entry.latest?.outdatedRows ?? []) if (outdated !== seq) this.#finishRowOf(entry, outdated);
         if (row === "none" && !entry.latest?.outdatedRows?.includes(seq)) return undefined;
         this.#forget(seq);
         return seq;
@@ -206,6 +206,7 @@ export class StoredEvents {
     /** A commit removed these rows. */
     removed(numbers: readonly number[]): void {
         for (const seq of numbers) this.#removals.delete(seq);
+        this.#latest.rowsGone(numbers);
     }
 
     /** A commit that was to remove these rows failed. */
@@ -226,6 +227,11 @@ export class StoredEvents {
         const taken = this.#completions.get(seq);
         this.#completions.delete(seq);
         return taken;
+    }
+
+    #finishRowOf(entry: OutboxEntry, seq: number): void {
+        this.finishRow(seq);
+        if (entry.latest) this.#latest.rowLeaves(seq, entry);
     }
 
     #forget(seq: number): void {

@@ -16,6 +16,7 @@ import type { OutboxEntry } from "../queue/outbox-entry";
  * | cannot be sent now: its device waits, or others come before it | at once                                                    |
  * | goes back to its queue                                         | at once                                                    |
  * | supersedes one that is stored, or about to be                  | at once, in its place                                      |
+ * | is *latest*, and a newer one is sent before its time           | never: the newer one, when it would have been              |
  * | is queued while there is no connection, or when it ends        | at once                                                    |
  * | is in memory when the outbox closes                            | at once                                                    |
  * | is finished or acknowledged before its time                    | never: a healthy link writes no event to disk              |

@@ -41,7 +41,6 @@ export class OutboxReference {
             text,
             bytes: text.length,
             admittedMs: this.#clock.monotonicMs(),
-            wasSent: false,
             isDelivered: false,
             mayBeLost: false,
             wasRecalled: false,
@@ -135,16 +134,9 @@ export class OutboxReference {
         assert.ok(!event.isPresumedDropped, `${event.text} was sent after a later one`);
         assert.ok(this.hasCrashed || !event.isDelivered, `${event.text} was sent again after it was acknowledged`);
         assert.ok(!isOnTheWire(event), `${event.text} was sent twice`);
-        const { wasSent } = event;
-        event.wasSent = true;
         if (!event.isLatest || this.#mayBeOutdated) return;
         for (const other of this.events) {
-            // After a crash what was in flight may be sent once more.
-            if (isNewer(other, event))
-                assert.ok(
-                    !other.isDelivered || (this.hasCrashed && wasSent),
-                    `${event.text} was sent after ${other.text} had been delivered`,
-                );
+            if (isNewer(other, event)) assert.ok(!other.isDelivered, `${event.text} was sent after ${other.text} had been delivered`);
         }
     }
 
@@ -286,7 +278,6 @@ export interface Admitted {
     readonly bytes: number;
     readonly ttlMs: number;
     readonly admittedMs: number;
-    wasSent: boolean;
     /** Acknowledged by the platform (for a registration attempt: and confirmed). */
     isDelivered: boolean;
     /** It was acknowledged, and is sent again because the platform dropped it. */

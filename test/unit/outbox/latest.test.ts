@@ -184,6 +184,37 @@ describe("events of which only the latest waits", () => {
         assert.deepEqual([...disk.texts], ["newer"]);
     });
 
+    it("a newer one is not sent while the disk may still hold an older one, delivered or in flight", () => {
+        for (const isDelivered of [true, false]) {
+            const disk = new Disk();
+            const { outbox, clock, store, link, admit, writeOut } = outboxFixture({ disk });
+            admit("t/a", "older", latest);
+            writeOut();
+            outbox.linkUp();
+            store.settle();
+            if (isDelivered) link.acknowledge();
+            admit("t/a", "newer", latest);
+            assert.deepEqual(link.sent, ["older"]);
+            assert.deepEqual([...disk.texts], ["older"]);
+            clock.advance(30);
+            store.settle();
+            assert.deepEqual(link.sent, ["older", "newer"]);
+            assert.deepEqual([...disk.texts], ["newer"]);
+        }
+    });
+
+    it("the newer one of two in flight is written alone, which makes both safe", () => {
+        const disk = new Disk();
+        const { outbox, clock, store, admit } = outboxFixture({ disk });
+        outbox.linkUp();
+        const older = admit("t/a", "older", latest);
+        const newer = admit("t/a", "newer", latest);
+        clock.advance(whileMs);
+        store.settle();
+        assert.deepEqual([...disk.texts], ["newer"]);
+        assert.deepEqual([older.outcome, newer.outcome], ["done", "done"]);
+    });
+
     it("a disk that cannot be written does not keep the newer one from being sent", () => {
         const { outbox, clock, store, link, admit, writeOut } = outboxFixture();
         admit("t/a", "older", latest);
