@@ -117,7 +117,7 @@ export class LoadedNodeRed {
                 return this.#url !== "" && this.#output.includes("Started flows");
             },
             "Node-RED to start",
-            60_000,
+            180_000,
         );
         if (!this.#hasFlows) await this.deploy(this.flows("", this.#options.token ?? secretToken));
         this.#hasFlows = true;
