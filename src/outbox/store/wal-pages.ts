@@ -1,5 +1,6 @@
 const headerBytes = 32;
 const frameHeaderBytes = 24;
+const largestPage = 65_536;
 
 /** What the journal of an SQLite file holds: the pages that were committed but are not in the file yet. */
 export class WalPages {
@@ -13,7 +14,8 @@ export class WalPages {
         this.#wal = wal;
         const magic = wal.length >= headerBytes ? wal.readUInt32BE(0) : 0;
         const isValid = magic === 0x377f0682 || magic === 0x377f0683;
-        this.pageSize = isValid ? wal.readUInt32BE(8) : 0;
+        const pageSize = isValid ? wal.readUInt32BE(8) : 0;
+        this.pageSize = pageSize <= largestPage ? pageSize : 0;
         if (this.pageSize > 0) this.#readFrames(magic === 0x377f0683);
     }
 

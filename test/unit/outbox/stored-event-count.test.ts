@@ -46,6 +46,15 @@ describe("the number of events in an outbox file that is not read", () => {
         }
     });
 
+    it("is that of the file where the head of the journal is damaged", async () => {
+        copyFileSync(fixture, file);
+        const head = Buffer.alloc(32);
+        head.writeUInt32BE(0x377f0682, 0);
+        head.writeUInt32BE(0xf000_0000, 8);
+        writeFileSync(`${file}-wal`, head);
+        assert.equal(await countStoredEvents(file), 6);
+    });
+
     it("is reported with the path if the file cannot be read", async () => {
         const options = parseGatewayOptions({
             platform: "simulator",
