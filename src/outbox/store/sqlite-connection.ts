@@ -207,6 +207,8 @@ export class SqliteAccess {
     }
 
     #opened(contents: OpenedContents): void {
+        // Nobody uses a file that was still being opened when it was to be closed, unless something is to be written to it first.
+        if (this.#isClosing && this.#state !== "making") return;
         const isMade = this.#state === "making";
         this.#state = "open";
         if (this.#failedKind === "open") this.#retryMs = 0;

@@ -32,6 +32,7 @@ export class StoreSession {
     /** Whether it is known what the store holds. */
     #isTakenOver = false;
     #isTakingOver = false;
+    #isDisposed = false;
     /** Counts the openings: what is found out about an earlier one is void. */
     #openings = 0;
 
@@ -66,6 +67,7 @@ export class StoreSession {
 
     /** Waits for nothing any more. */
     dispose(): void {
+        this.#isDisposed = true;
         this.#interrupt();
         this.#lookTimer?.cancel();
     }
@@ -113,6 +115,7 @@ export class StoreSession {
     }
 
     #opened(contents: StoreContents): void {
+        if (this.#isDisposed) return;
         const { writer, waiting } = this.#options;
         this.#interrupt();
         if (!contents.isContinued || !this.#isTakenOver) {
@@ -205,6 +208,7 @@ export class StoreSession {
     }
 
     #closed(): void {
+        if (this.#isDisposed) return;
         const { writer, clock, undelivered } = this.#options;
         writer.pause();
         undelivered.closed();

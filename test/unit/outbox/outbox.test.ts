@@ -637,6 +637,21 @@ describe("an outbox whose store fails", () => {
 });
 
 describe("closing an outbox", () => {
+    it("is the end, also for a store that opens only afterwards", async () => {
+        const { outbox, store, clock } = outboxFixture({ isOpen: false });
+        let isClosed = false;
+        void outbox.close(second).then(() => {
+            isClosed = true;
+        });
+        while (!isClosed) {
+            clock.advance(second);
+            await new Promise((resolve) => setImmediate(resolve));
+        }
+        store.open();
+        clock.advance(180 * second);
+        assert.deepEqual([store.outstanding, clock.timerCount], [0, 0]);
+    });
+
     it("on closing, stores unsafe events, and removes those acknowledged meanwhile, so that they are not sent again", async () => {
         const { outbox, link, store, disk, clock, admit } = outboxFixture({ limits: { maxInFlight: 2 } });
         outbox.linkUp();

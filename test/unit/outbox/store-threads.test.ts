@@ -35,7 +35,7 @@ function steppedThreads(flushMs = 0) {
         clock.advance(1);
         return store;
     };
-    return { clock, started, errors, open };
+    return { clock, started, errors, newStore, open };
 }
 
 describe("the threads of the outbox files", () => {
@@ -64,6 +64,21 @@ describe("the threads of the outbox files", () => {
         );
         open();
         assert.equal(started.length, 5);
+    });
+
+    it("leaves a file closed that was still being opened when the gateway stopped, and starts no thread for it again", async () => {
+        const { clock, started, newStore } = steppedThreads();
+        const store = newStore();
+        const reports: string[] = [];
+        store.attach({ opened: () => reports.push("opened"), closed: () => reports.push("closed"), clockNote: () => "" });
+        void store.open();
+        const closed = store.close(second);
+        clock.advance(1);
+        await closed;
+        const outcomes: (string | undefined)[] = [];
+        store.read({ priority: "normal", after: 0, upTo: 1, maxEvents: 1, maxBytes: 1 }, (error) => outcomes.push(error?.code));
+        clock.advance(60 * second);
+        assert.deepEqual([reports, outcomes, started.length], [[], ["GW_STORE"], 1]);
     });
 
     it("gives no further file to a thread that has not answered for 5 s", () => {
