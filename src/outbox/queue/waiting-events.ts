@@ -119,6 +119,7 @@ export class WaitingEvents {
         this.#leave(this.#backlogFor(entry.device, entry.priority), entry);
         stored.takeFromHand(entry);
         entry.takesPlace(older);
+        this.#options.unsaved.tookPlace(entry);
         const backlog = this.#backlogFor(older.device, older.priority);
         const replaced = older instanceof OutboxEntry ? older : undefined;
         if (replaced) stored.takeFromHand(replaced);

@@ -78,6 +78,8 @@ export class UnsavedEvents {
         const { clock, commitDelayMs } = this.#options;
         const nowMs = clock.monotonicMs();
         entry.latest?.admitted(nowMs);
+        // One that is sent again keeps its old age.
+        if (this.#last && entry.createdAt < this.#last.createdAt) this.#isInOrder = false;
         this.#add(entry, nowMs + (this.#isOnline ? commitDelayMs() : 0));
     }
 
@@ -110,13 +112,19 @@ export class UnsavedEvents {
         else this.#last = by;
         this.#length += 1;
         this.#isInOrder = this.#length === 1;
+        this.tookPlace(by);
         this.#want(storeFromMs);
     }
 
-    /** An event that was sent waits again: it may precede what is known to be the first. */
+    /** An event that was sent waits again. */
     returned(entry: OutboxEntry): void {
-        this.#searches[entry.priority].restart();
+        this.tookPlace(entry);
         this.storeNow(entry);
+    }
+
+    /** An event waits at another place, or with another priority: it may precede what is known to be the first. */
+    tookPlace({ priority }: OutboxEntry): void {
+        this.#searches[priority].restart();
     }
 
     /** Nothing waits for its time any more. */

@@ -315,4 +315,22 @@ describe("events of which only the latest waits", () => {
         assert.deepEqual([...link.sent].sort(), ["newer", "newest"]);
         assert.deepEqual([disk.events, outbox.counters.queued], [0, 0]);
     });
+
+    it("a full outbox drops the oldest event, although that is a newer one in the place of an older", () => {
+        const limits = { maxBytes: 3100, whenFull: "drop-oldest" } as const;
+        const { outbox, gate, admit, clock } = outboxFixture({ isInMemory: true, limits });
+        gate.onAsk = () => "wait";
+        outbox.linkUp();
+        const text = (name: string) => name.padEnd(1000);
+        const first = admit("t/a", text("first"));
+        const old = admit("t/b", text("old value"), latest);
+        const others = [admit("t/c", text("third")), admit("t/d", text("fourth"))];
+        clock.advance(whileMs);
+        const newer = admit("t/b", text("new value"), latest);
+        others.push(admit("t/e", text("fifth")));
+        assert.deepEqual(
+            [first, old, newer, ...others].map(({ outcome }) => outcome),
+            ["failed", "done", "failed", "open", "open", "open"],
+        );
+    });
 });

@@ -17,14 +17,14 @@ function unsavedEvents(): UnsavedEvents {
     });
 }
 
-function newEntry(seq: number, priority: Priority): OutboxEntry {
-    return new OutboxEntry(seq, newEvent("t/a", `${seq}`, { priority }), 0, 1, undefined);
+function newEntry(seq: number, priority: Priority, createdAt = 0): OutboxEntry {
+    return new OutboxEntry(seq, newEvent("t/a", `${seq}`, { priority }), createdAt, 1, undefined);
 }
 
 describe("the oldest event in memory", () => {
     it("is found for each priority, whatever is sent, given back or removed in between", () => {
         const step = fc.record({
-            what: fc.constantFrom("admit", "send", "giveBack", "remove", "look"),
+            what: fc.constantFrom("admit", "send", "giveBack", "remove", "supersede", "look"),
             which: fc.nat(30),
             priority: fc.constantFrom(...priorities),
         });
@@ -46,6 +46,12 @@ describe("the oldest event in memory", () => {
                     } else if (what === "remove" && entry) {
                         unsaved.remove(entry);
                         entry.finished();
+                    } else if (what === "supersede" && entry?.state === "waiting") {
+                        const newer = newEntry(entries.length + 1, entry.priority);
+                        entries.push(newer);
+                        unsaved.admitted(newer);
+                        unsaved.replace(entry, newer);
+                        entry.finished();
                     } else if (what === "look") {
                         const expected = [...unsaved].find((each) => each.state === "waiting" && each.priority === priority);
                         assert.equal(unsaved.firstWaiting(priority), expected);
@@ -53,6 +59,12 @@ describe("the oldest event in memory", () => {
                 }
             }),
         );
+    });
+
+    it("is the one with the greatest age, also when an undelivered one is sent again", () => {
+        const unsaved = unsavedEvents();
+        for (const [seq, createdAt] of [5000, 3000, 4000].entries()) unsaved.admitted(newEntry(seq + 1, "normal", createdAt));
+        assert.equal(unsaved.oldestCreatedAt, 3000);
     });
 
     it("costs nothing that grows with their number, where none of the priority waits", () => {
