@@ -71,9 +71,9 @@ export class HandOver {
         if (this.#line.delete(record)) this.#lineBytes -= record.event.bytes;
     }
 
-    /** One event more than the rate allows may go. */
+    /** One event more than the rate allows may go, if any may. */
     hurry(): void {
-        this.#extra += 1;
+        if (this.#isRunning) this.#extra += 1;
     }
 
     /** The flows run. */
@@ -108,11 +108,6 @@ export class HandOver {
         }
         this.#options.raised();
         this.#pumpLater(hasTaker ? 0 : retryMs);
-    }
-
-    dispose(): void {
-        this.#isRunning = false;
-        this.#cancelTimers();
     }
 
     #mayRaise(): boolean {

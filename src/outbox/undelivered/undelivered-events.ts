@@ -57,8 +57,10 @@ export class UndeliveredEvents {
     /** Numbers of stored ones that were handed over, and are to be noted. */
     #caught: number[] = [];
     #uncaught: number[] = [];
-    /** How many of them a commit under way notes. */
-    #noting = 0;
+    /** Those of them that a commit under way notes. */
+    #noting: readonly number[] = [];
+    /** What it writes. */
+    #writing: ReadonlySet<UndeliveredRecord> = new Set();
     /** Senders that wait for an event that is only stored. */
     readonly #completions = new Map<number, CompletionCallbacks>();
     /** Those that are kept in memory, the oldest first. */
@@ -233,7 +235,8 @@ export class UndeliveredEvents {
         this.#removals = [];
         this.#removed = [];
         const removed = [...removals, ...moved.filter((id) => this.#removing.has(id))];
-        this.#noting = caught.length + uncaught.length;
+        this.#noting = [...caught, ...uncaught];
+        this.#writing = new Set(added);
         const generation = this.#generation;
         // As they are now: they may be handed over while they are written.
         const rows = added.map((record) => ({ ...record }));
@@ -246,7 +249,7 @@ export class UndeliveredEvents {
                 this.#written(added, rows, outcome, generation);
             },
             failed: (error) => {
-                this.#noting = 0;
+                this.#commitEnded();
                 for (const { reject } of waiters) reject(error);
                 if (generation !== this.#generation) return;
                 this.#caught = caught.concat(this.#caught);
@@ -264,7 +267,7 @@ export class UndeliveredEvents {
 
     /** How many were handed over, although the totals do not say so yet. */
     get #noted(): number {
-        return this.#noting + this.#caught.length + this.#uncaught.length;
+        return this.#noting.length + this.#caught.length + this.#uncaught.length;
     }
 
     /** Those that are in memory only, and always will be. */
@@ -289,7 +292,7 @@ export class UndeliveredEvents {
 
     /** While nothing can be written, the oldest one gives way: one that was handed over, or else one that is not about to be. */
     #forgetUnsaved(): void {
-        const oldest = [...this.#unsaved].find(({ state, isInLine }) => state !== "waiting" || !isInLine);
+        const oldest = firstOf(this.#unsaved, (each) => (each.state !== "waiting" || !each.isInLine) && !this.#writing.has(each));
         if (!oldest) return;
         this.#leaveUnsaved(oldest);
         if (oldest.row !== undefined) this.#options.forgetRow(oldest.row);
@@ -316,7 +319,7 @@ export class UndeliveredEvents {
     #trimMemory(): void {
         while (this.#memoryUse > memoryBytes) {
             const [kept] = this.#kept;
-            const oldest = kept ?? [...this.#handOver.line].find(({ isStored }) => !isStored);
+            const oldest = kept ?? firstOf(this.#handOver.line, ({ isStored }) => !isStored);
             if (!oldest) return;
             this.#kept.delete(oldest);
             this.#handOver.remove(oldest);
@@ -350,10 +353,11 @@ export class UndeliveredEvents {
         if (!this.#isBehind) this.#lastInLine = Math.max(this.#lastInLine, id);
     }
 
-    /** Numbers of events that are in memory, or were handed over, although the store may still say otherwise. */
+    /** Numbers in the store of events that are in memory, or were handed over, although the store may still say otherwise. */
     get #knownIds(): Set<number> {
         const records = [...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved];
-        return new Set([...records.map(({ id }) => id), ...this.#caught, ...this.#uncaught]);
+        const stored = this.#options.storesEvents ? records : records.filter(({ isStored }) => isStored);
+        return new Set([...stored.map(({ id }) => id), ...this.#caught, ...this.#uncaught, ...this.#noting]);
     }
 
     #readNext(): void {
@@ -389,7 +393,7 @@ export class UndeliveredEvents {
         outcome: UndeliveredOutcome | undefined,
         generation: number,
     ): void {
-        this.#noting = 0;
+        this.#commitEnded();
         if (generation !== this.#generation) return;
         if (outcome) {
             this.#totals = outcome;
@@ -407,6 +411,11 @@ export class UndeliveredEvents {
             if (completion) this.#completions.set(record.id, completion);
         }
         this.#refill();
+    }
+
+    #commitEnded(): void {
+        this.#noting = [];
+        this.#writing = new Set();
     }
 
     #confirmed(record: UndeliveredRecord): void {
@@ -430,7 +439,6 @@ export class UndeliveredEvents {
         this.#generation += 1;
         this.#isReading = false;
         this.#totals = totals;
-        this.#lastId = totals.lastId;
         this.#lastInLine = 0;
         this.#isBehind = totals.waiting > 0;
         this.#caught = [];
@@ -440,10 +448,15 @@ export class UndeliveredEvents {
         for (const { resolve } of this.#removed.splice(0)) resolve();
         for (const completion of this.#completions.values()) completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
         this.#completions.clear();
+        // Numbers of those in memory have nothing to do with the file.
+        if (!storesEvents) return;
+        this.#lastId = totals.lastId;
+        // They get their numbers in this order: what is behind those in line is read behind them.
         const inMemory = new Set([...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved]);
+        this.#unsaved.clear();
+        this.#unsavedBytes = 0;
         for (const record of inMemory) {
             record.forgotten();
-            if (!storesEvents || this.#unsaved.has(record)) continue;
             this.#unsaved.add(record);
             this.#unsavedBytes += record.event.bytes;
         }
@@ -455,6 +468,11 @@ export class UndeliveredEvents {
 const manyWaiting = 10_000;
 
 const noTotals: UndeliveredTotals = { lastId: 0, waiting: 0, waitingBytes: 0, kept: 0, keptBytes: 0 };
+
+function firstOf<T>(items: Iterable<T>, fits: (item: T) => boolean): T | undefined {
+    for (const item of items) if (fits(item)) return item;
+    return undefined;
+}
 
 /** Who waits for a commit. */
 interface Waiter {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { GatewayError } from "../../../src/errors";
-import { newEvent } from "../../support/doubles/outbox-events";
+import { HandOver } from "../../../src/outbox/undelivered/hand-over";
+import { UndeliveredRecord } from "../../../src/outbox/undelivered/undelivered-record";
+import { FakeClock } from "../../support/doubles/fake-clock";
+import { newEvent, RecordingListener, storedEvent } from "../../support/doubles/outbox-events";
 import { outboxFixture } from "../../support/doubles/outbox-fixture";
 import { Disk } from "../../support/doubles/stepped-store";
 
@@ -192,6 +195,59 @@ describe("events that ended without delivery", () => {
         const waiting = outbox.counters.dropped - listener.late.length;
         assert.ok(waiting > 9_000 && waiting < 11_500, `${waiting} wait`);
         assert.ok(outbox.counters.dropped > 25_000);
+    });
+
+    it("undelivered events are handed over no faster for what was dropped while the flows were stopped", () => {
+        const clock = new FakeClock();
+        const listener = new RecordingListener();
+        const handOver = new HandOver({ clock, listener, raised: () => undefined, confirmed: () => undefined });
+        const error = new GatewayError("GW_OUTBOX_FULL", "Full.");
+        for (let seq = 1; seq <= 5000; seq++) {
+            handOver.push(new UndeliveredRecord({ event: storedEvent(seq, "t/a"), error, enteredAt: 0, endedAt: 0 }, undefined));
+            handOver.hurry();
+        }
+        handOver.resume();
+        for (let ms = 0; ms < second; ms++) clock.advance(1);
+        assert.ok(listener.late.length >= 1000 && listener.late.length <= 1100, `${listener.late.length} in a second`);
+    });
+
+    /** Events in flight of so large a payload that two fill the line of those that are handed over next; `refuse` ends one. */
+    function largeOnes(count: number, options: Parameters<typeof outboxFixture>[0] = {}) {
+        const memory = { unsavedBytes: 100_000_000, batchBytes: 100_000_000, ...options.memory };
+        const fixture = outboxFixture({ areFlowsRunning: false, ...options, memory });
+        fixture.gate.onAsk = () => "check";
+        fixture.outbox.linkUp();
+        const admitted = [...Array(count).keys()].map((number) => fixture.admit(`t/${number}`, `${number} ${"x".repeat(600_000)}`));
+        const refuse = (number: number) => fixture.verbs.drop(`t/${number}`, new GatewayError("GW_REFUSED", "No."));
+        const names = () => fixture.listener.late.map(({ event }) => event.device).sort();
+        return { ...fixture, fixture, admitted, refuse, names };
+    }
+
+    it("an undelivered event that gives way while it is being written is not handed over as well", () => {
+        const { fixture, clock, outbox, admitted, refuse, names } = largeOnes(18, { memory: { unsavedEvents: 10 } });
+        for (let number = 0; number < 6; number++) refuse(number);
+        clock.advance(30);
+        for (let number = 6; number < 18; number++) refuse(number);
+        assert.equal(outbox.counters.undeliveredForgotten, 8);
+        outbox.flowsStarted();
+        pass(fixture, 10 * second);
+        assert.deepEqual(names(), []);
+        assert.ok(admitted.every(({ outcome }) => outcome === "failed"));
+    });
+
+    it("no undelivered event is left out when the file is lost", () => {
+        const { fixture, outbox, store, disk, refuse, names } = largeOnes(4);
+        pass(fixture, second);
+        for (const number of [0, 1]) refuse(number);
+        pass(fixture, second);
+        store.close();
+        for (const number of [2, 3]) refuse(number);
+        disk.clear();
+        store.open({ isContinued: false });
+        pass(fixture, second);
+        outbox.flowsStarted();
+        pass(fixture, 10 * second);
+        assert.deepEqual(names(), ["t/0", "t/1", "t/2", "t/3"]);
     });
 
     it("undelivered events take no room of new events, and beyond the limit of the outbox the oldest are only counted", () => {
@@ -435,6 +491,21 @@ describe("events that ended without delivery", () => {
             assert.deepEqual(await sending, { sent: 5 });
             pass(fixture, second);
             assert.deepEqual([disk.events, disk.data.undelivered.length, outbox.counters.undelivered], [0, 0, 0]);
+        });
+
+        it("each event has its own number although the file is opened late, where nothing is stored", async () => {
+            const { fixture, outbox, store, refuse } = largeOnes(3, { storesNothing: true, isOpen: false, areFlowsRunning: true });
+            store.close();
+            for (const number of [0, 1]) refuse(number);
+            pass(fixture, 2 * second);
+            store.open();
+            refuse(2);
+            pass(fixture, 2 * second);
+            const { events } = await answer(fixture, outbox.kept.list(all, place));
+            assert.deepEqual(
+                events.map(({ id, device }) => `${id} ${device}`),
+                ["3 t/2", "2 t/1", "1 t/0"],
+            );
         });
 
         it("a list that cannot be read is an error", async () => {
