@@ -18,7 +18,7 @@ export class KeptEvents {
     /** A part of the list, the latest first, without the payloads. */
     list(selection: KeptSelection, place: KeptPlace): Promise<KeptPage> {
         const { store, undelivered } = this.#options;
-        if (!store || !undelivered.isStored) return Promise.resolve(undelivered.listInMemory(selection, place));
+        if (!store || !undelivered.isStored) return Promise.resolve(undelivered.inMemory.list(selection, place));
         return answerOf((finished) => store.listUndelivered(selection, place, finished));
     }
 
@@ -62,7 +62,7 @@ export class KeptEvents {
 
     #readAfter(selection: KeptSelection, after: number): Promise<UndeliveredBatch> {
         const { store, undelivered } = this.#options;
-        if (!store || !undelivered.isStored) return Promise.resolve(undelivered.readInMemory(selection, after, atOnce.events));
+        if (!store || !undelivered.isStored) return Promise.resolve(undelivered.inMemory.read(selection, after, atOnce.events));
         return answerOf((finished) => store.readKept(selection, after, atOnce, finished));
     }
 

@@ -2,20 +2,11 @@ import type { Clock, Timer } from "../../clock";
 import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { CompletionCallbacks, UndeliveredEvent } from "../event";
-import { type MemoryLimits, overheadBytes } from "../outbox-limits";
-import type {
-    EventStore,
-    KeptPage,
-    KeptPlace,
-    KeptSelection,
-    KeptSummary,
-    UndeliveredBatch,
-    UndeliveredChanges,
-    UndeliveredLimits,
-    UndeliveredOutcome,
-    UndeliveredTotals,
-} from "../store/store";
+import type { MemoryLimits } from "../outbox-limits";
+import type { EventStore, UndeliveredChanges, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "../store/store";
 import { HandOver, type UndeliveredListener } from "./hand-over";
+import { KeptInMemory } from "./kept-in-memory";
+import { UndeliveredNotes } from "./undelivered-notes";
 import { UndeliveredRecord } from "./undelivered-record";
 
 /** Events in memory that wait to be raised; the others are read when it is their turn. */
@@ -27,9 +18,6 @@ const readRetryMs = 1000;
 /** So much may wait to be written before no more are made of what expires. */
 const busyEvents = 1000;
 const busyBytes = 4_194_304;
-/** Where nothing is stored, the undelivered events may take so much memory. */
-const memoryBytes = 10_485_760;
-
 /**
  * The events that ended without delivery: from their end until they are handed over, and as long as they are kept. They are on disk as the
  * others are, and in memory only as far as they are raised next.
@@ -54,22 +42,12 @@ export class UndeliveredEvents {
     #lastInLine = 0;
     #lastId = 0;
     #totals: UndeliveredTotals = noTotals;
-    /** Numbers of stored ones that were handed over, and are to be noted. */
-    #caught: number[] = [];
-    #uncaught: number[] = [];
-    /** Those of them that a commit under way notes. */
-    #noting: readonly number[] = [];
-    /** What it writes. */
+    readonly #notes = new UndeliveredNotes();
+    /** What a commit under way writes. */
     #writing: ReadonlySet<UndeliveredRecord> = new Set();
     /** Senders that wait for an event that is only stored. */
     readonly #completions = new Map<number, CompletionCallbacks>();
-    /** Those that are kept in memory, the oldest first. */
-    readonly #kept = new Set<UndeliveredRecord>();
-    #memoryUse = 0;
-    /** Numbers of kept ones that are to go, and who waits for it; and of all that are about to go. */
-    #removals: number[] = [];
-    #removed: Waiter[] = [];
-    readonly #removing = new Set<number>();
+    readonly #inMemory = new KeptInMemory();
     #forgotten = 0;
 
     constructor(options: UndeliveredEventsOptions) {
@@ -85,8 +63,8 @@ export class UndeliveredEvents {
     /** How many there are: to be handed over, and kept. */
     get count(): number {
         const { waiting, kept } = this.#totals;
-        const inStore = this.#options.limits.maxKeptBytes > 0 ? waiting + kept : Math.max(waiting - this.#noted, 0);
-        return inStore + this.#unsaved.size + this.#inMemory;
+        const inStore = this.#options.limits.maxKeptBytes > 0 ? waiting + kept : Math.max(waiting - this.#notes.count, 0);
+        return inStore + this.#unsaved.size + this.#onlyInMemory;
     }
 
     /** How many gave way to others, before or after they were handed over. */
@@ -157,60 +135,42 @@ export class UndeliveredEvents {
 
     /** Whether a kept one is neither sent again nor deleted at the moment. */
     isKept(id: number): boolean {
-        return !this.#removing.has(id);
+        return !this.#notes.isLeaving(id);
     }
 
     /** A kept one is sent again: it goes when the event is stored under its new number or finished, or at once where nothing is stored. */
     moving(id: number): void {
-        if (this.#options.storesEvents) this.#removing.add(id);
-        else this.#removeInMemory(id);
+        if (this.#options.storesEvents) this.#notes.leaves(id);
+        else this.#inMemory.remove(id);
     }
 
     /** One that was moving need not be stored under its new number: it goes with the next commit. */
     moved(id: number): void {
-        if (!this.#removing.has(id)) return;
-        this.#removals.push(id);
+        if (!this.#notes.isLeaving(id)) return;
+        this.#notes.remove(id);
         this.#options.wanted(this.#options.clock.monotonicMs() + noteDelayMs);
     }
 
     /** Deletes kept ones; resolves when they are gone. */
     remove(ids: readonly number[]): Promise<void> {
         if (!this.#options.storesEvents) {
-            for (const id of ids) this.#removeInMemory(id);
+            for (const id of ids) this.#inMemory.remove(id);
             return Promise.resolve();
         }
-        for (const id of ids) this.#removing.add(id);
-        this.#removals.push(...ids);
-        return new Promise((resolve, reject) => {
-            this.#removed.push({ resolve, reject });
-            this.#options.wanted(0);
-        });
+        for (const id of ids) this.#notes.remove(id);
+        const removed = this.#notes.removed();
+        this.#options.wanted(0);
+        return removed;
     }
 
-    /** Where nothing is stored: see `EventStore.listUndelivered`. */
-    listInMemory(selection: KeptSelection, { offset, limit }: KeptPlace): KeptPage {
-        const selected = [...this.#kept].filter((record) => isSelected(selection, record)).reverse();
-        return { events: selected.slice(offset, offset + limit).map(summaryOf), total: selected.length };
-    }
-
-    /** Where nothing is stored: see `EventStore.readKept`. */
-    readInMemory(selection: KeptSelection, after: number, maxEvents: number): UndeliveredBatch {
-        const selected = [...this.#kept].filter((record) => record.id > after && isSelected(selection, record));
-        return { events: selected.slice(0, maxEvents), isComplete: selected.length <= maxEvents };
-    }
-
-    #removeInMemory(id: number): void {
-        for (const record of this.#kept) {
-            if (record.id !== id) continue;
-            this.#kept.delete(record);
-            this.#memoryUse -= record.event.bytes + overheadBytes;
-            return;
-        }
+    /** Those that are kept where nothing is stored. */
+    get inMemory(): KeptInMemory {
+        return this.#inMemory;
     }
 
     /** Whether a commit is needed. */
     get hasChanges(): boolean {
-        return this.#unsaved.size > 0 || this.#caught.length > 0 || this.#uncaught.length > 0 || this.#removals.length > 0;
+        return this.#unsaved.size > 0 || this.#notes.hasChanges;
     }
 
     /** Takes what the next commit is to write, if there is anything. `moved`: numbers of those that it writes as events of the outbox. */
@@ -226,35 +186,21 @@ export class UndeliveredEvents {
             if (record.isInLine) this.#passed(record.id);
             added.push(record);
         }
-        const caught = this.#caught;
-        const uncaught = this.#uncaught;
-        this.#caught = [];
-        this.#uncaught = [];
-        const removals = this.#removals;
-        const waiters = this.#removed;
-        this.#removals = [];
-        this.#removed = [];
-        const removed = [...removals, ...moved.filter((id) => this.#removing.has(id))];
-        this.#noting = [...caught, ...uncaught];
+        const notes = this.#notes.take(moved);
         this.#writing = new Set(added);
         const generation = this.#generation;
         // As they are now: they may be handed over while they are written.
         const rows = added.map((record) => ({ ...record }));
         return {
-            changes: { added: rows, caught, uncaught, removed, limits },
+            changes: { added: rows, ...notes.changes, limits },
             rows: added.flatMap(({ row }) => row ?? []),
             written: (outcome) => {
-                for (const id of removed) this.#removing.delete(id);
-                for (const { resolve } of waiters) resolve();
+                notes.written();
                 this.#written(added, rows, outcome, generation);
             },
             failed: (error) => {
-                this.#commitEnded();
-                for (const { reject } of waiters) reject(error);
-                if (generation !== this.#generation) return;
-                this.#caught = caught.concat(this.#caught);
-                this.#uncaught = uncaught.concat(this.#uncaught);
-                this.#removals = removals.concat(this.#removals);
+                this.#writing = new Set();
+                notes.failed(error, generation !== this.#generation);
             },
         };
     }
@@ -262,18 +208,13 @@ export class UndeliveredEvents {
     /** How many have not been raised. */
     get #waiting(): number {
         if (!this.#options.storesEvents) return this.#handOver.line.size;
-        return this.#totals.waiting - this.#noted + this.#unsaved.size - this.#handOver.raisedCount;
-    }
-
-    /** How many were handed over, although the totals do not say so yet. */
-    get #noted(): number {
-        return this.#noting.length + this.#caught.length + this.#uncaught.length;
+        return this.#totals.waiting - this.#notes.count + this.#unsaved.size - this.#handOver.raisedCount;
     }
 
     /** Those that are in memory only, and always will be. */
-    get #inMemory(): number {
+    get #onlyInMemory(): number {
         if (this.#options.storesEvents) return 0;
-        let count = this.#kept.size;
+        let { count } = this.#inMemory;
         for (const record of this.#handOver.line) if (!record.isStored) count += 1;
         for (const record of this.#handOver.raised) if (!record.isStored) count += 1;
         return count;
@@ -311,19 +252,17 @@ export class UndeliveredEvents {
     /** Where nothing is stored: waiting and kept ones share one bound, and kept ones give way first. */
     #remember(record: UndeliveredRecord): void {
         record.numbered(++this.#lastId);
-        this.#memoryUse += record.event.bytes + overheadBytes;
+        this.#inMemory.ended(record);
         this.#handOver.push(record);
         this.#trimMemory();
     }
 
     #trimMemory(): void {
-        while (this.#memoryUse > memoryBytes) {
-            const [kept] = this.#kept;
-            const oldest = kept ?? firstOf(this.#handOver.line, ({ isStored }) => !isStored);
+        while (this.#inMemory.isOver) {
+            const oldest = this.#inMemory.oldest ?? firstOf(this.#handOver.line, ({ isStored }) => !isStored);
             if (!oldest) return;
-            this.#kept.delete(oldest);
             this.#handOver.remove(oldest);
-            this.#memoryUse -= oldest.event.bytes + overheadBytes;
+            this.#inMemory.letGo(oldest);
             this.#forget(oldest);
         }
     }
@@ -357,7 +296,7 @@ export class UndeliveredEvents {
     get #knownIds(): Set<number> {
         const records = [...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved];
         const stored = this.#options.storesEvents ? records : records.filter(({ isStored }) => isStored);
-        return new Set([...stored.map(({ id }) => id), ...this.#caught, ...this.#uncaught, ...this.#noting]);
+        return new Set([...stored.map(({ id }) => id), ...this.#notes.ids]);
     }
 
     #readNext(): void {
@@ -393,7 +332,7 @@ export class UndeliveredEvents {
         outcome: UndeliveredOutcome | undefined,
         generation: number,
     ): void {
-        this.#commitEnded();
+        this.#writing = new Set();
         if (generation !== this.#generation) return;
         if (outcome) {
             this.#totals = outcome;
@@ -413,23 +352,18 @@ export class UndeliveredEvents {
         this.#refill();
     }
 
-    #commitEnded(): void {
-        this.#noting = [];
-        this.#writing = new Set();
-    }
-
     #confirmed(record: UndeliveredRecord): void {
         if (record.isStored) {
             this.#note(record);
         } else if (!this.#options.storesEvents) {
-            if (this.#options.limits.maxKeptBytes > 0) this.#kept.add(record);
-            else this.#memoryUse -= record.event.bytes + overheadBytes;
+            if (this.#options.limits.maxKeptBytes > 0) this.#inMemory.keep(record);
+            else this.#inMemory.letGo(record);
         }
     }
 
-    #note({ id, state }: UndeliveredRecord): void {
+    #note(record: UndeliveredRecord): void {
         const { clock, wanted } = this.#options;
-        (state === "caught" ? this.#caught : this.#uncaught).push(id);
+        this.#notes.handedOver(record);
         wanted(clock.monotonicMs() + noteDelayMs);
     }
 
@@ -441,11 +375,7 @@ export class UndeliveredEvents {
         this.#totals = totals;
         this.#lastInLine = 0;
         this.#isBehind = totals.waiting > 0;
-        this.#caught = [];
-        this.#uncaught = [];
-        this.#removals = [];
-        this.#removing.clear();
-        for (const { resolve } of this.#removed.splice(0)) resolve();
+        this.#notes.forget();
         for (const completion of this.#completions.values()) completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
         this.#completions.clear();
         // Numbers of those in memory have nothing to do with the file.
@@ -472,33 +402,6 @@ const noTotals: UndeliveredTotals = { lastId: 0, waiting: 0, waitingBytes: 0, ke
 function firstOf<T>(items: Iterable<T>, fits: (item: T) => boolean): T | undefined {
     for (const item of items) if (fits(item)) return item;
     return undefined;
-}
-
-/** Who waits for a commit. */
-interface Waiter {
-    resolve(): void;
-    reject(error: GatewayError): void;
-}
-
-function isSelected({ ids, search, includesCaught }: KeptSelection, { id, state, event }: UndeliveredRecord): boolean {
-    if (state === "caught" && !includesCaught) return false;
-    return (ids === undefined || ids.includes(id)) && event.device.toLowerCase().includes(search.toLowerCase());
-}
-
-function summaryOf({ id, state, event, error, enteredAt, endedAt }: UndeliveredRecord): KeptSummary {
-    const { device, message, payload } = event;
-    return {
-        id,
-        device,
-        eventId: message.eventId,
-        code: error.code,
-        ...(error.rc !== undefined && { rc: error.rc }),
-        reason: error.message,
-        enteredAt,
-        endedAt,
-        size: Buffer.byteLength(payload),
-        caught: state === "caught",
-    };
 }
 
 /** An event that has ended, and what it leaves. */
