@@ -14,7 +14,7 @@ import type { EndedEvent, UndeliveredEvents } from "./undelivered/undelivered-ev
 
 /** What becomes of each event: counts it, calls its sender back, and lets go of it when it is finished. */
 export class EventLifecycle {
-    /** Events not acknowledged, wherever they are, and their payload bytes. */
+    /** Events not acknowledged, wherever they are, and their bytes. */
     events = 0;
     bytes = 0;
     /** The same by priority. What the store held when it was opened is among them as soon as that has been added up. */
@@ -291,7 +291,7 @@ function abandoned(eventId: string, device: string): GatewayError {
     return new GatewayError("GW_NOT_CONNECTED", translate("outbox.abandoned", { eventId, device }));
 }
 
-/** How many events there are, and their payload bytes. */
+/** How many events there are, and their bytes. */
 export class EventCount {
     events = 0;
     bytes = 0;

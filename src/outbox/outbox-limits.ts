@@ -8,7 +8,7 @@ export interface OutboxLimits {
     readonly reservedShare: number;
     /** Events older than this expire. */
     readonly maxAgeMs: number;
-    /** Payload bytes of undelivered events that are kept after they were handed over; 0 = none. */
+    /** Bytes of undelivered events that are kept after they were handed over; 0 = none. */
     readonly maxKeptBytes: number;
     /** What gives way when a limit is reached: the new event, or the oldest one. */
     readonly whenFull: "reject" | "drop-oldest";
@@ -54,14 +54,14 @@ export const defaultMemoryLimits: MemoryLimits = {
     waitingDevices: 250_000,
 };
 
-/** Up to this number, events count for no more than their payloads. */
+/** Up to this number, events count for no more than their bytes. */
 const smallNumber = 10_000;
-/** What an event takes of the heap beside its payload: measured, some 560 bytes. */
+/** What an event takes of the heap beside its payload and ids: measured, some 560 bytes. */
 export const overheadBytes = 500;
 
 /**
- * Whether an outbox may not hold so much. Empty payloads have no bytes to count, so the number is bounded as well: one event for each
- * 50 bytes of the limit. Of events that are kept in memory only, each counts 500 bytes more than its payload, or a flood of small ones
+ * Whether an outbox may not hold so much. Empty payloads have hardly any bytes to count, so the number is bounded as well: one event for each
+ * 50 bytes of the limit. Of events that are kept in memory only, each counts 500 bytes more than its own, or a flood of small ones
  * would take several times the memory that the user allowed. The first 10 000 are free of both. `share` is the part of all this that may be
  * used.
  */

@@ -246,7 +246,7 @@ export interface SendingOrderOptions {
     readonly memory: MemoryLimits;
     readonly gate: DeviceGate;
     readonly lifecycle: EventLifecycle;
-    /** Wall-clock milliseconds, corrected for jumps. */
+    /** Milliseconds of the clock by which events age. */
     now(): number;
     /** Whether an event can be handed to the connection now. */
     canSend(): boolean;

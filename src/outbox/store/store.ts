@@ -99,8 +99,7 @@ export interface EventStore {
     /**
      * Removes and stores in one transaction, in this order, together with the changes of the undelivered events: a number in both gets other
      * contents. Storing an event that is there, or removing a number that is not, changes nothing. Where another event has the number of one
-     * to be stored, the commit fails, and the store is opened
-     * again with unknown contents.
+     * to be stored, the commit fails, and the store is opened again with unknown contents.
      */
     commit(
         writes: readonly OutboxEvent[],
