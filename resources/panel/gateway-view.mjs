@@ -7,6 +7,7 @@ import { server } from "./server.mjs";
 import { SimulatorPart } from "./simulator.mjs";
 import { Summary } from "./summary.mjs";
 import { Suspects } from "./suspects.mjs";
+import { Undelivered } from "./undelivered.mjs";
 
 export class GatewayView {
     constructor(act) {
@@ -19,6 +20,7 @@ export class GatewayView {
             requests: new RecentList("requests", describe.request),
         };
         this.#suspects = new Suspects(act);
+        this.#undelivered = new Undelivered(act);
         this.#simulator = new SimulatorPart(act);
         this.#devices.onChanged = () => this.refreshDevices();
         this.#charts.onSpanChanged = () => this.#draw();
@@ -29,6 +31,7 @@ export class GatewayView {
     #devices;
     #lists;
     #suspects;
+    #undelivered;
     #simulator;
     #samples = new Samples();
     #id = "";
@@ -47,7 +50,7 @@ export class GatewayView {
     }
 
     get contents() {
-        return [this.#summary, this.#suspects, ...this.#running, this.#simulator].map(({ content }) => content);
+        return [this.#summary, this.#suspects, this.#undelivered, ...this.#running, this.#simulator].map(({ content }) => content);
     }
 
     get #now() {
@@ -63,6 +66,7 @@ export class GatewayView {
             this.#devices.clear();
             for (const list of Object.values(this.#lists)) list.show([]);
             this.#suspects.show([]);
+            this.#undelivered.clear();
             this.#simulator.clear();
         }
         this.#id = id;
@@ -78,6 +82,7 @@ export class GatewayView {
         const { gateway, lists, simulator } = view;
         for (const { content } of this.#running) content.hidden = !gateway;
         this.#suspects.hide(!gateway);
+        this.#undelivered.show(this.#id, gateway?.outbox.undelivered ?? 0);
         this.#simulator.content.hidden = !simulator || !server.mayWrite();
         if (simulator) this.#simulator.show(simulator, gateway.clientId);
         if (gateway) this.#showRunning(gateway, lists, view.at);
@@ -95,6 +100,8 @@ export class GatewayView {
     /** Requests the devices, one request at a time: a busy server receives no further requests. */
     refreshDevices() {
         if (!this.#view?.gateway || this.#isAskingDevices) return;
+        // What waits to be handed over gets into the list later than into the number.
+        this.#undelivered.refresh();
         this.#isAskingDevices = true;
         const question = () => JSON.stringify([this.#id, this.#devices.query]);
         const asked = question();

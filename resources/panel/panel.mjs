@@ -20,6 +20,12 @@ class Panel {
             onGateway: (key) => this.#confirmed(key, {}, {}),
             onDevice: (key, { typeId, deviceId }) => this.#confirmed(key, { device: `${typeId}/${deviceId}` }, { typeId, deviceId }),
             onSuspect: ({ id, name }) => this.#confirmed("releaseSuspect", { topic: name }, { id }),
+            onUndelivered: (key, parameters, body) => {
+                const { id } = this.#choice;
+                const action = key.startsWith("resend") ? "resendUndelivered" : "deleteUndelivered";
+                actions.confirm(key, parameters, () => this.#act(id, action, body));
+            },
+            failed: (status) => actions.say(text(server.failureKey(status)), "error"),
             onSimulator: (action, body) => this.#act(this.#choice.id, action, body),
         });
         this.#message = element("p", "wiotp-panel-message");

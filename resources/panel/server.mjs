@@ -53,6 +53,9 @@ export const server = {
     requests: (id) => get(ofGateway(id, "requests")),
     commands: (id) => get(ofGateway(id, "commands")),
     suspects: (id) => get(ofGateway(id, "suspects")),
+    undelivered: (id, query) => get(ofGateway(id, "undelivered"), query),
+    exportUndelivered: (id, query) =>
+        download(`${ofGateway(id, "undelivered/export")}?${new URLSearchParams(query)}`, "wiotp-gateway-undelivered.jsonl"),
     act: (id, action, body) => post(ofGateway(id, `actions/${action}`), body),
     diagnostics: () => download("wiotp-gateway/diagnostics", "wiotp-gateway-diagnostics.json"),
     chartLibrary,

@@ -9,7 +9,7 @@ import type { NodeRedProcess } from "./node-red-process";
 export async function deployPanelFlow(nodeRed: NodeRedProcess, more: readonly object[] = []): Promise<number> {
     const port = await freePortPair();
     const inject = { type: "inject", z: "f1", props: [{ p: "payload" }], x: 120, wires: [["t1"]] };
-    const target = "const [deviceId, count] = msg.payload.split(' '); for (let i = 0; i < (count ?? 1); i++) ";
+    const target = "const [deviceId, count, ttl] = msg.payload.split(' '); for (let i = 0; i < (count ?? 1); i++) ";
     await nodeRed.deploy([
         ...more,
         { id: "f1", type: "tab", label: "Hall 4" },
@@ -27,12 +27,13 @@ export async function deployPanelFlow(nodeRed: NodeRedProcess, more: readonly ob
         { ...inject, id: "i1", repeat: "0.2", once: true, payload: "p1", payloadType: "str", y: 80 },
         { ...inject, id: "i2", payload: "bad", payloadType: "str", y: 140 },
         { ...inject, id: "i3", payload: "many- 10000", payloadType: "str", y: 200 },
+        { ...inject, id: "i6", payload: "late- 10000 1", payloadType: "str", y: 260 },
         {
             id: "t1",
             type: "function",
             z: "f1",
             name: "",
-            func: `${target}node.send({ payload: i, deviceId: count ? deviceId + i : deviceId });`,
+            func: `${target}node.send({ payload: i, ttl, deviceId: count ? deviceId + i : deviceId });`,
             x: 300,
             y: 140,
             wires: [["e1"]],
@@ -57,7 +58,7 @@ export async function deployPanelFlow(nodeRed: NodeRedProcess, more: readonly ob
     return port;
 }
 
-/** Sends the events of one of the inject nodes: `i2` one of `pump/bad`, `i3` one of each of ten thousand new devices. */
+/** Sends the events of one of the inject nodes: `i2` one of `pump/bad`, `i3` one of each of ten thousand new devices, `i6` the same with a second to live. */
 export async function inject(nodeRed: NodeRedProcess, id: string): Promise<void> {
     const response = await nodeRed.ask(`inject/${id}`, { method: "POST" });
     if (!response.ok) throw new Error(`inject ${id}: ${response.status}`);
