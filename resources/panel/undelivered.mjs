@@ -23,11 +23,9 @@ export class Undelivered {
         const tools = element("div", "wiotp-panel-tools");
         tools.append(this.#search, label);
         this.#actions = element("div", "wiotp-panel-actions");
-        this.#sendAll = button("resendAll", () => act.onUndelivered("resendAll", { count: number(this.#total) }, this.#selection));
-        this.#deleteAll = button("deleteAll", () => act.onUndelivered("deleteAll", { count: number(this.#total) }, this.#selection));
         this.#actions.append(
-            this.#sendAll,
-            this.#deleteAll,
+            button("resendAll", () => act.onUndelivered("resendAll", { count: number(this.#total) }, this.#selection)),
+            button("deleteAll", () => act.onUndelivered("deleteAll", { count: number(this.#total) }, this.#selection)),
             button("export", () => this.#export()),
         );
         this.#list = element("ul", "wiotp-panel-list");
@@ -49,8 +47,6 @@ export class Undelivered {
     #search;
     #caught;
     #actions;
-    #sendAll;
-    #deleteAll;
     #list;
     #range;
     #before;
@@ -115,7 +111,7 @@ export class Undelivered {
         setText(this.#range, events.length > 0 ? text("range", range) : text(total > 0 ? "pageEmpty" : "noUndelivered"));
         this.#before.disabled = page === 0;
         this.#after.disabled = from + events.length >= total;
-        for (const action of [this.#sendAll, this.#deleteAll]) {
+        for (const action of this.#actions.children) {
             action.hidden = !this.#act.mayWrite();
             action.disabled = total === 0;
         }

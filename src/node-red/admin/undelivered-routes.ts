@@ -5,15 +5,17 @@ import { translate } from "../../i18n";
 import type { GatewayConfigController } from "../gateway-config";
 
 /**
- * The routes of the events that were not delivered and are kept, behind the permission `gateway-config.read`:
+ * The routes of the events that were not delivered and are kept:
  *
- * - `GET gateway-config/:id/undelivered?search=…&caught=…&page=…`: a page of them, the latest first
- * - `GET gateway-config/:id/undelivered/export?search=…&caught=…`: all of them with their data as JSON Lines, the oldest first
+ * - `GET gateway-config/:id/undelivered?search=…&caught=…&page=…`: a page of them, the latest first, with `gateway-config.read`
+ * - `GET gateway-config/:id/undelivered/export?search=…&caught=…`: all of them with their data as JSON Lines, the oldest first, with
+ *   `gateway-config.write`
  *
  * `caught=no` leaves out those that a Catch node got. Sending again and deleting are among the actions of the panel.
  */
 export function registerUndeliveredRoutes(RED: NodeAPI, controllers: ReadonlyMap<string, GatewayConfigController>): void {
     const mayRead = RED.auth.needsPermission("gateway-config.read");
+    const mayWrite = RED.auth.needsPermission("gateway-config.write");
 
     RED.httpAdmin.get("/gateway-config/:id/undelivered", mayRead, (request, response) => {
         const list = controllers.get(String(request.params.id))?.running?.undelivered;
@@ -26,7 +28,7 @@ export function registerUndeliveredRoutes(RED: NodeAPI, controllers: ReadonlyMap
             .catch((thrown: unknown) => response.status(503).json({ error: describeThrown(thrown) }));
     });
 
-    RED.httpAdmin.get("/gateway-config/:id/undelivered/export", mayRead, (request, response) => {
+    RED.httpAdmin.get("/gateway-config/:id/undelivered/export", mayWrite, (request, response) => {
         const list = controllers.get(String(request.params.id))?.running?.undelivered;
         if (!list) {
             response.status(404).json({ error: translate("route.notRunning") });
