@@ -176,7 +176,11 @@ export class StoredEvents {
             this.#resident.delete(seq);
             this.#removals.add(seq);
         }
-        if (rows.includes(entry.seq)) this.#resident.set(entry.seq, entry);
+        if (rows.includes(entry.seq)) {
+            this.#resident.set(entry.seq, entry);
+            // The row was done with when it belonged to an older one.
+            this.#removals.delete(entry.seq);
+        }
         entry.outdates(rows);
     }
 

@@ -150,6 +150,14 @@ describe("the outbox against a naive reference", () => {
         );
     });
 
+    it("reads a newer value in the place of one that was done with, instead of reading without end", () => {
+        const script = fc.array(fc.oneof(...steps, failStore), { minLength: 5, maxLength: 150, size: "max" });
+        const property = fc.property(script, (generated) =>
+            run({ checksOrder: true, limits: { maxBytes: 2000, whenFull: "drop-oldest" } }, generated),
+        );
+        for (const seed of [4, 5, 8]) fc.assert(property, { numRuns: 500, seed });
+    });
+
     it("keeps the same promises in memory", () => {
         const script = fc.array(fc.oneof(...steps, setClock), { minLength: 5, maxLength: 150, size: "max" });
         fc.assert(
