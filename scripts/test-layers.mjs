@@ -8,9 +8,7 @@ const nodeRed5 = { NODE_RED_PATH: require.resolve("node-red") };
 const newestMqtt = { MQTT_MODULE: "mqtt-newest", NODE_OPTIONS: `--require=${require.resolve("./other-mqtt.cjs")}` };
 
 /** The tests of the connection against a real broker. */
-const connectionTests = ["connection", "faults", "large-messages", "qos-2", "subscriptions", "tls", "websocket"].map(
-    (name) => `broker/${name}`,
-);
+const connectionTests = ["connection", "qos-2", "websocket"].map((name) => `broker/${name}`);
 
 /** The oldest Node.js that the package runs on, and the oldest with an outbox on disk. Without a version a layer runs on that of the scripts. */
 const oldest = "20.19.0";

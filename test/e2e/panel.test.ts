@@ -27,6 +27,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`the panel in ${version}`, function () {
         this.timeout(180_000);
         const suite = new EditorSuite(() => sharedServer(module));
+        // What is slow to prepare, and has nothing of its own in another version.
+        const isNewest = module === nodeRedModules["Node-RED 5"];
         let port: number;
         let broker: ListeningBroker;
         /** Ends the dislike of the broker for an event. */
@@ -46,34 +48,36 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             return { editor, panel: await PanelPage.open(editor) };
         }
 
-        suite.test("lists ten thousand events that were not delivered, sends some again and deletes the rest", async () => {
-            const { panel } = await open();
-            await panel.phase("connected");
-            await panel.confirmed("disconnect");
-            await panel.phase("closed");
-            await inject(suite.nodeRed, "i6");
-            const part = panel.content.locator(".wiotp-panel-undelivered");
-            const range = part.locator(".wiotp-panel-pager");
-            await range.filter({ hasText: /1–200 .*10[.,]000/ }).waitFor({ timeout: 120_000 });
-            assert.equal(await part.locator(".wiotp-panel-entry").count(), 200);
-            await part.locator(".wiotp-panel-entry").filter({ hasText: "GW_EXPIRED" }).first().waitFor();
-            await part.getByLabel("Next page").click();
-            await range.filter({ hasText: "201–400" }).waitFor();
-            await part.locator('input[type="search"]').fill("pump/late-1234");
-            await range.filter({ hasText: "1–1 of 1" }).waitFor();
-            await panel.confirmed("resendEvent", part);
-            await panel.reported("Events sent again: 1");
-            // Without a connection it expires again.
-            await part.locator(".wiotp-panel-entry").waitFor({ state: "detached" });
-            await range.filter({ hasText: "1–1 of 1" }).waitFor();
-            await part.locator('input[type="search"]').fill("pump/late-");
-            await range.filter({ hasText: /10[.,]000/ }).waitFor();
-            await panel.confirmed("deleteAll", part);
-            await panel.reported(/Events deleted: 10[.,]?000/);
-            await part.waitFor({ state: "hidden" });
-            await panel.confirmed("connect");
-            await panel.phase("connected");
-        });
+        if (isNewest) {
+            suite.test("lists ten thousand events that were not delivered, sends some again and deletes the rest", async () => {
+                const { panel } = await open();
+                await panel.phase("connected");
+                await panel.confirmed("disconnect");
+                await panel.phase("closed");
+                await inject(suite.nodeRed, "i6");
+                const part = panel.content.locator(".wiotp-panel-undelivered");
+                const range = part.locator(".wiotp-panel-pager");
+                await range.filter({ hasText: /1–200 .*10[.,]000/ }).waitFor({ timeout: 120_000 });
+                assert.equal(await part.locator(".wiotp-panel-entry").count(), 200);
+                await part.locator(".wiotp-panel-entry").filter({ hasText: "GW_EXPIRED" }).first().waitFor();
+                await part.getByLabel("Next page").click();
+                await range.filter({ hasText: "201–400" }).waitFor();
+                await part.locator('input[type="search"]').fill("pump/late-1234");
+                await range.filter({ hasText: "1–1 of 1" }).waitFor();
+                await panel.confirmed("resendEvent", part);
+                await panel.reported("Events sent again: 1");
+                // Without a connection it expires again.
+                await part.locator(".wiotp-panel-entry").waitFor({ state: "detached" });
+                await range.filter({ hasText: "1–1 of 1" }).waitFor();
+                await part.locator('input[type="search"]').fill("pump/late-");
+                await range.filter({ hasText: /10[.,]000/ }).waitFor();
+                await panel.confirmed("deleteAll", part);
+                await panel.reported(/Events deleted: 10[.,]?000/);
+                await part.waitFor({ state: "hidden" });
+                await panel.confirmed("connect");
+                await panel.phase("connected");
+            });
+        }
 
         suite.test("shows a hold, a link fault and a firmware request as they happen, in two browsers", async () => {
             const { panel } = await open();
@@ -200,18 +204,20 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             });
         }
 
-        suite.test("shows the event at which a broker closes the connection, and sends it again on request", async () => {
-            const { panel } = await open();
-            await panel.choose("Own broker", "hall-5");
-            await inject(suite.nodeRed, "i5");
-            const suspect = panel.entry("suspects", "iot-2/type/pump/id/bad/evt/status/fmt/json", /waits · strikes: /);
-            await suspect.waitFor();
-            pardon();
-            await panel.confirmed("releaseSuspect", suspect);
-            await panel.reported("The suspect is sent again");
-            await suspect.waitFor({ state: "detached" });
-            await panel.choose("Hall 4", "hall-4");
-        });
+        if (isNewest) {
+            suite.test("shows the event at which a broker closes the connection, and sends it again on request", async () => {
+                const { panel } = await open();
+                await panel.choose("Own broker", "hall-5");
+                await inject(suite.nodeRed, "i5");
+                const suspect = panel.entry("suspects", "iot-2/type/pump/id/bad/evt/status/fmt/json", /waits · strikes: /);
+                await suspect.waitFor();
+                pardon();
+                await panel.confirmed("releaseSuspect", suspect);
+                await panel.reported("The suspect is sent again");
+                await suspect.waitFor({ state: "detached" });
+                await panel.choose("Hall 4", "hall-4");
+            });
+        }
 
         suite.test("shows hostile ids and messages as text", async () => {
             const { editor, panel } = await open();

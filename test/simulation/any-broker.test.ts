@@ -5,7 +5,7 @@ import { VirtualMachine } from "../support/doubles/virtual-machine";
 import { commandSubscriber, RecordedGateway } from "../support/drivers/recorded-gateway";
 import type { SeededRandom } from "../support/seeded-random";
 
-const seeds = Number(process.env.SIMULATION_SEEDS ?? 40);
+const seeds = Number(process.env.SIMULATION_SEEDS ?? 30);
 const firstSeed = Number(process.env.SIMULATION_SEED ?? 1);
 const deviceCount = 100;
 const hourMs = 3_600_000;

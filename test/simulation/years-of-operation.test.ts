@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { World } from "./support/world";
 
-const seeds = Number(process.env.SIMULATION_SEEDS ?? 12);
+const seeds = Number(process.env.SIMULATION_SEEDS ?? 8);
 const firstSeed = Number(process.env.SIMULATION_SEED ?? 1);
 const deviceCount = 20;
 const hourMs = 3_600_000;
