@@ -45,6 +45,7 @@ export class OutboxReference {
             mayBeLost: false,
             wasRecalled: false,
             isPresumedDropped: false,
+            isRefused: false,
             isReportedExpired: false,
         };
         this.#numbers.set(device, number + 1);
@@ -149,7 +150,7 @@ export class OutboxReference {
         for (const earlier of this.events) {
             if (earlier.device !== event.device || earlier.number >= event.number) continue;
             if (earlier.isLatest || earlier.priority !== event.priority) continue;
-            if (this.isFinished(earlier) || isOnTheWire(earlier)) continue;
+            if (this.isFinished(earlier) || earlier.isRefused || isOnTheWire(earlier)) continue;
             if (mayDrop) earlier.isPresumedDropped = true;
             assert.ok(earlier.isPresumedDropped, `${event.text} was sent before ${earlier.text}`);
         }
@@ -218,8 +219,8 @@ export class OutboxReference {
             assert.ok(event.wasRecalled || event.completion.outcome !== "done", `${event.text} was reported done, and is lost`);
         }
         if (!isInMemory) {
-            // What is superseded may still lie on the disk, where that could not be written.
-            const isRight = unsafe <= lost.length && unsafe >= lost.length - superseded;
+            // What is superseded may still lie on the disk, where that could not be written; or it counts, though a newer one covers its row.
+            const isRight = unsafe <= lost.length + superseded && unsafe >= lost.length - superseded;
             assert.ok(isRight, `${unsafe} of ${lost.length} lost events are said to be unsafe, ${superseded} were superseded`);
             return;
         }
@@ -286,6 +287,8 @@ export interface Admitted {
     mayBeLost: boolean;
     /** A later one of its device was sent instead: it must have been dropped to make room. */
     isPresumedDropped: boolean;
+    /** The platform refused it for good, which need not be reported yet. After a crash it may be sent again. */
+    isRefused: boolean;
     isReportedExpired: boolean;
 }
 

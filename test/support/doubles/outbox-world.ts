@@ -161,6 +161,8 @@ export class World {
         this.#registering.delete(device);
         this.#withdraw((pending) => pending === event);
         this.#takeRetained((retained) => retained === event);
+        // It is reported when it can be stored as undelivered; the next event need not wait for that.
+        event.isRefused = true;
         this.gate.verbs.drop(device, new GatewayError("GW_REFUSED", "refused, says the test"));
         this.#wakeWaiting();
     }

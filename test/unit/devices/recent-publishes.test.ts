@@ -17,6 +17,7 @@ describe("refusal correlation", () => {
         assert.deepEqual(recent.refused(topicOfA, "t/a", 5), {
             number: 0,
             isAcknowledged: false,
+            isQueued: false,
             best: { device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 },
             candidates: [{ device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 }],
         });
