@@ -244,8 +244,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.deepEqual(cut, []);
             for (const usable of [
                 panel.content.locator(".wiotp-panel-gateways"),
-                body.locator('input[type="search"]'),
-                body.locator("select"),
+                body.locator('.wiotp-panel-devices input[type="search"]'),
+                body.locator(".wiotp-panel-devices select"),
             ])
                 assert.ok(
                     ((await usable.first().boundingBox())?.width ?? 0) >= 70,
