@@ -78,8 +78,8 @@ export class EventLifecycle {
         newer.latest?.inherit(entry?.latest ?? new LatestState(), completion);
         entry?.finished();
         if (entry) unsaved.remove(entry);
-        // Where nothing is durable, there is nothing to wait for.
-        if (!storesEvents) this.#endSuperseded(newer);
+        // The newer one may be safe already, and where nothing is durable, there is nothing to wait for.
+        if (!storesEvents || newer.row === "stored") this.#endSuperseded(newer);
     }
 
     /** An event takes a more urgent place. */
@@ -205,9 +205,10 @@ export class EventLifecycle {
     #handOver(entry: OutboxEntry, error: GatewayError, details: Pick<EndedEvent, "completion" | "refusal" | "isDropped">): void {
         const { storesEvents, stored, undelivered, clock, now } = this.#options;
         this.#leave(entry);
-        let row: number | undefined;
-        if (storesEvents) row = stored.moving(entry);
-        else stored.finished(entry);
+        const isStored = entry.row === "stored";
+        const seq = storesEvents ? stored.moving(entry) : undefined;
+        if (!storesEvents) stored.finished(entry);
+        const row = seq === undefined ? undefined : { seq, isStored };
         this.#finished(entry);
         const endedAt = clock.now();
         const enteredAt = endedAt - (now() - entry.createdAt);

@@ -7,7 +7,7 @@ import type { EventStore, UndeliveredChanges, UndeliveredLimits, UndeliveredOutc
 import { HandOver, type UndeliveredListener } from "./hand-over";
 import { KeptInMemory } from "./kept-in-memory";
 import { UndeliveredNotes } from "./undelivered-notes";
-import { UndeliveredRecord } from "./undelivered-record";
+import { type LeavingRow, UndeliveredRecord } from "./undelivered-record";
 
 /** Events in memory that wait to be raised; the others are read when it is their turn. */
 const lineEvents = 1000;
@@ -123,7 +123,8 @@ export class UndeliveredEvents {
             if (record.isStored || record.raisedMs !== undefined) continue;
             const completion = record.takeCompletion();
             completion?.failed(record.error);
-            if (!completion) lost += 1;
+            // With its row the event is in the store, and ends once more in the next run.
+            if (!completion && !record.row?.isStored) lost += 1;
         }
         return lost;
     }
@@ -193,7 +194,7 @@ export class UndeliveredEvents {
         const rows = added.map((record) => ({ ...record }));
         return {
             changes: { added: rows, ...notes.changes, limits },
-            rows: added.flatMap(({ row }) => row ?? []),
+            rows: added.flatMap(({ row }) => row?.seq ?? []),
             written: (outcome) => {
                 notes.written();
                 this.#written(added, rows, outcome, generation);
@@ -236,7 +237,7 @@ export class UndeliveredEvents {
         const oldest = firstOf(this.#unsaved, (each) => (each.state !== "waiting" || !each.isInLine) && !this.#writing.has(each));
         if (!oldest) return;
         this.#leaveUnsaved(oldest);
-        if (oldest.row !== undefined) this.#options.forgetRow(oldest.row);
+        if (oldest.row) this.#options.forgetRow(oldest.row.seq);
         this.#forget(oldest);
     }
 
@@ -408,8 +409,8 @@ function firstOf<T>(items: Iterable<T>, fits: (item: T) => boolean): T | undefin
 export interface EndedEvent extends UndeliveredEvent {
     /** Its sender, if that waits. */
     readonly completion: CompletionCallbacks | undefined;
-    /** The number of its row in the store, which goes in the same transaction. */
-    readonly row: number | undefined;
+    /** Its row in the store, if it may have one, which goes in the same transaction. */
+    readonly row: LeavingRow | undefined;
     /** Whether it gave way to a newer one. */
     readonly isDropped?: boolean;
 }

@@ -18,13 +18,13 @@ export class UndeliveredRecord implements StoredUndelivered {
     /** When it was raised last (monotonic). */
     raisedMs: number | undefined;
     /** The event's row in the outbox, which goes when this one is written. */
-    row: number | undefined;
+    row: LeavingRow | undefined;
     #completion: CompletionCallbacks | undefined;
 
     constructor(
         { event, error, refusal, enteredAt, endedAt }: UndeliveredEvent,
         completion: CompletionCallbacks | undefined,
-        row?: number,
+        row?: LeavingRow,
     ) {
         this.event = event;
         this.error = error;
@@ -79,4 +79,11 @@ export class UndeliveredRecord implements StoredUndelivered {
         this.#completion = undefined;
         return completion;
     }
+}
+
+/** A row of the outbox whose event has ended. */
+export interface LeavingRow {
+    readonly seq: number;
+    /** Whether it is in the store for certain. */
+    readonly isStored: boolean;
 }

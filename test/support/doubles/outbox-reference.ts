@@ -219,9 +219,8 @@ export class OutboxReference {
             assert.ok(event.wasRecalled || event.completion.outcome !== "done", `${event.text} was reported done, and is lost`);
         }
         if (!isInMemory) {
-            // What is superseded may still lie on the disk, where that could not be written. What is on the disk may count as unsafe, where the
-            // outcome of its commit is not known.
-            const isRight = unsafe <= left.length && unsafe >= lost.length - superseded;
+            // What is superseded may still lie on the disk, where that could not be written.
+            const isRight = unsafe <= lost.length && unsafe >= lost.length - superseded;
             assert.ok(isRight, `${unsafe} of ${lost.length} lost events are said to be unsafe, ${superseded} were superseded`);
             return;
         }

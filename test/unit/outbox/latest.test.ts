@@ -9,6 +9,18 @@ const latest: Partial<NewEvent> = { isLatest: true };
 const whileMs = 300;
 
 describe("events of which only the latest waits", () => {
+    it("the sender of a superseded event is done at once when the newer one is on disk already", () => {
+        const { outbox, admit, writeOut, gate } = outboxFixture();
+        gate.onAsk = () => "check";
+        outbox.linkUp();
+        const older = admit("t/a", "older", { ...latest, priority: "low" });
+        const newer = admit("t/a", "newer", { ...latest, priority: "high" });
+        writeOut();
+        assert.deepEqual([older.outcome, newer.outcome], ["open", "done"]);
+        outbox.linkDown();
+        assert.equal(older.outcome, "done");
+    });
+
     for (const isInMemory of [true, false]) {
         const where = isInMemory ? "in memory" : "on disk";
 

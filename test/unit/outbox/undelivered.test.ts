@@ -291,6 +291,21 @@ describe("events that ended without delivery", () => {
         assert.equal(outbox.counters.undeliveredForgotten, 46);
     });
 
+    it("an expired event whose row is still in a store that cannot be reached does not count as lost", async () => {
+        const fixture = outboxFixture({ areFlowsRunning: false });
+        fixture.admit("t/a", "1", { ttlMs: 1000 });
+        fixture.writeOut();
+        fixture.store.close();
+        fixture.clock.advance(60_000);
+        assert.equal(fixture.outbox.counters.expired, 1);
+        const closed = fixture.outbox.close(100);
+        for (let turn = 0; turn < 5; turn++) {
+            fixture.clock.advance(100);
+            await new Promise((resolve) => setImmediate(resolve));
+        }
+        assert.equal(await closed, 0);
+    });
+
     it("undelivered events are counted as lost when the gateway closes, where nothing is stored", async () => {
         const fixture = outboxFixture({ isInMemory: true, limits: { maxAgeMs: hour }, areFlowsRunning: false });
         fixture.outbox.admit(newEvent("t/a", "1"));
