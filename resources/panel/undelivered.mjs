@@ -1,59 +1,38 @@
 // What could not be delivered and is kept: searched by the server, 200 at a time; hidden while there is nothing.
+import { SearchPager } from "./search-pager.mjs";
 import { server } from "./server.mjs";
-import { button, bytes, element, number, setText, text, time } from "./words.mjs";
-
-const typingMs = 250;
-/** No device has a longer name, and the server limits the length of an address. */
-const maxSearchCharacters = 200;
+import { button, bytes, element, number, text, time } from "./words.mjs";
 
 export class Undelivered {
     constructor(act) {
         this.#act = act;
         this.content = element("section", "wiotp-panel-undelivered");
         this.content.hidden = true;
-        this.#search = element("input");
-        this.#search.type = "search";
-        this.#search.placeholder = text("search");
-        this.#search.setAttribute("aria-label", text("undeliveredSearch"));
-        this.#search.maxLength = maxSearchCharacters;
         this.#caught = element("input", "wiotp-panel-checkbox");
         this.#caught.type = "checkbox";
         const label = element("label", "wiotp-panel-check");
         label.append(this.#caught, element("span", "", text("undeliveredCaught")));
+        this.#list = element("ul", "wiotp-panel-list");
+        this.#list.setAttribute("aria-label", text("undelivered"));
+        this.#pager = new SearchPager("undeliveredSearch", this.#list, () => this.refresh());
         const tools = element("div", "wiotp-panel-tools");
-        tools.append(this.#search, label);
+        tools.append(this.#pager.search, label);
         this.#actions = element("div", "wiotp-panel-actions");
         this.#actions.append(
             button("resendAll", () => act.onUndelivered("resendAll", { count: number(this.#total) }, this.#selection)),
             button("deleteAll", () => act.onUndelivered("deleteAll", { count: number(this.#total) }, this.#selection)),
             button("export", () => this.#export()),
         );
-        this.#list = element("ul", "wiotp-panel-list");
-        this.#list.setAttribute("aria-label", text("undelivered"));
-        this.#range = element("span");
-        this.#before = this.#pageButton("fa-chevron-left", "pageBefore", -1);
-        this.#after = this.#pageButton("fa-chevron-right", "pageAfter", 1);
-        const pager = element("div", "wiotp-panel-pager");
-        pager.append(this.#before, this.#range, this.#after);
-        this.content.append(element("h4", "", text("undelivered")), tools, this.#actions, this.#list, pager);
-        this.#search.addEventListener("input", () => {
-            clearTimeout(this.#typing);
-            this.#typing = setTimeout(() => this.#restart(), typingMs);
-        });
-        this.#caught.addEventListener("change", () => this.#restart());
+        this.content.append(element("h4", "", text("undelivered")), tools, this.#actions, this.#list, this.#pager.content);
+        this.#caught.addEventListener("change", () => this.#pager.restart());
     }
 
     #act;
-    #search;
+    #pager;
     #caught;
     #actions;
     #list;
-    #range;
-    #before;
-    #after;
-    #typing;
     #id = "";
-    #page = 0;
     #total = 0;
     /** How many the server says there are. */
     #count = 0;
@@ -63,7 +42,7 @@ export class Undelivered {
     /** Clears the list: another gateway is selected. */
     clear() {
         this.#asked += 1;
-        this.#page = 0;
+        this.#pager.clear();
         this.#count = 0;
         this.#displayed = "";
         this.#list.replaceChildren();
@@ -84,18 +63,18 @@ export class Undelivered {
         if (this.#count === 0) return;
         this.#asked += 1;
         const asked = this.#asked;
-        server.undelivered(this.#id, { ...this.#query, page: this.#page }).done((page) => {
+        server.undelivered(this.#id, { ...this.#query, page: this.#pager.page }).done((page) => {
             if (asked === this.#asked) this.#show(page);
         });
     }
 
     get #query() {
-        return { search: this.#search.value.trim(), caught: this.#caught.checked ? "yes" : "no" };
+        return { search: this.#pager.words, caught: this.#caught.checked ? "yes" : "no" };
     }
 
     /** The same for an action. */
     get #selection() {
-        return { search: this.#search.value.trim(), caught: this.#caught.checked };
+        return { search: this.#pager.words, caught: this.#caught.checked };
     }
 
     /** Renders a page unless it is displayed already: a row that is replaced loses its focus. */
@@ -106,11 +85,7 @@ export class Undelivered {
         const { events, total, page, pageSize } = answer;
         this.#total = total;
         this.#list.replaceChildren(...events.map((event) => this.#entry(event)));
-        const from = page * pageSize;
-        const range = { from: number(from + 1), to: number(from + events.length), total: number(total) };
-        setText(this.#range, events.length > 0 ? text("range", range) : text(total > 0 ? "pageEmpty" : "noUndelivered"));
-        this.#before.disabled = page === 0;
-        this.#after.disabled = from + events.length >= total;
+        this.#pager.show({ count: events.length, total, page, pageSize }, "noUndelivered");
         for (const action of this.#actions.children) {
             action.hidden = !this.#act.mayWrite();
             action.disabled = total === 0;
@@ -145,24 +120,5 @@ export class Undelivered {
 
     #export() {
         server.exportUndelivered(this.#id, this.#query).fail(({ status }) => this.#act.failed(status));
-    }
-
-    #restart() {
-        this.#page = 0;
-        this.refresh();
-    }
-
-    #pageButton(icon, key, step) {
-        const made = element("button", "red-ui-button red-ui-button-small");
-        made.type = "button";
-        made.disabled = true;
-        made.setAttribute("aria-label", text(key));
-        made.append(element("i", `fa ${icon}`));
-        made.addEventListener("click", () => {
-            this.#page += step;
-            this.#list.scrollTop = 0;
-            this.refresh();
-        });
-        return made;
     }
 }
