@@ -4,9 +4,11 @@ import type { StateStore } from "../outbox/store/store";
 
 /** The servers of a file, by their key; the value grows with each change of the server. */
 const serverKind = "server";
-/** Kinds that belong to a server, and the one that files of the first version held for the only server they knew. */
+/** The filters of a durable session. Files of the first version have rows of this kind that belong to no server. */
 const filterKind = "filter";
+/** Whether the server has shown that it registers devices. */
 const signKind = "sign";
+/** The servers whose state is kept, the one in use included. */
 const keptServers = 4;
 
 /**

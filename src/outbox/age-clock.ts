@@ -2,7 +2,7 @@ import type { Clock } from "../clock";
 import type { MachineBoot } from "./machine-boot";
 
 const dayMs = 24 * 60 * 60_000;
-/** So much of a gap that only the wall clock knows counts before that clock has proved itself. */
+/** The part of a gap known only from the wall clock that counts before that clock has proved itself. */
 const maxUnprovenMs = dayMs;
 /** A wall clock that was not set for so long is right. */
 const provenAfterMs = 10 * 60_000;

@@ -56,7 +56,7 @@ export class Closing {
     /** Counts what is in memory only. Where nothing is stored, it fails now. */
     #endUnsafe(): number {
         const { storesEvents, dispatcher, lifecycle } = this.#options;
-        const unsafe = [...dispatcher.inMemory()].filter(({ row, isDelivered }) => row !== "stored" && !isDelivered);
+        const unsafe = [...dispatcher.inMemory()].filter(({ isStored, isDelivered }) => !isStored && !isDelivered);
         if (!storesEvents) for (const entry of unsafe) lifecycle.abandon(entry);
         return unsafe.length;
     }

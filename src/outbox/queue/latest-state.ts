@@ -8,6 +8,8 @@ export class LatestState {
     isOfThisRun = false;
     /** Rows with what the event supersedes, perhaps under its own number: they go in the transaction that stores it. */
     outdatedRows: readonly number[] | undefined = undefined;
+    /** Whether one of these rows holds the event itself: it is as safe as before. */
+    isInOutdatedRow = false;
     /** Whether the queues count the event as only stored. It is in memory because it is newer than its row, or may be wanted soon. */
     isAtHand = false;
     /** Whether a newer event was delivered while this one is in flight. */
@@ -39,9 +41,10 @@ export class LatestState {
         this.isOvertaken = true;
     }
 
-    /** It supersedes what is in these rows; undefined: in none that is left. */
-    outdates(rows: readonly number[] | undefined): void {
+    /** It supersedes what is in these rows, one of which may hold the event itself; undefined: in none that is left. */
+    outdates(rows: readonly number[] | undefined, isStored = false): void {
         this.outdatedRows = rows;
+        this.isInOutdatedRow = rows !== undefined && (isStored || this.isInOutdatedRow);
     }
 
     keepAtHand(isAtHand: boolean): void {

@@ -100,6 +100,11 @@ export class OutboxEntry implements OutboxEvent {
         this.isCheck = isCheck;
     }
 
+    /** Whether the store holds it, under its number or for a moment still under another. */
+    get isStored(): boolean {
+        return this.row === "stored" || (this.latest?.isInOutdatedRow ?? false);
+    }
+
     /** Whether the platform has it, as far as its sender and the counters are concerned. */
     get isDelivered(): boolean {
         return this.state === "acknowledged" && !this.isOpen;
@@ -151,8 +156,8 @@ export class OutboxEntry implements OutboxEvent {
 
     /** It supersedes what is in these rows, its own perhaps included: it is to be stored in their place. */
     outdates(rows: readonly number[]): void {
+        this.latest?.outdates(rows, this.row === "stored");
         this.row = "none";
-        this.latest?.outdates(rows);
     }
 
     /** It takes the place of one that it supersedes. */

@@ -158,25 +158,20 @@ export class GroupWriter {
         const writes = isAlone ? [] : this.unsaved.due(clock.monotonicMs());
         const removals = this.stored.takeRemovals(this.#removalsAtOnce);
         const sentAgain = writes.flatMap(({ undeliveredId }) => undeliveredId ?? []);
-        const undelivered = store && !isAlone ? this.#options.undelivered().takeChanges(sentAgain) : undefined;
+        const outdated = writes.flatMap(({ latest }) => latest?.outdatedRows ?? []);
+        const undelivered = store && !isAlone ? this.#options.undelivered().takeChanges(sentAgain, outdated) : undefined;
         if (!store || (writes.length === 0 && removals.length === 0 && !undelivered)) {
             this.#reportIdle();
             this.#scheduleNext();
             return;
         }
-        const outdated: number[] = [];
-        const gone = [...removals];
-        for (const entry of writes) {
-            this.stored.writing(entry);
-            for (const seq of entry.latest?.outdatedRows ?? []) {
-                outdated.push(seq);
-                if (seq !== entry.seq) gone.push(seq);
-            }
-        }
+        for (const entry of writes) if (this.stored.writing(entry)) removals.push(entry.seq);
+        if (undelivered) outdated.push(...undelivered.rows);
+        const all = [...removals, ...outdated];
+        const written = new Set(all.length > 0 ? writes.map(({ seq }) => seq) : []);
+        const gone = all.filter((seq) => !written.has(seq));
         this.#isPosting = true;
         this.#lastGroupMs = clock.monotonicMs();
-        if (undelivered) outdated.push(...undelivered.rows);
-        if (undelivered) gone.push(...undelivered.rows);
         const finished = (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => {
             this.#isPosting = false;
             if (error) undelivered?.failed(error);
@@ -184,7 +179,7 @@ export class GroupWriter {
             if (error) this.#failed(removals);
             else this.#committed(writes, gone);
         };
-        store.commit(writes, [...removals, ...outdated], finished, undelivered?.changes);
+        store.commit(writes, all, finished, undelivered?.changes);
     }
 
     #committed(writes: readonly OutboxEntry[], gone: readonly number[]): void {
@@ -242,5 +237,5 @@ export interface GroupWriterOptions {
 /** Gives out the part of a commit that is about undelivered events. */
 export interface UndeliveredSource {
     readonly hasChanges: boolean;
-    takeChanges(moved: readonly number[]): TakenChanges | undefined;
+    takeChanges(moved: readonly number[], rows: readonly number[]): TakenChanges | undefined;
 }

@@ -25,7 +25,7 @@ export class StoreSession {
     #lastSeq = 0;
     /** Events with larger numbers were admitted by this process. */
     #runStartSeq = 0;
-    /** The clock was moved by so much, but the times of this run's events in the store were not moved yet. */
+    /** By how much the clock was moved while the times of this run's events in the store were not. */
     #unmovedMs = 0;
     #timer: Timer | undefined;
     #lookTimer: Timer | undefined;

@@ -110,10 +110,11 @@ export class StoredEvents {
         return entry;
     }
 
-    /** An event in memory is part of a commit. */
-    writing(entry: OutboxEntry): void {
+    /** An event in memory is part of a commit. Returns whether an older row under its number is still to be removed: that goes first. */
+    writing(entry: OutboxEntry): boolean {
         entry.writing();
         this.#resident.set(entry.seq, entry);
+        return this.#takeRow(entry.seq);
     }
 
     /** An event that is stored leaves memory, unless it is to stay at hand. */
@@ -153,6 +154,7 @@ export class StoredEvents {
         for (const outdated of entry.latest?.outdatedRows ?? []) if (outdated !== seq) this.#finishRowOf(entry, outdated);
         if (row === "none" && !entry.latest?.outdatedRows?.includes(seq)) return undefined;
         this.#forget(seq);
+        if (entry.latest) this.#latest.rowLeaves(seq, entry);
         return seq;
     }
 
@@ -179,7 +181,7 @@ export class StoredEvents {
         if (rows.includes(entry.seq)) {
             this.#resident.set(entry.seq, entry);
             // The row was done with when it belonged to an older one.
-            this.#removals.delete(entry.seq);
+            this.#takeRow(entry.seq);
         }
         entry.outdates(rows);
     }
@@ -215,6 +217,7 @@ export class StoredEvents {
 
     /** A commit that was to remove these rows failed. */
     notRemoved(numbers: readonly number[]): void {
+        for (const seq of numbers) this.#removals.add(seq);
         this.#toRemove = numbers.concat(this.#toRemove);
     }
 
@@ -236,6 +239,13 @@ export class StoredEvents {
     #finishRowOf(entry: OutboxEntry, seq: number): void {
         this.finishRow(seq);
         if (entry.latest) this.#latest.rowLeaves(seq, entry);
+    }
+
+    /** An event is written to a row; returns whether that was to be removed. */
+    #takeRow(seq: number): boolean {
+        if (!this.#removals.delete(seq)) return false;
+        this.#latest.rowsGone([seq]);
+        return true;
     }
 
     #forget(seq: number): void {

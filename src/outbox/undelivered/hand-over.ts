@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../clock";
 import { RateLimiter } from "../../rate-limiter";
 import { maxReturns, type UndeliveredEvent } from "../event";
+import { RecordSet } from "./record-set";
 import type { UndeliveredRecord } from "./undelivered-record";
 
 /** One message for each event, but not more of them than a flow can take. */
@@ -9,7 +10,7 @@ const perSecond = 1000;
 const atOnce = 100;
 /** Between two turns, so that the rest of the process gets its own. */
 const turnMs = 20;
-/** A message counts as handed over when the flows have had it so long. */
+/** A message counts as handed over when the flows have had it for this time. */
 const confirmMs = 1000;
 const confirmGroupMs = 100;
 /** Nobody was there to take it. */
@@ -24,8 +25,7 @@ const maxRaisedBytes = 8_388_608;
 export class HandOver {
     readonly #options: HandOverOptions;
     readonly #rate: RateLimiter;
-    #line = new Set<UndeliveredRecord>();
-    #lineBytes = 0;
+    #line = new RecordSet();
     /** Raised, with whether a Catch node got it, in the order of raising. */
     readonly #raised = new Map<UndeliveredRecord, boolean>();
     #raisedBytes = 0;
@@ -42,12 +42,8 @@ export class HandOver {
     }
 
     /** Events in memory that wait to be raised, in order. */
-    get line(): ReadonlySet<UndeliveredRecord> {
+    get line(): Pick<RecordSet, "size" | "bytes"> & Iterable<UndeliveredRecord> {
         return this.#line;
-    }
-
-    get lineBytes(): number {
-        return this.#lineBytes;
     }
 
     /** Events that were raised a moment ago. */
@@ -63,12 +59,11 @@ export class HandOver {
     push(record: UndeliveredRecord): void {
         record.lineUp();
         this.#line.add(record);
-        this.#lineBytes += record.event.bytes;
     }
 
     /** Takes an event out that is not raised yet. */
     remove(record: UndeliveredRecord): void {
-        if (this.#line.delete(record)) this.#lineBytes -= record.event.bytes;
+        this.#line.delete(record);
     }
 
     /** One event more than the rate allows may go, if any may. */
@@ -86,8 +81,7 @@ export class HandOver {
     pause(): void {
         this.#isRunning = false;
         this.#cancelTimers();
-        this.#line = new Set([...this.#raised.keys(), ...this.#line]);
-        this.#lineBytes += this.#raisedBytes;
+        this.#line = new RecordSet([...this.#raised.keys(), ...this.#line]);
         this.#raised.clear();
         this.#raisedBytes = 0;
     }

@@ -2,7 +2,7 @@ import { overheadBytes } from "../outbox-limits";
 import type { KeptPage, KeptPlace, KeptSelection, KeptSummary, UndeliveredBatch } from "../store/store";
 import type { UndeliveredRecord } from "./undelivered-record";
 
-/** Where nothing is stored, the undelivered events may take so much memory. */
+/** The memory of the undelivered events where nothing is stored. */
 const memoryBytes = 10_485_760;
 
 /** Where nothing is stored: the undelivered events that were handed over and are kept, and the memory that they share with those that wait. */

@@ -6,6 +6,7 @@ import type { MemoryLimits } from "../outbox-limits";
 import type { EventStore, UndeliveredChanges, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "../store/store";
 import { HandOver, type UndeliveredListener } from "./hand-over";
 import { KeptInMemory } from "./kept-in-memory";
+import { RecordSet } from "./record-set";
 import { UndeliveredNotes } from "./undelivered-notes";
 import { type LeavingRow, UndeliveredRecord } from "./undelivered-record";
 
@@ -15,9 +16,10 @@ const lineBytes = 1_048_576;
 /** Handed over ones are noted together. */
 const noteDelayMs = 250;
 const readRetryMs = 1000;
-/** So much may wait to be written before no more are made of what expires. */
+/** When more waits to be written, nothing else expires until it is. */
 const busyEvents = 1000;
 const busyBytes = 4_194_304;
+
 /**
  * The events that ended without delivery: from their end until they are handed over, and as long as they are kept. They are on disk as the
  * others are, and in memory only as far as they are raised next.
@@ -26,11 +28,9 @@ export class UndeliveredEvents {
     readonly #options: UndeliveredEventsOptions;
     readonly #handOver: HandOver;
     /** Those that are not written yet, in the order of their ends. */
-    readonly #unsaved = new Set<UndeliveredRecord>();
-    #unsavedBytes = 0;
+    #unsaved = new RecordSet();
     /** Those of them that are not in line. */
-    readonly #unlined = new Set<UndeliveredRecord>();
-    #unlinedBytes = 0;
+    readonly #unlined = new RecordSet();
     /** Whether the store holds some that come after those in line. */
     #isBehind = false;
     #isReading = false;
@@ -72,9 +72,9 @@ export class UndeliveredEvents {
         return this.#forgotten;
     }
 
-    /** Whether so much waits to be written that what expires should wait as well. */
+    /** Whether what expires should wait, because too much waits to be written. */
     get isBusy(): boolean {
-        return this.#unlined.size >= busyEvents || this.#unlinedBytes >= busyBytes;
+        return this.#unlined.size >= busyEvents || this.#unlined.bytes >= busyBytes;
     }
 
     /** An event has ended. It may be raised before this returns. */
@@ -174,14 +174,20 @@ export class UndeliveredEvents {
         return this.#unsaved.size > 0 || this.#notes.hasChanges;
     }
 
-    /** Takes what the next commit is to write, if there is anything. `moved`: numbers of those that it writes as events of the outbox. */
-    takeChanges(moved: readonly number[]): TakenChanges | undefined {
+    /**
+     * Takes what the next commit is to write, if there is anything. `moved`: numbers of those that it writes as events of the outbox. `removedRows`:
+     * rows of the outbox that it removes, so that nothing remains of an event but what is here.
+     */
+    takeChanges(moved: readonly number[], removedRows: readonly number[]): TakenChanges | undefined {
         if (!this.hasChanges && moved.length === 0) return undefined;
         const { memory, limits } = this.#options;
         const added: UndeliveredRecord[] = [];
         let bytes = 0;
+        let isFull = false;
         for (const record of this.#unsaved) {
-            if (added.length >= memory.batchEvents * 2 || (added.length > 0 && bytes + record.event.bytes > memory.batchBytes)) break;
+            isFull ||= added.length >= memory.batchEvents * 2 || (added.length > 0 && bytes + record.event.bytes > memory.batchBytes);
+            if (isFull && removedRows.length === 0) break;
+            if (isFull && (!record.row || !removedRows.includes(record.row.seq))) continue;
             bytes += record.event.bytes;
             if (record.id === 0) record.numbered(++this.#lastId);
             if (record.isInLine) this.#passed(record.id);
@@ -223,12 +229,9 @@ export class UndeliveredEvents {
 
     #save(record: UndeliveredRecord): void {
         const { memory, wanted } = this.#options;
-        const { bytes } = record.event;
         this.#unsaved.add(record);
-        this.#unsavedBytes += bytes;
         this.#unlined.add(record);
-        this.#unlinedBytes += bytes;
-        if (this.#unsaved.size > memory.unsavedEvents || this.#unsavedBytes > memory.unsavedBytes) this.#forgetUnsaved();
+        if (this.#unsaved.size > memory.unsavedEvents || this.#unsaved.bytes > memory.unsavedBytes) this.#forgetUnsaved();
         wanted(0);
     }
 
@@ -242,12 +245,8 @@ export class UndeliveredEvents {
     }
 
     #leaveUnsaved(record: UndeliveredRecord): void {
-        if (this.#unsaved.delete(record)) this.#unsavedBytes -= record.event.bytes;
-        this.#leaveUnlined(record);
-    }
-
-    #leaveUnlined(record: UndeliveredRecord): void {
-        if (this.#unlined.delete(record)) this.#unlinedBytes -= record.event.bytes;
+        this.#unsaved.delete(record);
+        this.#unlined.delete(record);
     }
 
     /** Where nothing is stored: waiting and kept ones share one bound, and kept ones give way first. */
@@ -281,8 +280,8 @@ export class UndeliveredEvents {
             return;
         }
         for (const record of this.#unlined) {
-            if (this.#handOver.line.size >= lineEvents || this.#handOver.lineBytes > lineBytes) break;
-            this.#leaveUnlined(record);
+            if (this.#handOver.line.size >= lineEvents || this.#handOver.line.bytes > lineBytes) break;
+            this.#unlined.delete(record);
             this.#passed(record.id);
             this.#handOver.push(record);
         }
@@ -383,14 +382,8 @@ export class UndeliveredEvents {
         if (!storesEvents) return;
         this.#lastId = totals.lastId;
         // They get their numbers in this order: what is behind those in line is read behind them.
-        const inMemory = new Set([...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved]);
-        this.#unsaved.clear();
-        this.#unsavedBytes = 0;
-        for (const record of inMemory) {
-            record.forgotten();
-            this.#unsaved.add(record);
-            this.#unsavedBytes += record.event.bytes;
-        }
+        this.#unsaved = new RecordSet([...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved]);
+        for (const record of this.#unsaved) record.forgotten();
         if (this.#unsaved.size > 0) wanted(0);
     }
 }

@@ -4,7 +4,7 @@ import { SeededRandom } from "../seeded-random";
 import { FakeClock } from "./fake-clock";
 import { VirtualLine } from "./virtual-line";
 
-/** So many turns of the event loop without a byte moved, and nothing is under way: no chain of callbacks in the gateway is longer. */
+/** After this number of turns of the event loop without a byte moved, nothing is under way: no chain of callbacks is longer. */
 const quietTurns = 4;
 
 /**

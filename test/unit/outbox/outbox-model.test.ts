@@ -101,6 +101,41 @@ function turn(): Promise<void> {
 describe("the outbox against a naive reference", () => {
     const numRuns = Number(process.env.MODEL_RUNS ?? 500);
 
+    it("does not send a refused value after a newer one, although the process ends before the refusal is on disk", () => {
+        const high = { priority: "high", isLatest: true } as const;
+        run({ checksOrder: true }, [
+            ["admit", "t/a", "safe", 1, undefined, high],
+            ["advance", 1],
+            ["link up"],
+            ["refuse", "t/a"],
+            ["admit", "t/a", "safe", 1, undefined, { priority: "high", isLatest: false }],
+            ["decide", "t/a", true],
+            ["step store", 1],
+            ["admit", "t/a", "safe", 1, undefined, high],
+            ["acknowledge, not settled", 2],
+            ["crash"],
+            ["link up"],
+            ["release", "t/a", "known"],
+        ]);
+    });
+
+    it("counts an event once that is stored in the place of one whose row is being removed", () => {
+        const high = { priority: "high", isLatest: true } as const;
+        run({ checksOrder: false }, [
+            ["release", "t/b", "known"],
+            ["link up"],
+            ["admit", "t/b", "safe", 1, undefined, high],
+            ["open store"],
+            ["admit", "t/b", "safe", 4, 3000, high],
+            ["advance", 2000],
+            ["acknowledge, not settled", 3],
+            ["advance", 2000],
+            ["step store", 2],
+            ["link down"],
+            ["advance", 2000],
+        ]);
+    });
+
     it("sends the events of each device in order, whatever is acknowledged, lost or held, and whenever it crashes", () => {
         const script = fc.array(fc.oneof(...steps, failStore, crash), { minLength: 5, maxLength: 150, size: "max" });
         fc.assert(
