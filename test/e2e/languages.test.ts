@@ -17,6 +17,8 @@ const forms = [
 ];
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
+    const isNewest = module === "node-red";
+
     describe(`the languages in ${version}`, function () {
         this.timeout(180_000);
         const suite = new EditorSuite(() => sharedServer(module));
@@ -43,7 +45,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await editor.dialog.done("#node-config-dialog-cancel");
         }
 
-        for (const language of languages) {
+        // A catalogue is the same in each version: how the older one takes it shows in the longest words.
+        for (const language of isNewest ? languages : ["de"]) {
             suite.test(`palette, forms and help are shown in ${language}`, async () => {
                 const editor = await suite.open({ language });
                 const { page } = editor;
@@ -61,7 +64,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                     assert.ok(dialog.includes(text("label.gateway")), `${type}: ${dialog}`);
                     assert.doesNotMatch(dialog, new RegExp(`${type}\\.\\w`), "a raw key is shown");
                     assert.deepEqual(await dialogFaults(editor), [], type);
-                    if (type === "dm-responder" && module === "node-red") await lookAtGateway(editor, language);
+                    if (type === "dm-responder" && isNewest) await lookAtGateway(editor, language);
                     await editor.dialog.done("#node-dialog-cancel");
                 }
             });
