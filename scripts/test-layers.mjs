@@ -7,6 +7,9 @@ const nodeRed5 = { NODE_RED_PATH: require.resolve("node-red") };
 /** The newest MQTT.js, which a later version of the package may allow. */
 const newestMqtt = { MQTT_MODULE: "mqtt-newest", NODE_OPTIONS: `--require=${require.resolve("./other-mqtt.cjs")}` };
 
+/** What a random history finds does not depend on the version: they are many in one layer only. */
+const fewerHistories = { MODEL_RUNS: "100" };
+
 /** The tests of the connection against a real broker. */
 const connectionTests = ["connection", "qos-2", "websocket"].map((name) => `broker/${name}`);
 
@@ -18,8 +21,8 @@ export const layers = [
     { name: "reliability", directory: "reliability", needs: ["mosquitto"] },
     { name: "e2e", directory: "e2e", needs: ["chromium", "mosquitto"] },
     { name: "unit", directory: "unit" },
-    { name: "unit-node20", directory: "unit", node: oldest },
-    { name: "outbox-node22", directory: "unit/outbox", node: oldestWithDisk },
+    { name: "unit-node20", directory: "unit", node: oldest, env: fewerHistories },
+    { name: "outbox-node22", directory: "unit/outbox", node: oldestWithDisk, env: fewerHistories },
     { name: "connection-newest-mqtt", directory: "unit/connection", files: connectionTests, env: newestMqtt, needs: ["mosquitto"] },
     { name: "simulation", directory: "simulation" },
     { name: "simulator", directory: "simulator", needs: ["mosquitto"] },

@@ -14,6 +14,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
     describe(`the examples in ${version}`, function () {
         this.timeout(180_000);
         const suite = new EditorSuite(() => ExampleServer.start(module));
+        // What the examples do does not depend on the version: in the older one, those that bring each of the nodes and each kind of import.
+        const numbers = module === "node-red" ? exampleNames.map((_, index) => index + 1) : [1, 3, 5, 6, 11];
         let application: MqttClient | undefined;
         let run: ExampleRun;
 
@@ -24,6 +26,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
 
         /** Defines a test of an example; whatever statuses it shows at the end, nothing may lie on anything else. */
         function test(number: number, what: string, body: () => Promise<void>): void {
+            if (!numbers.includes(number)) return;
             suite.test(`${named(number)}: ${what}`, async () => {
                 await body();
                 assert.deepEqual(await layoutFaults(run.editor), []);
