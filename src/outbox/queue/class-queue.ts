@@ -34,7 +34,7 @@ export class ClassQueue {
         this.priority = priority;
         this.#options = options;
         this.behind = new EntryList(options.use);
-        this.lines = { stored: 0, use: options.use };
+        this.lines = { events: 0, stored: 0, use: options.use };
         this.devices = new DeviceRotation(priority, options);
     }
 

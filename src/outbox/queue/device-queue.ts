@@ -201,14 +201,14 @@ export class DeviceBacklog {
 
     /** An event joins the line, in memory, at its place by number. */
     join(entry: OutboxEntry): void {
-        this.lineEvents += 1;
+        this.#count(1);
         this.#insert(entry);
     }
 
     /** Everything that is left in the class queue, which is only stored, with numbers up to this one, joins the line. */
     joinStored(upTo: number): void {
         const events = this.events - this.lineEvents;
-        this.lineEvents += events;
+        this.#count(events);
         this.#countStored(events);
         this.upTo = Math.max(this.upTo, upTo);
         this.after = 0;
@@ -254,9 +254,14 @@ export class DeviceBacklog {
 
     /** Gives up the line: its events go back to the class queue. Those in memory must have been taken out. */
     dissolve(): void {
-        this.lineEvents = 0;
+        this.#count(-this.lineEvents);
         this.#countStored(-this.lineStored);
         this.#restart();
+    }
+
+    #count(events: number): void {
+        this.lineEvents += events;
+        this.#lines.events += events;
     }
 
     #countStored(events: number): void {
@@ -271,7 +276,7 @@ export class DeviceBacklog {
     }
 
     #left(): void {
-        this.lineEvents -= 1;
+        this.#count(-1);
         if (this.lineEvents === 0) this.#restart();
     }
 
@@ -284,7 +289,8 @@ export class DeviceBacklog {
 
 /** What the lines of all devices hold of one priority. */
 export interface LineTotals {
-    /** Events that are only stored. */
+    events: number;
+    /** Those of them that are only stored. */
     stored: number;
     /** Counts what is in memory. */
     readonly use: MemoryUse;

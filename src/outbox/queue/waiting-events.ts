@@ -48,6 +48,11 @@ export class WaitingEvents {
         return priorities.some((priority) => this.#classes[priority].isSomeOnlyStored);
     }
 
+    /** Whether some device has a line. */
+    get hasLines(): boolean {
+        return priorities.some((priority) => this.#classes[priority].lines.events > 0);
+    }
+
     class(priority: Priority): ClassQueue {
         return this.#classes[priority];
     }

@@ -176,22 +176,24 @@ export class StoreSession {
 
     /** Finds out what newer events supersede. */
     #readLatest(opening: number, after: number): void {
-        const { store, waiting, supersession } = this.#options;
+        const { store, supersession } = this.#options;
         store?.readLatest(after, totalsAtOnce, (error, { events, isComplete }) => {
             if (opening !== this.#openings) return;
             if (error) {
                 this.#timer = this.#options.clock.setTimer(retryMs, () => this.#readLatest(opening, after));
                 return;
             }
+            this.#dissolveLines();
             for (const event of events) supersession.takeOver(event);
-            if (!isComplete) {
-                this.#readLatest(opening, events.at(-1)?.seq ?? after);
-                return;
-            }
-            // What has got into a line meanwhile does not precede what is stored.
-            if (waiting.devices.stoppedCount > 0) waiting.restart([...waiting.inMemory()]);
-            this.#goOn();
+            if (isComplete) this.#goOn();
+            else this.#readLatest(opening, events.at(-1)?.seq ?? after);
         });
+    }
+
+    /** What has got into a line while the store was being read does not precede what is stored. */
+    #dissolveLines(): void {
+        const { waiting } = this.#options;
+        if (waiting.hasLines) waiting.restart([...waiting.inMemory()]);
     }
 
     #goOn(): void {

@@ -136,6 +136,22 @@ describe("the outbox against a naive reference", () => {
         ]);
     });
 
+    it("sends what comes while it is found out what the store holds, behind what that holds", () => {
+        const normal = { priority: "normal", isLatest: false } as const;
+        run({ checksOrder: true }, [
+            ["link up"],
+            ["admit", "t/b", "safe", 3, undefined, { priority: "normal", isLatest: true }],
+            ["advance", 1],
+            ["link down"],
+            ["release", "t/b", "known"],
+            ["step store", 1],
+            ["crash"],
+            ["admit", "t/b", "safe", 1, undefined, { priority: "high", isLatest: false }],
+            ["recall", "t/b"],
+            ["admit", "t/b", "safe", 1, undefined, normal],
+        ]);
+    });
+
     it("sends the events of each device in order, whatever is acknowledged, lost or held, and whenever it crashes", () => {
         const script = fc.array(fc.oneof(...steps, failStore, crash), { minLength: 5, maxLength: 150, size: "max" });
         fc.assert(
