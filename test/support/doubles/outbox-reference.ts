@@ -150,7 +150,8 @@ export class OutboxReference {
         for (const earlier of this.events) {
             if (earlier.device !== event.device || earlier.number >= event.number) continue;
             if (earlier.isLatest || earlier.priority !== event.priority) continue;
-            if (this.isFinished(earlier) || earlier.isRefused || isOnTheWire(earlier)) continue;
+            // What is refused, or has expired, may be reported later: when it is on disk as undelivered.
+            if (this.isFinished(earlier) || earlier.isRefused || this.#isOld(earlier) || isOnTheWire(earlier)) continue;
             if (mayDrop) earlier.isPresumedDropped = true;
             assert.ok(earlier.isPresumedDropped, `${event.text} was sent before ${earlier.text}`);
         }
@@ -202,9 +203,8 @@ export class OutboxReference {
     /** What must hold when nothing could be sent for long: an event that has outlived its time is reported all the same. */
     checkExpiry(): void {
         for (const event of this.events) {
-            const isOver = this.#clock.monotonicMs() - event.admittedMs > event.ttlMs;
             assert.ok(
-                this.isFinished(event) || !isOver || this.mayBeSuperseded(event),
+                this.isFinished(event) || !this.#isOld(event) || this.mayBeSuperseded(event),
                 `${event.text} has outlived its time, which was not reported`,
             );
         }
@@ -229,6 +229,10 @@ export class OutboxReference {
             [],
             "not all losses were reported",
         );
+    }
+
+    #isOld(event: Admitted): boolean {
+        return this.#clock.monotonicMs() - event.admittedMs > event.ttlMs;
     }
 
     /** How many events were reported as failed, with any code or this one. */
