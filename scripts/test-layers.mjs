@@ -1,4 +1,4 @@
-// The test layers. Two run at a time, so the two slowest come first. Each is a folder under test/.
+// The test layers. Three run at a time, so the slowest come first. Each is a folder under test/.
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
@@ -20,16 +20,15 @@ const oldestWithDisk = "22.13.0";
 export const layers = [
     { name: "reliability", directory: "reliability", needs: ["mosquitto"] },
     { name: "e2e", directory: "e2e", needs: ["chromium", "mosquitto"] },
+    { name: "broker", directory: "broker", needs: ["mosquitto"] },
     { name: "unit", directory: "unit" },
     { name: "unit-node20", directory: "unit", node: oldest, env: fewerHistories },
     { name: "outbox-node22", directory: "unit/outbox", node: oldestWithDisk, env: fewerHistories },
     { name: "connection-newest-mqtt", directory: "unit/connection", files: connectionTests, env: newestMqtt, needs: ["mosquitto"] },
     { name: "simulation", directory: "simulation" },
     { name: "simulator", directory: "simulator", needs: ["mosquitto"] },
-    { name: "broker", directory: "broker", needs: ["mosquitto"] },
     { name: "brokers", directory: "brokers", needs: ["mosquitto"] },
     { name: "nodes-red4-node20", directory: "nodes", node: oldest, env: nodeRed4, needs: ["mosquitto"] },
-    { name: "nodes-red4", directory: "nodes", env: nodeRed4, needs: ["mosquitto"] },
     { name: "nodes-red5-node22", directory: "nodes", node: oldestWithDisk, env: nodeRed5, needs: ["mosquitto"] },
     { name: "editor", directory: "editor" },
     { name: "package", directory: "package" },

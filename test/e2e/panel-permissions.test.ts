@@ -64,6 +64,9 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             assert.deepEqual(await statuses(), { read: new Set([401]), watch: 401, act: new Set([401]) });
         });
 
+        // The panel is the same in each version; the routes are the version's own.
+        if (module !== nodeRedModules["Node-RED 5"]) return;
+
         suite.test("shows the panel to a reader, but neither offers nor carries out an action", async () => {
             const { nodeRed } = suite;
             await nodeRed.logIn("admin", "admin-pw");

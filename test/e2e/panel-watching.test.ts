@@ -33,6 +33,9 @@ const tab = { id: "f1", type: "tab", label: "Hall" };
 const user = (id: string, of: string) => ({ id, type: "device-command-in", z: "f1", gateway: of, x: 100, y: 100, wires: [[]] });
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
+    // How the panel follows gateways does not depend on the version, and several browsers take long.
+    const isNewest = module === nodeRedModules["Node-RED 5"];
+
     describe(`watching gateways in ${version}`, function () {
         this.timeout(120_000);
         let nodeRed: NodeRedProcess;
@@ -91,6 +94,8 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             const others = editor.complaints.splice(0).filter((each) => !/404.*gateway-config\/g1\//.test(each));
             assert.deepEqual(others, []);
         });
+
+        if (!isNewest) return;
 
         suite.test("shows each browser its own gateway, and that an outbox file cannot be used", async () => {
             const [here, there] = [(await open()).panel, (await open()).panel];

@@ -86,6 +86,8 @@ function flow(port: number): object[] {
 }
 
 for (const [version, module] of Object.entries(nodeRedModules)) {
+    const isNewest = module === nodeRedModules["Node-RED 5"];
+
     describe(`a hostile flow in ${version}`, () => {
         let nodeRed: NodeRedProcess;
         /** How often each outcome occurred so far. */
@@ -132,9 +134,9 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
 
         it("ends each message to a dm-responder with one done or one error with a code", async function () {
             this.timeout(120_000);
-            assertOutcomes(
-                await run(Object.values(managementMessages).map((good) => ({ id: "responder", good, fields: managementFields }))),
-            );
+            // Its thousands of errors are paced: one kind of message is enough to see how another version takes them.
+            const messages = Object.values(managementMessages).slice(0, isNewest ? undefined : 1);
+            assertOutcomes(await run(messages.map((good) => ({ id: "responder", good, fields: managementFields }))));
         });
 
         it("hostile messages do not fill the log", () => {
