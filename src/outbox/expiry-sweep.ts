@@ -105,7 +105,7 @@ export class ExpirySweep {
         const { store, stored, now } = this.#options;
         if (!store || stored.access !== "open" || this.#isAskingStore) return;
         if (this.#options.undelivered.isBusy) {
-            this.#storeTimer = this.#options.clock.setTimer(busyMs, () => this.#sweepStore(after));
+            this.#sweepStoreLater(busyMs, after);
             return;
         }
         const askedAt = now();
@@ -116,13 +116,18 @@ export class ExpirySweep {
             for (const event of events) this.#expireStored(event, askedAt);
             const last = events.at(-1);
             if (events.length === batchEvents && last) {
-                const cursor = { expiresAt: last.expiresAt, seq: last.seq };
-                this.#storeTimer = this.#options.clock.setTimer(0, () => this.#sweepStore(cursor));
+                this.#sweepStoreLater(0, { expiresAt: last.expiresAt, seq: last.seq });
                 return;
             }
             this.#nextStoredMs = error ? now() + longestSleepMs : (nextExpiresAt ?? Number.POSITIVE_INFINITY);
             this.#sleep();
         });
+    }
+
+    /** A later sweep that comes first goes through all of it. */
+    #sweepStoreLater(delayMs: number, after: ExpiredCursor | undefined): void {
+        this.#storeTimer?.cancel();
+        this.#storeTimer = this.#options.clock.setTimer(delayMs, () => this.#sweepStore(after));
     }
 
     /** Sleeps until the time of the next event is up. */
