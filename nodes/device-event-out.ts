@@ -1,3 +1,4 @@
+import { systemClock } from "../src/clock";
 import { defineType, type Node, type NodeAPI, type NodeMessage } from "../src/node-red/api";
 import { type EventIds, eventRequest, linkActionOf, parseEventSettings } from "../src/node-red/device-event-out";
 import { joinGateway } from "../src/node-red/gateway-node";
@@ -14,7 +15,7 @@ export default function register(RED: NodeAPI): void {
         onInput(node, { output: member.output, status: member.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
             const action = linkActionOf(message);
             if (action !== undefined) return member.gateway.controlLink(action, completion);
-            const enteredAtMs = Date.now();
+            const enteredAtMs = systemClock.now();
             const { ids } = settings();
             if (ids.immediate) return publish(ids.read(message), message, enteredAtMs, completion);
             return inOrder.run(async () => publish(await ids.read(message), message, enteredAtMs, completion));

@@ -143,7 +143,7 @@ async function testTls(options: TransportOptions, socket: Socket, { shown, clock
             certificate = secured.getPeerCertificate();
         });
         await within(clock, whenSecure(secured, shown));
-        return certificateSteps(secured, options.tls?.rejectUnauthorized !== false);
+        return certificateSteps(secured, clock, options.tls?.rejectUnauthorized !== false);
     } catch (error) {
         return [failed("tlsFailed", { reason: describeFailure(shown, { error, stage: "securing", certificate }) })];
     }
@@ -154,7 +154,7 @@ function describeFailure(context: ReasonOptions, failure: { error: unknown } & D
     return describeEnd({ kind: "failed", ...failure }, false, context).text;
 }
 
-function certificateSteps(socket: TLSSocket, isVerified: boolean): TestStep[] {
+function certificateSteps(socket: TLSSocket, clock: Clock, isVerified: boolean): TestStep[] {
     const certificate = socket.getPeerCertificate();
     const validTo = new Date(certificate.valid_to);
     const parameters = {
@@ -164,7 +164,7 @@ function certificateSteps(socket: TLSSocket, isVerified: boolean): TestStep[] {
         validTo: certificate.valid_to,
     };
     const steps: TestStep[] = isVerified ? [{ outcome: "ok", key: "tls", parameters }] : [{ outcome: "note", key: "tlsUnverified" }];
-    if (validTo.getTime() - Date.now() < expiresSoonMs)
+    if (validTo.getTime() - clock.now() < expiresSoonMs)
         steps.push({ outcome: "note", key: "tlsSoon", parameters: { validTo: certificate.valid_to } });
     return steps;
 }

@@ -1,3 +1,4 @@
+import { systemChance } from "../chance";
 import type { Clock, Timer } from "../clock";
 import { GatewayError } from "../errors";
 import { joinSentences, translate } from "../i18n";
@@ -52,7 +53,7 @@ export class GatewayConnection {
     #resolveStopped: () => void = () => {};
 
     constructor(options: ConnectionOptions) {
-        const { clock, random = Math.random, transportFactory, judge, ...rest } = options;
+        const { clock, random = systemChance.random, transportFactory, judge, ...rest } = options;
         const { connectTimeoutMs = defaultConnectTimeoutMs, maxBytesPerS = 0, ...transportOptions } = rest;
         this.#judge = judge;
         this.#clock = clock;

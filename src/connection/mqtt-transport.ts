@@ -1,5 +1,6 @@
 import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { writeToStream } from "mqtt-packet";
+import { systemChance } from "../chance";
 import { translate } from "../i18n";
 import type { Qos } from "../protocol/qos";
 import { type DialOptions, dial, type RawStream } from "./dial";
@@ -27,7 +28,7 @@ import type {
  * @throws GW_CONFIG when MQTT.js is not the one that this package was made for
  */
 export function mqttTransportFactory(
-    random: () => number = Math.random,
+    random: () => number = systemChance.random,
     open: (options: DialOptions) => RawStream = dial,
 ): TransportFactory {
     assertMqttClient();

@@ -157,6 +157,7 @@ export class GatewayParts {
         });
         this.commands = new CommandRouter({
             clock,
+            random: machine.random,
             topics: this.topics,
             ids: this.ids,
             connection: this.connection,

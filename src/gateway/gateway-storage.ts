@@ -37,6 +37,7 @@ export class GatewayStorage {
             directory,
             owner: options.identity,
             clock: machine.clock,
+            chance: machine,
             listener: {
                 failed: (error, setAside) => {
                     this.#problem = error;
@@ -92,7 +93,7 @@ export class GatewayStorage {
     }
 }
 
-type StorageMachine = Pick<Machine, "clock" | "openStore">;
+type StorageMachine = Pick<Machine, "clock" | "random" | "createId" | "openStore">;
 
 /** Notified of the condition of the storage. */
 export interface StorageListener {

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { type Chance, systemChance } from "../chance";
 import { type Clock, systemClock } from "../clock";
 import { type DialOptions, dial, type RawStream } from "../connection/dial";
 import { type MachineBoot, thisBoot } from "../outbox/machine-boot";
@@ -7,13 +7,9 @@ import { type GatewayStore, type OpenStoreOptions, openStore } from "../outbox/s
 /**
  * Everything that a gateway takes from the machine it runs on. A simulation replaces all of it, so that the same seed has the same history.
  */
-export interface Machine {
+export interface Machine extends Chance {
     readonly clock: Clock;
     readonly boot: MachineBoot;
-    /** A number from 0 to below 1. */
-    random(): number;
-    /** A new id, never the same twice. */
-    createId(): string;
     /** Opens the stream to a server; see `dial`. */
     openStream(options: DialOptions): RawStream;
     /** Opens the file of a gateway; see `openStore`. */
@@ -24,8 +20,7 @@ export interface Machine {
 export const thisMachine: Machine = {
     clock: systemClock,
     boot: thisBoot,
-    random: Math.random,
-    createId: randomUUID,
+    ...systemChance,
     openStream: dial,
     openStore,
 };

@@ -1,4 +1,5 @@
 import type { Node, NodeMessage } from "node-red";
+import { systemClock } from "../clock";
 import { describeThrown, type ErrorCode, type GatewayError, toGatewayError } from "../errors";
 import { isReturnedTooOften, type UndeliveredEvent, undeliveredMessage } from "../gateway/events/undelivered-message";
 import type { LateMessage } from "../gateway/gateway-listeners";
@@ -25,7 +26,7 @@ export class MessageCompletion {
         this.#message = message;
         this.#status = status;
         this.#done = done;
-        if (node.metric()) this.#startedMs = performance.now();
+        if (node.metric()) this.#startedMs = systemClock.monotonicMs();
     }
 
     /** Completes the message: Complete nodes fire. */
@@ -64,7 +65,8 @@ export class MessageCompletion {
 
     /** The milliseconds until the end, as `node.<type>.complete` or `.failed` among Node-RED's metrics. */
     #measure(event: string): void {
-        if (this.#startedMs !== undefined) this.#node.metric(event, messageStub(this.#message), performance.now() - this.#startedMs);
+        if (this.#startedMs !== undefined)
+            this.#node.metric(event, messageStub(this.#message), systemClock.monotonicMs() - this.#startedMs);
     }
 
     #take(): Done | undefined {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from "node:util";
+import { machineClock } from "./machine";
 import type { SimulatorOptions } from "./options";
 import { type Simulator, startSimulator } from "./simulator";
 
@@ -88,7 +89,7 @@ function announce({ host, port, httpPort }: Simulator): void {
 }
 
 function log(entry: object): void {
-    process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+    process.stdout.write(`${JSON.stringify({ time: new Date(machineClock.now()).toISOString(), ...entry })}\n`);
 }
 
 function fail(error: unknown): void {

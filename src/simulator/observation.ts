@@ -6,12 +6,14 @@ const maxClients = 50_000;
 /** The packets received from clients: counts of all, and the latest ones in full. */
 export class Observation {
     readonly #logSize: number;
+    readonly #now: () => number;
     readonly #counts = new Map<string, PacketCounts>();
     readonly #listeners = new Set<(packet: ReceivedPacket) => void>();
     #log: ReceivedPacket[] = [];
 
-    constructor(logSize: number) {
+    constructor(logSize: number, now: () => number) {
         this.#logSize = logSize;
+        this.#now = now;
     }
 
     /** The counts of one client; an absent count is zero. */
@@ -58,7 +60,7 @@ export class Observation {
         }
         counts[packet.cmd] = (counts[packet.cmd] ?? 0) + 1;
         if (this.#logSize === 0 && this.#listeners.size === 0) return;
-        const received = describe(clientId, packet);
+        const received = describe(clientId, packet, this.#now());
         if (this.#logSize > 0) this.#log.push(received);
         if (this.#log.length > this.#logSize * 2) this.#log = this.#log.slice(-this.#logSize);
         for (const listener of this.#listeners) listener(received);
@@ -89,8 +91,8 @@ export interface ReceivedPacket {
 /** How many packets of each kind a client has sent, over all its connections. */
 export type PacketCounts = Partial<Record<PacketCmd, number>>;
 
-function describe(clientId: string, packet: Packet): ReceivedPacket {
-    const received: ReceivedPacket = { at: Date.now(), clientId, command: packet.cmd };
+function describe(clientId: string, packet: Packet, nowMs: number): ReceivedPacket {
+    const received: ReceivedPacket = { at: nowMs, clientId, command: packet.cmd };
     if (packet.messageId !== undefined) received.messageId = packet.messageId;
     if (packet.cmd === "publish") {
         const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);

@@ -1,4 +1,5 @@
-import { machineClock, type SimulatorClock } from "./timers";
+import { createMachineId, machineClock } from "./machine";
+import type { SimulatorClock } from "./timers";
 
 /** The registry's answer for devices whose `typeId/deviceId` matches. The first rule that matches decides. */
 export interface RegistrationRule {
@@ -92,8 +93,10 @@ export interface SimulatorOptions {
     bundles?: readonly string[];
     /** Leave a manage request with an empty `deviceInfo` unanswered, as the real server was seen to do. */
     ignoreEmptyDeviceInfo?: boolean;
-    /** The time for every delay, back-off, quota, keep-alive and lifetime. Time stamps are of the machine's clock. */
+    /** The time for every delay, back-off, quota, keep-alive, lifetime and time stamp. */
     clock?: SimulatorClock;
+    /** Makes up the ids of requests and of clients without one. Default: random ones. */
+    createId?: () => string;
     /** Received packets that are kept for tests; 0 = only counted. */
     logSize?: number;
     /** Called for every event; must not throw. */
@@ -124,6 +127,7 @@ export interface Settings {
     bundles: readonly string[] | undefined;
     ignoreEmptyDeviceInfo: boolean;
     clock: SimulatorClock;
+    createId: () => string;
     logSize: number;
     onEvent: (event: SimulatorEvent) => void;
 }
@@ -166,6 +170,7 @@ export function resolveOptions(options: SimulatorOptions): Settings {
         bundles: options.bundles,
         ignoreEmptyDeviceInfo: options.ignoreEmptyDeviceInfo ?? true,
         clock: options.clock ?? machineClock,
+        createId: options.createId ?? createMachineId,
         logSize: options.logSize ?? 1000,
         onEvent: options.onEvent ?? (() => undefined),
     };

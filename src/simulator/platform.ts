@@ -22,7 +22,7 @@ export class Platform {
         this.settings = settings;
         this.timers = new Timers(settings.clock);
         this.plainTopics = settings.plain ? new PlainTopics(settings, this.faults) : undefined;
-        this.observed = new Observation(settings.logSize);
+        this.observed = new Observation(settings.logSize, () => this.timers.now());
     }
 
     /** The organisation of that name, created on first use; `undefined` for one that the platform does not know. */

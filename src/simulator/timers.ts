@@ -61,14 +61,3 @@ export interface SimulatorClock {
 interface Timer {
     cancel(): void;
 }
-
-/** The clock of the machine. */
-export const machineClock: SimulatorClock = {
-    now: () => Date.now(),
-    monotonicMs: () => performance.now(),
-    setTimer(delayMs, action) {
-        const timeout = setTimeout(action, delayMs);
-        timeout.unref();
-        return { cancel: () => clearTimeout(timeout) };
-    },
-};

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import { maxPacketBytes, type ReceivedMessage } from "../../connection/link";
@@ -37,11 +36,12 @@ export class CommandRouter {
     readonly #inWork: CommandsInWork;
     readonly #queue: FlowQueue;
     /** Begins the id of each command: that of an earlier run must not be taken for it. */
-    readonly #runId = randomBytes(6).toString("base64url");
+    readonly #runId: string;
     #received = 0;
 
     constructor(deps: CommandRouterDeps) {
         const { clock, listener } = deps;
+        this.#runId = Math.floor(deps.random() * 2 ** 52).toString(36);
         this.#deps = deps;
         this.#inWork = new CommandsInWork({
             clock,
@@ -205,6 +205,8 @@ export interface CommandSubscription {
 /** What the routing of commands works with. */
 export interface CommandRouterDeps {
     readonly clock: Clock;
+    /** A number from 0 to below 1. */
+    random(): number;
     readonly topics: GatewayTopics;
     readonly ids: IdParser;
     readonly connection: Pick<GatewayConnection, "holdReading">;

@@ -1,5 +1,6 @@
 import { arch, platform, release } from "node:os";
 import type { NodeAPI } from "node-red";
+import { systemClock } from "../../clock";
 import { describeThrown, GatewayError } from "../../errors";
 import { withoutSecrets } from "../../settings";
 import type { GatewayConfigController } from "../gateway-config";
@@ -14,7 +15,7 @@ export function diagnosticsBundle(
     log: readonly LogLine[],
 ): DiagnosticsBundle {
     return {
-        createdAt: new Date().toISOString(),
+        createdAt: new Date(systemClock.now()).toISOString(),
         versions: {
             package: readManifest().version,
             nodeRed: String((RED.settings as { version?: unknown }).version),

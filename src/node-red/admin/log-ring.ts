@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { NodeAPI } from "node-red";
+import { systemClock } from "../../clock";
 import { describeThrown } from "../../errors";
 import { shortened } from "../../i18n";
 import { RecentItems } from "../../recent-items";
@@ -29,7 +30,7 @@ export class LogRing {
         const levelName = levels[Number(level)];
         if (levelName === undefined || typeof type !== "string" || !this.#types.has(type)) return;
         this.#lines.add({
-            at: new Date(typeof timestamp === "number" ? timestamp : Date.now()).toISOString(),
+            at: new Date(typeof timestamp === "number" ? timestamp : systemClock.now()).toISOString(),
             level: levelName,
             type,
             node: String(name || id),

@@ -1,4 +1,5 @@
 import type { MetricType } from "prom-client";
+import { systemClock } from "../../clock";
 import { healthStates } from "../../gateway/monitor/gateway-health";
 import type { GatewayOverview } from "../../gateway/monitor/gateway-overview";
 import type { GatewayTotals, LatencyCounts } from "../../gateway/monitor/gateway-statistics";
@@ -60,7 +61,7 @@ const definitions: readonly MetricDefinition[] = [
         label: "priority",
     },
     gauge("outbox_oldest_seconds", "Age of the oldest event that is not acknowledged yet, 0 if there is none", ({ outbox }) =>
-        outbox.oldestAt === undefined ? 0 : Math.max(Date.now() - Date.parse(outbox.oldestAt), 0) / 1000,
+        outbox.oldestAt === undefined ? 0 : Math.max(systemClock.now() - Date.parse(outbox.oldestAt), 0) / 1000,
     ),
     gauge("outbox_bytes", "Bytes of payloads and ids that are not acknowledged yet", ({ outbox }) => outbox.bytes),
     gauge("outbox_limit_bytes", "Bytes that the outbox keeps at most", ({ outbox }) => outbox.maxBytes),

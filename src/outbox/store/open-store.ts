@@ -1,5 +1,6 @@
 import { isBuiltin } from "node:module";
 import path from "node:path";
+import type { Chance } from "../../chance";
 import type { Clock } from "../../clock";
 import { SqliteStore } from "./sqlite-store";
 import type { EventStore, StateStore } from "./store";
@@ -33,6 +34,8 @@ export interface OpenStoreOptions {
     readonly directory: string | undefined;
     readonly owner: FileOwner;
     readonly clock: Clock;
+    /** Names what this process writes; the one of the machine without it. */
+    readonly chance?: Chance;
     readonly listener: StoreHealthListener;
     /** Where the file is opened; the threads of this process without it. */
     readonly threads?: StoreThreads;
@@ -45,7 +48,7 @@ export function canUseDisk(directory: string | undefined): boolean {
 
 /** Opens the store of one gateway identity. Never throws: a file that cannot be used is reported to the listener and tried again. */
 export function openStore(options: OpenStoreOptions): GatewayStore {
-    const { mode, directory, owner, clock, listener, threads } = options;
+    const { mode, directory, owner, listener, ...rest } = options;
     if (directory === undefined || !canUseDisk(directory)) {
         const done = (): Promise<void> => Promise.resolve();
         const state = new MemoryStateStore();
@@ -53,7 +56,7 @@ export function openStore(options: OpenStoreOptions): GatewayStore {
         return { ...noFile, state, open: done, loaded: done(), close: done };
     }
     const file = path.join(directory, storeFileName(owner));
-    const store = new SqliteStore({ path: file, clock, listener, isMadeWhenNeeded: mode !== "disk", ...(threads && { threads }) });
+    const store = new SqliteStore({ path: file, listener, isMadeWhenNeeded: mode !== "disk", ...rest });
     return {
         events: store,
         storesEvents: mode === "disk",

@@ -1,3 +1,4 @@
+import type { Clock } from "../../clock";
 import { SqliteFile } from "./sqlite-file";
 import { UnusableFileError } from "./sqlite-schema";
 import type { FileRequest, OpenedContents, OpenRequest, StoreFailure, WorkerRequest, WorkerResponse } from "./worker-protocol";
@@ -14,6 +15,11 @@ const maxFailedRequests = 1000;
 /** The files of one thread, by their number. */
 export class ServedFiles {
     readonly #files = new Map<number, ServedFile>();
+    readonly #clock: Pick<Clock, "now">;
+
+    constructor(clock: Pick<Clock, "now">) {
+        this.#clock = clock;
+    }
 
     answer(request: FileRequest): WorkerResponse {
         const { id, file: number, kind } = request;
@@ -25,7 +31,7 @@ export class ServedFiles {
         }
         if (!file) {
             if (kind !== "open") return { id, failure: { kind: "notOpen" }, isClosed: true };
-            file = new ServedFile(request);
+            file = new ServedFile(request, this.#clock);
             this.#files.set(number, file);
         }
         return file.answer(request);
@@ -41,6 +47,7 @@ export class ServedFiles {
 /** A file as a thread serves it: carries out requests, and decides what follows from a failure. */
 class ServedFile {
     readonly #file: SqliteFile;
+    readonly #clock: Pick<Clock, "now">;
     /** Damage was found while the file was in use: it may open well again, but cannot be trusted. */
     #isDamaged = false;
     /** Where the damaged file is, until that was reported. */
@@ -48,8 +55,9 @@ class ServedFile {
     /** How often the disk has failed a request since that last succeeded. */
     readonly #diskErrors = new Map<string, number>();
 
-    constructor(options: Pick<OpenRequest, "path" | "run">) {
+    constructor(options: Pick<OpenRequest, "path" | "run">, clock: Pick<Clock, "now">) {
         this.#file = new SqliteFile(options);
+        this.#clock = clock;
     }
 
     answer(request: WorkerRequest): WorkerResponse {
@@ -124,7 +132,7 @@ class ServedFile {
         } catch (error) {
             if (describe(error).kind !== "corrupt") throw error;
         }
-        this.#setAside = this.#file.setAside(Date.now());
+        this.#setAside = this.#file.setAside(this.#clock.now());
         this.#isDamaged = false;
         this.#diskErrors.clear();
         return this.#opened(request);

@@ -1,5 +1,5 @@
-import { randomInt, randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
+import { type Chance, systemChance } from "../../chance";
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
 import { SilenceWatch } from "./silence-watch";
@@ -29,7 +29,8 @@ const shrinkEveryMs = 250;
  */
 export class SqliteAccess {
     readonly #options: SqliteAccessOptions;
-    readonly #run = randomInt(2 ** 47);
+    readonly #chance: Chance;
+    readonly #run: number;
     readonly #file: ThreadFile;
     readonly #watch: SilenceWatch;
     readonly #health: StoreHealth;
@@ -49,8 +50,10 @@ export class SqliteAccess {
     #isReady: () => void = () => {};
 
     constructor(options: SqliteAccessOptions) {
-        const { path, clock, health, threads = storeThreads } = options;
+        const { path, clock, chance = systemChance, health, threads = storeThreads } = options;
         this.#options = options;
+        this.#chance = chance;
+        this.#run = Math.floor(chance.random() * 2 ** 47);
         this.#file = threads.newFile();
         this.#watch = new SilenceWatch(clock, (request, seconds) => this.#silent(request, { kind: "silent", seconds }));
         this.#health = new StoreHealth(path, health);
@@ -194,7 +197,7 @@ export class SqliteAccess {
     }
 
     #open(): void {
-        const owner = randomUUID();
+        const owner = this.#chance.createId();
         const { path } = this.#options;
         this.#send({ kind: "open", path, run: this.#run, owner, continues: this.#opening }, (response) => {
             if (!response.contents) {
@@ -284,6 +287,8 @@ type AccessState = "opening" | "absent" | "making" | "open" | "closed";
 export interface SqliteAccessOptions {
     readonly path: string;
     readonly clock: Clock;
+    /** Names what this store writes; the one of the machine without it. */
+    readonly chance?: Chance | undefined;
     readonly health: StoreHealthListener;
     /** Whether a file that is not there is made only when something is to be written. */
     readonly isMadeWhenNeeded?: boolean | undefined;

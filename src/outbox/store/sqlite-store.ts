@@ -1,3 +1,4 @@
+import type { Chance } from "../../chance";
 import type { Clock, Timer } from "../../clock";
 import type { GatewayError } from "../../errors";
 import { type OutboxEvent, priorities } from "../event";
@@ -51,7 +52,7 @@ export class SqliteStore implements EventStore, StateStore {
     #isLoaded: () => void = () => {};
     #stateTimer: Timer | undefined;
 
-    constructor({ path, clock, listener, isMadeWhenNeeded, threads }: SqliteStoreOptions) {
+    constructor({ path, clock, chance, listener, isMadeWhenNeeded, threads }: SqliteStoreOptions) {
         this.path = path;
         this.#clock = clock;
         this.loaded = new Promise((resolve) => {
@@ -60,6 +61,7 @@ export class SqliteStore implements EventStore, StateStore {
         this.#access = new SqliteAccess({
             path,
             clock,
+            chance,
             health: listener,
             isMadeWhenNeeded,
             threads,
@@ -272,6 +274,8 @@ export class SqliteStore implements EventStore, StateStore {
 export interface SqliteStoreOptions {
     readonly path: string;
     readonly clock: Clock;
+    /** Names what this store writes; the one of the machine without it. */
+    readonly chance?: Chance;
     readonly listener: StoreHealthListener;
     /** Whether a file that is not there is made only when something is to be written. */
     readonly isMadeWhenNeeded?: boolean;

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { IConnectPacket } from "mqtt-packet";
 import type { Organisation } from "../organisation";
 import type { Platform } from "../platform";
@@ -60,7 +59,7 @@ function decidePlainConnect({ settings }: Platform, topics: PlainTopics, packet:
     if (will && !isPlainTopic(will.topic)) return { closeCode: 276 };
     return {
         topics,
-        clientId: clientId === "" ? randomUUID() : clientId,
+        clientId: clientId === "" ? settings.createId() : clientId,
         will: will && { topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos ?? 0, retain: will.retain ?? false },
     };
 }

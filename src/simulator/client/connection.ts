@@ -13,7 +13,7 @@ export class Connection implements PacketStreamListener {
     readonly #platform: Platform;
     readonly #stream: PacketStream;
     readonly #closed: () => void;
-    readonly #openedAt = new Date();
+    readonly #openedAt: Date;
     #client: Client | undefined;
     #clientId = "";
     #packets = 0;
@@ -22,8 +22,13 @@ export class Connection implements PacketStreamListener {
     constructor(platform: Platform, socket: ClientStream, closed: () => void) {
         this.#platform = platform;
         this.#closed = closed;
+        this.#openedAt = new Date(platform.timers.now());
         // The largest legal packet: payload, topic of any length, both length fields and the packet id.
         this.#stream = new PacketStream(socket, platform.settings.maxPayloadBytes + 65535 + 4, this, platform.timers);
+    }
+
+    get #times(): { at: Date; connectedAt: Date } {
+        return { at: new Date(this.#platform.timers.now()), connectedAt: this.#openedAt };
     }
 
     /** Empty before the CONNECT. */
@@ -97,7 +102,7 @@ export class Connection implements PacketStreamListener {
 
     #refuse({ returnCode, closeCode, client }: ConnectRefusal): void {
         this.#platform.settings.onEvent({ event: "refused", clientId: this.#clientId, code: closeCode });
-        if (client) publishMonitoring(client, "FailedConnect", this.#stream.remoteAddress, this.#openedAt, closeCode);
+        if (client) publishMonitoring(client, "FailedConnect", this.#stream.remoteAddress, this.#times, closeCode);
         if (returnCode === undefined) {
             this.#stream.destroy();
         } else {

@@ -7,13 +7,13 @@ export function publishMonitoring(
     { identity, organisation }: IdentifiedClient,
     action: "Connect" | "Disconnect" | "FailedConnect",
     address: string,
-    connectedAt: Date,
+    { at, connectedAt }: MonitoringTimes,
     closeCode?: CloseCode,
 ): void {
     const { clientClass, clientId, typeId, id } = identity;
     const payload = {
         Action: action,
-        Time: new Date().toISOString(),
+        Time: at.toISOString(),
         ClientAddr: address,
         ClientID: clientId,
         Secure: false,
@@ -30,4 +30,9 @@ export function publishMonitoring(
 export interface IdentifiedClient {
     identity: ClientIdentity;
     organisation: Organisation;
+}
+
+interface MonitoringTimes {
+    at: Date;
+    connectedAt: Date;
 }

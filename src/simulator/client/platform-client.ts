@@ -41,6 +41,10 @@ export class PlatformClient extends Client implements ConnectedClient {
         this.#openedAt = openedAt;
     }
 
+    get #times(): { at: Date; connectedAt: Date } {
+        return { at: new Date(this.platform.timers.now()), connectedAt: this.#openedAt };
+    }
+
     notify(refusal: Refusal): void {
         const { typeId, id } = this.identity;
         const { faults, settings, timers } = this.platform;
@@ -49,7 +53,7 @@ export class PlatformClient extends Client implements ConnectedClient {
         if (faults.take("loseNotification", this.clientId, refusal.topic)) return;
         const sent = faults.take("notificationWithoutMessage", this.clientId, refusal.topic) ? withoutMessage : refusal;
         timers.after(settings.notificationDelayMs, () => {
-            const payload = notificationPayload(sent, this.clientId, new Date());
+            const payload = notificationPayload(sent, this.clientId, new Date(timers.now()));
             this.organisation.publish({ topic: `iot-2/type/${typeId}/id/${id}/notify`, payload, qos: 0 });
         });
     }
@@ -73,11 +77,11 @@ export class PlatformClient extends Client implements ConnectedClient {
     protected override connected(): void {
         const { registry } = this.organisation;
         if (this.identity.typeId !== "" && !registry.isFull) registry.register(this.identity.typeId, this.identity.id);
-        publishMonitoring(this, "Connect", this.remoteAddress, this.#openedAt);
+        publishMonitoring(this, "Connect", this.remoteAddress, this.#times);
     }
 
     protected override disconnected(code: CloseCode): void {
         this.checks.end();
-        publishMonitoring(this, "Disconnect", this.remoteAddress, this.#openedAt, code);
+        publishMonitoring(this, "Disconnect", this.remoteAddress, this.#times, code);
     }
 }

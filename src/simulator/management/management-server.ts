@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Faults } from "../faults";
 import { isObject, parseJson } from "../json";
 import type { Settings } from "../options";
@@ -40,6 +39,8 @@ export class ManagementServer {
             open: (device) => this.#open(device),
             close: (dialogue) => this.#close(dialogue),
             after: (delayMs, action) => timers.after(delayMs, action),
+            now: () => timers.now(),
+            createId: settings.createId,
         });
     }
 
@@ -149,7 +150,7 @@ export class ManagementServer {
     }
 
     #open(device: ManagedDevice): Dialogue {
-        const dialogue = new Dialogue(device, randomUUID, (asking, suffix, reqId, d) => {
+        const dialogue = new Dialogue(device, this.#settings.createId, (asking, suffix, reqId, d) => {
             this.#asked.set(reqId, asking);
             const times = this.#faults.take("repeatRequest", `${device.typeId}/${device.deviceId}`, suffix) ? 2 : 1;
             for (let sent = 0; sent < times; sent++)

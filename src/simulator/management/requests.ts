@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Parameter } from "./actions";
 import { type Dialogue, DialogueEnded } from "./dialogue";
 import type { ManagedDevice } from "./managed-device";
@@ -20,13 +19,13 @@ export class Requests {
     /** Starts a request on all its devices at once and returns its id. */
     start(order: RequestOrder): string {
         const { name, parameters, timeoutSeconds, devices } = order;
-        const id = randomUUID();
+        const id = this.#deps.createId();
         const request: ManagementRequest = {
             id,
             action: name,
             parameters,
             timeoutSeconds,
-            initiated: new Date().toISOString(),
+            initiated: new Date(this.#deps.now()).toISOString(),
             complete: false,
             devices: devices.map(({ typeId, deviceId }) => ({ typeId, deviceId, complete: false, status: "pending" })),
         };
@@ -157,6 +156,9 @@ export interface RequestsDeps {
     open(device: ManagedDevice): Dialogue;
     close(dialogue: Dialogue): void;
     after(delayMs: number, action: () => void): () => void;
+    /** Milliseconds since the Unix epoch. */
+    now(): number;
+    createId(): string;
 }
 
 interface Running {

@@ -46,7 +46,8 @@ export class World {
     constructor(seed: number) {
         this.machine = new VirtualMachine(seed, { latencyMs: () => this.latencyMs, opened: (line) => this.simulator.serve(line.server) });
         const { clock } = this.machine;
-        this.simulator = new Simulator({ organisation: "org", clock, logSize: 0, registration: { backoffMs: 60_000 } });
+        const { createId } = this.machine.machine;
+        this.simulator = new Simulator({ organisation: "org", clock, createId, logSize: 0, registration: { backoffMs: 60_000 } });
         const organisation = this.simulator.organisation("org");
         const publish = organisation.publish.bind(organisation);
         organisation.publish = (message) => {

@@ -9,7 +9,7 @@ import type { FileRequest, WorkerResponse } from "../../../src/outbox/store/work
  * What a request has done stays done when its answer is lost, as with a process that is killed in between.
  */
 export class VirtualWorker extends EventEmitter implements StoreWorker {
-    readonly #files = new ServedFiles();
+    readonly #files: ServedFiles;
     readonly #clock: Clock;
     readonly #disk: VirtualDisk;
     /** When the last request is carried out: none overtakes another. */
@@ -19,6 +19,7 @@ export class VirtualWorker extends EventEmitter implements StoreWorker {
     constructor(clock: Clock, disk: VirtualDisk) {
         super();
         this.#clock = clock;
+        this.#files = new ServedFiles(clock);
         this.#disk = disk;
     }
 
