@@ -184,6 +184,8 @@ export interface UndeliveredChanges {
     readonly uncaught: readonly number[];
     /** Numbers of those that are sent again, or deleted. */
     readonly removed: readonly number[];
+    /** Events up to this number are with the flows: they give way to nobody. */
+    readonly raisedUpTo: number;
     readonly limits: UndeliveredLimits;
 }
 
@@ -208,6 +210,8 @@ export interface UndeliveredTotals {
 export interface UndeliveredOutcome extends UndeliveredTotals {
     readonly forgottenWaiting: number;
     readonly forgottenKept: number;
+    /** What gave way while it waited are all that waited after `raisedUpTo` and up to this number; 0 = none. */
+    readonly forgottenUpTo: number;
 }
 
 /** Some undelivered events that are to be handed over, by their numbers. */

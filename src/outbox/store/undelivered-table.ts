@@ -27,8 +27,8 @@ export class UndeliveredTable {
         this.#handedOver = database.prepare("UPDATE undelivered SET phase = ? WHERE id BETWEEN ? AND ? AND phase = 0");
         this.#remove = database.prepare("DELETE FROM undelivered WHERE id BETWEEN ? AND ?");
         this.#readWaiting = database.prepare(`SELECT ${columns} FROM undelivered WHERE phase = 0 AND id > ? ORDER BY id LIMIT ?`);
-        this.#oldestWaiting = database.prepare("SELECT id, bytes FROM undelivered WHERE phase = 0 ORDER BY id LIMIT ?");
-        this.#oldestKept = database.prepare("SELECT id, bytes FROM undelivered WHERE phase > 0 ORDER BY id LIMIT ?");
+        this.#oldestWaiting = database.prepare("SELECT id, bytes FROM undelivered WHERE phase = 0 AND id > ? ORDER BY id LIMIT ?");
+        this.#oldestKept = database.prepare("SELECT id, bytes FROM undelivered WHERE phase > 0 AND id > ? ORDER BY id LIMIT ?");
         const summary = "id, phase, device, event_id, code, rc, reason, created_at, ended_at, length(CAST(payload AS BLOB)) AS size";
         this.#list = database.prepare(`SELECT ${summary} FROM undelivered WHERE ${isSelected} ORDER BY id DESC LIMIT ? OFFSET ?`);
         this.#count = database.prepare(`SELECT count(*) AS total FROM undelivered WHERE ${isSelected}`);
@@ -73,21 +73,26 @@ export class UndeliveredTable {
         };
     }
 
-    change({ added, caught, uncaught, removed, limits }: UndeliveredRequest): UndeliveredOutcome {
+    change({ added, caught, uncaught, removed, raisedUpTo, limits }: UndeliveredRequest): UndeliveredOutcome {
         const width = undeliveredColumns.length;
         for (let index = 0; index < added.length; index += width) this.#add.run(...added.slice(index, index + width));
         this.#handOver(caught, 2, limits);
         this.#handOver(uncaught, 1, limits);
         for (const [first, last] of runs(removed)) this.#remove.run(first, last);
-        const forgottenWaiting = this.#trim(this.#oldestWaiting, () => {
+        const waitedTooLong = this.#trim(this.#oldestWaiting, raisedUpTo, () => {
             const { waiting, waitingBytes } = this.totals;
             return sizeOf(waiting, waitingBytes) - limits.maxWaitingBytes;
         });
-        const forgottenKept = this.#trim(this.#oldestKept, () => {
+        const keptTooLong = this.#trim(this.#oldestKept, 0, () => {
             const { kept, keptBytes } = this.totals;
             return sizeOf(kept, keptBytes) - limits.maxKeptBytes;
         });
-        return { ...this.totals, forgottenWaiting, forgottenKept: limits.maxKeptBytes === 0 ? 0 : forgottenKept };
+        return {
+            ...this.totals,
+            forgottenWaiting: waitedTooLong.count,
+            forgottenUpTo: waitedTooLong.lastId,
+            forgottenKept: limits.maxKeptBytes === 0 ? 0 : keptTooLong.count,
+        };
     }
 
     readWaiting(after: number, maxEvents: number, maxBytes: number): { values: SqlValue[]; isComplete: boolean } {
@@ -102,20 +107,22 @@ export class UndeliveredTable {
         }
     }
 
-    /** Removes the oldest rows until they are within their limit; returns how many. */
-    #trim(oldest: StatementSync, excess: () => number): number {
+    /** Removes the oldest rows after a number until all are within their limit; returns how many, and the last one. */
+    #trim(oldest: StatementSync, after: number, excess: () => number): { count: number; lastId: number } {
         let count = 0;
+        let lastId = 0;
         for (let over = excess(); over > 0; over = excess()) {
-            const rows = oldest.all(oldestAtOnce);
+            const rows = oldest.all(after, oldestAtOnce);
             if (rows.length === 0) break;
             for (const { id, bytes } of rows) {
                 if (over <= 0) break;
                 this.#remove.run(Number(id), Number(id));
                 over -= sizeOf(1, Number(bytes));
                 count += 1;
+                lastId = Number(id);
             }
         }
-        return count;
+        return { count, lastId };
     }
 }
 

@@ -128,6 +128,7 @@ export interface UndeliveredRequest {
     readonly caught: readonly number[];
     readonly uncaught: readonly number[];
     readonly removed: readonly number[];
+    readonly raisedUpTo: number;
     readonly limits: UndeliveredLimits;
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock";
 import type { GatewayError } from "../../errors";
 import type { EventStore, KeptPage, KeptPlace, KeptSelection, StoredUndelivered, UndeliveredBatch } from "../store/store";
+import { isNumberInMemory } from "./kept-in-memory";
 import type { UndeliveredEvents } from "./undelivered-events";
 
 /** What is read, sent again or deleted in one go, so that the rest of the process gets its turn. */
@@ -16,10 +17,14 @@ export class KeptEvents {
     }
 
     /** A part of the list, the latest first, without the payloads. */
-    list(selection: KeptSelection, place: KeptPlace): Promise<KeptPage> {
+    async list(selection: KeptSelection, { offset, limit }: KeptPlace): Promise<KeptPage> {
         const { store, undelivered } = this.#options;
-        if (!store || !undelivered.isStored) return Promise.resolve(undelivered.inMemory.list(selection, place));
-        return answerOf((finished) => store.listUndelivered(selection, place, finished));
+        const inMemory = undelivered.inMemory.list(selection, { offset, limit });
+        if (!store) return inMemory;
+        // Where nothing is stored, what a file holds is of earlier runs.
+        const place = { offset: Math.max(offset - inMemory.total, 0), limit: limit - inMemory.events.length };
+        const inFile = await answerOf<KeptPage>((finished) => store.listUndelivered(selection, place, finished));
+        return { events: [...inMemory.events, ...inFile.events], total: inMemory.total + inFile.total };
     }
 
     /** The events with their data, the oldest first, a part at a time. */
@@ -60,10 +65,14 @@ export class KeptEvents {
         }
     }
 
-    #readAfter(selection: KeptSelection, after: number): Promise<UndeliveredBatch> {
+    async #readAfter(selection: KeptSelection, after: number): Promise<UndeliveredBatch> {
         const { store, undelivered } = this.#options;
-        if (!store || !undelivered.isStored) return Promise.resolve(undelivered.inMemory.read(selection, after, atOnce.events));
-        return answerOf((finished) => store.readKept(selection, after, atOnce, finished));
+        const readInMemory = () => undelivered.inMemory.read(selection, after, atOnce.events);
+        if (!store || isNumberInMemory(after)) return readInMemory();
+        const inFile = await answerOf<UndeliveredBatch>((finished) => store.readKept(selection, after, atOnce, finished));
+        if (!inFile.isComplete) return inFile;
+        const inMemory = readInMemory();
+        return { events: [...inFile.events, ...inMemory.events], isComplete: inMemory.isComplete };
     }
 
     #turn(): Promise<void> {

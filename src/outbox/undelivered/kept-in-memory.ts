@@ -5,11 +5,20 @@ import type { UndeliveredRecord } from "./undelivered-record";
 /** The memory of the undelivered events where nothing is stored. */
 const memoryBytes = 10_485_760;
 
+/** Numbers above this one are in memory. A file of an earlier run numbers its own from 1 on, and never comes so far. */
+const lastNumberOfFiles = 2 ** 52;
+
+/** Whether the number of an undelivered event is one in memory, where nothing is stored. */
+export function isNumberInMemory(id: number): boolean {
+    return id > lastNumberOfFiles;
+}
+
 /** Where nothing is stored: the undelivered events that were handed over and are kept, and the memory that they share with those that wait. */
 export class KeptInMemory {
     /** The oldest first. */
     readonly #records = new Set<UndeliveredRecord>();
     #bytes = 0;
+    #lastId = lastNumberOfFiles;
 
     get count(): number {
         return this.#records.size;
@@ -25,8 +34,9 @@ export class KeptInMemory {
         return this.#bytes > memoryBytes;
     }
 
-    /** The event takes memory, from its end on. */
+    /** The event takes memory, from its end on, and gets a number. */
     ended(record: UndeliveredRecord): void {
+        record.numbered(++this.#lastId);
         this.#bytes += sizeOf(record);
     }
 

@@ -5,7 +5,7 @@ import type { CompletionCallbacks, UndeliveredEvent } from "../event";
 import type { MemoryLimits } from "../outbox-limits";
 import type { EventStore, UndeliveredChanges, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "../store/store";
 import { HandOver, type UndeliveredListener } from "./hand-over";
-import { KeptInMemory } from "./kept-in-memory";
+import { isNumberInMemory, KeptInMemory } from "./kept-in-memory";
 import { RecordSet } from "./record-set";
 import { UndeliveredNotes } from "./undelivered-notes";
 import { type LeavingRow, UndeliveredRecord } from "./undelivered-record";
@@ -45,8 +45,8 @@ export class UndeliveredEvents {
     readonly #notes = new UndeliveredNotes();
     /** What a commit under way writes. */
     #writing: ReadonlySet<UndeliveredRecord> = new Set();
-    /** Senders that wait for an event that is only stored. */
-    readonly #completions = new Map<number, CompletionCallbacks>();
+    /** Senders that wait for an event that is only stored, in the order of the numbers. */
+    readonly #completions = new Map<number, WaitingSender>();
     readonly #inMemory = new KeptInMemory();
     #forgotten = 0;
 
@@ -129,11 +129,6 @@ export class UndeliveredEvents {
         return lost;
     }
 
-    /** Whether they are kept on disk. */
-    get isStored(): boolean {
-        return this.#options.storesEvents;
-    }
-
     /** Whether a kept one is neither sent again nor deleted at the moment. */
     isKept(id: number): boolean {
         return !this.#notes.isLeaving(id);
@@ -141,8 +136,15 @@ export class UndeliveredEvents {
 
     /** A kept one is sent again: it goes when the event is stored under its new number or finished, or at once where nothing is stored. */
     moving(id: number): void {
-        if (this.#options.storesEvents) this.#notes.leaves(id);
-        else this.#inMemory.remove(id);
+        const { storesEvents, wanted } = this.#options;
+        if (storesEvents) {
+            this.#notes.leaves(id);
+        } else if (isNumberInMemory(id)) {
+            this.#inMemory.remove(id);
+        } else {
+            this.#notes.remove(id);
+            wanted(0);
+        }
     }
 
     /** One that was moving need not be stored under its new number: it goes with the next commit. */
@@ -154,17 +156,16 @@ export class UndeliveredEvents {
 
     /** Deletes kept ones; resolves when they are gone. */
     remove(ids: readonly number[]): Promise<void> {
-        if (!this.#options.storesEvents) {
-            for (const id of ids) this.#inMemory.remove(id);
-            return Promise.resolve();
-        }
-        for (const id of ids) this.#notes.remove(id);
+        for (const id of ids.filter(isNumberInMemory)) this.#inMemory.remove(id);
+        const inFile = ids.filter((id) => !isNumberInMemory(id));
+        if (inFile.length === 0) return Promise.resolve();
+        for (const id of inFile) this.#notes.remove(id);
         const removed = this.#notes.removed();
         this.#options.wanted(0);
         return removed;
     }
 
-    /** Those that are kept where nothing is stored. */
+    /** Those that are kept where nothing is stored; what an earlier run has left is in the file all the same. */
     get inMemory(): KeptInMemory {
         return this.#inMemory;
     }
@@ -198,12 +199,13 @@ export class UndeliveredEvents {
         const generation = this.#generation;
         // As they are now: they may be handed over while they are written.
         const rows = added.map((record) => ({ ...record }));
+        const changes = { added: rows, ...notes.changes, raisedUpTo: this.#raisedUpTo, limits };
         return {
-            changes: { added: rows, ...notes.changes, limits },
+            changes,
             rows: added.flatMap(({ row }) => row?.seq ?? []),
             written: (outcome) => {
                 notes.written();
-                this.#written(added, rows, outcome, generation);
+                this.#written(added, changes, outcome, generation);
             },
             failed: (error) => {
                 this.#writing = new Set();
@@ -251,7 +253,6 @@ export class UndeliveredEvents {
 
     /** Where nothing is stored: waiting and kept ones share one bound, and kept ones give way first. */
     #remember(record: UndeliveredRecord): void {
-        record.numbered(++this.#lastId);
         this.#inMemory.ended(record);
         this.#handOver.push(record);
         this.#trimMemory();
@@ -295,8 +296,14 @@ export class UndeliveredEvents {
     /** Numbers in the store of events that are in memory, or were handed over, although the store may still say otherwise. */
     get #knownIds(): Set<number> {
         const records = [...this.#handOver.raised, ...this.#handOver.line, ...this.#unsaved];
-        const stored = this.#options.storesEvents ? records : records.filter(({ isStored }) => isStored);
-        return new Set([...stored.map(({ id }) => id), ...this.#notes.ids]);
+        return new Set([...this.#inStore(records), ...this.#notes.ids]);
+    }
+
+    /** The numbers of those that have one in the store, or are being written under it. */
+    #inStore(records: Iterable<UndeliveredRecord>): number[] {
+        const numbered = [...records];
+        const stored = this.#options.storesEvents ? numbered : numbered.filter(({ isStored }) => isStored);
+        return stored.map(({ id }) => id);
     }
 
     #readNext(): void {
@@ -315,7 +322,7 @@ export class UndeliveredEvents {
             for (const { id, ...event } of events) {
                 this.#lastInLine = id;
                 if (knownIds.has(id)) continue;
-                const record = new UndeliveredRecord(event, this.#completions.get(id));
+                const record = new UndeliveredRecord(event, this.#completions.get(id)?.completion);
                 this.#completions.delete(id);
                 record.loaded(id);
                 this.#handOver.push(record);
@@ -328,7 +335,7 @@ export class UndeliveredEvents {
 
     #written(
         added: readonly UndeliveredRecord[],
-        rows: UndeliveredChanges["added"],
+        { added: rows, raisedUpTo }: UndeliveredChanges,
         outcome: UndeliveredOutcome | undefined,
         generation: number,
     ): void {
@@ -347,9 +354,29 @@ export class UndeliveredEvents {
             }
             this.#isBehind = true;
             const completion = record.takeCompletion();
-            if (completion) this.#completions.set(record.id, completion);
+            if (completion) this.#completions.set(record.id, { completion, error: record.error });
         }
+        if (outcome && outcome.forgottenWaiting > 0) this.#gaveWay(raisedUpTo, outcome.forgottenUpTo);
         this.#refill();
+    }
+
+    /** The largest number of those that the flows have. */
+    get #raisedUpTo(): number {
+        return Math.max(0, ...this.#inStore(this.#handOver.raised));
+    }
+
+    /** What waited after a number and up to another is in the store no more, and is only counted. */
+    #gaveWay(after: number, upTo: number): void {
+        for (const record of [...this.#handOver.line]) {
+            if (!record.isStored || record.id <= after || record.id > upTo) continue;
+            this.#handOver.remove(record);
+            record.takeCompletion()?.failed(record.error);
+        }
+        for (const [id, { completion, error }] of this.#completions) {
+            if (id > upTo) return;
+            this.#completions.delete(id);
+            completion.failed(error);
+        }
     }
 
     #confirmed(record: UndeliveredRecord): void {
@@ -376,7 +403,7 @@ export class UndeliveredEvents {
         this.#lastInLine = 0;
         this.#isBehind = totals.waiting > 0;
         this.#notes.forget();
-        for (const completion of this.#completions.values()) completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
+        for (const { completion } of this.#completions.values()) completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
         this.#completions.clear();
         // Numbers of those in memory have nothing to do with the file.
         if (!storesEvents) return;
@@ -406,6 +433,12 @@ export interface EndedEvent extends UndeliveredEvent {
     readonly row: LeavingRow | undefined;
     /** Whether it gave way to a newer one. */
     readonly isDropped?: boolean;
+}
+
+/** A sender that waits until its event is handed over, and the error that it gets if that gives way. */
+interface WaitingSender {
+    readonly completion: CompletionCallbacks;
+    readonly error: GatewayError;
 }
 
 /** A part of a commit. One of the two is called with its outcome. */

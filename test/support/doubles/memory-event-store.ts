@@ -86,7 +86,7 @@ export class MemoryEventStore implements EventStore {
         };
     }
 
-    #change({ added, caught, uncaught, removed, limits }: UndeliveredChanges): UndeliveredOutcome {
+    #change({ added, caught, uncaught, removed, raisedUpTo, limits }: UndeliveredChanges): UndeliveredOutcome {
         for (const { id, state, event, error, refusal, enteredAt, endedAt } of added) {
             if (id > this.#lastId) this.#undelivered.set(id, { id, state, event: copyOf(event), error, refusal, enteredAt, endedAt });
             this.#lastId = Math.max(this.#lastId, id);
@@ -98,22 +98,28 @@ export class MemoryEventStore implements EventStore {
             }
         }
         for (const id of removed) this.#undelivered.delete(id);
-        const forgottenWaiting = this.#trim("waiting", limits.maxWaitingBytes);
-        const forgottenKept = this.#trim("kept", limits.maxKeptBytes);
-        return { ...this.undeliveredTotals, forgottenWaiting, forgottenKept: limits.maxKeptBytes === 0 ? 0 : forgottenKept };
+        const waiting = this.#trim("waiting", raisedUpTo, limits.maxWaitingBytes);
+        const kept = this.#trim("kept", 0, limits.maxKeptBytes);
+        return {
+            ...this.undeliveredTotals,
+            forgottenWaiting: waiting.length,
+            forgottenUpTo: waiting.at(-1) ?? 0,
+            forgottenKept: limits.maxKeptBytes === 0 ? 0 : kept.length,
+        };
     }
 
-    #trim(which: "waiting" | "kept", maxBytes: number): number {
+    #trim(which: "waiting" | "kept", after: number, maxBytes: number): number[] {
         const found = this.undelivered.filter(({ state }) => (state === "waiting") === (which === "waiting"));
         let size = found.reduce((sum, { event }) => sum + event.bytes + rowOverheadBytes, 0);
-        let count = 0;
+        const forgotten: number[] = [];
         for (const { id, event } of found) {
+            if (id <= after) continue;
             if (size <= maxBytes) break;
             this.#undelivered.delete(id);
             size -= event.bytes + rowOverheadBytes;
-            count += 1;
+            forgotten.push(id);
         }
-        return count;
+        return forgotten;
     }
 
     listUndelivered(selection: KeptSelection, place: KeptPlace, finished: (error: GatewayError | undefined, page: KeptPage) => void): void {

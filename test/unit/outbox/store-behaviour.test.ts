@@ -52,7 +52,7 @@ function undelivered(id: number, options: Partial<StoredUndelivered> = {}): Stor
 const roomy: UndeliveredLimits = { maxWaitingBytes: 1e6, maxKeptBytes: 1e6 };
 
 function change(store: EventStore, changes: Partial<UndeliveredChanges>, removals: number[] = []): Promise<UndeliveredOutcome | undefined> {
-    const undelivered = { added: [], caught: [], uncaught: [], removed: [], limits: roomy, ...changes };
+    const undelivered = { added: [], caught: [], uncaught: [], removed: [], raisedUpTo: 0, limits: roomy, ...changes };
     return ask((finished) => store.commit([], removals, finished, undelivered));
 }
 
@@ -116,6 +116,7 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
             kept: 0,
             keptBytes: 0,
             forgottenWaiting: 0,
+            forgottenUpTo: 0,
             forgottenKept: 0,
         });
         assert.deepEqual(numbers(await read(store, {})), [2]);
@@ -150,9 +151,20 @@ function behavesLikeAStore(open: () => Promise<{ store: EventStore; dispose: () 
     it("forgets the oldest undelivered events beyond a limit, those to be handed over and those kept for themselves", async () => {
         await change(store, { added: [1, 2, 3, 4, 5].map((id) => undelivered(id)) });
         const waiting = await change(store, { limits: { maxWaitingBytes: 1000, maxKeptBytes: 600 } });
-        assert.deepEqual([waiting?.waiting, waiting?.forgottenWaiting], [3, 2]);
+        assert.deepEqual([waiting?.waiting, waiting?.forgottenWaiting, waiting?.forgottenUpTo], [3, 2, 2]);
         const kept = await change(store, { caught: [3, 4, 5], limits: { maxWaitingBytes: 1000, maxKeptBytes: 600 } });
-        assert.deepEqual([kept?.waiting, kept?.kept, kept?.forgottenKept], [0, 2, 1]);
+        assert.deepEqual([kept?.waiting, kept?.kept, kept?.forgottenKept, kept?.forgottenUpTo], [0, 2, 1, 0]);
+    });
+
+    it("forgets no undelivered event that is with the flows", async () => {
+        await change(store, { added: [1, 2, 3, 4, 5].map((id) => undelivered(id)) });
+        const outcome = await change(store, { raisedUpTo: 2, limits: { maxWaitingBytes: 1000, maxKeptBytes: 600 } });
+        assert.deepEqual([outcome?.waiting, outcome?.forgottenWaiting, outcome?.forgottenUpTo], [3, 2, 4]);
+        const waiting = await readUndelivered(store);
+        assert.deepEqual(
+            waiting.events.map(({ id }) => id),
+            [1, 2, 5],
+        );
     });
 
     it("lists kept undelivered events, the latest first, and reads them, by number, device and whether a Catch node got them", async () => {
