@@ -47,8 +47,8 @@ export class GatewayListeners {
         this.#countsTimer = undefined;
         const state = this.#readState();
         for (const listener of this.#listeners) listener.stateChanged(state);
-        // What waits goes out, or grows old, although nothing new comes.
-        if (state.queued > 0) this.countsChanged();
+        // What waits goes out or grows old, and what is suspected falls silent, although nothing new comes.
+        if (state.queued > 0 || state.suspectedDevices > 0) this.countsChanged();
     }
 
     /** Only numbers changed: reported within a second. */

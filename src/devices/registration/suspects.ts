@@ -4,6 +4,9 @@ import { confirmationMs, type PendingDevice } from "./pending-device";
 import type { RegistrationParts } from "./registration-parts";
 import type { StrayInterval } from "./stray-pings";
 
+/** A suspect without anything to send for so long may not send for days. */
+const quietMs = 60_000;
+
 /**
  * The devices of which the platform may have dropped something silently: it is in back-off for one of them, and the only sign
  * is a stray ping, which names none. They are tried in groups with nothing else, and alone within a group that drew another one.
@@ -18,8 +21,18 @@ export class Suspects {
         this.#holds = holds;
     }
 
+    /**
+     * How many are being tried, or are about to be. One that has sent nothing for a minute is not: whatever it sends next is a check all the
+     * same, and shows whether something of it was dropped.
+     */
     get count(): number {
-        return this.#suspects.size;
+        const quietSinceMs = this.#parts.clock.monotonicMs() - quietMs;
+        let count = 0;
+        for (const { stage, suspicion } of this.#suspects) {
+            const isAboutToBe = (suspicion?.investigation?.strays.lastMs ?? 0) > quietSinceMs;
+            if (stage !== "resting" || isAboutToBe) count += 1;
+        }
+        return count;
     }
 
     /**

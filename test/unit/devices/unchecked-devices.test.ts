@@ -185,6 +185,22 @@ describe("devices of which something may have been dropped silently", () => {
         assert.deepEqual(bench.phases("t/other"), ["contacting"]);
     });
 
+    it("stops counting a suspect that sends nothing more as being checked, and checks it when it does send", () => {
+        const bench = suspecting(...devices(3));
+        bench.send("t/d0");
+        bench.clock.advance(59_000);
+        assert.equal(bench.registration.suspectCount, 2, "the one that sent has passed its check by now");
+        bench.clock.advance(2_000);
+        assert.equal(bench.registration.suspectCount, 0);
+        assert.deepEqual(bench.send("t/d1"), ["check"]);
+        assert.equal(bench.registration.suspectCount, 1);
+        bench.take();
+        bench.acknowledge("t/d1");
+        bench.registration.strayPing();
+        bench.clock.advance(100);
+        assert.ok(bench.take().includes("convicted t/d1"), "what was acknowledged of it is not forgotten");
+    });
+
     it("tries suspects alone within a group that drew a stray ping, and holds only the guilty one", () => {
         const bench = suspecting(...devices(3));
         bench.onWake = (device) => bench.send(device);

@@ -29,7 +29,7 @@ describe("gateway listeners", () => {
     function setUp(owned: readonly string[] = ["node"]) {
         const clock = new FakeClock();
         const told: string[] = [];
-        const numbers = { queued: 0 };
+        const numbers = { queued: 0, suspectedDevices: 0 };
         const listeners = new GatewayListeners(clock, () => ({ ...state, ...numbers }));
         const listener: GatewayListener = {
             stateChanged: () => told.push("state"),
