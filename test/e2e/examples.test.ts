@@ -15,7 +15,7 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
         this.timeout(180_000);
         const suite = new EditorSuite(() => ExampleServer.start(module));
         // What the examples do does not depend on the version: in the older one, those that bring each of the nodes and each kind of import.
-        const numbers = module === "node-red" ? exampleNames.map((_, index) => index + 1) : [1, 3, 5, 6, 11];
+        const numbers = module === "node-red" ? exampleNames.map((_, index) => index + 1) : [1, 3, 5, 6, 12];
         let application: MqttClient | undefined;
         let run: ExampleRun;
 
@@ -204,7 +204,19 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
             await run.shows("readings: normal", /^connected$/);
         });
 
-        for (const number of [11, 12]) {
+        test(11, "readings that expired come back, are sent again, and none is missing", async () => {
+            await start(11);
+            await run.shows("received", /^last [2-9]\d*, late 0, missing 0$/);
+            await run.press("cut");
+            await run.shows("link is down", /^true$/);
+            await run.shows("why", /^GW_EXPIRED$/);
+            await run.shows("late readings", /, waiting: \d+\+?$/);
+            await run.press("restore");
+            await run.shows("link is down", /^false$/);
+            await run.shows("received", /^last \d+, late [1-9]\d*, missing 0$/);
+        });
+
+        for (const number of [12, 13]) {
             test(number, "does nothing until it is enabled, then says which setting is missing", async () => {
                 run = await ExampleRun.import(suite, named(number));
                 await run.editor.deploy();

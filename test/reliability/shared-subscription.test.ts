@@ -10,7 +10,7 @@ const messages = 200;
 
 /** The example as a user deploys it, with one Mosquitto for the field and for the platform. */
 function example(port: number): Record<string, unknown>[] {
-    const stored: unknown = JSON.parse(readFileSync("examples/12 One of several processes.json", "utf8"));
+    const stored: unknown = JSON.parse(readFileSync("examples/13 One of several processes.json", "utf8"));
     assert.ok(Array.isArray(stored));
     return stored.map(requireRecord).map((node) => {
         if (node.type === "tab") return { ...node, disabled: false };
@@ -20,7 +20,7 @@ function example(port: number): Record<string, unknown>[] {
     });
 }
 
-describe("example 10: two processes behind a shared subscription", function () {
+describe("example 13: two processes behind a shared subscription", function () {
     this.timeout(90_000);
     let broker: Mosquitto;
     let application: MqttClient;
