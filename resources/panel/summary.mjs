@@ -77,8 +77,11 @@ export class Summary {
             ["incoming", rate(rates?.incoming), text("total", { total: number(totals.eventsReceived) })],
             ["outgoing", rate(rates?.outgoing), text("total", { total: number(totals.eventsPublished) })],
             ["devices", number(devices.remembered), devices.held > 0 ? text("heldDevices", { held: number(devices.held) }) : ""],
+            ["silent", ...some(devices.silent)],
             ["certificate", ...(certificate ? validity(certificate, now) : [])],
-            ["lost", number(outbox.expiredTotal + outbox.droppedTotal + totals.eventsRefused), text("lostHint")],
+            ["lost", number(notDelivered(outbox, totals)), text("lostHint")],
+            ["undelivered", ...some(outbox.undelivered)],
+            ["rejected", ...some(totals.eventsRejected)],
         ];
         if (this.#facts.children.length === 0) for (const [key] of facts) this.#facts.append(fact(key));
         facts.forEach(([, value, note], index) => {
@@ -89,6 +92,15 @@ export class Summary {
             setText(small, note ?? "");
         });
     }
+}
+
+/** A number that is shown unless it is 0. */
+function some(count) {
+    return count > 0 ? [number(count)] : [];
+}
+
+function notDelivered({ expiredTotal, droppedTotal, undeliverableTotal }, { eventsRefused }) {
+    return expiredTotal + droppedTotal + undeliverableTotal + eventsRefused;
 }
 
 /** How long the certificate is valid, and whose it is. */

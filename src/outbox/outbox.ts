@@ -45,6 +45,7 @@ export class Outbox {
     readonly #closing: Closing;
     readonly #ageClock: AgeClock;
     readonly #drainEstimate: DrainEstimate;
+    #rejected = 0;
 
     constructor(options: OutboxOptions) {
         const { store, storesEvents, clock, boot, limits, gate, link, listener } = options;
@@ -113,6 +114,7 @@ export class Outbox {
     admit(event: NewEvent, completion?: CompletionCallbacks): void {
         const rejection = this.#admission.admit(event, this.#supersession.roomFor(event));
         if (rejection) {
+            this.#rejected += 1;
             completion?.failed(rejection);
             return;
         }
@@ -213,6 +215,7 @@ export class Outbox {
             undeliveredForgotten: this.#undelivered.forgotten,
             superseded: this.#lifecycle.superseded,
             takenOver: this.#lifecycle.takenOver,
+            rejected: this.#rejected,
             groups: this.#writer.groups,
             writtenEvents: this.#writer.writtenEvents,
             isStoreFailing: this.#admission.isStoreFailing,
@@ -317,6 +320,8 @@ export interface OutboxCounters {
     readonly superseded: number;
     /** Events of earlier runs, less those that were lost with their file. */
     readonly takenOver: number;
+    /** Events that were not taken. */
+    readonly rejected: number;
     /** Transactions of the store, and events written by them. */
     readonly groups: number;
     readonly writtenEvents: number;

@@ -58,7 +58,7 @@ export class EventPublisher {
         });
         const gracefulEnd = this.#gracefulEnd;
         const failed = (nodeId: string, error: GatewayError, message: LateMessage) => {
-            if (!message.refusal?.willRetry) statistics.eventRefused();
+            if (!message.refusal?.willRetry) statistics.eventRevoked();
             listeners.failedLater(nodeId, error, message);
         };
         this.#refusals = new RefusalHandler({
@@ -184,6 +184,7 @@ export class EventPublisher {
         }
         const rejection = options.outbox === "off" ? this.#rejectionWithoutOutbox(device) : undefined;
         if (rejection) {
+            statistics.eventRejected();
             completion.failed(rejection);
             return;
         }

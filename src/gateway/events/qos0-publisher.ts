@@ -43,7 +43,7 @@ export class Qos0Publisher implements SuspectClient {
     send(event: Qos0Event, isReady: boolean, completion: CompletionCallbacks): void {
         const rejection = this.#rejection(isReady);
         if (rejection) {
-            completion.failed(rejection);
+            this.failed(completion, rejection);
             return;
         }
         const { registration } = this.#deps;
@@ -52,7 +52,7 @@ export class Qos0Publisher implements SuspectClient {
         const answer = registration.tryNow(device, waiting);
         if (answer !== "wait") this.#admit(waiting, answer === "check");
         else if (registration.isKnown(device) && !registration.isHeld(device)) this.#wait(waiting);
-        else completion.failed(notRegisteredError(device));
+        else this.failed(completion, notRegisteredError(device));
     }
 
     /** The device of a waiting event may be asked for again. */
@@ -77,8 +77,14 @@ export class Qos0Publisher implements SuspectClient {
 
     /** The outcome of a check that was refused for good. */
     refused(waiting: WaitingEvent, error: GatewayError): void {
-        this.#deps.statistics.eventRefused();
+        if (waiting.refused(error)) this.#deps.statistics.eventRefused();
         this.giveUp(waiting, error);
+    }
+
+    /** An event was not sent, or nobody knows whether it arrived. */
+    failed(completion: CompletionCallbacks, error: GatewayError): void {
+        this.#deps.statistics.eventRejected();
+        completion.failed(error);
     }
 
     /** An event was sent. */
@@ -266,7 +272,14 @@ class WaitingEvent implements RegistrationClient {
     }
 
     failed(error: GatewayError): void {
-        if (this.#end()) this.completion.failed(error);
+        if (this.#end()) this.#publisher.failed(this.completion, error);
+    }
+
+    /** The platform refused it; false if its outcome was known before. */
+    refused(error: GatewayError): boolean {
+        if (!this.#end()) return false;
+        this.completion.failed(error);
+        return true;
     }
 
     /** The outcome is known; false if it was before. */

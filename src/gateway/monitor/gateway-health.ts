@@ -26,7 +26,7 @@ export class GatewayHealth {
         const state = this.#deps.state();
         const counters = this.#deps.counters();
         const certificate = this.#deps.certificate();
-        const { eventsReceived, eventsPublished, eventsRefused } = statistics.totals(counters);
+        const { eventsReceived, eventsDelivered, eventsRefused } = statistics.totals(counters);
         return {
             state: stateName(state),
             since: new Date(statistics.since).toISOString(),
@@ -40,8 +40,7 @@ export class GatewayHealth {
             ...(certificate && { certificate }),
             totals: {
                 received: eventsReceived,
-                // Some turn out not to have been.
-                delivered: eventsPublished - counters.recalled - counters.revoked,
+                delivered: eventsDelivered,
                 refused: eventsRefused,
                 expired: counters.expired,
                 dropped: counters.dropped,

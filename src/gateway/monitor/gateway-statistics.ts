@@ -18,6 +18,9 @@ export class GatewayStatistics {
     #eventsReceived = 0;
     #eventsRefused = 0;
     #eventsHandedOver = 0;
+    #eventsRejected = 0;
+    /** Refused although they counted as delivered. */
+    #eventsRevoked = 0;
     #commandsReceived = 0;
     #notificationsReceived = 0;
     #phase: ConnectionState["phase"] = "closed";
@@ -47,9 +50,20 @@ export class GatewayStatistics {
         this.#eventsHandedOver += 1;
     }
 
-    /** An event that is not in the outbox any more, or never was, was refused for good. */
+    /** An event that does not pass the outbox was refused for good, before it counted as delivered. */
     eventRefused(): void {
         this.#eventsRefused += 1;
+    }
+
+    /** The same, for an event that had counted as delivered. */
+    eventRevoked(): void {
+        this.#eventsRefused += 1;
+        this.#eventsRevoked += 1;
+    }
+
+    /** An event that does not pass the outbox failed before it was sent, or nobody knows whether it arrived. */
+    eventRejected(): void {
+        this.#eventsRejected += 1;
     }
 
     commandReceived(): void {
@@ -100,11 +114,15 @@ export class GatewayStatistics {
         this.#since = this.#clock.now();
     }
 
-    /** All counts until now, with those of the outbox: the events that have left it because they arrived, or were refused. */
-    totals({ acknowledged, refused }: Pick<OutboxCounters, "acknowledged" | "refused">): GatewayTotals {
+    /** All counts until now, with those of the outbox. */
+    totals({ acknowledged, recalled, refused, rejected, revoked, takenOver }: CountersOfTotals): GatewayTotals {
+        const eventsPublished = acknowledged + this.#eventsHandedOver;
         return {
+            eventsTakenOver: takenOver,
             eventsReceived: this.#eventsReceived,
-            eventsPublished: acknowledged + this.#eventsHandedOver,
+            eventsPublished,
+            eventsDelivered: eventsPublished - recalled - revoked - this.#eventsRevoked,
+            eventsRejected: rejected + this.#eventsRejected,
             eventsRefused: refused + this.#eventsRefused,
             commandsReceived: this.#commandsReceived,
             commandsEnded: { ...this.#commandsEnded },
@@ -124,12 +142,23 @@ function wordOf(phase: ConnectionState["phase"], { isWanted, isPaused }: LinkCon
     return phase === "closed" && !isWanted ? "closed" : "offline";
 }
 
-/** The totals of a gateway since it was opened. */
+type CountersOfTotals = Pick<OutboxCounters, "acknowledged" | "recalled" | "refused" | "rejected" | "revoked" | "takenOver">;
+
+/**
+ * The totals of a gateway since it was opened. Together with those of the outbox they add up: taken over + received = delivered + waiting +
+ * refused + expired + dropped + superseded + undeliverable + rejected.
+ */
 export interface GatewayTotals {
+    /** Events that waited in the file when it was opened, less those that were lost with it. */
+    readonly eventsTakenOver: number;
     /** Events taken from the flows, including those that failed. */
     readonly eventsReceived: number;
     /** Events that the platform acknowledged, as it does with most that it refuses; of QoS 0 those that were handed to the connection. */
     readonly eventsPublished: number;
+    /** Those of them that turned out not to have been dropped or refused: an event that is sent again is not among them until it arrives. */
+    readonly eventsDelivered: number;
+    /** Events that failed before they were taken on: the outbox was full, or there was no connection for one of QoS 0. */
+    readonly eventsRejected: number;
     /** Events that the platform refused for good; one that is kept and sent again is not among them. */
     readonly eventsRefused: number;
     readonly commandsReceived: number;

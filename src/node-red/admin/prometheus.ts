@@ -31,6 +31,13 @@ const definitions: readonly MetricDefinition[] = [
         "Events that the platform acknowledged, as it does with most that it refuses",
         ({ totals }) => totals.eventsPublished,
     ),
+    gauge(
+        "events_delivered",
+        "Events that arrived, as far as is known: acknowledged, and neither refused nor dropped afterwards",
+        ({ totals }) => totals.eventsDelivered,
+    ),
+    counter("events_rejected_total", "Events that failed before they were taken on", ({ totals }) => totals.eventsRejected),
+    gauge("events_taken_over", "Events of earlier runs that waited in the outbox file", ({ totals }) => totals.eventsTakenOver),
     counter("events_stored_total", "Events that had to be written to the outbox file", ({ outbox }) => outbox.storedTotal),
     counter("events_refused_total", "Events that the platform refused for good", ({ totals }) => totals.eventsRefused),
     counter("events_expired_total", "Events that grew too old before they could be delivered", ({ outbox }) => outbox.expiredTotal),

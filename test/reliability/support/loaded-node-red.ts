@@ -4,10 +4,12 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type LinkAction, linkActions } from "../../../src/gateway/link-control";
+import type { GatewayOverview } from "../../../src/gateway/monitor/gateway-overview";
 import { isRecord } from "../../../src/protocol/json";
 import { isolatedSettings } from "../../support/drivers/isolated-settings";
 import type { DeployType } from "../../support/drivers/node-red-process";
 import { answersOf, askWith, exportsOf, filesIn, type Trace } from "../../support/drivers/traces";
+import { unaccountedEvents } from "../../support/event-account";
 import { requireRecord } from "../../support/records";
 import { assertNoSecrets, secretToken } from "../../support/secrets";
 import { waitFor } from "../../support/wait-for";
@@ -182,15 +184,17 @@ export class LoadedNodeRed {
     }
 
     /** What the gateway says of itself; undefined while it does not run. */
-    async state(): Promise<{ health: string; isOnline: boolean; queuedEvents: number } | undefined> {
+    async state(): Promise<{ health: string; isOnline: boolean; queuedEvents: number; unaccounted: number } | undefined> {
         const { gateways } = await this.#get("wiotp-gateway/state");
         const [entry] = Array.isArray(gateways) ? gateways.map(requireRecord) : [];
         if (!isRecord(entry?.gateway)) return undefined;
-        const { connection, outbox, health } = entry.gateway;
+        const overview = entry.gateway as unknown as GatewayOverview;
+        const { connection, outbox, health } = overview;
         return {
-            health: String(requireRecord(health).state),
-            isOnline: requireRecord(connection).phase === "online",
-            queuedEvents: Number(requireRecord(outbox).events),
+            health: health.state,
+            isOnline: connection.phase === "online",
+            queuedEvents: outbox.events,
+            unaccounted: unaccountedEvents(overview),
         };
     }
 

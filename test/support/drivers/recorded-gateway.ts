@@ -149,6 +149,8 @@ export interface EventChoice {
     readonly typeId?: string;
     readonly completion?: EventRequest["completionMode"];
     readonly ttlMs?: number;
+    /** Whether a newer one takes its place while it waits. */
+    readonly isLatest?: boolean;
     /** In place of the number. */
     readonly payload?: string;
     /** Called with the outcome, in place of recording it. */

@@ -27,6 +27,8 @@ class Bench {
         undelivered: 0,
         recalled: 0,
         revoked: 0,
+        rejected: 0,
+        takenOver: 0,
         high: 0,
         normal: 0,
         low: 0,

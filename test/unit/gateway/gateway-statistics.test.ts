@@ -6,7 +6,7 @@ import { FakeClock } from "../../support/doubles/fake-clock";
 
 describe("gateway statistics", () => {
     const network = { code: "GW_NETWORK", text: "" } as const;
-    const nothing = { acknowledged: 0, refused: 0 };
+    const nothing = { acknowledged: 0, recalled: 0, refused: 0, rejected: 0, revoked: 0, takenOver: 0 };
     const noReconnects = { "not-authorised": 0, tls: 0, network: 0, "taken-over": 0, stalled: 0, planned: 0, other: 0 };
 
     it("counts each reconnect once, by its reason, but not the first connection", () => {
@@ -80,13 +80,23 @@ describe("gateway statistics", () => {
         const statistics = new GatewayStatistics(new FakeClock());
         statistics.eventHandedOver();
         statistics.eventAcknowledged(1);
-        assert.equal(statistics.totals({ acknowledged: 7, refused: 0 }).eventsPublished, 8);
+        assert.equal(statistics.totals({ ...nothing, acknowledged: 7 }).eventsPublished, 8);
     });
 
     it("counts refused events in the outbox and those that had left it", () => {
         const statistics = new GatewayStatistics(new FakeClock());
         statistics.eventRefused();
-        assert.equal(statistics.totals({ acknowledged: 0, refused: 2 }).eventsRefused, 3);
+        assert.equal(statistics.totals({ ...nothing, refused: 2 }).eventsRefused, 3);
+    });
+
+    it("does not count events as delivered that were refused or dropped afterwards", () => {
+        const statistics = new GatewayStatistics(new FakeClock());
+        for (let event = 0; event < 3; event++) statistics.eventHandedOver();
+        statistics.eventRevoked();
+        statistics.eventRejected();
+        const totals = statistics.totals({ ...nothing, acknowledged: 7, recalled: 2, revoked: 1, refused: 1, rejected: 4, takenOver: 5 });
+        const { eventsDelivered, eventsRefused, eventsRejected, eventsTakenOver } = totals;
+        assert.deepEqual([eventsDelivered, eventsRefused, eventsRejected, eventsTakenOver], [6, 2, 5, 5]);
     });
 });
 

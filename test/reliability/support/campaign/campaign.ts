@@ -59,6 +59,7 @@ export class Campaign {
         application.isSending = false;
         nodeRed.pause(true);
         const { usedBytes } = await this.#rest(fault.restartsNodes ? undefined : sent);
+        assert.equal((await nodeRed.state())?.unaccounted, 0, "the counts of the events do not add up");
         await nodeRed.assertNoSecrets();
         if (!fault.killsBroker) await this.#applicationHasAll();
         if (fault.keepsConnection) assert.equal(recorder.accepted, connections, "the connection was not kept");
