@@ -28,8 +28,7 @@ export class VirtualWorker extends EventEmitter implements StoreWorker {
         this.#busyUntilMs = Math.max(this.#busyUntilMs, nowMs) + this.#disk.delayMs(request);
         this.#clock.setTimer(this.#busyUntilMs - nowMs, () => {
             if (this.#isOver) return;
-            const response = this.#disk.fails(request) ? failure(request) : this.#files.answer(structuredClone(request));
-            this.emit("message", response);
+            this.emit("message", this.#answer(structuredClone(request)));
         });
     }
 
@@ -43,6 +42,16 @@ export class VirtualWorker extends EventEmitter implements StoreWorker {
         return Promise.resolve();
     }
 
+    #answer(request: FileRequest): WorkerResponse {
+        const { id, file } = request;
+        const fate = this.#disk.answer(request);
+        if (fate === "full") return { id, failure: { kind: "full", error: "database or disk is full" } };
+        const response = this.#files.answer(request);
+        if (fate === "done") return response;
+        this.#files.answer({ id, file, kind: "close" });
+        return { id, failure: { kind: "unusable", error: "disk I/O error" }, isClosed: true };
+    }
+
     /** The process has died: what was committed is in the files. */
     end(): void {
         this.#isOver = true;
@@ -53,10 +62,9 @@ export class VirtualWorker extends EventEmitter implements StoreWorker {
 /** How a disk behaves. */
 export interface VirtualDisk {
     delayMs(request: FileRequest): number;
-    /** Whether the request fails without having done anything. */
-    fails(request: FileRequest): boolean;
+    /** What becomes of a request when its time has come. */
+    answer(request: FileRequest): DiskAnswer;
 }
 
-function failure({ id }: FileRequest): WorkerResponse {
-    return { id, failure: { kind: "full", error: "database or disk is full" } };
-}
+/** `full` = it does nothing and fails; `done and failed` = it is carried out, and fails all the same, which closes the file. */
+export type DiskAnswer = "done" | "full" | "done and failed";

@@ -33,15 +33,20 @@ export class VirtualMachine {
             random: () => this.random.next(),
             createId: () => `id-${++this.#ids}`,
             openStream: () => {
-                const line = new VirtualLine(this.clock, this.#options.latencyMs, () => {
-                    this.#movements += 1;
-                });
+                const line = this.newLine();
                 this.lines.push(line);
                 this.#options.opened(line);
                 return { stream: line.client, stage: "open", certificate: undefined, ownCertificate: undefined, proxy: undefined };
             },
             openStore,
         };
+    }
+
+    /** A connection, both ends of which are here. */
+    newLine(): VirtualLine {
+        return new VirtualLine(this.clock, this.#options.latencyMs, () => {
+            this.#movements += 1;
+        });
     }
 
     /** Lets time pass until the condition holds, or for that long. Returns whether it holds. */

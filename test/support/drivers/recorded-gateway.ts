@@ -1,7 +1,7 @@
 import path from "node:path";
 import { type Clock, systemClock } from "../../../src/clock";
 import type { GatewayError } from "../../../src/errors";
-import type { EventRequest } from "../../../src/gateway/events/event-request";
+import type { EventRequest, Priority } from "../../../src/gateway/events/event-request";
 import type { ReceivedNotification } from "../../../src/gateway/events/refusal-handler";
 import { Gateway } from "../../../src/gateway/gateway";
 import type { LateMessage } from "../../../src/gateway/gateway-listeners";
@@ -19,6 +19,8 @@ export class RecordedGateway {
     /** Every line for the log: problems, warnings, late errors and the rest. */
     readonly lines: string[] = [];
     readonly late: LateFailure[] = [];
+    /** Called with each message that Catch nodes get as undelivered. */
+    handedOver: (messageId: string, code: string) => void = () => undefined;
     readonly notifications: ReceivedNotification[] = [];
     readonly commands: ReceivedCommand[] = [];
     /** By message id: `done`, or the code of its error. */
@@ -45,6 +47,7 @@ export class RecordedGateway {
                 return this.lines.push(error.message) > 0;
             },
             undelivered: (nodeId, error, { message }) => {
+                this.handedOver(message._msgid, error.code);
                 this.late.push({ nodeId, error, message });
                 return true;
             },
@@ -149,6 +152,7 @@ export interface EventChoice {
     readonly typeId?: string;
     readonly completion?: EventRequest["completionMode"];
     readonly ttlMs?: number;
+    readonly priority?: Priority;
     /** Whether a newer one takes its place while it waits. */
     readonly isLatest?: boolean;
     /** In place of the number. */
