@@ -8,13 +8,16 @@ import type { EventLoad } from "../support/requests";
 import { serve } from "../support/serve";
 
 interface SourceDefinition extends NodeDef {
-    /** The node that completes the messages. */
-    readonly target: string;
+    /** The node whose completions are seen outside the flow; absent when they come through it. */
+    readonly watched?: string;
     /** `address` = ids and an object, as from a field bus; `topic` = topic and text ready for the wire. */
     readonly shape: "address" | "topic";
 }
 
-/** The source of a measured flow: sends messages on request and is told by Node-RED when the target has completed each. */
+/**
+ * The source of a measured flow: sends messages on request. Each comes back to its input when the target has completed it, through a Complete
+ * node, or a Catch node where it failed. A source that watches a node sees its completions outside the flow instead.
+ */
 export default function register(RED: NodeAPI): void {
     let feeder: Feeder | undefined;
     let isTimed = false;
@@ -28,12 +31,17 @@ export default function register(RED: NodeAPI): void {
 
     function Source(this: Node, definition: SourceDefinition): void {
         RED.nodes.createNode(this, definition);
-        RED.hooks.remove("onComplete.bench");
-        RED.hooks.add("onComplete.bench", (event) => {
-            if (event.node.id !== definition.target) return;
-            const index = isTimed ? Number(event.msg._msgid) : undefined;
-            feeder?.completed(event.error, index);
+        this.on("input", (message: NodeMessage & { readonly error?: { readonly message: string } }, _send, done) => {
+            const index = isTimed ? Number(message._msgid) : undefined;
+            feeder?.completed(message.error && new Error(message.error.message), index);
+            done();
         });
+        RED.hooks.remove("onComplete.bench");
+        if (definition.watched !== undefined) {
+            RED.hooks.add("onComplete.bench", ({ node, error }) => {
+                if (node.id === definition.watched) feeder?.completed(error);
+            });
+        }
         const startedAtMs = machineMs();
         serve("started", async () => ({ startedAtMs }));
         serve("publish", (load) => run(this, load, definition.shape === "topic" ? readyMessages(load) : addressedMessages(load)));

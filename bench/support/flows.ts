@@ -79,21 +79,28 @@ export function sharedFieldEvents(settings: GatewaySettings & { readonly deviceI
     return [tab, field, gatewayNode(settings), input, build, target];
 }
 
-function source(shape: "address" | "topic", next: string): FlowNode {
-    return { id: "source", type: "bench-source", z: "tab", shape, target: "target", wires: [[next]] };
+/** Where a source learns what has become of its messages: from a Complete node of the flow, as a user does, or outside the flow. */
+export type Completion = "in the flow" | "outside the flow";
+
+/** The source of a measured flow, and what returns its messages when the target has completed them. */
+function source(shape: "address" | "topic", next: string, completion: Completion = "in the flow"): FlowNode[] {
+    const own = { id: "source", type: "bench-source", z: "tab", shape, wires: [[next]] };
+    if (completion === "outside the flow") return [{ ...own, watched: "target" }];
+    const outcome = { z: "tab", scope: ["target"], wires: [["source"]] };
+    return [own, { id: "completed", type: "complete", ...outcome }, { id: "failed", type: "catch", uncaught: false, ...outcome }];
 }
 
 /** source → device-event-out */
-export function gatewayEvents(settings: GatewaySettings, qos: number): FlowNode[] {
+export function gatewayEvents(settings: GatewaySettings, qos: number, completion?: Completion): FlowNode[] {
     const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", qos: String(qos), wires: [] };
-    return [tab, gatewayNode(settings), source("address", "target"), target];
+    return [tab, gatewayNode(settings), ...source("address", "target", completion), target];
 }
 
 /** source → device-event-out, which takes the priority from the message and completes it when the event is acknowledged */
 export function gatewayKinds(settings: GatewaySettings): FlowNode[] {
     const kind = { qos: "1", priority: "", complete: "acknowledged" };
     const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", ...kind, wires: [] };
-    return [tab, gatewayNode(settings), source("address", "target"), target];
+    return [tab, gatewayNode(settings), ...source("address", "target"), target];
 }
 
 /** n × device-event-out, each for a device of its own; nothing is sent to them. */
@@ -119,12 +126,12 @@ export function coreEventNodes(port: number, nodes: number): FlowNode[] {
 }
 
 /** source with ready topics → mqtt out */
-export function coreEvents(port: number, qos: number): FlowNode[] {
-    return [tab, coreBrokerNode(port), source("topic", "target"), mqttOut(qos)];
+export function coreEvents(port: number, qos: number, completion?: Completion): FlowNode[] {
+    return [tab, coreBrokerNode(port), ...source("topic", "target", completion), mqttOut(qos)];
 }
 
 /** source → function, which builds the topic → mqtt out */
-export function coreEventsThroughFunction(port: number, qos: number): FlowNode[] {
+export function coreEventsThroughFunction(port: number, qos: number, completion?: Completion): FlowNode[] {
     const build = {
         id: "build",
         type: "function",
@@ -133,7 +140,7 @@ export function coreEventsThroughFunction(port: number, qos: number): FlowNode[]
         outputs: 1,
         wires: [["target"]],
     };
-    return [tab, coreBrokerNode(port), source("address", "build"), build, mqttOut(qos)];
+    return [tab, coreBrokerNode(port), ...source("address", "build", completion), build, mqttOut(qos)];
 }
 
 function mqttIn(topic: string, datatype: string, next: string): FlowNode {
