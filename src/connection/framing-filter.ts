@@ -3,6 +3,7 @@ import { type LinkListener, maxPacketBytes } from "./link";
 
 const typeMask = 0xf0;
 const publish = 0x30;
+const publishAcknowledgement = 0x40;
 const subscribeAcknowledgement = 0x90;
 const pingResponse = 0xd0;
 const qosMask = 0x06;
@@ -11,11 +12,15 @@ const continuationBit = 0x80;
 const refused = 0x80;
 const idBytes = 2;
 const maxHeaderBytes = 5;
+/** Fixed header and packet id. */
+const acknowledgementBytes = 4;
 
 /**
  * Follows the framing of the packets that a server sends and corrects what MQTT.js cannot read. Everything else passes byte for byte, in
  * order, whatever the chunk boundaries.
  *
+ * - A PUBACK is offered to the owner of the publish. One that the owner takes is taken out: it costs MQTT.js more than all the rest of a
+ *   publish.
  * - A stray ping, `DE 00`, is taken out: a ping response with reserved flags, which the platform sends when it drops something for a
  *   device that it did not register. MQTT.js would throw away the rest of the chunk with it.
  * - A SUBACK code with the top bit set, as some brokers take from MQTT 5, becomes 0x80.
@@ -26,7 +31,7 @@ export class FramingFilter {
     readonly #listener: Pick<LinkListener, "strayPing">;
     readonly #events: FramingEvents;
     #place: "header" | "body" | "codes" | "oversized" | "dropped" | "lost" = "header";
-    /** The fixed header of the packet; complete except in the place `header`. */
+    /** The fixed header of the packet, or a whole PUBACK; complete except in the place `header`. */
     readonly #header = Buffer.alloc(maxHeaderBytes);
     #headerBytes = 0;
     #bodyLeft = 0;
@@ -34,6 +39,8 @@ export class FramingFilter {
     #variableHeader = Buffer.alloc(0);
     #codesFrom = 0;
     #packets = 0;
+    /** The packets that pass, the one that comes in included. */
+    #passedPackets = 0;
     #publishes = 0;
 
     /** @param listener called once for each stray ping taken out */
@@ -58,12 +65,12 @@ export class FramingFilter {
                     const keptBack = this.#headerBytes;
                     const start = at;
                     at += this.#readHeader(chunk, at);
-                    const isComplete = this.#startPacket();
-                    if (isComplete && this.#passes()) {
+                    const isComplete = this.#isHeaderComplete();
+                    if (isComplete && this.#startPacket()) {
                         // The header began in an earlier chunk, so nothing of this one has passed yet.
                         if (keptBack > 0) passed.push(Buffer.from(this.#header.subarray(0, keptBack)));
                     } else {
-                        passed.push(chunk.subarray(runStart, start));
+                        if (start > runStart) passed.push(chunk.subarray(runStart, start));
                         runStart = at;
                     }
                     if (isComplete) this.#headerBytes = 0;
@@ -87,7 +94,7 @@ export class FramingFilter {
                     return Buffer.concat(passed);
             }
         }
-        if (runStart === 0 && passed.length === 0) return chunk;
+        if (passed.length === 0) return runStart === 0 ? chunk : chunk.subarray(runStart);
         passed.push(chunk.subarray(runStart));
         return Buffer.concat(passed);
     }
@@ -104,42 +111,47 @@ export class FramingFilter {
     }
 
     #isHeaderComplete(): boolean {
+        if (this.#isAcknowledgement) return this.#headerBytes === acknowledgementBytes;
         const last = this.#header[this.#headerBytes - 1] ?? 0;
         return this.#headerBytes === maxHeaderBytes || (this.#headerBytes > 1 && (last & continuationBit) === 0);
     }
 
-    /** Decides about a packet whose header is complete. Returns whether it is. */
+    /** Whether it is a PUBACK as it should be: any other is for MQTT.js to judge. */
+    get #isAcknowledgement(): boolean {
+        return this.#headerBytes > 1 && this.#header[0] === publishAcknowledgement && this.#header[1] === idBytes;
+    }
+
+    /** Decides about a packet whose header is complete. Returns whether that goes on as it is. */
     #startPacket(): boolean {
-        if (!this.#isHeaderComplete()) return false;
+        this.#packets += 1;
+        if (this.#isAcknowledgement) {
+            if (this.#events.acknowledged(this.#header.readUInt16BE(2), this.#passedPackets)) return false;
+            this.#passedPackets += 1;
+            return true;
+        }
         const first = this.#header[0] ?? 0;
         const type = first & typeMask;
-        this.#packets += 1;
-        if (type === publish) this.#publishes += 1;
         this.#bodyLeft = this.#length();
-        if (this.#bodyLeft < 0) this.#lose(translate("connection.longLength"));
-        else if (this.#bodyLeft > maxPacketBytes) this.#startLarge(type);
-        else if (type === pingResponse && first !== pingResponse && this.#bodyLeft === 0) this.#listener.strayPing();
-        else if (type === subscribeAcknowledgement && this.#bodyLeft > 0) {
+        if (this.#bodyLeft < 0) return this.#lose(translate("connection.longLength"));
+        if (this.#bodyLeft > maxPacketBytes && type !== publish) {
+            return this.#lose(translate("connection.largePacket", { bytes: this.#bodyLeft, limit: maxPacketBytes }));
+        }
+        if (type === pingResponse && first !== pingResponse && this.#bodyLeft === 0) {
+            this.#listener.strayPing();
+            return false;
+        }
+        this.#passedPackets += 1;
+        if (type === publish) this.#publishes += 1;
+        if (this.#bodyLeft > maxPacketBytes) {
+            this.#place = "oversized";
+            this.#variableHeader = Buffer.alloc(0);
+            return false;
+        }
+        if (type === subscribeAcknowledgement && this.#bodyLeft > 0) {
             this.#place = "codes";
             this.#codesFrom = this.#bodyLeft - idBytes;
         } else if (this.#bodyLeft > 0) this.#place = "body";
         return true;
-    }
-
-    #startLarge(type: number): void {
-        if (type !== publish) {
-            this.#lose(translate("connection.largePacket", { bytes: this.#bodyLeft, limit: maxPacketBytes }));
-            return;
-        }
-        this.#place = "oversized";
-        this.#variableHeader = Buffer.alloc(0);
-    }
-
-    /** Whether the header that has just been read goes on as it is. */
-    #passes(): boolean {
-        if (this.#place === "oversized" || this.#place === "lost") return false;
-        const first = this.#header[0] ?? 0;
-        return (first & typeMask) !== pingResponse || first === pingResponse || this.#place === "body";
     }
 
     /** The remaining length of the packet, or -1 when it does not end after four bytes. */
@@ -189,9 +201,10 @@ export class FramingFilter {
         this.#place = "dropped";
     }
 
-    #lose(detail: string): void {
+    #lose(detail: string): false {
         this.#place = "lost";
         this.#events.violated(detail);
+        return false;
     }
 }
 
@@ -199,6 +212,11 @@ export class FramingFilter {
 export interface FramingEvents {
     /** The server broke the framing; `detail` says how, in a sentence. Nothing passes any more. */
     violated(detail: string): void;
+    /**
+     * A PUBACK came in. Returns whether it is taken out.
+     * @param preceding how many packets passed before it
+     */
+    acknowledged(packetId: number, preceding: number): boolean;
     /**
      * A PUBLISH was too large and goes on without its payload.
      * @param publish its number among the PUBLISH packets of the connection, from 1

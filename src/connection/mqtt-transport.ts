@@ -19,6 +19,7 @@ import type {
     TransportOptions,
     TransportOwner,
 } from "./transport";
+import { UnacknowledgedPublishes } from "./unacknowledged-publishes";
 
 /**
  * Makes connections with MQTT.js, a new client for each attempt. One factory serves one client id: it carries what a durable
@@ -37,8 +38,9 @@ export function mqttTransportFactory(
 }
 
 /**
- * MQTT.js connects, subscribes and decodes what comes in. Publishing is done here: MQTT.js would clone each message for a store that sends
- * it again, which the outbox does. So is acknowledging: MQTT.js would read nothing more until a message is acknowledged.
+ * MQTT.js connects, subscribes and decodes messages. Publishing is done here, from the packet to its acknowledgement: MQTT.js would clone each
+ * message for a store that sends it again, which the outbox does. So is acknowledging: MQTT.js would read nothing more until a message is
+ * acknowledged.
  */
 class MqttTransport implements Transport {
     readonly traffic: LinkStream;
@@ -48,16 +50,15 @@ class MqttTransport implements Transport {
     readonly #rawStream: RawStream;
     readonly #client: MqttClient;
     readonly #cleanSession: boolean;
-    /** What waits for its acknowledgement (PUBACK, with QoS 2 PUBCOMP), by packet id. */
-    readonly #unacknowledged = new Map<number, () => void>();
-    /** Ids of QoS 2 publishes the server has not completed. */
-    readonly #incomplete = new Set<number>();
+    readonly #unacknowledged: UnacknowledgedPublishes;
     #writable = true;
     #refusal = 0;
     #failure: unknown;
     #violation: string | undefined;
     #phase: "connecting" | "connected" | "parting" | "ended" = "connecting";
     #receivedPublishes = 0;
+    /** Packets that MQTT.js has read, and whose message, if they had one, was handed over. */
+    #handledPackets = 0;
     /** Sizes of the PUBLISH packets that come without their payload, by their number. */
     readonly #oversized = new Map<number, number>();
     #mayNotHandOver = false;
@@ -70,10 +71,12 @@ class MqttTransport implements Transport {
         this.#owner = owner;
         this.#listener = listener;
         this.#session = session;
+        this.#unacknowledged = new UnacknowledgedPublishes(session);
         this.#cleanSession = options.cleanSession;
         this.#rawStream = rawStream;
         this.traffic = new LinkStream(rawStream.stream, listener, {
             violated: (detail) => this.#violated(detail),
+            acknowledged: (packetId, preceding) => this.#acknowledged(packetId, preceding),
             oversized: (publish, bytes) => this.#oversized.set(publish, bytes),
         });
         this.traffic.on("error", (error) => this.#failed(error));
@@ -104,14 +107,12 @@ class MqttTransport implements Transport {
     }
 
     publish(topic: string, payload: string | Buffer, qos: Qos, settled: () => void): void {
-        const messageId = qos === 0 ? 0 : this.#session.ids.allocate();
+        const messageId = qos === 0 ? 0 : this.#unacknowledged.add(qos, settled);
         if (messageId === null) {
-            // All 65 535 ids wait for an acknowledgement: this connection is of no more use, the next one is.
+            // This connection is of no more use, the next one is.
             this.destroy();
             return;
         }
-        if (qos > 0) this.#unacknowledged.set(messageId, settled);
-        if (qos === 2) this.#incomplete.add(messageId);
         this.#writable = writeToStream({ cmd: "publish", topic, payload, qos, messageId, dup: false, retain: false }, this.traffic);
         if (qos === 0) settled();
     }
@@ -173,10 +174,18 @@ class MqttTransport implements Transport {
     }
 
     /**
-     * Sees each packet in the order in which they came. The framing filter could find the acknowledgements sooner, but then they would overtake
-     * a notification that has not been handed over yet, and a refused event count as delivered.
+     * A PUBACK that nothing precedes is settled before MQTT.js sees it. Any other waits in the stream: it would overtake a notification that has
+     * not been handed over yet, and a refused event would count as delivered.
      */
+    #acknowledged(packetId: number, preceding: number): boolean {
+        const isNext = preceding === this.#handledPackets && packetId > 0 && this.#phase === "connected";
+        if (isNext) this.#unacknowledged.acknowledged(packetId);
+        return isNext;
+    }
+
+    /** Sees each packet that passes the framing filter, in the order in which they came. */
     #inspect(packet: Packet): void {
+        if (packet.cmd !== "publish") this.#handledPackets += 1;
         const fault = packetFault(packet);
         if (fault !== undefined) {
             this.#violated(fault);
@@ -185,7 +194,7 @@ class MqttTransport implements Transport {
         switch (packet.cmd) {
             case "puback":
             case "pubcomp":
-                this.#completed(packet.messageId ?? 0);
+                this.#unacknowledged.acknowledged(packet.messageId ?? 0);
                 break;
             case "pubrec":
                 if (this.#unacknowledged.has(packet.messageId ?? 0)) this.#release(packet.messageId ?? 0);
@@ -220,21 +229,12 @@ class MqttTransport implements Transport {
         writeToStream({ cmd: "pubrel", messageId }, this.traffic);
     }
 
-    /** An acknowledgement for which nothing waits, such as a repeated one, changes nothing. */
-    #completed(messageId: number): void {
-        const settled = this.#unacknowledged.get(messageId);
-        this.#unacknowledged.delete(messageId);
-        this.#incomplete.delete(messageId);
-        if (settled) this.#session.ids.deallocate(messageId);
-        else this.#session.completed(messageId);
-        settled?.();
-    }
-
     #received(packet: IPublishPacket, qos: Qos, readOn: () => void): void {
         const oversizedBytes = this.#oversized.get(this.#receivedPublishes);
         this.#oversized.delete(this.#receivedPublishes);
         this.#unread = () => {
             this.#handOver(packet, qos, oversizedBytes);
+            this.#handledPackets += 1;
             // A server that does not take our acknowledgements must not fill our memory with them.
             if (qos === 0 || this.#writable) readOn();
             else this.#readOnWhenDrained = readOn;
@@ -274,7 +274,7 @@ class MqttTransport implements Transport {
         this.#phase = "ended";
         this.#unread = undefined;
         this.#readOnWhenDrained = undefined;
-        this.#session.connectionEnded(this.#incomplete, this.#acknowledge);
+        this.#session.connectionEnded(this.#unacknowledged.incomplete, this.#acknowledge);
         this.#owner.ended(this.#reasonOfEnd());
     }
 

@@ -11,10 +11,17 @@ class Setup {
     strays = 0;
     readonly violations: string[] = [];
     readonly oversized: { publish: number; bytes: number }[] = [];
+    readonly acknowledged: { packetId: number; preceding: number }[] = [];
+    /** Whether the owner of a publish takes its acknowledgement. */
+    takes: (packetId: number) => boolean = () => false;
     readonly filter = new FramingFilter(
         { strayPing: () => this.strays++ },
         {
             violated: (detail) => this.violations.push(detail),
+            acknowledged: (packetId, preceding) => {
+                this.acknowledged.push({ packetId, preceding });
+                return this.takes(packetId);
+            },
             oversized: (publish, bytes) => this.oversized.push({ publish, bytes }),
         },
     );
@@ -91,6 +98,34 @@ describe("framing filter", () => {
         );
     });
 
+    it("takes out each PUBACK that its owner takes, and says how many packets passed before it, for any chunks", () => {
+        fc.assert(
+            fc.property(streams, chunkLengths, (stream, lengths) => {
+                const setup = new Setup();
+                setup.takes = (packetId) => packetId % 2 === 0;
+                const expected: Buffer[] = [];
+                const acknowledged: { packetId: number; preceding: number }[] = [];
+                for (const item of stream) {
+                    if (item === "stray") continue;
+                    const packetId = item.cmd === "puback" ? (item.messageId ?? 0) : undefined;
+                    if (packetId !== undefined) acknowledged.push({ packetId, preceding: expected.length });
+                    if (packetId === undefined || packetId % 2 !== 0) expected.push(generate(item));
+                }
+                const sent = stream.map((item) => (item === "stray" ? strayPing : generate(item)));
+                assert.deepEqual(setup.push(...inChunks(Buffer.concat(sent), lengths)), Buffer.concat(expected));
+                assert.deepEqual(setup.acknowledged, acknowledged);
+            }),
+        );
+    });
+
+    it("passes a PUBACK with flags, without an id or with a reason code, for MQTT.js to judge", () => {
+        const bytes = Buffer.of(0x41, 2, 0, 7, 0x40, 0, 0x40, 1, 7, 0x40, 3, 0, 7, 0);
+        const setup = new Setup();
+        setup.takes = () => true;
+        assert.deepEqual(setup.push(...inChunks(bytes, [3, 1, 1, 20].values())), bytes);
+        assert.deepEqual(setup.acknowledged, []);
+    });
+
     it("passes the same buffer on if there is nothing to remove", () => {
         const chunk = Buffer.concat([generate({ cmd: "pingresp" }), generate({ cmd: "puback", messageId: 7 })]);
         assert.equal(new Setup().filter.push(chunk), chunk);
@@ -105,8 +140,8 @@ describe("framing filter", () => {
     });
 
     it("passes a ping response with a body, for MQTT.js to judge", () => {
-        const bytes = [Buffer.of(0xde), Buffer.of(0x01), Buffer.of(0xde, 0x40), Buffer.of(0x02)];
-        assert.deepEqual(new Setup().push(...bytes), Buffer.of(0xde, 0x01, 0xde, 0x40, 0x02));
+        const bytes = [Buffer.of(0xde), Buffer.of(0x01), Buffer.of(0xde, 0x40), Buffer.of(0x02, 0x00, 0x07)];
+        assert.deepEqual(new Setup().push(...bytes), Buffer.of(0xde, 0x01, 0xde, 0x40, 0x02, 0x00, 0x07));
     });
 
     it("turns every SUBACK code with the top bit set into a refusal, and leaves the packet id alone, for any chunks", () => {

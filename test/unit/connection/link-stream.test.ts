@@ -28,7 +28,7 @@ class FakeSocket extends Duplex {
     }
 }
 
-const unexpected = { violated: assert.fail, oversized: assert.fail };
+const unexpected = { violated: assert.fail, acknowledged: assert.fail, oversized: assert.fail };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const command = (payload: string) =>
     generate({ cmd: "publish", topic: "iot-2/type/t/id/d/cmd/c/fmt/json", payload, qos: 1, messageId: 7, dup: false, retain: false });

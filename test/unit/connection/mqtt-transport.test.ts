@@ -213,6 +213,39 @@ describe("MQTT transport", () => {
         });
     }
 
+    it("settles no publish before a message that came before its acknowledgement, such as the notification that refuses it", async () => {
+        const client = new Client();
+        await client.connect(true);
+        const refusal = generate({ cmd: "publish", topic: "notify", payload: "refused", qos: 0, dup: false, retain: false });
+        const bytes = Buffer.concat([refusal, Buffer.of(0x40, 2, 0, 1), Buffer.of(0x40, 2, 0, 2)]);
+        client.broker.script.add({ cmd: "publish", times: 1, reaction: { answer: "none" } });
+        client.broker.script.add({ cmd: "publish", times: 1, reaction: { answer: { bytes } } });
+        client.transport.holdReading(true);
+        const settled: number[] = [];
+        for (const number of [1, 2]) {
+            client.transport.publish("t", "x", 1, () => {
+                assert.equal(client.messages.length, 1);
+                settled.push(number);
+            });
+        }
+        await waitFor(() => client.transport.isReadingHeld, "the notification");
+        assert.deepEqual(settled, []);
+        client.transport.holdReading(false);
+        await waitFor(() => settled.length === 2, "both acknowledgements");
+        assert.deepEqual(settled, [1, 2]);
+        await new Promise<void>((acknowledged) => client.transport.publish("t", "later", 1, acknowledged));
+    });
+
+    it("settles a publish without MQTT.js, which has no part in it", async () => {
+        const client = new Client();
+        await client.connect(true);
+        await client.subscribe("t", 1);
+        client.broker.publish("t", "before", { qos: 1 });
+        await waitFor(() => client.outstanding === 0 && client.messages.length === 1, "the message");
+        const stack = await new Promise((resolve) => client.transport.publish("t/2", "x", 1, () => resolve(new Error("settled").stack)));
+        assert.doesNotMatch(String(stack), /node_modules.mqtt.build/);
+    });
+
     it("takes a PUBACK for a publish of QoS 2, as some brokers send, for its completion", async () => {
         const client = new Client();
         await client.connect(true);
