@@ -295,6 +295,10 @@ for (const [version, module] of Object.entries(nodeRedModules)) {
                 const search = part.locator('input[type="search"]');
                 await search.fill("pump/late-");
                 await range.filter({ hasText: /1–200 .*10[.,]000/ }).waitFor({ timeout: 120_000 });
+                await panel
+                    .fact("undelivered")
+                    .filter({ hasText: /^10[.,]\d{3}$/ })
+                    .waitFor();
                 assert.equal(await part.locator(".wiotp-panel-entry").count(), 200);
                 await part.locator(".wiotp-panel-entry").filter({ hasText: "GW_EXPIRED" }).first().waitFor();
                 await part.getByLabel("Next page").click();
