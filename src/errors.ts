@@ -69,6 +69,17 @@ export class GatewayError extends Error {
         if (details.willRetry !== undefined) this.willRetry = details.willRetry;
     }
 
+    /** An error of one of thousands of events: without a stack, which would say nothing and cost more than all the rest. */
+    static ofEvent(code: ErrorCode, message: string, details: ErrorDetails = {}): GatewayError {
+        const { stackTraceLimit } = Error;
+        Error.stackTraceLimit = 0;
+        try {
+            return new GatewayError(code, message, details);
+        } finally {
+            Error.stackTraceLimit = stackTraceLimit;
+        }
+    }
+
     /** With the code: this is what Node-RED logs, and all that Node-RED 4.0 hands to Catch nodes. */
     override toString(): string {
         return `${this.name} [${this.code}]: ${this.message}`;

@@ -127,7 +127,7 @@ export class EventLifecycle {
         this.expired += 1;
         const seconds = Math.max(Math.round(ageMs / 1000), 0);
         const text = translate("outbox.expired", { eventId: entry.message.eventId, device: entry.device, seconds });
-        this.#endUndelivered(entry, new GatewayError("GW_EXPIRED", text));
+        this.#endUndelivered(entry, GatewayError.ofEvent("GW_EXPIRED", text));
     }
 
     /** The platform refuses the event for good, or it cannot be delivered. */
@@ -157,7 +157,7 @@ export class EventLifecycle {
     drop(entry: OutboxEntry): void {
         this.dropped += 1;
         const text = translate("outbox.dropped", { eventId: entry.message.eventId, device: entry.device });
-        this.#endUndelivered(entry, new GatewayError("GW_OUTBOX_FULL", text), true);
+        this.#endUndelivered(entry, GatewayError.ofEvent("GW_OUTBOX_FULL", text), true);
     }
 
     /** The outbox stops before the event could be sent, and nothing keeps it. */

@@ -12,7 +12,7 @@ import type { UndeliveredEvents } from "./undelivered/undelivered-events";
 const longestSleepMs = 60_000;
 const shortestSleepMs = 1000;
 /** Each expired event is reported; this many at a time, so that the rest of the process gets its turn. */
-const batchEvents = 200;
+const batchEvents = 100;
 /** Until those that have expired are written. */
 const busyMs = 25;
 

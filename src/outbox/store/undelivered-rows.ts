@@ -35,7 +35,7 @@ export function undeliveredFromRows(values: readonly SqlValue[]): StoredUndelive
             id: event.seq,
             state: states[Number(state)] ?? "uncaught",
             event,
-            error: new GatewayError(isCode(code) ? code : "GW_UNDELIVERABLE", String(reason), details),
+            error: GatewayError.ofEvent(isCode(code) ? code : "GW_UNDELIVERABLE", String(reason), details),
             ...(typeof refusal === "string" && { refusal: refusalOf(refusal) }),
             enteredAt: event.createdAt,
             endedAt: Number(endedAt),

@@ -13,6 +13,8 @@ import { type LeavingRow, UndeliveredRecord } from "./undelivered-record";
 /** Events in memory that wait to be raised; the others are read when it is their turn. */
 const lineEvents = 1000;
 const lineBytes = 1_048_576;
+/** Read in one go: making them is work for the event loop. */
+const readEvents = 200;
 /** Handed over ones are noted together. */
 const noteDelayMs = 250;
 const readRetryMs = 1000;
@@ -186,7 +188,7 @@ export class UndeliveredEvents {
         let bytes = 0;
         let isFull = false;
         for (const record of this.#unsaved) {
-            isFull ||= added.length >= memory.batchEvents * 2 || (added.length > 0 && bytes + record.event.bytes > memory.batchBytes);
+            isFull ||= added.length >= memory.batchEvents || (added.length > 0 && bytes + record.event.bytes > memory.batchBytes);
             if (isFull && removedRows.length === 0) break;
             if (isFull && (!record.row || !removedRows.includes(record.row.seq))) continue;
             bytes += record.event.bytes;
@@ -309,7 +311,7 @@ export class UndeliveredEvents {
     #readNext(): void {
         const generation = this.#generation;
         this.#isReading = true;
-        const max = { events: lineEvents / 2, bytes: lineBytes };
+        const max = { events: readEvents, bytes: lineBytes };
         this.#options.store?.readUndelivered(this.#lastInLine, max, (error, { events, isComplete }) => {
             if (generation !== this.#generation) return;
             this.#isReading = false;
