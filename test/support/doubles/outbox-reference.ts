@@ -9,8 +9,8 @@ export class OutboxReference {
     readonly events: Admitted[] = [];
     /** From now on an event may be sent again although it was acknowledged, and lost although it was admitted. */
     hasCrashed = false;
-    /** Events given to the outbox of this run and taken, all in all. */
-    #admittedInRun = 0;
+    /** Events given to the outbox of this run, all in all. */
+    #givenInRun = 0;
     /** Whether a crash came after the store had failed: then an older value may still lie there. */
     #mayBeOutdated = false;
     readonly #clock: FakeClock;
@@ -51,13 +51,12 @@ export class OutboxReference {
         this.#numbers.set(device, number + 1);
         this.#byText.set(text, event);
         this.events.push(event);
-        this.#admittedInRun += 1;
+        this.#givenInRun += 1;
         return event;
     }
 
     forget(event: Admitted): void {
         this.events.splice(this.events.indexOf(event), 1);
-        this.#admittedInRun -= 1;
     }
 
     find(event: OutboxEvent | undefined): Admitted {
@@ -83,7 +82,7 @@ export class OutboxReference {
 
     crash(hasStoreFailed: boolean): void {
         this.hasCrashed = true;
-        this.#admittedInRun = 0;
+        this.#givenInRun = 0;
         if (hasStoreFailed) this.#mayBeOutdated = true;
         this.#purges = [];
         for (const event of this.events) {
@@ -159,10 +158,10 @@ export class OutboxReference {
 
     /** What must hold after every step. */
     check(counters: OutboxCounters): void {
-        const { queued, queuedBytes, heldBytes, dropped, expired, refused, undeliverable, superseded } = counters;
+        const { queued, queuedBytes, heldBytes, dropped, expired, refused, undeliverable, superseded, rejected } = counters;
         const delivered = counters.acknowledged - counters.recalled - counters.revoked;
-        const ended = delivered + refused + expired + dropped + superseded + undeliverable;
-        assert.equal(counters.takenOver + this.#admittedInRun, queued + ended, "the counters do not add up");
+        const ended = delivered + refused + expired + dropped + superseded + undeliverable + rejected;
+        assert.equal(counters.takenOver + this.#givenInRun, queued + ended, "the counters do not add up");
         assert.ok(heldBytes >= 0 && heldBytes <= queuedBytes, `${heldBytes} of ${queuedBytes} bytes are held`);
         for (const event of this.events) if (this.#hasExpired(event)) this.#assertIsOldEnough(event);
         if (this.hasCrashed || this.#wasPurged.size > 0) return;
