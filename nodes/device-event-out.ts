@@ -15,8 +15,9 @@ export default function register(RED: NodeAPI): void {
         onInput(node, { output: member.output, status: member.status, code: "GW_INVALID_PAYLOAD" }, (message, completion) => {
             const action = linkActionOf(message);
             if (action !== undefined) return member.gateway.controlLink(action, completion);
-            const enteredAtMs = systemClock.now();
-            const { ids } = settings();
+            const { ids, timestampField } = settings();
+            // Only a time in the payload asks for it.
+            const enteredAtMs = timestampField === "" ? 0 : systemClock.now();
             if (ids.immediate) return publish(ids.read(message), message, enteredAtMs, completion);
             return inOrder.run(async () => publish(await ids.read(message), message, enteredAtMs, completion));
         });

@@ -114,11 +114,9 @@ export class ConnectionAttempt implements TransportOwner {
             settled(connectionEnded(this.#context));
             return;
         }
-        const { name: topic, qos } = packet;
-        const send = (completed: Settled) =>
-            this.#transport?.publish(topic, payload, qos, this.#sent.add(packet, completed, mayBeWithheld));
-        if (qos === 0 || (qos === 1 && this.#qos2Window.waitingCount === 0)) send(settled);
-        else this.#qos2Window.publish(qos, settled, send);
+        const { qos } = packet;
+        if (qos === 0 || (qos === 1 && this.#qos2Window.waitingCount === 0)) this.#send(packet, payload, settled, mayBeWithheld);
+        else this.#qos2Window.publish(qos, settled, (completed) => this.#send(packet, payload, completed, mayBeWithheld));
     }
 
     /** Sends a SUBSCRIBE; see `GatewayConnection.subscribe`. */
@@ -202,6 +200,10 @@ export class ConnectionAttempt implements TransportOwner {
             last,
             answeredFilters: this.#sent.answeredFilters(lastSignMs),
         });
+    }
+
+    #send(packet: SentPacket, payload: string | Buffer, settled: Settled, mayBeWithheld: boolean): void {
+        this.#transport?.publish(packet.name, payload, packet.qos, this.#sent.add(packet, settled, mayBeWithheld));
     }
 
     #online(transport: Transport, sessionPresent: boolean): void {

@@ -62,7 +62,12 @@ export class AgeClock {
     }
 
     now(): number {
-        return this.#clock.monotonicMs() + this.#aheadMs;
+        return this.at(this.#clock.monotonicMs());
+    }
+
+    /** What it shows at a moment of the monotonic clock. */
+    at(monotonicMs: number): number {
+        return monotonicMs + this.#aheadMs;
     }
 
     /**

@@ -49,11 +49,11 @@ export class EventLifecycle {
         return this.#supersededSenders;
     }
 
-    /** A new event. */
-    admit(entry: OutboxEntry): void {
+    /** A new event, at this time of the monotonic clock. */
+    admit(entry: OutboxEntry, nowMs: number): void {
         this.#count(entry, 1);
         if (entry.completion && this.#waitsForAcknowledgement(entry.completionMode)) this.#completions += 1;
-        this.#options.unsaved.admitted(entry);
+        this.#options.unsaved.admitted(entry, nowMs);
         if (entry.latest) this.#options.latest.add(entry);
     }
 

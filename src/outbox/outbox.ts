@@ -119,11 +119,13 @@ export class Outbox {
             return;
         }
         const { maxAgeMs } = this.#options.limits;
-        const createdAt = this.#ageClock.now();
+        // Each reading of a clock is a part of what an event costs.
+        const monotonicMs = this.#options.clock.monotonicMs();
+        const createdAt = this.#ageClock.at(monotonicMs);
         const expiresAt = createdAt + (event.ttlMs === undefined ? maxAgeMs : Math.min(event.ttlMs, maxAgeMs));
         const called = this.#admission.canWait ? completion : undefined;
         const entry = new OutboxEntry(this.#session.nextSeq(), event, createdAt, expiresAt, called);
-        this.#lifecycle.admit(entry);
+        this.#lifecycle.admit(entry, monotonicMs);
         this.#sweep.admitted(expiresAt);
         this.#dispatcher.admit(entry);
         if (entry.latest && entry.state === "waiting") this.#supersession.settle(entry);
@@ -138,14 +140,16 @@ export class Outbox {
     #sendAgain({ id, event, enteredAt }: SentAgainEvent): GatewayError | undefined {
         const rejection = this.#admission.admit({ ...event, completionMode: "safe" }, noRoom, false);
         if (rejection) return rejection;
-        const nowMs = this.#ageClock.now();
-        const createdAt = nowMs - Math.max(this.#options.clock.now() - enteredAt, 0);
-        const expiresAt = nowMs + Math.min(event.expiresAt - event.createdAt, this.#options.limits.maxAgeMs);
+        const { clock, limits } = this.#options;
+        const monotonicMs = clock.monotonicMs();
+        const nowMs = this.#ageClock.at(monotonicMs);
+        const createdAt = nowMs - Math.max(clock.now() - enteredAt, 0);
+        const expiresAt = nowMs + Math.min(event.expiresAt - event.createdAt, limits.maxAgeMs);
         // What has come since is newer.
         const content = { ...event, isLatest: false, completionMode: "safe", returns: 0, undeliveredId: id } as const;
         const entry = new OutboxEntry(this.#session.nextSeq(), content, createdAt, expiresAt, undefined);
         this.#undelivered.moving(id);
-        this.#lifecycle.admit(entry);
+        this.#lifecycle.admit(entry, monotonicMs);
         this.#sweep.admitted(expiresAt);
         this.#dispatcher.admit(entry);
         return undefined;

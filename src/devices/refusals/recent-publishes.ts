@@ -23,7 +23,6 @@ export class RecentPublishes {
             messageId: "",
             nodeId: "",
             eventId: "",
-            sentAt: 0,
             sentMs: 0,
             acknowledgedMs: 0,
             isAccepted: false,
@@ -33,7 +32,7 @@ export class RecentPublishes {
     }
 
     /** Remembers a publish that is sent now, and returns its number for `acknowledged`. Allocates nothing. */
-    add(device: string, topic: string, origin: PublishOrigin, sentAt: number, nowMs: number, isQueued = false): number {
+    add(device: string, topic: string, origin: PublishOrigin, nowMs: number, isQueued = false): number {
         const sequence = this.#sequence++;
         const slot = this.#slots[sequence % this.#slots.length];
         if (slot) {
@@ -42,7 +41,6 @@ export class RecentPublishes {
             slot.messageId = origin.messageId;
             slot.nodeId = origin.nodeId;
             slot.eventId = origin.eventId;
-            slot.sentAt = sentAt;
             slot.sentMs = nowMs;
             slot.acknowledgedMs = Number.POSITIVE_INFINITY;
             slot.isAccepted = false;
@@ -151,8 +149,8 @@ export interface RecentPublish extends PublishOrigin {
     /** The key of its device. */
     readonly device: string;
     readonly topic: string;
-    /** Wall clock, milliseconds. */
-    readonly sentAt: number;
+    /** Monotonic milliseconds. */
+    readonly sentMs: number;
 }
 
 /** A publish with its number. */
@@ -181,7 +179,6 @@ interface Slot {
     messageId: string;
     nodeId: string;
     eventId: string;
-    sentAt: number;
     /** Monotonic milliseconds. */
     sentMs: number;
     /** Infinite until it is acknowledged. */
@@ -191,8 +188,8 @@ interface Slot {
     sequence: number;
 }
 
-function publishOf({ device, topic, messageId, nodeId, eventId, sentAt }: Slot): RecentPublish {
-    return { device, topic, messageId, nodeId, eventId, sentAt };
+function publishOf({ device, topic, messageId, nodeId, eventId, sentMs }: Slot): RecentPublish {
+    return { device, topic, messageId, nodeId, eventId, sentMs };
 }
 
 function matches(slot: Slot, topic: string | undefined, device: string | undefined): boolean {

@@ -78,21 +78,22 @@ export class OutboxPorts implements DeviceGate, EventLink, SuspectClient {
             this.#sendBack(device, isCheck);
             return;
         }
-        const number = refusals.sent(device, topic, event.message, true);
-        if (isRegistering) registration.sent(device, () => refusals.accepted(number));
         const sentMs = clock.monotonicMs();
+        const number = refusals.sent(device, topic, event.message, sentMs, true);
+        if (isRegistering) registration.sent(device, () => refusals.accepted(number));
         const answered = (error?: Error) => {
             if (error) {
                 refusals.forget(number);
                 transmission.failed(error);
             } else {
-                statistics.eventAcknowledged(clock.monotonicMs() - sentMs);
+                const nowMs = clock.monotonicMs();
+                statistics.eventAcknowledged(nowMs - sentMs);
                 if (isCheck || !registration.isNewcomer(device)) {
-                    refusals.eventAcknowledged(number, event, isRegistering, transmission);
+                    refusals.eventAcknowledged(number, event, nowMs, isRegistering, transmission);
                 } else {
                     transmission.acknowledged(true);
                     registration.deferred(device, {
-                        settle: () => refusals.eventAcknowledged(number, event, isRegistering, transmission),
+                        settle: () => refusals.eventAcknowledged(number, event, clock.monotonicMs(), isRegistering, transmission),
                         takenBack: () => refusals.forget(number),
                     });
                 }

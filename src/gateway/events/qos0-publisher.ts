@@ -161,9 +161,9 @@ export class Qos0Publisher implements SuspectClient {
 
     /** Sends the event as the check of its device. */
     #check(waiting: WaitingEvent): void {
-        const { connection, refusals, registration, search } = this.#deps;
+        const { clock, connection, refusals, registration, search } = this.#deps;
         const { packet, payload, message } = waiting.event;
-        const number = refusals.sent(packet.device, packet.name, message);
+        const number = refusals.sent(packet.device, packet.name, message, clock.monotonicMs());
         registration.sent(packet.device, () => refusals.accepted(number));
         const answered = (error?: Error) => {
             const isTest = this.#tested === waiting;
@@ -172,7 +172,7 @@ export class Qos0Publisher implements SuspectClient {
                 if (!isTest) waiting.failed(connectionError(error));
                 return;
             }
-            refusals.acknowledged(number, true);
+            refusals.acknowledged(number, clock.monotonicMs(), true);
             registration.acknowledged(packet.device);
             if (isTest) search.acknowledged(packet);
         };
@@ -190,11 +190,11 @@ export class Qos0Publisher implements SuspectClient {
     }
 
     #publish(waiting: WaitingEvent): void {
-        const { connection, refusals, search } = this.#deps;
+        const { clock, connection, refusals, search } = this.#deps;
         const { packet, payload, message } = waiting.event;
-        const number = refusals.sent(packet.device, packet.name, message);
+        const number = refusals.sent(packet.device, packet.name, message, clock.monotonicMs());
         connection.publish(packet, payload, (error) => {
-            refusals.acknowledged(number);
+            refusals.acknowledged(number, clock.monotonicMs());
             if (error) waiting.failed(connectionError(error));
             else if (this.#tested === waiting) search.acknowledged(packet);
             else waiting.confirm();

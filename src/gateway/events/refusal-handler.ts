@@ -41,24 +41,25 @@ export class RefusalHandler {
         this.#ring = new AcknowledgedRing(deps.clock, this.#stalls);
     }
 
-    /** A publish goes out; returns its number for the other calls. `isQueued`: the outbox has it. */
-    sent(device: string, topic: string, origin: PublishOrigin, isQueued = false): number {
-        const { clock } = this.#deps;
-        return this.#recent.add(device, topic, origin, clock.now(), clock.monotonicMs(), isQueued);
+    /** A publish goes out now (monotonic); returns its number for the other calls. `isQueued`: the outbox has it. */
+    sent(device: string, topic: string, origin: PublishOrigin, nowMs: number, isQueued = false): number {
+        return this.#recent.add(device, topic, origin, nowMs, isQueued);
     }
 
-    /** The platform acknowledged a publish: a refusal of it comes within seconds, or not at all. A check is no reason for suspicion. */
-    acknowledged(number: number, isCheck = false): void {
-        const nowMs = this.#deps.clock.monotonicMs();
+    /**
+     * The platform acknowledged a publish now (monotonic): a refusal of it comes within seconds, or not at all. A check is no reason for
+     * suspicion.
+     */
+    acknowledged(number: number, nowMs: number, isCheck = false): void {
         this.#stalls.watch(nowMs);
         this.#recent.acknowledged(number, nowMs);
         if (!isCheck && this.#suspicions.size > 0) this.#noteSuspect(number);
     }
 
     /** The same for an event of the outbox, which is kept for as long as a registering server may show that it dropped it. */
-    eventAcknowledged(number: number, { device, bytes }: OutboxEvent, isCheck: boolean, transmission: Transmission): void {
-        const { clock, registration } = this.#deps;
-        this.acknowledged(number, isCheck);
+    eventAcknowledged(number: number, { device, bytes }: OutboxEvent, nowMs: number, isCheck: boolean, transmission: Transmission): void {
+        const { registration } = this.#deps;
+        this.acknowledged(number, nowMs, isCheck);
         transmission.acknowledged();
         const refusal = this.#refusedEarly.get(number);
         if (refusal) {
@@ -66,7 +67,7 @@ export class RefusalHandler {
             transmission.refused(refusal.error, refusal.note);
             return;
         }
-        if (registration.isRegistering) this.#ring.add({ number, device, bytes, acknowledgedMs: clock.monotonicMs(), transmission });
+        if (registration.isRegistering) this.#ring.add({ number, device, bytes, acknowledgedMs: nowMs, transmission });
         else transmission.settled();
     }
 
@@ -89,7 +90,7 @@ export class RefusalHandler {
         const device = address && deviceKey(address);
         const match = fields.request === "publish" ? this.#match(fields, device) : undefined;
         this.#report(fields, match?.best.device ?? device, match);
-        return match ? { topic, notification, event: describe(match) } : { topic, notification };
+        return match ? { topic, notification, event: this.#describe(match) } : { topic, notification };
     }
 
     /** Stray pings came in that no check explains: the devices are checked of which something was acknowledged shortly before. */
@@ -153,6 +154,13 @@ export class RefusalHandler {
     #noteSuspect(number: number): void {
         const publish = this.#recent.get(number);
         if (publish) this.#suspicions.get(publish.device)?.publishes.push({ number, publish });
+    }
+
+    #describe({ best, candidates }: RefusedPublish): NonNullable<ReceivedNotification["event"]> {
+        const { clock } = this.#deps;
+        const wallMinusMonotonicMs = clock.now() - clock.monotonicMs();
+        const described = (publish: RecentPublish) => notifiedEvent(publish, wallMinusMonotonicMs);
+        return { ...described(best), candidates: candidates.map(described) };
     }
 
     #match(fields: NotificationFields, device: string | undefined): RefusedPublish | undefined {
@@ -228,12 +236,10 @@ function refusalNote({ rc, message, time }: NotificationFields, { willRetry, hel
     };
 }
 
-function describe({ best, candidates }: RefusedPublish): NonNullable<ReceivedNotification["event"]> {
-    return { ...notifiedEvent(best), candidates: candidates.map(notifiedEvent) };
-}
-
-function notifiedEvent(publish: RecentPublish): NotifiedEvent {
-    return { ...lateMessage(publish), nodeId: publish.nodeId, sentAt: new Date(publish.sentAt).toISOString() };
+/** @param wallMinusMonotonicMs the difference between the two clocks */
+function notifiedEvent(publish: RecentPublish, wallMinusMonotonicMs: number): NotifiedEvent {
+    const sentAt = new Date(Math.round(publish.sentMs + wallMinusMonotonicMs)).toISOString();
+    return { ...lateMessage(publish), nodeId: publish.nodeId, sentAt };
 }
 
 function lateMessage({ device, messageId, eventId }: RecentPublish): LateMessage {

@@ -73,10 +73,9 @@ export class UnsavedEvents {
         this.storeAllNow();
     }
 
-    /** A new event. */
-    admitted(entry: OutboxEntry): void {
-        const { clock, commitDelayMs } = this.#options;
-        const nowMs = clock.monotonicMs();
+    /** A new event, at this time of the monotonic clock. */
+    admitted(entry: OutboxEntry, nowMs: number): void {
+        const { commitDelayMs } = this.#options;
         entry.latest?.admitted(nowMs);
         // One that is sent again keeps its old age.
         if (this.#last && entry.createdAt < this.#last.createdAt) this.#isInOrder = false;

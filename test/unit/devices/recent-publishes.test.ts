@@ -6,7 +6,7 @@ import { topicMatches } from "../../../src/devices/refusals/topic-match";
 const topicOfA = "iot-2/type/t/id/a/evt/e/fmt/json";
 
 function remember(recent: RecentPublishes, messageId: string, { device = "t/a", topic = topicOfA, nowMs = 0 } = {}): number {
-    return recent.add(device, topic, { messageId, nodeId: "node", eventId: "e" }, 1_000_000 + nowMs, nowMs);
+    return recent.add(device, topic, { messageId, nodeId: "node", eventId: "e" }, nowMs);
 }
 
 describe("refusal correlation", () => {
@@ -18,8 +18,8 @@ describe("refusal correlation", () => {
             number: 0,
             isAcknowledged: false,
             isQueued: false,
-            best: { device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 },
-            candidates: [{ device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentAt: 1_000_000 }],
+            best: { device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentMs: 0 },
+            candidates: [{ device: "t/a", topic: topicOfA, messageId: "m1", nodeId: "node", eventId: "e", sentMs: 0 }],
         });
     });
 
@@ -137,7 +137,7 @@ describe("refusal correlation", () => {
             fc.property(fc.array(fc.nat(5), { maxLength: 30 }), fc.integer({ min: 1, max: 10 }), (devices, capacity) => {
                 const recent = new RecentPublishes(capacity);
                 devices.forEach((device, index) => {
-                    recent.add(`t/${device}`, `topic/${device}`, { messageId: String(index), nodeId: "n", eventId: "e" }, 0, index);
+                    recent.add(`t/${device}`, `topic/${device}`, { messageId: String(index), nodeId: "n", eventId: "e" }, index);
                 });
                 const expected = devices.map((device, index) => ({ device, index })).slice(-capacity);
                 for (const device of new Set(devices)) {

@@ -61,8 +61,8 @@ describe("refusal of an event of a device that was flowing", () => {
 
     /** Sends an event, which is acknowledged. */
     function deliver(messageId: string): void {
-        const number = refusals.sent("t/a", topic, { messageId, nodeId: "n", eventId: "e" }, true);
-        refusals.eventAcknowledged(number, event(messageId), false, {
+        const number = refusals.sent("t/a", topic, { messageId, nodeId: "n", eventId: "e" }, clock.monotonicMs(), true);
+        refusals.eventAcknowledged(number, event(messageId), clock.monotonicMs(), false, {
             acknowledged: () => {},
             settled: () => lines.push(`settled ${messageId}`),
             refused: (error, { rc }) => lines.push(`refused ${messageId}: ${error.code} ${rc}`),

@@ -37,7 +37,7 @@ describe("the oldest event in memory", () => {
                     if (what === "admit") {
                         const admitted = newEntry(entries.length + 1, priority);
                         entries.push(admitted);
-                        unsaved.admitted(admitted);
+                        unsaved.admitted(admitted, 0);
                     } else if (what === "send" && entry?.state === "waiting") {
                         entry.sent(1, false, 0);
                     } else if (what === "giveBack" && entry?.state === "inFlight") {
@@ -49,7 +49,7 @@ describe("the oldest event in memory", () => {
                     } else if (what === "supersede" && entry?.state === "waiting") {
                         const newer = newEntry(entries.length + 1, entry.priority);
                         entries.push(newer);
-                        unsaved.admitted(newer);
+                        unsaved.admitted(newer, 0);
                         unsaved.replace(entry, newer);
                         entry.finished();
                     } else if (what === "look") {
@@ -63,7 +63,7 @@ describe("the oldest event in memory", () => {
 
     it("is the one with the greatest age, also when an undelivered one is sent again", () => {
         const unsaved = unsavedEvents();
-        for (const [seq, createdAt] of [5000, 3000, 4000].entries()) unsaved.admitted(newEntry(seq + 1, "normal", createdAt));
+        for (const [seq, createdAt] of [5000, 3000, 4000].entries()) unsaved.admitted(newEntry(seq + 1, "normal", createdAt), 0);
         assert.equal(unsaved.oldestCreatedAt, 3000);
     });
 
@@ -78,7 +78,7 @@ describe("the oldest event in memory", () => {
                     return "normal";
                 },
             });
-            unsaved.admitted(entry);
+            unsaved.admitted(entry, 0);
         }
         looks = 0;
         for (let count = 0; count < 1000; count++) {
