@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import type { PublishPacket } from "./publish-packet";
 
 const batchBytes = 16_384;
 /** From here on the writer asks for a pause; enough to keep any link busy, small enough to notice that it is not. */
@@ -8,7 +9,7 @@ const highWaterBytes = 65_536;
 const maxTurns = 16;
 
 /**
- * Collects many small writes (MQTT.js makes six for each publish) into few buffers: those of one turn of the event loop, and
+ * Collects many small writes, one for each packet, into few buffers: those of one turn of the event loop, and
  * of the turns that follow as long as each of them adds something, since Node-RED delivers each message in a turn of its own.
  * That halves the CPU time of a publish (measured: from 20 to 10 µs when each has its turn, most of it system calls).
  * Hands the buffers to the socket one at a time, so that progress on a slow link can be seen.
@@ -49,6 +50,24 @@ export class BatchingWriter {
     write(chunk: string | Uint8Array, encoding: BufferEncoding = "utf8"): boolean {
         if (typeof chunk === "string") this.#append(chunk, encoding);
         else this.#appendBytes(chunk);
+        return this.#taken();
+    }
+
+    /** The same for a packet, which is encoded where it is written from. */
+    writePacket(packet: PublishPacket): boolean {
+        const { maxBytes } = packet;
+        if (maxBytes > batchBytes) this.#appendBytes(packet.encoded());
+        else {
+            if (maxBytes > batchBytes - this.#filled) this.#seal();
+            const end = packet.encode(this.#filling, this.#filled);
+            this.#waitingBytes += end - this.#filled;
+            this.#filled = end;
+        }
+        return this.#taken();
+    }
+
+    /** Something was taken: it goes out with the turn. Returns whether more may be written. */
+    #taken(): boolean {
         if (!this.#turn && !this.#writing) this.#turn = setImmediate(this.#endTurn);
         if (this.#waitingBytes >= highWaterBytes) this.#askedToPause = true;
         return !this.#askedToPause;

@@ -9,6 +9,7 @@ import { LinkStream } from "./link-stream";
 import { assertMqttClient, createMqttClient } from "./mqtt-client";
 import { MqttSession } from "./mqtt-session";
 import { packetFault } from "./packet-fault";
+import { PublishPacket } from "./publish-packet";
 import type { AcknowledgementWriter } from "./received-messages";
 import type {
     DialProgress,
@@ -38,9 +39,8 @@ export function mqttTransportFactory(
 }
 
 /**
- * MQTT.js connects, subscribes and decodes messages. Publishing is done here, from the packet to its acknowledgement: MQTT.js would clone each
- * message for a store that sends it again, which the outbox does. So is acknowledging: MQTT.js would read nothing more until a message is
- * acknowledged.
+ * MQTT.js connects, subscribes and decodes messages. Publishes and acknowledgements are written and read here: MQTT.js would clone each message
+ * for a store that sends it again, which the outbox does, and it would read nothing more until a message is acknowledged.
  */
 class MqttTransport implements Transport {
     readonly traffic: LinkStream;
@@ -87,10 +87,9 @@ class MqttTransport implements Transport {
         });
         this.#client.on("connect", ({ sessionPresent }) => this.#connected(sessionPresent));
         // The stream reports its own errors; the rest is what MQTT.js could not read or did not expect.
-        this.#client.on(
-            "error",
-            (error) => isSystemError(error) || this.#violated(translate("connection.unreadable", { message: error.message })),
-        );
+        this.#client.on("error", (error) => {
+            if (!isSystemError(error)) this.#violated(translate("connection.unreadable", { message: error.message }));
+        });
         this.#client.on("close", () => this.#end());
     }
 
@@ -113,7 +112,7 @@ class MqttTransport implements Transport {
             this.destroy();
             return;
         }
-        this.#writable = writeToStream({ cmd: "publish", topic, payload, qos, messageId, dup: false, retain: false }, this.traffic);
+        this.#writable = this.traffic.writePacket(new PublishPacket(topic, payload, qos, messageId));
         if (qos === 0) settled();
     }
 

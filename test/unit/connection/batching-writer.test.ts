@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
+import { generate } from "mqtt-packet";
 import { BatchingWriter } from "../../../src/connection/batching-writer";
+import { PublishPacket } from "../../../src/connection/publish-packet";
 
 async function turns(count: number): Promise<void> {
     for (let i = 0; i < count; i++) await turn();
@@ -40,6 +42,37 @@ describe("batching writer", () => {
         await turn();
         assert.equal(writer.waitingBytes, 0);
         assert.equal(writer.writtenBytes, 5);
+    });
+
+    it("writes packets of any size in order, between other writes", async () => {
+        const sizes = fc.oneof(fc.nat(300), fc.integer({ min: 5_000, max: 6_000 }), fc.integer({ min: 16_000, max: 40_000 }));
+        await fc.assert(
+            fc.asyncProperty(fc.array(sizes, { maxLength: 30 }), async (lengths) => {
+                const socket = new SlowSocket();
+                const writer = new BatchingWriter(socket, () => undefined);
+                const expected: Buffer[] = [];
+                for (const [index, length] of lengths.entries()) {
+                    const payload = "é".repeat(length);
+                    writer.writePacket(new PublishPacket("t", payload, 1, index + 1));
+                    writer.write(Buffer.of(index));
+                    const publish = {
+                        cmd: "publish",
+                        topic: "t",
+                        payload,
+                        qos: 1,
+                        messageId: index + 1,
+                        dup: false,
+                        retain: false,
+                    } as const;
+                    expected.push(generate(publish), Buffer.of(index));
+                }
+                assert.equal(writer.waitingBytes, Buffer.concat(expected).length);
+                await new Promise<void>((resolve) => writer.whenEmpty(resolve));
+                assert.deepEqual(Buffer.concat(socket.taken), Buffer.concat(expected));
+                assert.equal(writer.waitingBytes, 0);
+            }),
+            { numRuns: 50 },
+        );
     });
 
     it("keeps collecting while each turn adds something, but not for long", async () => {
