@@ -364,7 +364,8 @@ export class UndeliveredEvents {
 
     /** The largest number of those that the flows have. */
     get #raisedUpTo(): number {
-        return Math.max(0, ...this.#inStore(this.#handOver.raised));
+        // There may be too many for the arguments of a call.
+        return this.#inStore(this.#handOver.raised).reduce((largest, id) => Math.max(largest, id), 0);
     }
 
     /** What waited after a number and up to another is in the store no more, and is only counted. */
