@@ -14,7 +14,7 @@ import { type LinkAction, linkActions } from "../gateway/link-control";
 import { shortened, translate } from "../i18n";
 import type { IdParser } from "../protocol/id-parser";
 import { membersOf } from "../protocol/json";
-import { encodePayload } from "../protocol/payload";
+import { type EncodeOptions, encodePayload } from "../protocol/payload";
 import { parseQos, type Qos } from "../protocol/qos";
 import { booleanOption, choiceOption, numberOption, type PropertyRules, textOption } from "../settings";
 import type { StoredDefinition } from "./api";
@@ -122,6 +122,8 @@ export function eventRequest(
     enteredAtMs: number,
 ): EventRequest {
     const format = settings.format ?? ids.parse("format", message.format, "msg.format");
+    const { wrap, timestampField } = settings;
+    const encoding = settings.encoding ?? { format, wrap, timestampField };
     const isOwn = settings.source === "gateway";
     return {
         device: isOwn ? identity : { typeId: ids.ofEvent("typeId", given.typeId), deviceId: ids.ofEvent("deviceId", given.deviceId) },
@@ -130,18 +132,18 @@ export function eventRequest(
         qos: settings.qos ?? parseQos(message.qos),
         isLatest: settings.isLatest,
         priority: settings.priority ?? messagePriority(message),
-        payload: encodePayload(message.payload, format, {
-            wrap: settings.wrap,
-            timestampField: settings.timestampField,
-            time: settings.timestampField === "" ? "" : new Date(enteredAtMs).toISOString(),
-        }),
+        payload: encodePayload(message.payload, format, timestampField === "" ? encoding : stamped(encoding, enteredAtMs)),
         completionMode: settings.completionMode,
         ttlMs: settings.ttlMs ?? messageTtlMs(message),
-        encoding: settings.encoding ?? { format, wrap: settings.wrap, timestampField: settings.timestampField },
+        encoding,
         returns: returnsOf(message),
         messageId: typeof message._msgid === "string" ? message._msgid : "",
         nodeId: settings.nodeId,
     };
+}
+
+function stamped(encoding: EventEncoding, enteredAtMs: number): EncodeOptions {
+    return { ...encoding, time: new Date(enteredAtMs).toISOString() };
 }
 
 /** The priority that a message brings; most bring none. */
