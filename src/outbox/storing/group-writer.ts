@@ -157,8 +157,12 @@ export class GroupWriter {
         const isAlone = this.isFailing && this.stored.removalsWaiting > 0;
         const writes = isAlone ? [] : this.unsaved.due(clock.monotonicMs());
         const removals = this.stored.takeRemovals(this.#removalsAtOnce);
-        const sentAgain = writes.flatMap(({ undeliveredId }) => undeliveredId ?? []);
-        const outdated = writes.flatMap(({ latest }) => latest?.outdatedRows ?? []);
+        const sentAgain: number[] = [];
+        const outdated: number[] = [];
+        for (const { undeliveredId, latest } of writes) {
+            if (undeliveredId !== undefined) sentAgain.push(undeliveredId);
+            if (latest?.outdatedRows) outdated.push(...latest.outdatedRows);
+        }
         const undelivered = store && !isAlone ? this.#options.undelivered().takeChanges(sentAgain, outdated) : undefined;
         if (!store || (writes.length === 0 && removals.length === 0 && !undelivered)) {
             this.#reportIdle();
@@ -167,9 +171,8 @@ export class GroupWriter {
         }
         for (const entry of writes) if (this.stored.writing(entry)) removals.push(entry.seq);
         if (undelivered) outdated.push(...undelivered.rows);
-        const all = [...removals, ...outdated];
-        const written = new Set(all.length > 0 ? writes.map(({ seq }) => seq) : []);
-        const gone = all.filter((seq) => !written.has(seq));
+        const all = outdated.length > 0 ? removals.concat(outdated) : removals;
+        const gone = all.length > 0 ? withoutThoseOf(writes, all) : all;
         this.#isPosting = true;
         this.#lastGroupMs = clock.monotonicMs();
         const finished = (error: GatewayError | undefined, outcome?: UndeliveredOutcome) => {
@@ -213,6 +216,14 @@ export class GroupWriter {
         this.#idleListeners = [];
         for (const listener of listeners) listener();
     }
+}
+
+/** A row that is removed and written in one commit is there afterwards. */
+function withoutThoseOf(writes: readonly OutboxEntry[], numbers: readonly number[]): readonly number[] {
+    if (writes.length === 0) return numbers;
+    const written = new Set<number>();
+    for (const { seq } of writes) written.add(seq);
+    return numbers.filter((seq) => !written.has(seq));
 }
 
 /** What the writer works with. */
