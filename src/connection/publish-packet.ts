@@ -33,9 +33,21 @@ export class PublishPacket {
     /** Writes the packet from an index on, where there is room for `maxBytes`; returns the index after it. */
     encode(target: Buffer, start: number): number {
         const topicBytes = Buffer.byteLength(this.#topic);
+        return this.#encode(target, start, topicBytes, this.#remainingLength(topicBytes));
+    }
+
+    /** The packet in a buffer of its own: for a large one, of which `maxBytes` would be far too much. */
+    encoded(): Buffer {
+        const topicBytes = Buffer.byteLength(this.#topic);
+        const remainingLength = this.#remainingLength(topicBytes);
+        const target = Buffer.allocUnsafe(maxHeaderBytes + remainingLength);
+        return target.subarray(0, this.#encode(target, 0, topicBytes, remainingLength));
+    }
+
+    #encode(target: Buffer, start: number, topicBytes: number, remainingLength: number): number {
         let at = start;
         target[at++] = publish | (this.#qos << 1);
-        let rest = this.#remainingLength(topicBytes);
+        let rest = remainingLength;
         while (rest > valueMask) {
             target[at++] = (rest & valueMask) | continuationBit;
             rest >>= 7;
@@ -50,12 +62,6 @@ export class PublishPacket {
         }
         if (typeof this.#payload === "string") return at + target.write(this.#payload, at);
         return at + this.#payload.copy(target, at);
-    }
-
-    /** The packet in a buffer of its own: for a large one, of which `maxBytes` would be far too much. */
-    encoded(): Buffer {
-        const target = Buffer.allocUnsafe(maxHeaderBytes + this.#remainingLength(Buffer.byteLength(this.#topic)));
-        return target.subarray(0, this.encode(target, 0));
     }
 
     #remainingLength(topicBytes: number): number {
