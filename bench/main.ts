@@ -12,12 +12,14 @@ import { measureSoak } from "./soak";
 import { measureStart } from "./start";
 import { environment } from "./support/environment";
 import { type Extent, publishSection, type Section } from "./support/report";
+import { measureUndelivered } from "./undelivered";
 
 const parts: Readonly<Record<string, (extent: Extent) => Promise<Section>>> = {
     events: measureEvents,
     commands: measureCommands,
     outbox: measureOutbox,
     kinds: measureKinds,
+    undelivered: measureUndelivered,
     start: measureStart,
     memory: measureMemory,
     scaling: measureScaling,

@@ -96,6 +96,26 @@ export function gatewayEvents(settings: GatewaySettings, qos: number, completion
     return [tab, gatewayNode(settings), ...source("address", "target", completion), target];
 }
 
+/** source → device-event-out, with a Catch node → counter: what is not delivered reaches the counter */
+export function caughtEvents(settings: GatewaySettings, ttlS: number): FlowNode[] {
+    const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", qos: "1", ttl: String(ttlS), wires: [] };
+    return [tab, gatewayNode(settings), ...source("address", "target", "outside the flow"), target, caught("counter"), counter];
+}
+
+/** source → device-event-out with QoS 0, whose errors a Catch node brings to a function that makes a new message of each, back to it */
+export function loopingEvents(settings: GatewaySettings): FlowNode[] {
+    const target = { id: "target", type: "device-event-out", z: "tab", gateway: "gateway-node", qos: "0", wires: [] };
+    const fresh = {
+        id: "fresh",
+        type: "function",
+        z: "tab",
+        func: 'return { typeId: "sensor", deviceId: "device-0", payload: 1 };',
+        outputs: 1,
+        wires: [["target"]],
+    };
+    return [tab, gatewayNode(settings), ...source("address", "target", "outside the flow"), target, caught("fresh"), fresh];
+}
+
 /** source → device-event-out, which takes the priority from the message and completes it when the event is acknowledged */
 export function gatewayKinds(settings: GatewaySettings): FlowNode[] {
     const kind = { qos: "1", priority: "", complete: "acknowledged" };
@@ -149,6 +169,10 @@ function mqttIn(topic: string, datatype: string, next: string): FlowNode {
 
 function mqttOut(qos: number): FlowNode {
     return { id: "target", type: "mqtt out", z: "tab", topic: "", qos: String(qos), retain: "", broker: "broker", wires: [] };
+}
+
+function caught(next: string): FlowNode {
+    return { id: "catch", type: "catch", z: "tab", scope: null, uncaught: false, wires: [[next]] };
 }
 
 const counter: FlowNode = { id: "counter", type: "bench-counter", z: "tab", wires: [] };

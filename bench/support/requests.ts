@@ -28,6 +28,8 @@ export interface Requests {
     publish(load: EventLoad): Promise<Spent>;
     /** Counts messages from now on, and answers when so many have come. */
     count(messages: number): Promise<Spent>;
+    /** Messages that have reached the counter since the process started. */
+    counted(argument: undefined): Promise<number>;
     memory(argument: undefined): Promise<Memory>;
     /** CPU time since the process started, in microseconds. */
     cpu(argument: undefined): Promise<number>;
