@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { unaccountedEvents } from "../../support/event-account";
 import { broken } from "./promises";
 import type { World } from "./world";
 
@@ -12,6 +13,7 @@ export function checkNow(world: World): void {
     assert.equal(gateway.state.queued, events, broken("sums", "state and overview differ"));
     assert.ok(inFlight <= events, broken("sums", `${inFlight} of ${events} events are in flight`));
     assert.equal(events === 0, bytes === 0, broken("sums", `${events} events have ${bytes} bytes`));
+    assert.equal(unaccountedEvents(gateway.monitor.overview), 0, broken("account", "some events are in no count"));
     const { state } = gateway.health.read();
     const isOnline = state === "connected" || state === "paused";
     assert.equal(

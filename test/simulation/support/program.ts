@@ -14,7 +14,13 @@ async function main(): Promise<void> {
     });
     const first = Number(values.seed);
     const print = (line: string): void => void process.stdout.write(`${line}\n`);
+    let current = first;
+    process.on("uncaughtException", (error) => {
+        print(`seed ${current}: ${error.message}`);
+        process.exit(1);
+    });
     for (let seed = first; seed < first + Number(values.seeds); seed++) {
+        current = seed;
         if (values.trace || values["first-failure"]) {
             const failure = await runPlan(seed, planOf(seed), values.trace ? print : undefined);
             if (failure === undefined) continue;

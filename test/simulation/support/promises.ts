@@ -11,6 +11,7 @@ export const promises = {
     age: ["docs/operation.md", "In doubt an event is kept too long, never too short."],
     filters: ["docs/protocol.md", "this package never holds two overlapping"],
     sums: ["docs/monitoring.md", "those events by priority: `high`, `normal`, `low`"],
+    account: ["docs/monitoring.md", "The counts of events add up at any moment"],
     health: ["docs/messages.md", "`paused` (connected, but no events are sent)"],
     drains: ["README.md", "events are kept on disk while it is away, then delivered in order and reported"],
 } as const satisfies Readonly<Record<string, readonly [document: string, sentence: string]>>;
