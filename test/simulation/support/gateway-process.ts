@@ -22,6 +22,7 @@ export class GatewayProcess {
     /** The time of the flow, whose timers are not those of the gateway. */
     readonly #flow: ProcessClock;
     readonly #workers: VirtualWorker[] = [];
+    #isDead = false;
 
     constructor(options: GatewayProcessOptions) {
         const { machine, directory, disk, properties } = options;
@@ -33,6 +34,7 @@ export class GatewayProcess {
             startWorker: () => {
                 const worker = new VirtualWorker(machine.clock, disk);
                 this.#workers.push(worker);
+                if (this.#isDead) worker.end();
                 return worker;
             },
         });
@@ -40,6 +42,11 @@ export class GatewayProcess {
             machine: {
                 ...machine.machine,
                 clock: this.#clock,
+                openStream: (dial) => {
+                    const stream = machine.machine.openStream(dial);
+                    if (this.#isDead) machine.lines.at(-1)?.cut();
+                    return stream;
+                },
                 // The size of the file is asked of the file system in a thread of Node.js.
                 openStore: (store) => ({ ...openStore({ ...store, threads }), size: () => Promise.resolve(0) }),
             },
@@ -56,6 +63,8 @@ export class GatewayProcess {
 
     /** The process dies at once. */
     kill(): void {
+        // What it has begun may still run to its end, without a disk, a line and timers.
+        this.#isDead = true;
         this.#clock.kill();
         this.#flow.kill();
         for (const worker of this.#workers) worker.end();
