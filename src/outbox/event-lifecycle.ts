@@ -1,7 +1,8 @@
 import type { Clock } from "../clock";
-import { GatewayError } from "../errors";
-import { translate } from "../i18n";
+import type { GatewayError } from "../errors";
 import { type CompletionCallbacks, type CompletionMode, type OutboxEvent, type Priority, priorities, type RefusalNote } from "./event";
+import { EventCount } from "./event-count";
+import { abandonedError, droppedError, expiredError, lostError, purgedError } from "./event-errors";
 import type { LatestIndex, QueuedEvent } from "./queue/latest-index";
 import { LatestState } from "./queue/latest-state";
 import { OutboxEntry } from "./queue/outbox-entry";
@@ -125,9 +126,7 @@ export class EventLifecycle {
     /** The event outlived its time. */
     expire(entry: OutboxEntry, ageMs: number): void {
         this.expired += 1;
-        const seconds = Math.max(Math.round(ageMs / 1000), 0);
-        const text = translate("outbox.expired", { eventId: entry.message.eventId, device: entry.device, seconds });
-        this.#endUndelivered(entry, GatewayError.ofEvent("GW_EXPIRED", text));
+        this.#endUndelivered(entry, expiredError(entry, ageMs));
     }
 
     /** The platform refuses the event for good, or it cannot be delivered. */
@@ -149,21 +148,19 @@ export class EventLifecycle {
     purge(entry: OutboxEntry): void {
         this.dropped += 1;
         this.#end(entry);
-        const text = translate("outbox.purged", { eventId: entry.message.eventId, device: entry.device });
-        this.#fail(entry, new GatewayError("GW_EXPIRED", text));
+        this.#fail(entry, purgedError(entry));
     }
 
     /** The event gives way to a newer one. */
     drop(entry: OutboxEntry): void {
         this.dropped += 1;
-        const text = translate("outbox.dropped", { eventId: entry.message.eventId, device: entry.device });
-        this.#endUndelivered(entry, GatewayError.ofEvent("GW_OUTBOX_FULL", text), true);
+        this.#endUndelivered(entry, droppedError(entry), true);
     }
 
     /** The outbox stops before the event could be sent, and nothing keeps it. */
     abandon(entry: OutboxEntry): void {
         this.#end(entry);
-        this.#takeCompletion(entry)?.failed(abandoned(entry.message.eventId, entry.device));
+        this.#takeCompletion(entry)?.failed(abandonedError(entry));
     }
 
     /** The store holds other contents than before: `memory` is in memory only, `store` in the store. */
@@ -177,7 +174,7 @@ export class EventLifecycle {
         if (store.events > 0) return;
         for (const { completion, completionMode } of this.#options.stored.takeCompletions()) {
             if (this.#waitsForAcknowledgement(completionMode)) this.#completions -= 1;
-            completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
+            completion.failed(lostError());
         }
     }
 
@@ -285,26 +282,6 @@ export class EventLifecycle {
         const completion = entry.takeCompletion();
         if (completion && this.#waitsForAcknowledgement(entry.completionMode)) this.#completions -= 1;
         return completion;
-    }
-}
-
-function abandoned(eventId: string, device: string): GatewayError {
-    return new GatewayError("GW_NOT_CONNECTED", translate("outbox.abandoned", { eventId, device }));
-}
-
-/** How many events there are, and their bytes. */
-export class EventCount {
-    events = 0;
-    bytes = 0;
-
-    add(events: number, bytes: number): void {
-        this.events += events;
-        this.bytes += bytes;
-    }
-
-    clear(): void {
-        this.events = 0;
-        this.bytes = 0;
     }
 }
 

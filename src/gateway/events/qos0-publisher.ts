@@ -1,9 +1,7 @@
-import type { Clock, Timer } from "../../clock";
+import type { Clock } from "../../clock";
 import type { GatewayConnection } from "../../connection/gateway-connection";
 import type { SentPacket } from "../../connection/sent-packet";
-import type { PublishOrigin } from "../../devices/refusals/recent-publishes";
 import type { Registration } from "../../devices/registration/registration";
-import type { RegistrationClient } from "../../devices/registration/registration-types";
 import { GatewayError } from "../../errors";
 import { translate } from "../../i18n";
 import type { CompletionCallbacks } from "../../outbox/event";
@@ -12,8 +10,9 @@ import type { LinkControl } from "../link-control";
 import type { GatewayStatistics } from "../monitor/gateway-statistics";
 import type { SuspectSearch } from "../suspects/suspect-search";
 import type { SuspectClient } from "../suspects/trial";
-import { beingCheckedError, closingTopicError, notRegisteredError, unconfirmedError } from "./device-errors";
+import { beingCheckedError, closingTopicError, notRegisteredError } from "./device-errors";
 import type { RefusalHandler } from "./refusal-handler";
+import { type Qos0Event, type WaitingEventOwner, WaitingQos0Event } from "./waiting-qos0-event";
 
 /** How long the newest event of a device waits that is being checked. */
 const patienceMs = 30_000;
@@ -26,14 +25,14 @@ const patienceMs = 30_000;
  * Of events that may be the reason why the server closes the connection, the newest of each topic waits for its test. One at which the
  * server closes it fails, as do those that follow on its topic until the next test.
  */
-export class Qos0Publisher implements SuspectClient {
+export class Qos0Publisher implements SuspectClient, WaitingEventOwner {
     readonly #deps: Qos0PublisherDeps;
     /** The newest event of each known device that is not checked yet. */
-    readonly #waiting = new Map<string, WaitingEvent>();
+    readonly #waiting = new Map<string, WaitingQos0Event>();
     /** By topic: the newest event that waits for a test, its own or another's. */
-    readonly #suspects = new Map<string, WaitingEvent>();
+    readonly #suspects = new Map<string, WaitingQos0Event>();
     /** The event that is alone on the connection, or was less than a second ago. */
-    #tested: WaitingEvent | undefined;
+    #tested: WaitingQos0Event | undefined;
 
     constructor(deps: Qos0PublisherDeps) {
         this.#deps = deps;
@@ -48,7 +47,7 @@ export class Qos0Publisher implements SuspectClient {
         }
         const { registration } = this.#deps;
         const { device } = event.packet;
-        const waiting = new WaitingEvent(event, completion, this);
+        const waiting = new WaitingQos0Event(event, completion, this);
         const answer = registration.tryNow(device, waiting);
         if (answer !== "wait") this.#admit(waiting, answer === "check");
         else if (registration.isKnown(device) && !registration.isHeld(device)) this.#wait(waiting);
@@ -56,7 +55,7 @@ export class Qos0Publisher implements SuspectClient {
     }
 
     /** The device of a waiting event may be asked for again. */
-    retry(waiting: WaitingEvent): void {
+    retry(waiting: WaitingQos0Event): void {
         const { device } = waiting.event.packet;
         const answer = this.#deps.registration.register(device, "direct", waiting);
         if (answer === "wait" && !this.#deps.registration.isHeld(device)) return;
@@ -67,7 +66,7 @@ export class Qos0Publisher implements SuspectClient {
     }
 
     /** The event fails, and its device need not be asked for it any more. */
-    giveUp(waiting: WaitingEvent, error: GatewayError): void {
+    giveUp(waiting: WaitingQos0Event, error: GatewayError): void {
         const { device, name } = waiting.event.packet;
         if (this.#waiting.get(device) === waiting) this.#waiting.delete(device);
         if (this.#suspects.get(name) === waiting) this.#suspects.delete(name);
@@ -76,7 +75,7 @@ export class Qos0Publisher implements SuspectClient {
     }
 
     /** The outcome of a check that was refused for good. */
-    refused(waiting: WaitingEvent, error: GatewayError): void {
+    refused(waiting: WaitingQos0Event, error: GatewayError): void {
         if (waiting.refused(error)) this.#deps.statistics.eventRefused();
         this.giveUp(waiting, error);
     }
@@ -88,7 +87,7 @@ export class Qos0Publisher implements SuspectClient {
     }
 
     /** An event was sent. */
-    delivered({ completion }: WaitingEvent): void {
+    delivered({ completion }: WaitingQos0Event): void {
         this.#deps.statistics.eventHandedOver();
         completion.done();
     }
@@ -136,7 +135,7 @@ export class Qos0Publisher implements SuspectClient {
     condemned(): void {}
 
     /** Sends the event, at once or as the check of its device, unless it is suspected. */
-    #admit(waiting: WaitingEvent, isCheck: boolean): void {
+    #admit(waiting: WaitingQos0Event, isCheck: boolean): void {
         const { packet } = waiting.event;
         const answer = this.#deps.search.admit(packet, this);
         if (answer === "send" || answer === "test") {
@@ -151,7 +150,7 @@ export class Qos0Publisher implements SuspectClient {
     }
 
     /** Keeps the event until the search wakes it. */
-    #suspect(waiting: WaitingEvent): void {
+    #suspect(waiting: WaitingQos0Event): void {
         const { device, name } = waiting.event.packet;
         const replaced = this.#suspects.get(name);
         this.#suspects.set(name, waiting);
@@ -160,7 +159,7 @@ export class Qos0Publisher implements SuspectClient {
     }
 
     /** Sends the event as the check of its device. */
-    #check(waiting: WaitingEvent): void {
+    #check(waiting: WaitingQos0Event): void {
         const { clock, connection, refusals, registration, search } = this.#deps;
         const { packet, payload, message } = waiting.event;
         const number = refusals.sent(packet.device, packet.name, message, clock.monotonicMs());
@@ -179,7 +178,7 @@ export class Qos0Publisher implements SuspectClient {
         connection.publish({ ...packet, qos: 1 }, payload, answered, true);
     }
 
-    #wait(waiting: WaitingEvent): void {
+    #wait(waiting: WaitingQos0Event): void {
         const { clock, registration } = this.#deps;
         const { device } = waiting.event.packet;
         const replaced = this.#waiting.get(device);
@@ -189,7 +188,7 @@ export class Qos0Publisher implements SuspectClient {
         if (registration.register(device, "direct", waiting) !== "wait") this.retry(waiting);
     }
 
-    #publish(waiting: WaitingEvent): void {
+    #publish(waiting: WaitingQos0Event): void {
         const { clock, connection, refusals, search } = this.#deps;
         const { packet, payload, message } = waiting.event;
         const number = refusals.sent(packet.device, packet.name, message, clock.monotonicMs());
@@ -224,71 +223,6 @@ export interface Qos0PublisherDeps {
     readonly statistics: GatewayStatistics;
     /** The connection ended after an event, while that was alone. */
     suspectStruck(packet: SentPacket, strikes: number): void;
-}
-
-/** An event of QoS 0, ready for the wire. */
-export interface Qos0Event {
-    readonly packet: SentPacket & { readonly device: string };
-    readonly payload: string | Buffer;
-    readonly message: PublishOrigin;
-}
-
-/** An event of QoS 0 on its way through the registration of its device and the search for suspects. */
-class WaitingEvent implements RegistrationClient {
-    readonly event: Qos0Event;
-    readonly completion: CompletionCallbacks;
-    readonly #publisher: Qos0Publisher;
-    #timer: Timer | undefined;
-    #isOver = false;
-
-    constructor(event: Qos0Event, completion: CompletionCallbacks, publisher: Qos0Publisher) {
-        this.event = event;
-        this.completion = completion;
-        this.#publisher = publisher;
-    }
-
-    wake(): void {
-        this.#publisher.retry(this);
-    }
-
-    confirm(): void {
-        if (this.#end()) this.#publisher.delivered(this);
-    }
-
-    requeue(device: string): void {
-        this.#publisher.giveUp(this, unconfirmedError(device));
-    }
-
-    drop(_device: string, error: GatewayError): void {
-        this.#publisher.refused(this, error);
-    }
-
-    startWaiting(timer: Timer): void {
-        this.#timer = timer;
-    }
-
-    stopWaiting(): void {
-        this.#timer?.cancel();
-    }
-
-    failed(error: GatewayError): void {
-        if (this.#end()) this.#publisher.failed(this.completion, error);
-    }
-
-    /** The platform refused it; false if its outcome was known before. */
-    refused(error: GatewayError): boolean {
-        if (!this.#end()) return false;
-        this.completion.failed(error);
-        return true;
-    }
-
-    /** The outcome is known; false if it was before. */
-    #end(): boolean {
-        this.stopWaiting();
-        const wasOver = this.#isOver;
-        this.#isOver = true;
-        return !wasOver;
-    }
 }
 
 function rateUsedUp(): GatewayError {

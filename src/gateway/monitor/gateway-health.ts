@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../clock";
-import type { OutboxCounters } from "../../outbox/outbox";
+import type { OutboxCounters } from "../../outbox/outbox-counters";
 import type { GatewayState } from "../gateway-state";
 import type { Subscription } from "../inbound/message-router";
 import { type CertificateView, certificateThreshold } from "./certificate-watch";

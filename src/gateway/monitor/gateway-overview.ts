@@ -3,7 +3,7 @@ import type { Inventory } from "../../devices/inventory/inventory";
 import type { DeviceView } from "../../devices/inventory/inventory-query";
 import type { ErrorCode } from "../../errors";
 import type { ManagedPhase } from "../../management/managed-devices";
-import type { OutboxCounters } from "../../outbox/outbox";
+import type { OutboxCounters } from "../../outbox/outbox-counters";
 import { deviceKey, mqttClientId } from "../../protocol/identity";
 import type { GatewayOptions, OutboxKind, Platform } from "../gateway-options";
 import type { DrainProgress, GatewayState } from "../gateway-state";

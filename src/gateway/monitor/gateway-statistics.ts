@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock";
 import type { ConnectionState } from "../../connection/gateway-connection";
 import { connectionStates } from "../../errors";
-import type { OutboxCounters } from "../../outbox/outbox";
+import type { OutboxCounters } from "../../outbox/outbox-counters";
 import { type NotificationFields, returnCodes } from "../../protocol/notification";
 import type { CommandOutcome } from "../inbound/command";
 import type { LinkCondition } from "../link-control";

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../clock";
-import { GatewayError } from "../../errors";
-import { translate } from "../../i18n";
+import type { GatewayError } from "../../errors";
 import type { CompletionCallbacks, UndeliveredEvent } from "../event";
+import { lostError } from "../event-errors";
 import type { MemoryLimits } from "../outbox-limits";
 import type { EventStore, UndeliveredChanges, UndeliveredLimits, UndeliveredOutcome, UndeliveredTotals } from "../store/store";
 import { HandOver, type UndeliveredListener } from "./hand-over";
@@ -406,7 +406,7 @@ export class UndeliveredEvents {
         this.#lastInLine = 0;
         this.#isBehind = totals.waiting > 0;
         this.#notes.forget();
-        for (const { completion } of this.#completions.values()) completion.failed(new GatewayError("GW_STORE", translate("outbox.lost")));
+        for (const { completion } of this.#completions.values()) completion.failed(lostError());
         this.#completions.clear();
         // Numbers of those in memory have nothing to do with the file.
         if (!storesEvents) return;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { CompletionMode, OutboxEvent, Priority } from "../../../src/outbox/event";
-import type { OutboxCounters } from "../../../src/outbox/outbox";
+import type { OutboxCounters } from "../../../src/outbox/outbox-counters";
 import type { FakeClock } from "./fake-clock";
 import type { RecordedCompletion, RecordingListener } from "./outbox-events";
 

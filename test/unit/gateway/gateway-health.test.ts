@@ -3,7 +3,7 @@ import type { GatewayState } from "../../../src/gateway/gateway-state";
 import type { CertificateView } from "../../../src/gateway/monitor/certificate-watch";
 import { GatewayHealth, type HealthReport } from "../../../src/gateway/monitor/gateway-health";
 import { GatewayStatistics } from "../../../src/gateway/monitor/gateway-statistics";
-import type { OutboxCounters } from "../../../src/outbox/outbox";
+import type { OutboxCounters } from "../../../src/outbox/outbox-counters";
 import { FakeClock } from "../../support/doubles/fake-clock";
 
 type Connection = GatewayState["connection"];

@@ -1,0 +1,35 @@
+import { GatewayError } from "../errors";
+import { translate } from "../i18n";
+import type { OutboxEvent } from "./event";
+
+type NamedEvent = Pick<OutboxEvent, "device" | "message">;
+
+/** The event outlived its time. */
+export function expiredError(event: NamedEvent, ageMs: number): GatewayError {
+    const seconds = Math.max(Math.round(ageMs / 1000), 0);
+    return GatewayError.ofEvent("GW_EXPIRED", translate("outbox.expired", { ...names(event), seconds }));
+}
+
+/** An operator gave the event up. */
+export function purgedError(event: NamedEvent): GatewayError {
+    return new GatewayError("GW_EXPIRED", translate("outbox.purged", names(event)));
+}
+
+/** The event gave way to a newer one. */
+export function droppedError(event: NamedEvent): GatewayError {
+    return GatewayError.ofEvent("GW_OUTBOX_FULL", translate("outbox.dropped", names(event)));
+}
+
+/** The outbox stopped before the event could be sent, and nothing keeps it. */
+export function abandonedError(event: NamedEvent): GatewayError {
+    return new GatewayError("GW_NOT_CONNECTED", translate("outbox.abandoned", names(event)));
+}
+
+/** The event was only in a store that has lost what it held. */
+export function lostError(): GatewayError {
+    return new GatewayError("GW_STORE", translate("outbox.lost"));
+}
+
+function names({ device, message }: NamedEvent): { eventId: string; device: string } {
+    return { eventId: message.eventId, device };
+}
