@@ -1,4 +1,4 @@
-// The test layers. Three run at a time, so the slowest come first. Each is a folder under test/.
+// The test layers. Three run at a time, so the slowest come first. Each is a folder under test/, or the files of one with certain names.
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
@@ -19,8 +19,9 @@ const oldestWithDisk = "22.13.0";
 
 export const layers = [
     { name: "reliability", directory: "reliability", needs: ["mosquitto"] },
-    { name: "e2e", directory: "e2e", needs: ["chromium", "mosquitto"] },
+    { name: "e2e", directory: "e2e", tests: "!(panel*)", needs: ["chromium", "mosquitto"] },
     { name: "broker", directory: "broker", needs: ["mosquitto"] },
+    { name: "e2e-panel", directory: "e2e", tests: "panel*", needs: ["chromium", "mosquitto"] },
     { name: "unit", directory: "unit" },
     { name: "unit-node20", directory: "unit", node: oldest, env: fewerHistories },
     { name: "outbox-node22", directory: "unit/outbox", node: oldestWithDisk, env: fewerHistories },

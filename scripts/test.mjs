@@ -64,7 +64,7 @@ function runLayer(layer, report) {
         require.resolve("mocha/bin/mocha.js"),
         "--reporter",
         path.join(root, "scripts", "test-reporter.cjs"),
-        `${path.join(compiled, layer.directory)}/**/*.test.js`,
+        `${path.join(compiled, layer.directory)}/**/${layer.tests ?? "*"}.test.js`,
         ...(layer.files ?? []).map((name) => `${path.join(compiled, name)}.test.js`),
     ];
     const env = { ...process.env, ...layer.env, TEST_REPORT: report };
