@@ -339,7 +339,11 @@ export class World implements VirtualDisk {
         const end = this.simulator.faults.add(
             delayMs === 0 ? { fault: "withholdPuback", ...scope } : { fault: "delayPuback", delayMs, ...scope },
         );
-        this.#later({ durationMs }, end);
+        this.#later({ durationMs }, () => {
+            end();
+            // What was withheld comes on a new connection only.
+            if (delayMs === 0) this.simulator.restartFrontEnd();
+        });
     }
 
     #later({ durationMs }: { durationMs: number }, action: () => void): void {
