@@ -126,7 +126,7 @@ export class LinkControl {
     }
 
     #pause(isPaused: boolean): boolean {
-        if (this.#isPaused === isPaused) return false;
+        if (this.#obstacle || this.#isPaused === isPaused) return false;
         this.#isPaused = isPaused;
         if (isPaused) this.#deps.paused();
         else this.#deps.resumed();

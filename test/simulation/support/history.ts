@@ -41,7 +41,7 @@ async function run(world: World, steps: readonly Step[]): Promise<void> {
     }
     world.start();
     await machine.run(planMs - machine.clock.monotonicMs());
-    world.note("calm");
+    world.calm();
     const isOver = () => world.messages.every(({ outcomes, isOrphan }) => isOrphan || outcomes.length > 0);
     await machine.run(calmMs, () => isOver() && world.isAtRest);
     checkAtRest(world);

@@ -3,13 +3,20 @@ import { unaccountedEvents } from "../../support/event-account";
 import { broken } from "./promises";
 import type { World } from "./world";
 
+/** Longer than a slow disk takes to say what it holds. */
+const openingMs = 60_000;
+
 /** What must hold at each moment, however the history goes on. */
 export function checkNow(world: World): void {
     assert.deepEqual(world.violations, []);
     const { gateway } = world.process.watched;
     const { outbox, connection } = gateway.monitor.overview;
     const { events, bytes, inFlight } = outbox;
-    assert.equal(outbox.high + outbox.normal + outbox.low, events, broken("sums", "the events by priority do not add up"));
+    // For a moment after a file was opened, what it holds is not known by priority.
+    const lacking = events - (outbox.high + outbox.normal + outbox.low);
+    const isOpening = lacking > 0 && world.countsLackForMs(true) < openingMs;
+    if (lacking === 0) world.countsLackForMs(false);
+    assert.ok(lacking === 0 || isOpening, broken("sums", "the events by priority do not add up"));
     assert.equal(gateway.state.queued, events, broken("sums", "state and overview differ"));
     assert.ok(inFlight <= events, broken("sums", `${inFlight} of ${events} events are in flight`));
     assert.equal(events === 0, bytes === 0, broken("sums", `${events} events have ${bytes} bytes`));
@@ -25,7 +32,9 @@ export function checkNow(world: World): void {
 
 /** What must hold when all faults are over and the gateway has had its time. */
 export function checkAtRest(world: World): void {
-    const { state } = world.process.watched.gateway;
+    const { state, monitor } = world.process.watched.gateway;
+    const { high, normal, low } = monitor.overview.outbox;
+    assert.equal(high + normal + low, state.queued, broken("sums", "the events by priority do not add up"));
     assert.equal(state.connection.phase, "online", broken("drains", "the gateway is not online"));
     assert.equal(state.queued, 0, broken("drains", `${state.queued} events still wait`));
     assert.equal(state.commands.inWork + state.commands.waiting, 0, broken("commands", "commands still wait"));

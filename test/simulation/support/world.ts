@@ -45,6 +45,9 @@ export class World implements VirtualDisk {
     readonly #directory = mkdtempSync(path.join(quickFolder, "wiotp-simulation-"));
     #properties: Readonly<Record<string, string>> = {};
     #process: GatewayProcess | undefined;
+    /** Ends the faults that are not over, and the pauses. */
+    readonly #ends = new Set<() => void>();
+    #countsLackSinceMs: number | undefined;
     #commands = 0;
     #latencyMs = usualLatencyMs;
     #diskMs = usualDiskMs;
@@ -92,7 +95,8 @@ export class World implements VirtualDisk {
     /** Whether the gateway has nothing left to do. */
     get isAtRest(): boolean {
         const { connection, queued, commands } = this.process.watched.gateway.state;
-        const isQuiet = connection.phase === "online" && queued === 0 && commands.inWork + commands.waiting === 0;
+        const haveArrived = [...this.expectedCommands].every((command) => this.finishedCommands.has(command));
+        const isQuiet = connection.phase === "online" && queued === 0 && commands.inWork + commands.waiting === 0 && haveArrived;
         return isQuiet && this.requests.every((id) => this.simulator.organisation("org").management.requests.get(id)?.complete);
     }
 
@@ -187,6 +191,19 @@ export class World implements VirtualDisk {
             case "wall clock":
                 return this.machine.clock.jump(this.machine.clock.now() + step.byMs);
         }
+    }
+
+    /** Whatever is not over ends now. */
+    calm(): void {
+        this.note("calm");
+        for (const end of [...this.#ends]) end();
+    }
+
+    /** For how long the counts by priority have lacked events, if they do now. */
+    countsLackForMs(isLacking: boolean): number {
+        const nowMs = this.machine.clock.monotonicMs();
+        this.#countsLackSinceMs = isLacking ? (this.#countsLackSinceMs ?? nowMs) : undefined;
+        return nowMs - (this.#countsLackSinceMs ?? nowMs);
     }
 
     note(text: string): void {
@@ -347,10 +364,14 @@ export class World implements VirtualDisk {
     }
 
     #later({ durationMs }: { durationMs: number }, action: () => void): void {
-        this.machine.clock.setTimer(durationMs, () => {
+        const end = () => {
+            if (!this.#ends.delete(end)) return;
+            timer.cancel();
             this.note("  that is over");
             action();
-        });
+        };
+        const timer = this.machine.clock.setTimer(durationMs, end);
+        this.#ends.add(end);
     }
 
     #handedOver(messageId: string, code: string): void {

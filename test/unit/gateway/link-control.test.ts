@@ -191,6 +191,17 @@ describe("control of the link", () => {
         assert.deepEqual([bench.outcomes, bench.calls], [["GW_CONFIG", "GW_CONFIG", "done"], []]);
     });
 
+    it("a gateway that has been closed is neither paused nor resumed, which would start its timers again", () => {
+        const bench = new Bench();
+        bench.control.opened();
+        bench.ask("pause");
+        bench.control.close(new GatewayError("GW_NOT_CONNECTED", "closed"));
+        const before = bench.calls.length;
+        assert.equal(bench.ask("resume"), false);
+        assert.equal(bench.ask("pause"), false);
+        assert.deepEqual([bench.calls.slice(before), bench.outcomes], [[], ["done", "done", "done"]]);
+    });
+
     it("only a limited number of requests can wait", () => {
         const bench = new Bench(false);
         for (let count = 0; count < 1001; count++) bench.ask("connect");
