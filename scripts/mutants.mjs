@@ -10,31 +10,34 @@ const folder = path.join(root, "test", "simulation", "mutants");
 /** Looks for each mutant, or those of these names, in at most that number of histories, and prints a table. Returns the exit status: 1 if one was not found. */
 export function runMutants(maxSeeds, names) {
     const copy = mkdtempSync(path.join(tmpdir(), "wiotp-mutants-"));
-    for (const name of ["src", "nodes", "test/simulation", "test/support", "package.json", "tsconfig.json"]) {
-        cpSync(path.join(root, name), path.join(copy, name), { recursive: true });
-    }
-    symlinkSync(path.join(root, "node_modules"), path.join(copy, "node_modules"));
-    const include = ["src", "test/simulation"];
-    // A fault may leave something unused.
-    const compilerOptions = { noUnusedLocals: false, noUnusedParameters: false };
-    writeFileSync(path.join(copy, "tsconfig.mutants.json"), JSON.stringify({ extends: "./tsconfig.json", include, compilerOptions }));
-    compile(copy);
-    const withoutFault = firstFailure(copy, 10);
-    if (withoutFault !== undefined) throw new Error(`without any fault, history ${withoutFault.history} fails: ${withoutFault.text}`);
-    let missed = 0;
-    console.log("| fault | histories until it was found |\n|---|---|");
-    for (const name of readdirSync(folder).sort()) {
-        if (names.length > 0 && !names.includes(path.basename(name, ".patch"))) continue;
-        const patch = path.join(folder, name);
-        execFileSync("git", ["apply", patch], { cwd: copy });
+    try {
+        for (const name of ["src", "nodes", "test/simulation", "test/support", "package.json", "tsconfig.json"]) {
+            cpSync(path.join(root, name), path.join(copy, name), { recursive: true });
+        }
+        symlinkSync(path.join(root, "node_modules"), path.join(copy, "node_modules"));
+        const include = ["src", "test/simulation"];
+        // A fault may leave something unused.
+        const compilerOptions = { noUnusedLocals: false, noUnusedParameters: false };
+        writeFileSync(path.join(copy, "tsconfig.mutants.json"), JSON.stringify({ extends: "./tsconfig.json", include, compilerOptions }));
         compile(copy);
-        const found = firstFailure(copy, maxSeeds);
-        if (found === undefined) missed += 1;
-        console.log(`| ${readFileSync(patch, "utf8").split("\n")[0]} | ${found?.history ?? `not within ${maxSeeds}`} |`);
-        execFileSync("git", ["apply", "--reverse", patch], { cwd: copy });
+        const withoutFault = firstFailure(copy, 10);
+        if (withoutFault !== undefined) throw new Error(`without any fault, history ${withoutFault.history} fails: ${withoutFault.text}`);
+        let missed = 0;
+        console.log("| fault | histories until it was found |\n|---|---|");
+        for (const name of readdirSync(folder).sort()) {
+            if (names.length > 0 && !names.includes(path.basename(name, ".patch"))) continue;
+            const patch = path.join(folder, name);
+            execFileSync("git", ["apply", patch], { cwd: copy });
+            compile(copy);
+            const found = firstFailure(copy, maxSeeds);
+            if (found === undefined) missed += 1;
+            console.log(`| ${readFileSync(patch, "utf8").split("\n")[0]} | ${found?.history ?? `not within ${maxSeeds}`} |`);
+            execFileSync("git", ["apply", "--reverse", patch], { cwd: copy });
+        }
+        return missed === 0 ? 0 : 1;
+    } finally {
+        rmSync(copy, { recursive: true, force: true });
     }
-    rmSync(copy, { recursive: true, force: true });
-    return missed === 0 ? 0 : 1;
 }
 
 function compile(copy) {

@@ -248,5 +248,5 @@ export interface GroupWriterOptions {
 /** Gives out the part of a commit that is about undelivered events. */
 export interface UndeliveredSource {
     readonly hasChanges: boolean;
-    takeChanges(moved: readonly number[], rows: readonly number[]): TakenChanges | undefined;
+    takeChanges(moved: readonly number[], removedRows: readonly number[]): TakenChanges | undefined;
 }
